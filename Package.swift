@@ -1,0 +1,118 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// Settings shared by every Swift target.
+let swiftSettings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+/// A library target with the shared settings.
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+/// A command; thin by design, the work is in `CheckpointConversion` and below.
+func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .executableTarget(
+    name: name,
+    dependencies: ["CommandSupport", argumentParser] + dependencies,
+    swiftSettings: swiftSettings)
+}
+
+/// The tests of one module.
+func tests(_ module: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+  .testTarget(
+    name: module + "Tests",
+    dependencies: [.target(name: module), "TestSupport", "TensorTypes", "FileBytes"] + dependencies,
+    resources: resources,
+    swiftSettings: swiftSettings)
+}
+
+let package = Package(
+  name: "pouch",
+  platforms: [.macOS(.v26)],
+  products: [
+    .executable(name: "pouch-convert", targets: ["pouch-convert"]),
+    .executable(name: "pouch-quantize", targets: ["pouch-quantize"]),
+    .executable(name: "pouch-inspect", targets: ["pouch-inspect"]),
+    .executable(name: "pouch-bench", targets: ["pouch-bench"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+  ],
+  targets: [
+    // 0: C
+    .target(name: "CQuantKernels"),
+    .systemLibrary(
+      name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+
+    // 1: types and bytes
+    library("TensorTypes", []),
+    library("FileBytes", []),
+
+    // 2: containers and block formats
+    library("SafetensorsFormat", ["TensorTypes", "FileBytes"]),
+    library("GGUFFormat", ["TensorTypes", "FileBytes"]),
+    library("ZstdStreams", ["CZstd", "FileBytes"]),
+    library("BlockQuantization", ["CQuantKernels", "TensorTypes"]),
+
+    // 3: what models are
+    library("TextTokenizers", ["TensorTypes", "FileBytes"]),
+    library("ModelDescriptions", ["TensorTypes", "FileBytes", "TextTokenizers"]),
+    library("ImportanceData", ["TensorTypes", "FileBytes", "GGUFFormat"]),
+    library("QuantRecipes", ["TensorTypes", "FileBytes"]),
+
+    // 4: plan and executor
+    library(
+      "CheckpointConversion",
+      [
+        "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization",
+        "ModelDescriptions", "TextTokenizers", "ImportanceData", "QuantRecipes",
+      ]),
+
+    // 6: what all commands share
+    library("CommandSupport", ["TensorTypes", "FileBytes", argumentParser]),
+
+    // 7: commands
+    command(
+      "pouch-convert", ["TensorTypes", "FileBytes", "CheckpointConversion", "ModelDescriptions", "QuantRecipes"]),
+    command("pouch-quantize", ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes"]),
+    command("pouch-inspect", ["TensorTypes", "FileBytes", "CheckpointConversion", "GGUFFormat"]),
+    command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization"]),
+
+    // tests
+    .target(
+      name: "TestSupport",
+      dependencies: ["TensorTypes", "FileBytes"],
+      path: "Tests/TestSupport",
+      swiftSettings: swiftSettings),
+    tests("TensorTypes"),
+    tests("FileBytes"),
+    tests("SafetensorsFormat"),
+    tests("GGUFFormat"),
+    tests("ZstdStreams"),
+    tests("BlockQuantization"),
+    tests("TextTokenizers"),
+    tests("ModelDescriptions", ["TextTokenizers"]),
+    tests("ImportanceData", ["GGUFFormat"]),
+    tests("QuantRecipes"),
+    tests(
+      "CheckpointConversion",
+      [
+        "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization", "ModelDescriptions",
+        "TextTokenizers", "ImportanceData", "QuantRecipes",
+      ]),
+    .testTarget(
+      name: "CommandTests",
+      dependencies: [
+        "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat",
+        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench",
+      ],
+      swiftSettings: swiftSettings),
+  ]
+)

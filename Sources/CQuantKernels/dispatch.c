@@ -1,0 +1,2 @@
+#include "CQuantKernels.h"
+const char *cqk_level_name(void) { return "portable"; }

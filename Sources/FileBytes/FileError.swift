@@ -1,0 +1,33 @@
+/// An operating-system failure on a file.
+public struct FileError: FaultError, Hashable {
+  /// What kind of failure it was.
+  public enum Code: Hashable, Sendable {
+    case notFound
+    case cannotOpen
+    case cannotRead
+    case cannotWrite
+    case diskFull
+    case truncated
+    case alreadyExists
+  }
+
+  /// The kind, for comparison in code and tests.
+  public var code: Code
+  /// The message.
+  public var fault: Fault
+
+  /// Creates an error.
+  public init(_ code: Code, _ fault: Fault) {
+    self.code = code
+    self.fault = fault
+  }
+
+  /// A missing or short source is the input's fault; everything else failed while working.
+  public var faultClass: FaultClass {
+    switch code {
+    case .notFound, .truncated: .rejected
+    case .alreadyExists: .rejected
+    case .cannotOpen, .cannotRead, .cannotWrite, .diskFull: .failed
+    }
+  }
+}

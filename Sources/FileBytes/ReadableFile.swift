@@ -1,0 +1,91 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// A file open for reading at any offset, by any thread.
+///
+/// Reads are `pread` calls into memory that the caller owns, so what a program
+/// holds of a file is what its buffers hold.
+public final class ReadableFile: Sendable {
+  /// The path as given.
+  public let path: String
+  /// The size in bytes when it was opened.
+  public let byteCount: Int
+  /// The modification time in nanoseconds since 1970.
+  public let modificationTime: Int64
+  /// The descriptor; owned by this object.
+  private let descriptor: Int32
+
+  /// Opens `path`, which must be a regular file.
+  ///
+  /// - Throws: ``FileError`` with `notFound` or `cannotOpen`.
+  public init(path: String) throws {
+    let fd = open(path, O_RDONLY | O_CLOEXEC)
+    guard fd >= 0 else {
+      let code: FileError.Code = errno == ENOENT ? .notFound : .cannotOpen
+      throw FileError(code, Fault(file: path, expected: "a readable file", found: errorText(errno)))
+    }
+    var info = stat()
+    guard fstat(fd, &info) == 0, (info.st_mode & S_IFMT) == S_IFREG else {
+      close(fd)
+      throw FileError(.cannotOpen, Fault(file: path, expected: "a regular file", found: "another kind of file"))
+    }
+    self.path = path
+    self.descriptor = fd
+    self.byteCount = Int(info.st_size)
+    #if canImport(Darwin)
+      self.modificationTime =
+        Int64(info.st_mtimespec.tv_sec) * 1_000_000_000 + Int64(info.st_mtimespec.tv_nsec)
+    #else
+      self.modificationTime = Int64(info.st_mtim.tv_sec) * 1_000_000_000 + Int64(info.st_mtim.tv_nsec)
+    #endif
+  }
+
+  deinit { close(descriptor) }
+
+  /// Fills `buffer` from `offset`.
+  ///
+  /// - Throws: ``FileError`` with `truncated` when the file ends first, `cannotRead` on an I/O error.
+  public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
+    var done = 0
+    while done < buffer.count {
+      guard let base = buffer.baseAddress else { return }
+      let got = pread(descriptor, base + done, buffer.count - done, off_t(offset + done))
+      if got < 0 {
+        if errno == EINTR { continue }
+        throw FileError(
+          .cannotRead, Fault(file: path, expected: "\(buffer.count) bytes at \(offset)", found: errorText(errno)))
+      }
+      if got == 0 {
+        throw FileError(
+          .truncated,
+          Fault(
+            file: path, expected: "\(buffer.count) bytes at \(offset)", found: "the end of the file after \(done)",
+            remedy: "the file changed or is incomplete; fetch it again"))
+      }
+      done += got
+    }
+  }
+
+  /// Reads `count` bytes from `offset` into a new array; check `count` against ``byteCount`` first.
+  ///
+  /// - Throws: ``FileError`` as ``read(at:into:)``.
+  public func bytes(at offset: Int, count: Int) throws -> [UInt8] {
+    try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      try read(at: offset, into: UnsafeMutableRawBufferPointer(buffer))
+      initialized = count
+    }
+  }
+
+  /// Tells the system that a range will be read soon; a hint without effect on results.
+  public func willNeed(at offset: Int, count: Int) {
+    #if canImport(Glibc)
+      _ = posix_fadvise(descriptor, off_t(offset), off_t(count), POSIX_FADV_WILLNEED)
+    #endif
+  }
+}
+
+/// The system's text for an error number.
+func errorText(_ number: Int32) -> String { String(cString: strerror(number)) }

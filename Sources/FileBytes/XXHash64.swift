@@ -1,0 +1,68 @@
+/// The 64-bit xxHash, which `llama-gguf-hash` prints and the journal uses.
+///
+/// Written from the specification by Yann Collet (xxHash fast digest algorithm, XXH64).
+public struct XXHash64: Sendable {
+  private static let prime1: UInt64 = 0x9E37_79B1_85EB_CA87
+  private static let prime2: UInt64 = 0xC2B2_AE3D_27D4_EB4F
+  private static let prime3: UInt64 = 0x1656_67B1_9E37_79F9
+  private static let prime4: UInt64 = 0x85EB_CA77_C2B2_AE63
+  private static let prime5: UInt64 = 0x27D4_EB2F_1656_67C5
+
+  /// Hashes `bytes` in one go.
+  public static func hash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
+    let count = bytes.count
+    var offset = 0
+    var result: UInt64
+    if count >= 32 {
+      var a = seed &+ prime1 &+ prime2
+      var b = seed &+ prime2
+      var c = seed
+      var d = seed &- prime1
+      while offset + 32 <= count {
+        a = round(a, load64(bytes, offset))
+        b = round(b, load64(bytes, offset + 8))
+        c = round(c, load64(bytes, offset + 16))
+        d = round(d, load64(bytes, offset + 24))
+        offset += 32
+      }
+      result = rotate(a, 1) &+ rotate(b, 7) &+ rotate(c, 12) &+ rotate(d, 18)
+      for lane in [a, b, c, d] {
+        result = (result ^ round(0, lane)) &* prime1 &+ prime4
+      }
+    } else {
+      result = seed &+ prime5
+    }
+    result = result &+ UInt64(count)
+    while offset + 8 <= count {
+      result = rotate(result ^ round(0, load64(bytes, offset)), 27) &* prime1 &+ prime4
+      offset += 8
+    }
+    if offset + 4 <= count {
+      let word = UInt64(UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+      result = rotate(result ^ (word &* prime1), 23) &* prime2 &+ prime3
+      offset += 4
+    }
+    while offset < count {
+      result = rotate(result ^ (UInt64(bytes[offset]) &* prime5), 11) &* prime1
+      offset += 1
+    }
+    result = (result ^ (result >> 33)) &* prime2
+    result = (result ^ (result >> 29)) &* prime3
+    return result ^ (result >> 32)
+  }
+
+  @inline(__always)
+  private static func load64(_ bytes: UnsafeRawBufferPointer, _ offset: Int) -> UInt64 {
+    UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+  }
+
+  @inline(__always)
+  private static func rotate(_ value: UInt64, _ count: UInt64) -> UInt64 {
+    (value << count) | (value >> (64 - count))
+  }
+
+  @inline(__always)
+  private static func round(_ accumulator: UInt64, _ lane: UInt64) -> UInt64 {
+    rotate(accumulator &+ lane &* prime2, 31) &* prime1
+  }
+}

@@ -1,0 +1,118 @@
+/// Where the rows of an output tensor come from: the transform part of the plan.
+///
+/// Every transform that a conversion needs is a choice of source rows, an optional
+/// reordering of columns and an optional elementwise operation; nothing else
+/// exists, so any tile of an output tensor can be made on its own.
+public struct TensorFeed: Hashable, Sendable {
+  /// The source rows, run after run; together they are exactly the rows of the output.
+  public var runs: [RowRun]
+  /// How the values inside each row are reordered.
+  public var columns: ColumnOrder
+  /// What is done to each value, in f32.
+  public var operation: ValueOperation
+
+  /// Creates a feed.
+  public init(runs: [RowRun], columns: ColumnOrder = .identity, operation: ValueOperation = .identity) {
+    self.runs = runs
+    self.columns = columns
+    self.operation = operation
+  }
+}
+
+/// Consecutive output rows that come from one source tensor.
+///
+/// A "row" is `rowLength` consecutive values of the *output*; the source is read as a
+/// flat sequence of such rows, which also covers sources whose own last dimension is
+/// another one (a `[C, 1, K]` convolution read as rows of K, a vector `[n]` of per-head
+/// scalars read as n rows of 1).
+public struct RowRun: Hashable, Sendable {
+  /// The index of the source tensor in the list the plan was made from.
+  public var source: Int
+  /// The first row of the run in the source.
+  public var firstRow: Int
+  /// The number of rows.
+  public var rowCount: Int
+  /// The order in which the rows are taken.
+  public var order: RowOrder
+
+  /// Creates a run.
+  public init(source: Int, firstRow: Int, rowCount: Int, order: RowOrder = .identity) {
+    self.source = source
+    self.firstRow = firstRow
+    self.rowCount = rowCount
+    self.order = order
+  }
+
+  /// The source row for output row `offset` of this run.
+  @inlinable
+  public func sourceRow(at offset: Int) -> Int {
+    switch order {
+    case .identity:
+      return firstRow + offset
+    case .pairHalves(let headDim):
+      let head = offset / headDim
+      let within = offset % headDim
+      return firstRow + head * headDim + (within & 1) * (headDim / 2) + within / 2
+    }
+  }
+}
+
+/// The order of rows within a run.
+public enum RowOrder: Hashable, Sendable {
+  case identity
+  /// Rotary pairs from half-split to adjacent: within each head of `headDim` rows, output rows 2j and 2j+1 are
+  /// source rows j and j + headDim/2 (the permutation of the llama architecture).
+  case pairHalves(headDim: Int)
+}
+
+/// The order of values inside a row.
+public enum ColumnOrder: Hashable, Sendable {
+  case identity
+  /// Blocks of `width` values: output block j is source block `order[j]`; `order.count * width` is the row length.
+  case blocks(width: Int, order: [Int])
+}
+
+/// An elementwise operation in f32, applied before the value is stored.
+public enum ValueOperation: Hashable, Sendable {
+  case identity
+  /// `x + 1` (norm weights stored as an offset from one).
+  case addOne
+  /// `-exp(x)` (decay rates stored as logarithms).
+  case negateExponential
+}
+
+/// Which type a tensor is stored with when a checkpoint becomes a plain (not quantized) GGUF.
+public enum StorageRule: Hashable, Sendable {
+  /// Always f32: vectors, norms, routers, convolutions.
+  case alwaysF32
+  /// The requested output type.
+  case requested
+}
+
+/// The content of an output tensor.
+public enum TensorContent: Hashable, Sendable {
+  /// Rows of the checkpoint.
+  case feed(TensorFeed)
+  /// Values computed from the config alone, such as rotary frequency factors.
+  case values([Float])
+}
+
+/// One tensor of the GGUF that a checkpoint becomes.
+public struct OutputTensor: Hashable, Sendable {
+  /// The GGUF name, such as `blk.0.ffn_down_exps.weight`.
+  public var name: String
+  /// The shape in GGUF order, fastest dimension first.
+  public var ggmlShape: [Int]
+  /// Which type it has before quantization.
+  public var storage: StorageRule
+  /// Where its values come from.
+  public var content: TensorContent
+
+  /// Creates a description.
+  public init(name: String, ggmlShape: [Int], storage: StorageRule, content: TensorContent) {
+    self.name = name
+    self.ggmlShape = ggmlShape
+    self.storage = storage
+    self.content = content
+  }
+}
