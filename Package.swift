@@ -29,7 +29,8 @@ func command(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 func tests(_ module: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
   .testTarget(
     name: module + "Tests",
-    dependencies: [.target(name: module), "TestSupport", "TensorTypes", "FileBytes"] + dependencies,
+    dependencies: ["TestSupport", "TensorTypes", "FileBytes"]
+      + (["TensorTypes", "FileBytes"].contains(module) ? [] : [.target(name: module)]) + dependencies,
     resources: resources,
     swiftSettings: swiftSettings)
 }

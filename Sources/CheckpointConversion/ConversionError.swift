@@ -1,0 +1,61 @@
+public import FileBytes
+
+/// What can go wrong between a checkpoint and a finished GGUF.
+public struct ConversionError: FaultError {
+  /// The kind of failure.
+  public enum Code: Hashable, Sendable {
+    /// The source is neither a checkpoint folder nor a GGUF.
+    case unknownSource
+    /// Options contradict each other or the source.
+    case badOption
+    /// The output exists already.
+    case outputExists
+    /// The output folder is missing or not writable.
+    case outputNotWritable
+    /// Too little free space for the output.
+    case notEnoughDisk
+    /// The memory limit is below what one tile needs.
+    case memoryLimitTooSmall
+    /// Another run holds the lock of this output.
+    case outputInUse
+    /// A journal of another job is in the way.
+    case journalMismatch
+    /// A journal cannot be understood.
+    case journalDamaged
+    /// A weight is NaN or infinite.
+    case nonFiniteWeight
+    /// A block scale left the range of f16.
+    case scaleOverflow
+    /// The finished file does not pass the check after writing.
+    case selfCheckFailed
+    /// The user interrupted the run.
+    case interrupted
+    /// A source type that Pouch cannot decode.
+    case unsupportedSourceType
+    /// The importance data does not fit the tensor.
+    case importanceMismatch
+    /// A notice became an error under `--strict`.
+    case strictViolation
+  }
+
+  /// The kind, for comparison.
+  public var code: Code
+  /// The message.
+  public var fault: Fault
+
+  /// Creates an error.
+  public init(_ code: Code, _ fault: Fault) {
+    self.code = code
+    self.fault = fault
+  }
+
+  /// Maps the kind to an exit code class.
+  public var faultClass: FaultClass {
+    switch code {
+    case .badOption: .usage
+    case .strictViolation: .strict
+    case .notEnoughDisk, .selfCheckFailed, .interrupted, .outputInUse, .outputNotWritable: .failed
+    default: .rejected
+    }
+  }
+}

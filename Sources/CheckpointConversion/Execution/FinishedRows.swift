@@ -1,0 +1,83 @@
+internal import Dispatch
+internal import FileBytes
+internal import Synchronization
+
+/// The rows that an earlier run finished, after their bytes were read back and compared with the journal.
+struct FinishedRows: Sendable {
+  /// Verified, sorted, disjoint ranges for each tensor index.
+  private let ranges: [Int: [Range<Int>]]
+
+  /// Verifies `records` against the partial files.
+  ///
+  /// A record whose bytes are not on disk, for example after a power failure, is dropped and its rows are made
+  /// again.
+  init(records: [Journal.Record], plan: ConversionPlan, outputs: [WritableFile], threadCount: Int) throws {
+    let verified = Mutex<[Journal.Record]>([])
+    let failure = Mutex<(any Error)?>(nil)
+    let next = Atomic<Int>(0)
+    DispatchQueue.concurrentPerform(iterations: threadCount) { _ in
+      do {
+        while true {
+          let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
+          guard index < records.count else { return }
+          if try Self.verify(records[index], plan: plan, outputs: outputs) {
+            verified.withLock { $0.append(records[index]) }
+          }
+        }
+      } catch {
+        failure.withLock { $0 = error }
+      }
+    }
+    if let error = failure.withLock({ $0 }) { throw error }
+    var byTensor: [Int: [Range<Int>]] = [:]
+    for record in verified.withLock({ $0 }) {
+      byTensor[record.tensor, default: []].append(record.firstRow..<(record.firstRow + record.rowCount))
+    }
+    ranges = byTensor.mapValues(Self.merge)
+  }
+
+  private static func verify(
+    _ record: Journal.Record, plan: ConversionPlan, outputs: [WritableFile]
+  ) throws -> Bool {
+    guard plan.tensors.indices.contains(record.tensor) else { return false }
+    let tensor = plan.tensors[record.tensor]
+    guard record.rowCount > 0, record.firstRow >= 0, record.rowCount <= tensor.rowCount,
+      record.firstRow <= tensor.rowCount - record.rowCount
+    else { return false }
+    let count = record.rowCount * tensor.rowByteCount
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
+    defer { buffer.deallocate() }
+    guard
+      try outputs[tensor.file].read(
+        at: tensor.offset + record.firstRow * tensor.rowByteCount, into: buffer)
+    else { return false }
+    return XXHash64.hash(UnsafeRawBufferPointer(buffer)) == record.hash
+  }
+
+  private static func merge(_ ranges: [Range<Int>]) -> [Range<Int>] {
+    var merged: [Range<Int>] = []
+    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+      if let last = merged.last, range.lowerBound <= last.upperBound {
+        merged[merged.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
+      } else {
+        merged.append(range)
+      }
+    }
+    return merged
+  }
+
+  /// The rows of a tensor that are still to be made.
+  func missingRows(of tensor: Int, rowCount: Int) -> [Range<Int>] {
+    var missing: [Range<Int>] = []
+    var position = 0
+    for range in ranges[tensor] ?? [] {
+      if range.lowerBound > position { missing.append(position..<range.lowerBound) }
+      position = range.upperBound
+    }
+    if position < rowCount { missing.append(position..<rowCount) }
+    return missing
+  }
+
+  /// The number of finished rows of a tensor.
+  func finishedRowCount(of tensor: Int) -> Int { (ranges[tensor] ?? []).reduce(0) { $0 + $1.count } }
+}

@@ -1,0 +1,145 @@
+public import QuantRecipes
+public import TensorTypes
+
+/// Everything that will be in the output, computed from headers alone.
+///
+/// The plan knows every name, shape, type and byte offset of the output and, for
+/// each tensor, which source rows feed it. Executing it, printing it, pricing it
+/// and resuming it are uses of this one value.
+public struct ConversionPlan: Sendable {
+  /// The files that are read.
+  public var sourceFiles: [PlannedSourceFile]
+  /// The tensors that are read; `TensorFeed` runs refer to these by index.
+  public var sources: [PlannedSource]
+  /// The tensors that are written, in file order.
+  public var tensors: [PlannedTensor]
+  /// The files that are written: one, or the shards of a split model.
+  public var files: [PlannedFile]
+  /// The architecture string of the output.
+  public var architecture: String
+  /// The stock mix that chose the types.
+  public var mix: StockMix
+  /// The type that weights pass through before quantization, as the 16-bit file of a two-step conversion has it.
+  public var intermediate: TensorType
+  /// What was left out of the output, with the reason.
+  public var skipped: [SkippedTensor]
+  /// What the user should know: fallbacks, odd totals, experts without data; errors under `--strict`.
+  public var notices: [Notice]
+
+  /// A source tensor that does not become part of the output.
+  public struct SkippedTensor: Hashable, Sendable {
+    /// Its name in the source.
+    public var name: String
+    /// Why it is not needed.
+    public var reason: String
+  }
+
+  /// Something worth saying that is no error by default.
+  public struct Notice: Hashable, Sendable {
+    /// What it is about: a tensor, a file, a flag.
+    public var subject: String
+    /// The sentence to print.
+    public var text: String
+  }
+
+  /// Bytes of all tensors as stored, padding excluded.
+  public var tensorByteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
+  /// Bytes of all output files.
+  public var fileByteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
+  /// Weights in all tensors.
+  public var weightCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
+  /// Bytes that the same tensors take before quantization.
+  public var sourceByteCount: Int { tensors.reduce(0) { $0 + $1.sourceByteCount } }
+}
+
+/// A file that is read.
+public struct PlannedSourceFile: Hashable, Sendable {
+  /// Its path.
+  public var path: String
+  /// Its size on disk in bytes.
+  public var byteCount: Int
+  /// Its modification time in nanoseconds since 1970.
+  public var modificationTime: Int64
+  /// A hash of its header.
+  public var headerHash: UInt64
+  /// Whether it is a zstd stream, which is read front to back.
+  public var isCompressed: Bool
+}
+
+/// How the bytes of a source tensor encode values.
+public enum SourceEncoding: Hashable, Sendable {
+  case element(ElementType)
+  case block(TensorType)
+}
+
+/// A tensor that is read.
+public struct PlannedSource: Hashable, Sendable {
+  /// Its name in the source.
+  public var name: String
+  /// How its bytes encode values.
+  public var encoding: SourceEncoding
+  /// The number of values.
+  public var elementCount: Int
+  /// The index of its file.
+  public var file: Int
+  /// Where its bytes start in the (inflated) file.
+  public var offset: Int
+
+  /// Bytes of `count` values; `count` is a multiple of the block length.
+  func byteCount(ofElements count: Int) -> Int {
+    switch encoding {
+    case .element(let type): count * type.bitCount / 8
+    case .block(let type): count / type.blockLength * type.blockByteCount
+    }
+  }
+}
+
+/// A tensor that is written.
+public struct PlannedTensor: Hashable, Sendable {
+  /// The GGUF name.
+  public var name: String
+  /// The shape, fastest dimension first.
+  public var ggmlShape: [Int]
+  /// Where its values come from.
+  public var content: TensorContent
+  /// The type before quantization.
+  public var sourceType: TensorType
+  /// The type it is stored with, and why.
+  public var decision: TypeDecision
+  /// The name under which importance data is looked up; `nil` for the plain path.
+  public var importanceName: String?
+  /// The index of the output file.
+  public var file: Int
+  /// Where its bytes start in that file.
+  public var offset: Int
+  /// Bytes as stored.
+  public var byteCount: Int
+
+  /// The type it is stored with.
+  public var type: TensorType { decision.type }
+  /// Values per row.
+  public var rowLength: Int { ggmlShape.first ?? 1 }
+  /// Rows over all higher dimensions.
+  public var rowCount: Int { ggmlShape.dropFirst().reduce(1, *) }
+  /// Rows of one matrix; higher dimensions count matrices (experts).
+  public var rowsPerMatrix: Int { ggmlShape.count > 1 ? ggmlShape[1] : 1 }
+  /// All values.
+  public var elementCount: Int { rowLength * rowCount }
+  /// Bytes of one stored row.
+  public var rowByteCount: Int { rowLength / type.blockLength * type.blockByteCount }
+  /// Bytes before quantization.
+  public var sourceByteCount: Int { elementCount / sourceType.blockLength * sourceType.blockByteCount }
+}
+
+/// A file that is written.
+public struct PlannedFile: Hashable, Sendable {
+  /// Its final path.
+  public var path: String
+  /// Header, metadata, tensor table and padding, as they will be written.
+  public var header: [UInt8]
+  /// Its size in bytes.
+  public var byteCount: Int
+
+  /// The name it has until it is complete.
+  public var partialPath: String { path + ".partial" }
+}

@@ -1,0 +1,26 @@
+internal import Synchronization
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// Ctrl-C and SIGTERM as a question that workers ask between tiles.
+public enum Interrupt {
+  private static let requested = Atomic<Bool>(false)
+
+  /// Whether the user asked to stop.
+  public static var isRequested: Bool { requested.load(ordering: .relaxed) }
+
+  /// Starts watching; a second signal ends the process at once.
+  public static func watch() {
+    for number in [SIGINT, SIGTERM] {
+      signal(number) { received in
+        // Only async-signal-safe work here: an atomic store, and the default action for the next signal.
+        Interrupt.requested.store(true, ordering: .relaxed)
+        signal(received, SIG_DFL)
+      }
+    }
+  }
+}

@@ -1,0 +1,23 @@
+internal import Foundation
+
+#if canImport(Glibc)
+  internal import Glibc
+#endif
+
+/// What the operating system says this process used.
+public enum ProcessMemory {
+  /// The peak resident set in bytes, mapped files included; 0 where it is not known.
+  public static var peakResidentByteCount: Int { statusField("VmHWM:") }
+
+  /// The resident anonymous memory in bytes now; 0 where it is not known.
+  public static var anonymousByteCount: Int { statusField("RssAnon:") }
+
+  private static func statusField(_ name: String) -> Int {
+    guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return 0 }
+    for line in text.split(separator: "\n") where line.hasPrefix(name) {
+      let digits = line.drop { !$0.isNumber }.prefix { $0.isNumber }
+      return (Int(digits) ?? 0) * 1024
+    }
+    return 0
+  }
+}

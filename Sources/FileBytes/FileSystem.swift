@@ -1,0 +1,78 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// Questions and moves on names in the file system.
+public enum FileSystem {
+  /// What a name stands for.
+  public enum Kind: Sendable {
+    case missing
+    case file
+    case folder
+    case other
+  }
+
+  /// What is at `path`, symbolic links followed.
+  public static func kind(of path: String) -> Kind {
+    var info = stat()
+    guard stat(path, &info) == 0 else { return .missing }
+    switch info.st_mode & S_IFMT {
+    case S_IFREG: return .file
+    case S_IFDIR: return .folder
+    default: return .other
+    }
+  }
+
+  /// Bytes free for an ordinary user on the file system of `path` or of its folder.
+  public static func freeByteCount(near path: String) -> Int? {
+    var info = statvfs()
+    guard statvfs(path, &info) == 0 || statvfs(folder(of: path), &info) == 0 else { return nil }
+    return Int(clamping: UInt64(info.f_bavail) * UInt64(info.f_frsize))
+  }
+
+  /// Bytes that `path` occupies on disk already; 0 when it does not exist.
+  public static func allocatedByteCount(of path: String) -> Int {
+    var info = stat()
+    return stat(path, &info) == 0 ? Int(info.st_blocks) * 512 : 0
+  }
+
+  /// The folder part of a path, `.` when there is none.
+  public static func folder(of path: String) -> String {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
+    let head = String(path[..<slash])
+    return head.isEmpty ? "/" : head
+  }
+
+  /// The last part of a path.
+  public static func name(of path: String) -> String {
+    guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }
+    return String(path[path.utf8.index(after: slash)...])
+  }
+
+  /// Gives a file its final name and makes the change durable.
+  ///
+  /// - Throws: ``FileError`` with `cannotWrite`.
+  public static func rename(_ old: String, to new: String) throws {
+    #if canImport(Glibc)
+      let result = Glibc.rename(old, new)
+    #else
+      let result = Darwin.rename(old, new)
+    #endif
+    guard result == 0 else {
+      throw FileError(.cannotWrite, Fault(file: new, expected: "renaming from \(old)", found: errorText(errno)))
+    }
+    let fd = open(folder(of: new), O_RDONLY | O_CLOEXEC)
+    if fd >= 0 {
+      _ = fsync(fd)
+      close(fd)
+    }
+  }
+
+  /// Removes a file if it is there.
+  public static func remove(_ path: String) { _ = unlink(path) }
+
+  /// Whether a file can be created in the folder of `path`.
+  public static func canCreate(_ path: String) -> Bool { access(folder(of: path), W_OK | X_OK) == 0 }
+}

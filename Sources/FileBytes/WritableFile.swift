@@ -1,0 +1,131 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// A file open for writing at any offset, by any thread.
+///
+/// Output files are written under a temporary name and renamed when they are
+/// complete, so that a name never stands for half a file.
+public final class WritableFile: Sendable {
+  /// The path as given.
+  public let path: String
+  private let descriptor: Int32
+
+  /// What to do with a file that exists already.
+  public enum Mode: Sendable {
+    /// Start with an empty file.
+    case truncate
+    /// Keep what is there.
+    case keep
+  }
+
+  /// Opens or creates `path`.
+  ///
+  /// - Throws: ``FileError`` with `cannotOpen`.
+  public init(path: String, mode: Mode) throws {
+    var flags = O_RDWR | O_CREAT | O_CLOEXEC
+    if mode == .truncate { flags |= O_TRUNC }
+    let fd = open(path, flags, 0o644)
+    guard fd >= 0 else {
+      throw FileError(.cannotOpen, Fault(file: path, expected: "a writable file", found: errorText(errno)))
+    }
+    self.path = path
+    self.descriptor = fd
+  }
+
+  deinit { close(descriptor) }
+
+  /// Takes the advisory lock of the file; it is held until the object goes away.
+  ///
+  /// - Returns: `false` when another process holds it.
+  public func tryLock() -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 }
+
+  /// Reserves `byteCount` bytes on disk and makes the file at least that long.
+  ///
+  /// - Throws: ``FileError`` with `diskFull` naming the number of bytes, or `cannotWrite`.
+  public func preallocate(byteCount: Int) throws {
+    guard byteCount > 0 else { return }
+    #if canImport(Glibc)
+      var code = posix_fallocate(descriptor, 0, off_t(byteCount))
+      while code == EINTR { code = posix_fallocate(descriptor, 0, off_t(byteCount)) }
+      if code != 0 && code != EINVAL && code != EOPNOTSUPP { throw writeError(code, at: 0, count: byteCount) }
+      if code == 0 { return }
+    #endif
+    guard ftruncate(descriptor, off_t(byteCount)) == 0 else { throw writeError(errno, at: 0, count: byteCount) }
+  }
+
+  /// Writes all of `bytes` at `offset`.
+  ///
+  /// - Throws: ``FileError`` with `diskFull` or `cannotWrite`.
+  public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+    var done = 0
+    while done < bytes.count {
+      guard let base = bytes.baseAddress else { return }
+      let put = pwrite(descriptor, base + done, bytes.count - done, off_t(offset + done))
+      if put < 0 {
+        if errno == EINTR { continue }
+        throw writeError(errno, at: offset + done, count: bytes.count - done)
+      }
+      done += put
+    }
+  }
+
+  /// Reads back what was written.
+  ///
+  /// - Returns: `false` when the file is shorter than the range.
+  public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
+    var done = 0
+    while done < buffer.count {
+      guard let base = buffer.baseAddress else { return true }
+      let got = pread(descriptor, base + done, buffer.count - done, off_t(offset + done))
+      if got < 0 {
+        if errno == EINTR { continue }
+        throw FileError(
+          .cannotRead, Fault(file: path, expected: "\(buffer.count) bytes at \(offset)", found: errorText(errno)))
+      }
+      if got == 0 { return false }
+      done += got
+    }
+    return true
+  }
+
+  /// Starts writing a range to disk without waiting, so that the final ``synchronize()`` is short.
+  public func startWriteback(at offset: Int, count: Int) {
+    #if canImport(Glibc)
+      // On Linux this advice starts asynchronous write-out of the dirty pages in the range.
+      _ = posix_fadvise(descriptor, off_t(offset), off_t(count), POSIX_FADV_DONTNEED)
+    #endif
+  }
+
+  /// Waits until everything written is on disk.
+  public func synchronize() throws {
+    guard fsync(descriptor) == 0 else { throw writeError(errno, at: 0, count: 0) }
+  }
+
+  /// Empties the file.
+  public func truncate() throws {
+    guard ftruncate(descriptor, 0) == 0 else { throw writeError(errno, at: 0, count: 0) }
+  }
+
+  /// The size now.
+  public func currentByteCount() -> Int {
+    var info = stat()
+    return fstat(descriptor, &info) == 0 ? Int(info.st_size) : 0
+  }
+
+  private func writeError(_ number: Int32, at offset: Int, count: Int) -> FileError {
+    if number == ENOSPC || number == EDQUOT {
+      let free = FileSystem.freeByteCount(near: path)
+      return FileError(
+        .diskFull,
+        Fault(
+          file: path, expected: "room for \(count) more bytes at offset \(offset)",
+          found: "\(errorText(number)), \(free.map { "\($0) bytes free" } ?? "free space unknown")",
+          remedy: "free some space and run the same command again; finished work is kept"))
+    }
+    return FileError(
+      .cannotWrite, Fault(file: path, expected: "\(count) bytes written at \(offset)", found: errorText(number)))
+  }
+}
