@@ -78,13 +78,20 @@ let package = Package(
       ]),
 
     // 6: what all commands share
-    library("CommandSupport", ["TensorTypes", "FileBytes", argumentParser]),
+    library(
+      "CommandSupport",
+      ["TensorTypes", "FileBytes", "QuantRecipes", "CheckpointConversion", "ModelDescriptions", argumentParser]),
 
     // 7: commands
     command(
       "pouch-convert", ["TensorTypes", "FileBytes", "CheckpointConversion", "ModelDescriptions", "QuantRecipes"]),
     command("pouch-quantize", ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes"]),
-    command("pouch-inspect", ["TensorTypes", "FileBytes", "CheckpointConversion", "GGUFFormat"]),
+    command(
+      "pouch-inspect",
+      [
+        "TensorTypes", "FileBytes", "CheckpointConversion", "GGUFFormat", "SafetensorsFormat", "ModelDescriptions",
+        "ZstdStreams",
+      ]),
     command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization"]),
 
     // tests
