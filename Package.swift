@@ -109,7 +109,7 @@ let package = Package(
     tests("TextTokenizers"),
     tests("ModelDescriptions", ["TextTokenizers"]),
     tests("ImportanceData", ["GGUFFormat"]),
-    tests("QuantRecipes"),
+    tests("QuantRecipes", resources: [.copy("Golden")]),
     tests(
       "CheckpointConversion",
       [
