@@ -42,7 +42,8 @@ struct GoldenMixes {
       case "options": options[words[1]] = try Self.options(Array(words.dropFirst(2)))
       case "types":
         for word in words.dropFirst() {
-          letters[try #require(word.last)] = try #require(TensorType(name: String(word.dropLast(2))))
+          let type: TensorType = try #require(TensorType(name: String(word.dropLast(2))))
+          letters[try #require(word.last)] = type
         }
       case "mix":
         mix = words[1]
