@@ -15,7 +15,8 @@ public enum KeepReason: Hashable, Sendable {
 extension KeepReason {
   /// Parts of names that are never quantized, whatever the architecture.
   private static let marks: [StaticString] = [
-    "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel", "per_layer_model_proj",
+    "_norm.weight", "ffn_gate_inp.weight", "ffn_gate_tid2eid.weight", "altup", "laurel",
+    "per_layer_model_proj",
     "ssm_conv1d", "shortconv.conv.weight", "indexer.k_proj.weight", "indexer.q_proj.weight",
     "time_mix_first.weight", "time_mix_w0.weight", "time_mix_w1.weight", "time_mix_w2.weight",
     "time_mix_v0.weight", "time_mix_v1.weight", "time_mix_v2.weight", "time_mix_a0.weight",
@@ -33,7 +34,8 @@ extension KeepReason {
   ]
 
   /// Decides whether a tensor may be quantized; `nil` when it may.
-  static func of(_ tensor: MixTensor, mix: StockMix, options: MixOptions, architecture: String) -> KeepReason? {
+  static func of(_ tensor: MixTensor, mix: StockMix, options: MixOptions, architecture: String) -> KeepReason?
+  {
     if mix == .copy { return .copy }
     guard tensor.ggmlShape.dropFirst().contains(where: { $0 > 1 }) else { return .vector }
     let name = tensor.name

@@ -40,7 +40,9 @@ public struct KeyValueOverride: Hashable, Sendable {
       guard value == "true" || value == "false" else { throw malformed("true or false", "\"\(value)\"") }
       entry = MetadataEntry(key, .bool(value == "true"))
     case "str":
-      guard value.utf8.count < 128 else { throw malformed("text of at most 127 bytes", "\(value.utf8.count)") }
+      guard value.utf8.count < 128 else {
+        throw malformed("text of at most 127 bytes", "\(value.utf8.count)")
+      }
       entry = MetadataEntry(key, .string(value))
     default:
       throw malformed("the type int, float, bool or str", "\"\(type)\"")
@@ -58,7 +60,9 @@ public struct KeyValueOverride: Hashable, Sendable {
       guard seen.insert(parsed.entry.key).inserted else {
         throw RecipeError(
           .duplicateOverride,
-          Fault(subject: parsed.entry.key, expected: "one override", found: "several", remedy: "keep one of them"))
+          Fault(
+            subject: parsed.entry.key, expected: "one override", found: "several", remedy: "keep one of them")
+        )
       }
       return parsed
     }

@@ -36,7 +36,8 @@ public struct MixModelFacts: Hashable, Sendable {
   ///   - overrides: Entries that the user set; integers among them replace values here, too, as far as the
   ///     rules read them.
   /// - Throws: ``RecipeError`` with `badMetadata`.
-  public static func from(metadata: [MetadataEntry], overrides: [MetadataEntry] = []) throws -> MixModelFacts {
+  public static func from(metadata: [MetadataEntry], overrides: [MetadataEntry] = []) throws -> MixModelFacts
+  {
     func value(_ key: String) -> MetadataValue? {
       metadata.first { $0.key == key }?.value
     }
@@ -46,7 +47,8 @@ public struct MixModelFacts: Hashable, Sendable {
     func wrong(_ key: String, _ expected: String, _ found: MetadataValue?) -> RecipeError {
       RecipeError(
         .badMetadata,
-        Fault(subject: key, expected: expected, found: found.map { "\($0)".prefix(80) + "" } ?? "no such key"))
+        Fault(subject: key, expected: expected, found: found.map { "\($0)".prefix(80) + "" } ?? "no such key")
+      )
     }
     guard let architecture = value("general.architecture")?.text, !architecture.isEmpty else {
       throw wrong("general.architecture", "a name", value("general.architecture"))

@@ -69,7 +69,8 @@ public struct TypeDecision: Hashable, Sendable {
 
   /// Creates a decision.
   public init(
-    type: TensorType, reason: DecisionReason, fallbackFrom: TensorType? = nil, importanceRequired: Bool = false
+    type: TensorType, reason: DecisionReason, fallbackFrom: TensorType? = nil,
+    importanceRequired: Bool = false
   ) {
     self.type = type
     self.reason = reason

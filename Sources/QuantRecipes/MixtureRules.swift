@@ -75,7 +75,9 @@ struct MixtureRules {
     return defaultType == .q8_0 ? nil : (.q6_K, what)
   }
 
-  private func expertsOnly(_ tensor: MixTensor, _ category: TensorCategory) -> (type: TensorType, why: String)? {
+  private func expertsOnly(_ tensor: MixTensor, _ category: TensorCategory) -> (
+    type: TensorType, why: String
+  )? {
     let isStack = tensor.ggmlShape.count > 2 && tensor.ggmlShape[2] > 1
     // Latent attention of this architecture has stacked projections, too.
     let isExpert = facts.architecture != "bailingmoe3" || [.up, .gate, .down].contains(category)

@@ -35,7 +35,8 @@ struct RulePattern: Hashable, @unchecked Sendable {
 
   private static func bad(_ pattern: String, _ found: String) -> RecipeError {
     RecipeError(
-      .badPattern, Fault(subject: pattern, expected: "a regular expression (ECMAScript grammar)", found: found))
+      .badPattern,
+      Fault(subject: pattern, expected: "a regular expression (ECMAScript grammar)", found: found))
   }
 
   private static func translate(_ pattern: String, shown: String) throws -> String {

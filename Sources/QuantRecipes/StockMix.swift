@@ -106,7 +106,8 @@ public enum StockMix: String, CaseIterable, Hashable, Sendable {
       throw RecipeError(
         .mixNotSupported,
         Fault(
-          subject: name, expected: "a mix that Pouch can write", found: "\(other.key), which it cannot write yet",
+          subject: name, expected: "a mix that Pouch can write",
+          found: "\(other.key), which it cannot write yet",
           remedy: "choose one of " + Self.allCases.map(\.rawValue).joined(separator: ", ")))
     }
     let near = nearestNames(to: wanted, among: Self.allCases.map(\.rawValue), count: 1, limit: 2)

@@ -35,7 +35,8 @@ public struct TensorTypeRule: Hashable, Sendable {
         Fault(subject: text, expected: "PATTERN=TYPE, such as ffn_down_exps=q6_K", found: "\"\(text)\""))
     }
     try self.init(
-      pattern: String(text[..<equals]), type: Self.tensorType(named: String(text[text.index(after: equals)...])))
+      pattern: String(text[..<equals]),
+      type: Self.tensorType(named: String(text[text.index(after: equals)...])))
   }
 
   /// Parses the content of a rule file: rules separated by spaces, tabs or line ends.

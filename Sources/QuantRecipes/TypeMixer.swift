@@ -57,7 +57,8 @@ public struct TypeMixer {
     var decisions = [TypeDecision?](repeating: nil, count: tensors.count)
     for index in options.keepsGivenOrder ? Array(tensors.indices) : processingOrder(names) {
       decisions[index] = try decide(
-        tensors[index], kept: kept[index], rule: matches.first(index), mix: mix, options: options, rules: &rules)
+        tensors[index], kept: kept[index], rule: matches.first(index), mix: mix, options: options,
+        rules: &rules)
     }
     let all = decisions.compactMap(\.self)
     let notes = try matches.notes(options.tensorTypeRules, mix: mix, kept: kept, decisions: all, names: names)
@@ -74,7 +75,9 @@ public struct TypeMixer {
     }
     if let kept { return TypeDecision(type: tensor.type, reason: .notQuantizable(kept)) }
     let category = TensorCategory(name: tensor.name)
-    func decision(_ type: TensorType, _ reason: DecisionReason, from wanted: TensorType? = nil) -> TypeDecision {
+    func decision(_ type: TensorType, _ reason: DecisionReason, from wanted: TensorType? = nil)
+      -> TypeDecision
+    {
       TypeDecision(
         type: type, reason: reason, fallbackFrom: wanted == type ? nil : wanted,
         importanceRequired: requiresImportance(tensor.name, type, mix: mix))
@@ -119,7 +122,9 @@ public struct TypeMixer {
     guard (1...4).contains(tensor.ggmlShape.count), tensor.ggmlShape.allSatisfy({ $0 > 0 }) else {
       throw RecipeError(
         .badShape,
-        Fault(subject: tensor.name, expected: "one to four dimensions of at least 1", found: "\(tensor.ggmlShape)"))
+        Fault(
+          subject: tensor.name, expected: "one to four dimensions of at least 1", found: "\(tensor.ggmlShape)"
+        ))
     }
   }
 
@@ -144,7 +149,8 @@ public struct TypeMixer {
       .requantizationNotAllowed,
       Fault(
         subject: listed(quantized), expected: "sources that are not quantized",
-        found: "\(quantized.count) that are", remedy: "start from the 16-bit file, or pass --allow-requantize"))
+        found: "\(quantized.count) that are", remedy: "start from the 16-bit file, or pass --allow-requantize"
+      ))
   }
 }
 

@@ -38,11 +38,13 @@ struct GoldenMixes {
       case "tensor":
         let type = try #require(TensorType(name: words[2]))
         tensors.append(
-          MixTensor(name: words[1], ggmlShape: words[3].split(separator: ",").compactMap { Int($0) }, type: type))
+          MixTensor(
+            name: words[1], ggmlShape: words[3].split(separator: ",").compactMap { Int($0) }, type: type))
       case "options": options[words[1]] = try Self.options(Array(words.dropFirst(2)))
       case "types":
         for word in words.dropFirst() {
-          letters[try #require(word.last)] = try #require(TensorType(name: String(word.dropLast(2))))
+          let type: TensorType = try #require(TensorType(name: String(word.dropLast(2))))
+          letters[try #require(word.last)] = type
         }
       case "mix":
         mix = words[1]
@@ -104,7 +106,8 @@ struct GoldenMixTests {
     for (mixName, set, expected) in golden.decisions {
       let mix = try StockMix(name: mixName)
       let options = try #require(golden.options[set])
-      let found = try TypeMixer.decide(mix: mix, options: options, facts: golden.facts, tensors: golden.tensors)
+      let found = try TypeMixer.decide(
+        mix: mix, options: options, facts: golden.facts, tensors: golden.tensors)
       if let first = zip(found, expected).enumerated().first(where: { $0.element.0.type != $0.element.1 }) {
         Issue.record(
           """
