@@ -6,25 +6,24 @@ Prints what the model answers to the prompt in its chat template, greedily. Exit
 1 when the model does not load or does not answer with a finished SVG drawing.
 """
 
-import json
+import os
 import sys
 
 import xllamacpp
 
 
-def generate(model: str, prompt: str) -> str:
+def generate(model: str, prompt: str, token_limit: int = 700) -> str:
     params = xllamacpp.CommonParams()
     params.model.path = model
     params.n_ctx = 1024
     params.n_parallel = 1
     params.cpuparams.n_threads = 2
     params.warmup = False
+    params.verbosity = 0
     server = xllamacpp.Server(params)
     text = f"<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n"
-    request = {"prompt": text, "n_predict": 700, "temperature": 0.0, "cache_prompt": False}
-    answer = server.handle_completions(json.dumps(request))
-    if isinstance(answer, (str, bytes)):
-        answer = json.loads(answer)
+    request = {"prompt": text, "n_predict": token_limit, "temperature": 0.0, "stream": False}
+    answer = server.handle_completions(request)
     if "choices" in answer:
         return answer["choices"][0]["text"]
     return answer["content"]
@@ -46,4 +45,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # The wheel's server thread does not end with the interpreter.
+    os._exit(code)

@@ -1,7 +1,7 @@
 public import ArgumentParser
 public import CheckpointConversion
 internal import Foundation
-public import QuantRecipes
+internal import QuantRecipes
 
 /// The flags that choose tensor types, named as llama-quantize names them.
 public struct MixArguments: ParsableArguments {
@@ -81,6 +81,6 @@ public struct MixArguments: ParsableArguments {
     request.importancePath = imatrix
     request.includeWeights = includeWeights
     request.excludeWeights = excludeWeights
-    request.overrides = try KeyValueOverride.parseAll(overrides).map(\.entry)
+    request.overrides = try KeyValueOverride.parse(overrides).map(\.entry)
   }
 }

@@ -44,10 +44,11 @@ extension ConversionPlanner {
           name: tensor.info.name, ggmlShape: shape, content: .feed(TensorFeed(runs: [run])),
           sourceType: tensor.info.type, importanceName: tensor.info.name, sourceShard: tensor.shard))
     }
-    let files = source.files.map { file in
-      PlannedSourceFile(
+    let files = try source.files.map { file in
+      let header = try file.file.bytes(at: 0, count: min(file.dataStart, file.file.byteCount))
+      return PlannedSourceFile(
         path: file.file.path, byteCount: file.file.byteCount, modificationTime: file.file.modificationTime,
-        headerHash: UInt64(file.dataStart), isCompressed: false)
+        headerHash: header.withUnsafeBytes { XXHash64.hash($0) }, isCompressed: false)
     }
     let matrices = source.tensors.filter { $0.info.ggmlShape.count > 1 }
     let largest = matrices.max { $0.info.byteCount < $1.info.byteCount }

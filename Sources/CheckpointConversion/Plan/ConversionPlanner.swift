@@ -1,5 +1,5 @@
 internal import FileBytes
-public import QuantRecipes
+internal import QuantRecipes
 internal import TensorTypes
 
 /// Turns a request into a plan: all checks that can fail, and no weights read.
@@ -34,14 +34,14 @@ public enum ConversionPlanner {
     blockCount: MetadataEntry? = nil
   ) throws -> PreparedConversion {
     let importance = try request.importancePath.map {
-      try ImportanceFile(path: $0, include: request.includeWeights, exclude: request.excludeWeights)
+      try ImportanceProvider(path: $0, include: request.includeWeights, exclude: request.excludeWeights)
     }
-    try importance?.check(draft.tensors)
+    let covered = try importance?.coveredNames(draft.tensors)
     var options = request.mixOptions
     options.importanceSupplied = importance?.isEmpty == false
     let choices = PlanChoices(
       mix: mix, options: options, outputPath: outputPath, split: split, overrides: request.overrides,
-      importanceEntries: importance?.metadata ?? [], blockCount: blockCount, importanceNames: importance?.names)
+      importanceEntries: importance?.metadata ?? [], blockCount: blockCount, importanceNames: covered)
     var plan = try draft.finish(choices)
     if let importance { plan.notices += importance.notices(for: plan) }
     try refuseUndecodable(plan)

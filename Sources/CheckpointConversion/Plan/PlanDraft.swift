@@ -55,7 +55,7 @@ extension PlanDraft {
   ///
   /// - Throws: `RecipeError` for rules that do not work, `GGUFError` for what GGUF cannot hold.
   func finish(_ choices: PlanChoices) throws -> ConversionPlan {
-    let (ordered, order) = sortedForOutput(choices)
+    let ordered = sortedForOutput(choices)
     let facts = try MixModelFacts.from(metadata: metadata, overrides: choices.overrides)
     let resolution = try TypeMixer.resolve(
       mix: choices.mix, options: choices.options, facts: facts,
@@ -65,7 +65,6 @@ extension PlanDraft {
     for (tensor, decision) in zip(ordered, resolution.decisions) {
       planned.append(try plan(tensor, decision, choices))
     }
-    _ = order
     let entries = outputMetadata(choices)
     var plan = ConversionPlan(
       sourceFiles: sourceFiles, sources: sources, tensors: planned, files: [],
@@ -76,10 +75,9 @@ extension PlanDraft {
     return plan
   }
 
-  private func sortedForOutput(_ choices: PlanChoices) -> ([Tensor], [Int]) {
-    if choices.options.keepsGivenOrder { return (tensors, Array(tensors.indices)) }
-    let order = TypeMixer.processingOrder(tensors.map(\.name))
-    return (order.map { tensors[$0] }, order)
+  private func sortedForOutput(_ choices: PlanChoices) -> [Tensor] {
+    if choices.options.keepsGivenOrder { return tensors }
+    return TypeMixer.processingOrder(tensors.map(\.name)).map { tensors[$0] }
   }
 
   private func plan(_ tensor: Tensor, _ decision: TypeDecision, _ choices: PlanChoices) throws -> PlannedTensor {
@@ -138,7 +136,7 @@ extension PlanDraft {
           name: plan.tensors[$0].name, type: plan.tensors[$0].type, ggmlShape: plan.tensors[$0].ggmlShape)
       }
       let header = try GGUFHeaderEncoder(
-        metadata: entries, tensors: descriptions, dimensions: .trimmed, file: path)
+        metadata: entries, tensors: descriptions, dimensions: choices.mix.isQuantizing ? .trimmed : .asGiven, file: path)
       for (index, info) in zip(group, header.tensors) {
         plan.tensors[index].file = number
         plan.tensors[index].offset = header.dataStart + info.offset

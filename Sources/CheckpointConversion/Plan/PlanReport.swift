@@ -1,5 +1,6 @@
 public import ModelDescriptions
-public import TensorTypes
+internal import QuantRecipes
+internal import TensorTypes
 
 /// A plan as numbers for `--json` and tables: totals by type and role, and every tensor.
 public struct PlanReport: Codable, Sendable {
