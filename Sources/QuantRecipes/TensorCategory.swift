@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
 /// The role of a tensor as far as the mixture rules tell roles apart.
 enum TensorCategory: Hashable, Sendable {
   case output
@@ -72,19 +78,12 @@ func leadingLayer(_ name: String) -> Int? {
 }
 
 extension String {
-  /// True when the UTF-8 bytes of `part` occur in this string.
+  /// True when the UTF-8 bytes of `part` occur in this string before any zero byte.
   func containsBytes(_ part: StaticString) -> Bool {
-    let count = part.utf8CodeUnitCount
-    return part.withUTF8Buffer { wanted in
-      var copy = self
-      return copy.withUTF8 { bytes in
-        guard bytes.count >= count else { return false }
-        for start in 0...(bytes.count - count) where bytes[start] == wanted[0] {
-          var i = 1
-          while i < count, bytes[start + i] == wanted[i] { i += 1 }
-          if i == count { return true }
-        }
-        return false
+    part.withUTF8Buffer { wanted in
+      wanted.withMemoryRebound(to: CChar.self) { wanted in
+        guard let wanted = wanted.baseAddress else { return false }
+        return withCString { strstr($0, wanted) != nil }
       }
     }
   }
