@@ -79,11 +79,15 @@ func leadingLayer(_ name: String) -> Int? {
 
 extension String {
   /// True when the UTF-8 bytes of `part` occur in this string before any zero byte.
-  func containsBytes(_ part: StaticString) -> Bool {
-    part.withUTF8Buffer { wanted in
-      wanted.withMemoryRebound(to: CChar.self) { wanted in
-        guard let wanted = wanted.baseAddress else { return false }
-        return withCString { strstr($0, wanted) != nil }
+  func containsBytes(_ part: StaticString) -> Bool { firstOccurring(CollectionOfOne(part)) != nil }
+
+  /// The first of `parts` whose UTF-8 bytes occur in this string before any zero byte.
+  func firstOccurring(_ parts: some Collection<StaticString>) -> StaticString? {
+    withCString { bytes in
+      parts.first { part in
+        // Static strings end in a zero byte.
+        part.hasPointerRepresentation
+          && strstr(bytes, UnsafeRawPointer(part.utf8Start).assumingMemoryBound(to: CChar.self)) != nil
       }
     }
   }
