@@ -1,7 +1,9 @@
 internal import FileBytes
 
 extension ImportanceFile {
-  /// Reads the legacy form, little-endian:
+  /// Reads the legacy form.
+  ///
+  /// All numbers are little-endian.
   ///
   ///     i32 entries
   ///     entries times: i32 length, name bytes, i32 calls, i32 values, values times f32

@@ -4,10 +4,13 @@ internal import FileBytes
 public struct ImportanceRecord: Hashable, Sendable {
   /// The name of the weight tensor, such as `blk.0.ffn_down_exps.weight`.
   public var name: String
-  /// Per matrix and column, the sum of squared activations; matrix after matrix. In legacy files, means times
-  /// calls.
+  /// Per matrix and column, the sum of squared activations.
+  ///
+  /// Matrix after matrix. In legacy files, means times calls.
   public var sums: [Float]
-  /// The number of activation rows per matrix (expert). In legacy files one number, the calls.
+  /// The number of activation rows per matrix (expert).
+  ///
+  /// In legacy files one number, the calls.
   public var counts: [Int64]
 
   /// Creates a record; `sums.count` is a multiple of `counts.count`.

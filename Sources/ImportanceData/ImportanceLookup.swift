@@ -32,6 +32,7 @@ extension ImportanceMatrix {
   ///   - tensor: The name in the output.
   ///   - storedName: The name in this data, when layers were pruned and renumbered; otherwise `tensor`.
   ///   - ggmlShape: The shape, fastest dimension first.
+  /// - Returns: The weights, or why there are none.
   /// - Throws: ``ImportanceError`` with `sizeMismatch` when an entry does not have one weight per column and
   ///   matrix (`ne0 * ne2`), except for token embeddings.
   public func lookup(

@@ -43,9 +43,9 @@ extension KeepReason {
     guard name.hasSuffix("weight") || name.utf8.count == 5 else { return .notAWeight }
     if options.leaveOutputTensor, name == "output.weight" { return .outputLeft }
     if name == "position_embd.weight" || name == "token_types.weight" { return .marked(name) }
-    for mark in marks where name.containsBytes(mark) { return .marked("\(mark)") }
-    if architecture == "glm5-next" {
-      for mark in glm5NextMarks where name.containsBytes(mark) { return .marked("\(mark)") }
+    if let mark = name.firstOccurring(marks) { return .marked("\(mark)") }
+    if architecture == "glm5-next", let mark = name.firstOccurring(glm5NextMarks) {
+      return .marked("\(mark)")
     }
     return nil
   }

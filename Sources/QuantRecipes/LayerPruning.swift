@@ -47,6 +47,7 @@ public struct LayerPruning: Hashable, Sendable {
   /// Renames the tensors of a model.
   ///
   /// - Parameter names: All tensor names of the model, in any order.
+  /// - Returns: The new names, in the order given.
   /// - Throws: ``RecipeError`` with `layerNotPrunable` when a layer does not exist or none would be left.
   public func apply(to names: [String]) throws -> Names {
     guard let firstPruned = layers.first else {

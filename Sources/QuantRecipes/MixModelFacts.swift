@@ -35,6 +35,7 @@ public struct MixModelFacts: Hashable, Sendable {
   ///   - metadata: The entries of the file.
   ///   - overrides: Entries that the user set; integers among them replace values here, too, as far as the
   ///     rules read them.
+  /// - Returns: The facts; counts that a model need not have are 0.
   /// - Throws: ``RecipeError`` with `badMetadata`.
   public static func from(metadata: [MetadataEntry], overrides: [MetadataEntry] = []) throws -> MixModelFacts
   {

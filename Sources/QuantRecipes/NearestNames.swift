@@ -1,16 +1,23 @@
 /// The names nearest to `wanted` by edit distance, best first; ties keep the given order.
 ///
+/// Underscores count only between names that are equally far without them.
+///
 /// - Parameters:
 ///   - wanted: What was typed.
 ///   - names: What exists.
 ///   - count: How many to return at most.
 ///   - limit: Names further away than this are left out.
+/// - Returns: Some of `names`.
 func nearestNames(to wanted: String, among names: [String], count: Int, limit: Int) -> [String] {
+  func plain(_ text: String) -> [UInt8] { text.utf8.filter { $0 != UInt8(ascii: "_") } }
   let scored = names.enumerated().map { (index, name) in
-    (distance: editDistance(Array(wanted.utf8), Array(name.utf8), anywhere: false), index: index)
+    (
+      distance: editDistance(plain(wanted), plain(name), anywhere: false),
+      exact: editDistance(Array(wanted.utf8), Array(name.utf8), anywhere: false), index: index
+    )
   }
   return scored.filter { $0.distance <= limit }
-    .sorted { ($0.distance, $0.index) < ($1.distance, $1.index) }
+    .sorted { ($0.distance, $0.exact, $0.index) < ($1.distance, $1.exact, $1.index) }
     .prefix(count).map { names[$0.index] }
 }
 

@@ -50,6 +50,8 @@ struct RulePattern: Hashable, @unchecked Sendable {
     var i = 0
     var inClass = false
     var inBraces = false
+    // What a quantifier would apply to: nothing at the start of an alternative or after an assertion.
+    var hasAtom = false
     var afterQuantifier = false
     func peek(_ offset: Int) -> Character? { i + offset < input.count ? input[i + offset] : nil }
     while i < input.count {
@@ -58,6 +60,7 @@ struct RulePattern: Hashable, @unchecked Sendable {
         guard let next = peek(1) else { throw bad(shown, "a backslash at the end") }
         output += try translateEscape(next, refuse: refuse)
         i += 2
+        hasAtom = next != "b"
         afterQuantifier = false
         continue
       }
@@ -83,9 +86,11 @@ struct RulePattern: Hashable, @unchecked Sendable {
           i += 1
         }
         if peek(1) == "]" { throw refuse("an empty class") }
+        hasAtom = true
         afterQuantifier = false
       case "]":
         output += "\\]"
+        hasAtom = true
         afterQuantifier = false
       case "{":
         inBraces = true
@@ -99,14 +104,20 @@ struct RulePattern: Hashable, @unchecked Sendable {
           guard let kind = peek(2), ":=!".contains(kind) else { throw refuse("(? without :, = or !") }
         }
         output += "("
+        if let kind = peek(2), peek(1) == "?" {
+          output += "?\(kind)"
+          i += 2
+        }
+        hasAtom = false
         afterQuantifier = false
       case "*", "+", "?":
-        // After "(" the question mark opens a group's kind.
+        guard hasAtom else { throw bad(shown, "\(c) with nothing before it") }
         if afterQuantifier, c != "?" { throw refuse("a quantifier after a quantifier") }
         output.append(c)
-        afterQuantifier = output.count > 1 && !output.hasSuffix("(?")
+        afterQuantifier = true
       default:
         output.append(c)
+        hasAtom = !"^$|".contains(c)
         afterQuantifier = false
       }
       i += 1
@@ -120,7 +131,8 @@ struct RulePattern: Hashable, @unchecked Sendable {
   ) throws -> String {
     guard next.isASCII else { return String(next) }
     switch next {
-    case "b", "d", "s", "w", "n", "t", "r", "f", "x", "u", "0"..."9": return "\\\(next)"
+    case "b", "d", "s", "w", "n", "t", "r", "f", "x", "u", "1"..."9": return "\\\(next)"
+    case "0": return "\\u0000"
     case "v": return "\\u000B"
     case "c": throw refuse("a control escape")
     // An ordinary letter stands for itself.

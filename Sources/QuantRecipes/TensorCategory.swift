@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
 /// The role of a tensor as far as the mixture rules tell roles apart.
 enum TensorCategory: Hashable, Sendable {
   case output
@@ -72,19 +78,16 @@ func leadingLayer(_ name: String) -> Int? {
 }
 
 extension String {
-  /// True when the UTF-8 bytes of `part` occur in this string.
-  func containsBytes(_ part: StaticString) -> Bool {
-    let count = part.utf8CodeUnitCount
-    return part.withUTF8Buffer { wanted in
-      var copy = self
-      return copy.withUTF8 { bytes in
-        guard bytes.count >= count else { return false }
-        for start in 0...(bytes.count - count) where bytes[start] == wanted[0] {
-          var i = 1
-          while i < count, bytes[start + i] == wanted[i] { i += 1 }
-          if i == count { return true }
-        }
-        return false
+  /// True when the UTF-8 bytes of `part` occur in this string before any zero byte.
+  func containsBytes(_ part: StaticString) -> Bool { firstOccurring(CollectionOfOne(part)) != nil }
+
+  /// The first of `parts` whose UTF-8 bytes occur in this string before any zero byte.
+  func firstOccurring(_ parts: some Collection<StaticString>) -> StaticString? {
+    withCString { bytes in
+      parts.first { part in
+        // Static strings end in a zero byte.
+        part.hasPointerRepresentation
+          && strstr(bytes, UnsafeRawPointer(part.utf8Start).assumingMemoryBound(to: CChar.self)) != nil
       }
     }
   }

@@ -1,3 +1,8 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
 internal import FileBytes
 internal import TensorTypes
 
@@ -20,8 +25,8 @@ public struct TypeMixer {
     let layers = names.map { leadingLayer($0) ?? -1 }
     return names.indices.sorted { a, b in
       if layers[a] != layers[b] { return layers[a] < layers[b] }
-      if names[a].utf8.elementsEqual(names[b].utf8) { return a < b }
-      return names[a].utf8.lexicographicallyPrecedes(names[b].utf8)
+      let order = names[a].withCString { a in names[b].withCString { b in strcmp(a, b) } }
+      return order == 0 ? a < b : order < 0
     }
   }
 
@@ -42,6 +47,7 @@ public struct TypeMixer {
   ///   - options: What the user asked for on top.
   ///   - facts: The model's counts.
   ///   - tensors: All tensors of the model; some rules depend on which there are.
+  /// - Returns: One decision per tensor, in the order given, and notes.
   /// - Throws: ``RecipeError`` with `ruleMatchesNothing`, `ruleHasNoEffect` (each naming all such rules),
   ///   `noFallback`, `badLayer`, `badShape`, `requantizationNotAllowed` or `sourceNotConvertible`.
   public static func resolve(
