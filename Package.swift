@@ -107,7 +107,7 @@ let package = Package(
     tests("ZstdStreams"),
     tests("BlockQuantization"),
     tests("TextTokenizers"),
-    tests("ModelDescriptions", ["TextTokenizers"]),
+    tests("ModelDescriptions", ["TextTokenizers"], resources: [.copy("Golden")]),
     tests("ImportanceData", ["GGUFFormat"]),
     tests("QuantRecipes", resources: [.copy("Golden")]),
     tests(

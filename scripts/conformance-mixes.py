@@ -9,6 +9,7 @@ llama-quantize prints the type of every tensor for every mix and for several set
 
 File format (text): `model NAME`, `facts ARCH EXPERTS HEADS KV-HEADS LAYERS NEXTN`, one
 `tensor NAME TYPE NE0,NE1,...` per tensor in processing order, `options NAME FLAGS...` per set of options,
+`pruned LAYERS` with `source NAME` lines when layers are dropped, `order given` for --keep-split,
 `types TYPE=LETTER ...`, then `mix NAME` followed by one line per set of options: its name, and one letter per
 tensor in processing order, or `= OTHER` when it is the same as for another set.
 """
@@ -37,6 +38,8 @@ class Model:
         self.keys, self.source = dict(keys), source
         self.tensors = []
         self.rules = list(rules)
+        self.pruned = None  # --prune-layers
+        self.keep_split = False  # --keep-split: tensors in file order
 
     def add(self, name, *ne, type=None):
         norm = name.endswith("norm.weight") or name.endswith(".bias") or len(ne) == 1
@@ -258,6 +261,20 @@ def models():
     for name in ("hc_attn_fn", "indexer.attn_q_b", "indexer.proj", "ssm_f_a", "ssm_out", "indexer_compressor_kv"):
         glm.add(f"blk.1.{name}.weight", 256, 2)
     yield glm
+    for name, layers, prune, make in (("llama-pruned", 12, "0,4,11", lambda n, l: dense(n, layers=l)),
+                                      ("mixtral-pruned", 9, "3,1", lambda n, l: moe(n, "llama", l, 8)),
+                                      ("qwen35moe-pruned", 8, "6,7", lambda n, l: hybrid(n, "qwen35moe", l, 4, nextn=1))):
+        pruned = make(name, layers)
+        pruned.pruned = prune
+        yield pruned
+    backwards = moe("mixtral-keep-split", "llama", 8, 8)
+    backwards.tensors.reverse()
+    backwards.keep_split = True
+    yield backwards
+    scattered = dense("llama-keep-split", layers=9)
+    scattered.tensors = scattered.tensors[1::2] + scattered.tensors[::2]
+    scattered.keep_split = True
+    yield scattered
     yield gemma3n()
     yield mamba()
     yield oddities()
@@ -344,6 +361,10 @@ def record(tool, model, folder, importance):
     options = list(option_sets(model))
     lines = [f"model {model.name}",
              f"facts {model.arch} {model.experts} {model.heads} {model.kv_heads} {model.layers} {model.nextn}"]
+    if model.pruned:
+        lines += [f"pruned {model.pruned}"] + [f"source {t[0]}" for t in model.tensors]
+    if model.keep_split:
+        lines.append("order given")
     listed = False
     count = 0
     body = []
@@ -353,10 +374,12 @@ def record(tool, model, folder, importance):
         for name, flags in options:
             if mix in FLOAT_MIXES and "--tensor-type" in flags:
                 continue
-            rows, error = dry_run(tool, path, mix, [importance if f == "@imatrix" else f for f in flags])
+            common = ["--prune-layers", model.pruned] if model.pruned else []
+            common += ["--keep-split"] if model.keep_split else []
+            rows, error = dry_run(tool, path, mix, common + [importance if f == "@imatrix" else f for f in flags])
             if rows is None:
                 sys.exit(f"{model.name} {mix} {name}: llama-quantize failed\n{error}")
-            assert len(rows) == len(model.tensors), (model.name, len(rows), len(model.tensors))
+            assert model.pruned or len(rows) == len(model.tensors), (model.name, len(rows), len(model.tensors))
             if not listed:
                 lines += [f"tensor {n} {t} {','.join(map(str, trimmed(ne)))}" for n, ne, t, _ in rows]
                 lines += [f"options {n} {' '.join(f)}".rstrip() for n, f in options]

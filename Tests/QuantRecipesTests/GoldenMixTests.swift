@@ -9,6 +9,11 @@ struct GoldenMixes {
   var facts: MixModelFacts
   var tensors: [MixTensor] = []
   var options: [String: MixOptions] = [:]
+  /// Layers that were dropped, and the names before.
+  var pruned: String?
+  var sourceNames: [String] = []
+  /// The tensors were processed as they lie in the file.
+  var isGivenOrder = false
   /// Mix, set of options, one type per tensor.
   var decisions: [(mix: String, options: String, types: [TensorType])] = []
 
@@ -41,6 +46,9 @@ struct GoldenMixes {
           MixTensor(
             name: words[1], ggmlShape: words[3].split(separator: ",").compactMap { Int($0) }, type: type))
       case "options": options[words[1]] = try Self.options(Array(words.dropFirst(2)))
+      case "pruned": pruned = words[1]
+      case "source": sourceNames.append(words[1])
+      case "order": isGivenOrder = true
       case "types":
         for word in words.dropFirst() {
           let type: TensorType = try #require(TensorType(name: String(word.dropLast(2))))
@@ -93,7 +101,7 @@ struct GoldenMixes {
 struct GoldenMixTests {
   @Test("there are recordings")
   func present() {
-    #expect(GoldenMixes.names.count >= 29)
+    #expect(GoldenMixes.names.count >= 34)
   }
 
   @Test("every decision", arguments: GoldenMixes.names)
@@ -102,10 +110,11 @@ struct GoldenMixTests {
     #expect(golden.decisions.count >= 8 * 18)
     // The processing order is what the dry run printed.
     let names = golden.tensors.map(\.name)
-    #expect(TypeMixer.processingOrder(names) == Array(names.indices))
+    #expect(golden.isGivenOrder != (TypeMixer.processingOrder(names) == Array(names.indices)))
     for (mixName, set, expected) in golden.decisions {
       let mix = try StockMix(name: mixName)
-      let options = try #require(golden.options[set])
+      var options = try #require(golden.options[set])
+      options.keepsGivenOrder = golden.isGivenOrder
       let found = try TypeMixer.decide(
         mix: mix, options: options, facts: golden.facts, tensors: golden.tensors)
       if let first = zip(found, expected).enumerated().first(where: { $0.element.0.type != $0.element.1 }) {
@@ -117,6 +126,16 @@ struct GoldenMixTests {
       }
       #expect(found.count == expected.count)
     }
+  }
+
+  @Test("names after pruning", arguments: ["llama-pruned", "mixtral-pruned", "qwen35moe-pruned"])
+  func pruned(name: String) throws {
+    let golden = try GoldenMixes(name)
+    let pruning = try LayerPruning(parsing: try #require(golden.pruned))
+    let result = try pruning.apply(to: golden.sourceNames)
+    let kept = result.names.compactMap(\.self)
+    #expect(TypeMixer.processingOrder(kept).map { kept[$0] } == golden.tensors.map(\.name))
+    #expect(result.blockCount == golden.facts.layerCount - pruning.layers.count)
   }
 
   @Test("decisions do not depend on the order tensors are given in")
