@@ -34,6 +34,13 @@ public struct PlanReport: Codable, Sendable {
     public var weights: Int
     /// Bytes as stored.
     public var bytes: Int
+
+    /// Counts one more tensor.
+    mutating func add(weights: Int, bytes: Int) {
+      tensors += 1
+      self.weights += weights
+      self.bytes += bytes
+    }
   }
 
   /// The architecture string.
@@ -89,11 +96,8 @@ public struct PlanReport: Codable, Sendable {
     var sums: [String: Total] = [:]
     for tensor in tensors {
       let name = key(tensor)
-      var total = sums[name] ?? Total(name: name, tensors: 0, weights: 0, bytes: 0)
-      total.tensors += 1
-      total.weights += tensor.elementCount
-      total.bytes += tensor.byteCount
-      sums[name] = total
+      sums[name, default: Total(name: name, tensors: 0, weights: 0, bytes: 0)]
+        .add(weights: tensor.elementCount, bytes: tensor.byteCount)
     }
     return sums.values.sorted { ($0.bytes, $1.name) > ($1.bytes, $0.name) }
   }
