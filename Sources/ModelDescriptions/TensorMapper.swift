@@ -96,7 +96,7 @@ struct TensorMapper {
       return
     }
     guard let (prefix, part) = ExpertStack.Part.parse(entry.name, prefixes: stacks.keys),
-      let stack = stacks[prefix], let slots = stack.rule.slots(of: part)
+      let slots = stacks[prefix]?.rule.slots(of: part)
     else {
       problems.append(.unknown(name: entry.tensor.name, nearest: nearest(entry.name)))
       return
