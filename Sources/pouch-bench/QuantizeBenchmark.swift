@@ -8,9 +8,10 @@ struct QuantizeBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "quantize",
     abstract: "Measures quantization on one thread, in million weights per second.",
-    discussion:
-      "Rows are normal numbers rounded to bfloat16. Time is that of the processor, not of the clock on the wall. Printed are \
-the median of the repetitions and the best one, which is nearest to what an undisturbed core does.")
+    discussion: """
+      Rows are normal numbers rounded to bfloat16. Time is that of the processor, not of the clock on the wall. \
+      Printed are the median of the repetitions and the best one, which is nearest to what an undisturbed core does.
+      """)
 
   @Option(help: "Types to measure, separated by commas; all by default.")
   var types: String?
