@@ -154,7 +154,14 @@ public struct PlanExecutor: Sendable {
         failure.withLock { if $0 == nil { $0 = error } }
       }
     }
-    if let error = failure.withLock({ $0 }) { throw error }
+    if let error = failure.withLock({ $0 }) {
+      // Nothing of a run over bad input can be of use later; anything else is continued by the next call.
+      if (error as? any FaultError)?.faultClass == .rejected {
+        flusher.stop()
+        removeUnfinished()
+      }
+      throw error
+    }
     if options.isCancelled() {
       throw ConversionError(
         .interrupted,
@@ -167,6 +174,12 @@ public struct PlanExecutor: Sendable {
     return ExecutionSummary(
       paths: plan.files.map(\.path), fileByteCount: plan.fileByteCount,
       resumedByteCount: tracker.resumedByteCount, bufferByteCount: sizes.total)
+  }
+
+  /// Removes the partial files and then the journal, which stays locked until the run returns.
+  private func removeUnfinished() {
+    for file in plan.files { FileSystem.remove(file.partialPath) }
+    FileSystem.remove(journalPath)
   }
 
   private func work(
@@ -224,6 +237,9 @@ public struct PlanExecutor: Sendable {
     }
   }
 
+  /// More threads than any machine has cores; keeps products with buffer sizes far from overflow.
+  private static let mostThreads = 4096
+
   struct BufferSizes {
     var tile: Int
     var source: Int
@@ -234,10 +250,11 @@ public struct PlanExecutor: Sendable {
 
   /// Chooses the tile size that fits the memory limit.
   func bufferSizes(_ options: ExecutionOptions) throws -> BufferSizes {
-    guard options.threadCount > 0 else {
+    guard 1...Self.mostThreads ~= options.threadCount else {
       throw ConversionError(
         .badOption,
-        Fault(subject: "--threads", expected: "at least 1", found: "\(options.threadCount)"))
+        Fault(
+          subject: "--threads", expected: "a number from 1 to \(Self.mostThreads)", found: "\(options.threadCount)"))
     }
     let longestRow = plan.tensors.lazy.map(\.rowLength).max() ?? 0
     var tile = 2 << 20
