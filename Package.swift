@@ -81,8 +81,8 @@ let package = Package(
     library(
       "CommandSupport",
       [
-        "TensorTypes", "FileBytes", "QuantRecipes", "CheckpointConversion", "ModelDescriptions",
-        argumentParser,
+        "TensorTypes", "FileBytes", "BlockQuantization", "QuantRecipes", "CheckpointConversion",
+        "ModelDescriptions", argumentParser,
       ]),
 
     // 7: commands

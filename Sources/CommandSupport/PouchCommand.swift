@@ -1,4 +1,6 @@
 public import ArgumentParser
+internal import BlockQuantization
+internal import CheckpointConversion
 public import FileBytes
 
 #if canImport(Glibc)
@@ -13,8 +15,8 @@ public import FileBytes
 /// 130 interrupted.
 public protocol PouchCommand: ParsableCommand {}
 
-/// The version of this build of Pouch.
-public let pouchVersion = "0.1.0"
+/// The version of this build of Pouch, and the kernel level that it uses here.
+public let pouchVersion = "\(ConversionPlan.writerVersion) (kernel level \(KernelLevel.current.rawValue))"
 
 /// Ends the process; spelled apart since `ParsableArguments` has an `exit` of its own.
 private func endProcess(_ code: Int32) -> Never { exit(code) }
@@ -40,6 +42,11 @@ func oneLine(_ text: String) -> String {
 extension PouchCommand {
   /// Parses the command line, runs, and exits with the right code.
   public static func main() {
+    if let wanted = KernelLevel.rejectedRequest {
+      Standard.error(
+        "note: \(KernelLevel.environmentVariable)=\(oneLine(wanted)) cannot be used here; using \(KernelLevel.current)"
+      )
+    }
     do {
       var command = try parseAsRoot()
       try command.run()

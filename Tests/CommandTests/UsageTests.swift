@@ -39,7 +39,7 @@ struct UsageTests {
     #expect(help.output.contains("USAGE: \(command)") && help.output.contains("Exit codes: 0 done"))
     let version = try CommandRun(command, ["--version"])
     #expect(version.status == 0 && version.errors.isEmpty)
-    #expect(version.output.contains(/^\d+\.\d+\.\d+\n$/))
+    #expect(version.output.contains(/^\d+\.\d+\.\d+ \(kernel level \w+\)\n$/))
   }
 
   @Test("unknown flags are wrong usage", arguments: ["pouch-convert", "pouch-quantize", "pouch-inspect"])
