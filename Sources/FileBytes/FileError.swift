@@ -3,6 +3,8 @@ public struct FileError: FaultError, Hashable {
   /// What kind of failure it was.
   public enum Code: Hashable, Sendable {
     case notFound
+    /// A folder, pipe or device where a file should be.
+    case notAFile
     case cannotOpen
     case cannotRead
     case cannotWrite
@@ -25,7 +27,7 @@ public struct FileError: FaultError, Hashable {
   /// A missing or short source is the input's fault; everything else failed while working.
   public var faultClass: FaultClass {
     switch code {
-    case .notFound, .truncated: .rejected
+    case .notFound, .notAFile, .truncated: .rejected
     case .alreadyExists: .rejected
     case .cannotOpen, .cannotRead, .cannotWrite, .diskFull: .failed
     }

@@ -20,9 +20,10 @@ public final class ReadableFile: Sendable {
 
   /// Opens `path`, which must be a regular file.
   ///
-  /// - Throws: ``FileError`` with `notFound` or `cannotOpen`.
+  /// - Throws: ``FileError`` with `notFound`, `notAFile` or `cannotOpen`.
   public init(path: String) throws {
-    let fd = open(path, O_RDONLY | O_CLOEXEC)
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer; regular files do not notice.
+    let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard fd >= 0 else {
       let code: FileError.Code = errno == ENOENT ? .notFound : .cannotOpen
       throw FileError(code, Fault(file: path, expected: "a readable file", found: errorText(errno)))
@@ -31,7 +32,7 @@ public final class ReadableFile: Sendable {
     guard fstat(fd, &info) == 0, (info.st_mode & S_IFMT) == S_IFREG else {
       close(fd)
       throw FileError(
-        .cannotOpen, Fault(file: path, expected: "a regular file", found: "another kind of file"))
+        .notAFile, Fault(file: path, expected: "a regular file", found: "another kind of file"))
     }
     self.path = path
     self.descriptor = fd

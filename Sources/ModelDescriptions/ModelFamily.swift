@@ -72,8 +72,10 @@ public struct ModelFamily: Sendable {
 
   /// Finds the family of a checkpoint.
   ///
-  /// - Throws: ``DescriptionError`` with `notSupported`, naming what is supported and the nearest name.
+  /// - Throws: ``DescriptionError`` with `notSupported`, naming what is supported and the nearest name, or for
+  ///   `architectures` that is no list of names.
   public static func family(of config: ModelConfig) throws -> ModelFamily {
+    _ = try config.optionalStrings("architectures")
     let architecture = config.architecture
     if let architecture, let match = all.first(where: { $0.architectures.contains(architecture) }) {
       return match

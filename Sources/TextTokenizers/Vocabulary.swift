@@ -47,6 +47,13 @@ struct Vocabulary {
     var tokens = [String?](repeating: nil, count: count)
     var types = [Int32](repeating: TokenType.unused.rawValue, count: count)
     for (text, id) in tokenizer.vocabulary {
+      if let other = tokens[id] {
+        throw TokenizerError(
+          .invalidValue,
+          Fault(
+            file: path, subject: "model.vocab", expected: "one token for each id",
+            found: "“\(other)” and “\(text)” with id \(id)"))
+      }
       tokens[id] = text
       types[id] = TokenType.normal.rawValue
     }

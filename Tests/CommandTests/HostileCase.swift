@@ -2,6 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// A checkpoint spoiled in one way, and the message that must come of it.
 struct HostileCase: CustomTestStringConvertible, Sendable {
   /// What is wrong.
@@ -23,6 +29,11 @@ struct HostileCase: CustomTestStringConvertible, Sendable {
     func read(_ name: String) throws -> Data { try Data(contentsOf: url(name)) }
     func write(_ name: String, _ bytes: some Sequence<UInt8>) throws { try Data(bytes).write(to: url(name)) }
     func write(_ name: String, _ text: String) throws { try Data(text.utf8).write(to: url(name)) }
+    /// Puts a named pipe in place of a file; nobody ever writes into it.
+    func pipe(_ name: String) throws {
+      try? remove(name)
+      try #require(mkfifo(path + "/" + name, 0o600) == 0)
+    }
     func remove(_ name: String) throws { try FileManager.default.removeItem(at: url(name)) }
 
     /// Replaces the first occurrence of `old` in a text file; the old text must be there.

@@ -149,6 +149,10 @@ struct HostileCheckpointTests {
         try folder.remove(second)
       }),
     HostileCase(
+      name: "a pipe for a shard", expected: [second, "regular file"], spoil: { try $0.pipe(second) }),
+    HostileCase(
+      name: "a pipe for the index", expected: [index, "regular file"], spoil: { try $0.pipe(index) }),
+    HostileCase(
       name: "no shards at all", expected: ["tiny-model", "safetensors"],
       spoil: { folder in for name in [first, second, index] { try folder.remove(name) } }),
     HostileCase(
@@ -194,6 +198,7 @@ struct HostileCheckpointTests {
       spoil: { try $0.write("config.json", String(repeating: "[", count: 200_000)) }),
     config("an unknown architecture", "architectures", ["Qwen3MeoForCausalLM"], "Qwen3MeoForCausalLM"),
     config("architectures of the wrong type", "architectures", 7, "architectures"),
+    config("an architecture that is no text", "architectures", [7], "architectures"),
     config("no hidden size", "hidden_size", nil, "hidden_size"),
     config("a hidden size in words", "hidden_size", "64", "hidden_size"),
     config("a negative hidden size", "hidden_size", -64, "hidden_size"),
@@ -214,6 +219,9 @@ struct HostileCheckpointTests {
     HostileCase(
       name: "no tokenizer", expected: ["tiny-model", "tokenizer"], spoil: { try $0.remove("tokenizer.json") }),
     HostileCase(
+      name: "a pipe for the tokenizer", expected: ["tokenizer.json", "regular file"],
+      spoil: { try $0.pipe("tokenizer.json") }),
+    HostileCase(
       name: "a tokenizer that is no JSON", expected: ["tokenizer.json"],
       spoil: { try $0.write("tokenizer.json", "{]") }),
     HostileCase(
@@ -223,13 +231,13 @@ struct HostileCheckpointTests {
       name: "a splitting rule nobody knows", expected: ["tokenizer.json", "--pre"],
       spoil: { try $0.replace("tokenizer.json", "'ll|'d", "'ll|'x") }),
     HostileCase(
-      name: "two tokens with one id", expected: ["tokenizer.json", "100"],
+      name: "two tokens with one id", expected: ["tokenizer.json", "with id 100"],
       spoil: { try $0.replace("tokenizer.json", "\"B\" : 33", "\"B\" : 100") }),
     HostileCase(
       name: "an id past the embedding", expected: ["tokenizer.json", "100000"],
       spoil: { try $0.replace("tokenizer.json", "\"B\" : 33", "\"B\" : 100000") }),
     HostileCase(
-      name: "a negative id", expected: ["tokenizer.json", "-33"],
+      name: "a negative id", expected: ["tokenizer.json", "whole number"],
       spoil: { try $0.replace("tokenizer.json", "\"B\" : 33", "\"B\" : -33") }),
     HostileCase(
       name: "an id that is no integer", expected: ["tokenizer.json"],
@@ -238,7 +246,7 @@ struct HostileCheckpointTests {
       name: "an added token without an id", expected: ["tokenizer.json"],
       change: { $0.tokenizer["added_tokens"] = [["content": "<|endoftext|>"]] }),
     HostileCase(
-      name: "merges of the wrong type", expected: ["tokenizer.json", "merges"],
+      name: "merges of the wrong type", expected: ["tokenizer.json", "array"],
       spoil: { try $0.replace("tokenizer.json", "\"merges\" : [", "\"merges\" : [ 7 ") }),
   ]
 }

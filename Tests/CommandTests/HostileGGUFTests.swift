@@ -5,6 +5,12 @@ import TensorTypes
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// GGUF files and importance matrices that are wrong: every one is refused with a message that names file and reason.
 @Suite("Bad GGUF files and importance matrices")
 struct HostileGGUFTests {
@@ -54,6 +60,16 @@ struct HostileGGUFTests {
         "--imatrix", matrix, source, inputs.path("out.gguf"), "Q4_0", "--force")
       #expect(run.status == 0, "\(run.errors)")
     }
+  }
+
+  @Test("a pipe for a GGUF or a matrix")
+  func pipes() throws {
+    let pipe = inputs.path("pipe.gguf")
+    try #require(mkfifo(pipe, 0o600) == 0)
+    let good = try inputs.write("good.gguf", try Self.gguf())
+    let parts = ["pipe.gguf", "regular file"]
+    try Refusal.expect(try .quantize(pipe, out, "Q8_0"), parts, outputs: outputs)
+    try Refusal.expect(try .quantize("--imatrix", pipe, good, out, "Q8_0"), parts, outputs: outputs)
   }
 
   @Test("a NaN in a GGUF leaves nothing behind")
@@ -129,7 +145,7 @@ struct HostileGGUFTests {
   private static func plain(_ gguf: inout GGUFBytes) { gguf.tensor("a.weight", dimensions: [64], offset: 0) }
 
   private static let badSources: [Case] = [
-    Case(name: "another magic", expected: ["magic"]) { raw(magic: "GGJT", plain) },
+    Case(name: "another magic", expected: ["(GGUF)", "47 47 4A 54"]) { raw(magic: "GGJT", plain) },
     Case(name: "a byte-swapped version", expected: ["version"]) { raw(version: 0x0300_0000, plain) },
     Case(name: "a version of the future", expected: ["version", "99"]) { raw(version: 99, plain) },
     Case(name: "an empty file", expected: []) { [] },
@@ -189,6 +205,12 @@ struct HostileGGUFTests {
         plain(&$0)
       }
     },
+    Case(name: "a layer count in words", expected: ["llama.block_count", "eight"]) {
+      raw(entries: 2) {
+        $0.entry("llama.block_count", "eight")
+        plain(&$0)
+      }
+    },
     Case(name: "no architecture", expected: ["general.architecture"]) {
       var bytes = GGUFBytes(tensorCount: 1)
       plain(&bytes)
@@ -198,15 +220,17 @@ struct HostileGGUFTests {
     },
   ]
 
+  private static let matrixMetadata = [
+    MetadataEntry("general.type", .string("imatrix")),
+    MetadataEntry("imatrix.datasets", .array(.string(["text"]))),
+    MetadataEntry("imatrix.chunk_count", .uint32(3)), MetadataEntry("imatrix.chunk_size", .uint32(512)),
+  ]
+
   private static func matrix(_ name: String = weight, sums: [Float] = .init(repeating: 2, count: 64)) throws
     -> [UInt8]
   {
     try file(
-      [
-        MetadataEntry("general.type", .string("imatrix")),
-        MetadataEntry("imatrix.datasets", .array(.string(["text"]))),
-        MetadataEntry("imatrix.chunk_count", .uint32(3)), MetadataEntry("imatrix.chunk_size", .uint32(512)),
-      ],
+      matrixMetadata,
       [(name + ".in_sum2", [sums.count, 1], sums), (name + ".counts", [1, 1], [3])])
   }
 
@@ -244,7 +268,7 @@ struct HostileGGUFTests {
       legacy([entry(weight, spoiled(-1))])
     },
     Case(name: "GGUF without counts", expected: [weight, ".counts"]) {
-      try file([], [(weight + ".in_sum2", [64, 1], .init(repeating: 2, count: 64))])
+      try file(matrixMetadata, [(weight + ".in_sum2", [64, 1], .init(repeating: 2, count: 64))])
     },
     Case(name: "a model for a matrix", expected: []) { try gguf() },
     Case(name: "GGUF cut in its data", expected: []) { try matrix().dropLast(40) },

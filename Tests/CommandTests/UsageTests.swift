@@ -2,6 +2,12 @@ import Foundation
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
 /// Exit codes and messages of the command lines themselves.
 @Suite("Usage and exit codes")
 struct UsageTests {
@@ -65,6 +71,8 @@ struct UsageTests {
     try expect(try .convert(model, "--outfile", out, "--max-memory", "lots"), 2, "--max-memory", "lots")
     try expect(try .convert(model, "--outfile", out, "--split-max-size", "0"), 2, "--split-max-size")
     try expect(try .convert(model, "--outfile", out, "--split-max-tensors", "0"), 2, "--split-max-tensors")
+    try expect(try .convert(model, "--outfile", ""), 2, "output")
+    try expect(try .quantize(model + "/none.gguf", "", "Q8_0"), 3, "none.gguf")
     try expect(try .convert(model, "--outfile", out, "--mtp", "--no-mtp"), 2, "--no-mtp")
     try expect(try .convert(model, "--outfile", out, "--include-weights", "x"), 2, "--imatrix")
     try expect(try .convert(model, "--outfile", out, "--tensor-type-file", "/none/rules"), 2, "/none/rules")
@@ -98,6 +106,29 @@ struct UsageTests {
     #expect(forced.status == 0, "\(forced.errors)")
     #expect(try written() == ["out.gguf"])
     #expect(try CommandRun.inspect(out).status == 0)
+  }
+
+  @Test("an output that another run is writing is left alone")
+  func outputInUse() throws {
+    let journal = try outputs.write("out.gguf.journal", [])
+    let descriptor = open(journal, O_RDWR)
+    defer { close(descriptor) }
+    try #require(flock(descriptor, LOCK_EX) == 0)
+    try expect(
+      try .convert(model, "--outfile", out), 1, journal, "still going on", written: ["out.gguf.journal"])
+  }
+
+  @Test("a journal that cannot be read is no reason to destroy work")
+  func damagedJournal() throws {
+    let journal = try outputs.write("out.gguf.journal", Array("{\"version\": 1}\nrecords".utf8))
+    let partial = try outputs.write("out.gguf.partial", [1, 2, 3])
+    let run = try CommandRun.convert(model, "--outfile", out)
+    #expect(run.status == 3 && run.lastErrorLine.contains(journal) && run.lastErrorLine.contains("--force"))
+    #expect(try Data(contentsOf: URL(fileURLWithPath: partial)) == Data([1, 2, 3]))
+    #expect(try written().sorted() == ["out.gguf.journal", "out.gguf.partial"])
+    let forced = try CommandRun.convert(model, "--outfile", out, "--force")
+    #expect(forced.status == 0, "\(forced.errors)")
+    #expect(try written() == ["out.gguf"])
   }
 
   @Test("names that lead nowhere")

@@ -98,6 +98,7 @@ public struct PlanExecutor: Sendable {
       switch FileSystem.kind(of: file.path) {
       case .missing: break
       case .file:
+        if wasRenamed(file) { continue }
         guard options.force else {
           throw ConversionError(
             .outputExists,
@@ -129,6 +130,7 @@ public struct PlanExecutor: Sendable {
     try preflight(options)
     let sizes = try bufferSizes(options)
     let journal = try Journal(path: journalPath, fingerprint: fingerprint, startOver: options.force)
+    if !options.force { try takeBackRenamed() }
     let outputs = try plan.files.map { try WritableFile(path: $0.partialPath, mode: .keep) }
     for (file, output) in zip(plan.files, outputs) { try output.preallocate(byteCount: file.byteCount) }
 

@@ -23,9 +23,24 @@ extension ConversionPlanner {
       request.outputPath.map { expand($0, typeName: typeName) }
       ?? FileSystem.folder(of: request.source) + "/ggml-model-\(mix.rawValue).gguf"
     let split = try request.keepSplit ? .asSource(shardCount: source.files.count) : split(request)
-    return try finish(
-      pruned?.draft ?? draft, request: request, mix: mix, outputPath: output, split: split,
-      blockCount: pruned?.blockCount)
+    do {
+      return try finish(
+        pruned?.draft ?? draft, request: request, mix: mix, outputPath: output, split: split,
+        blockCount: pruned?.blockCount)
+    } catch let error as RecipeError where error.faultClass == .rejected && error.fault.file.isEmpty {
+      throw Self.naming(request.source, in: error)
+    }
+  }
+
+  /// Adds the file to an error about what the file holds; errors about rules are about no file.
+  private static func naming(_ path: String, in error: RecipeError) -> RecipeError {
+    switch error.code {
+    case .ruleMatchesNothing, .ruleHasNoEffect, .layerNotPrunable: return error
+    default:
+      var named = error
+      named.fault.file = path
+      return named
+    }
   }
 
   /// Lists the tensors of a GGUF as a draft that copies every row.

@@ -33,6 +33,9 @@ public enum ConversionPlanner {
     _ draft: PlanDraft, request: ConversionRequest, mix: StockMix, outputPath: String, split: SplitChoice,
     blockCount: MetadataEntry? = nil
   ) throws -> PreparedConversion {
+    guard !outputPath.isEmpty else {
+      throw ConversionError(.badOption, Fault(subject: "output", expected: "a file name", found: "an empty text"))
+    }
     let importance = try request.importancePath.map {
       try ImportanceProvider(path: $0, include: request.includeWeights, exclude: request.excludeWeights)
     }
