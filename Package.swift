@@ -42,6 +42,9 @@ let package = Package(
     .executable(name: "pouch-convert", targets: ["pouch-convert"]),
     .executable(name: "pouch-quantize", targets: ["pouch-quantize"]),
     .executable(name: "pouch-inspect", targets: ["pouch-inspect"]),
+    .executable(name: "pouch-generate", targets: ["pouch-generate"]),
+    .executable(name: "pouch-perplexity", targets: ["pouch-perplexity"]),
+    .executable(name: "pouch-imatrix", targets: ["pouch-imatrix"]),
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
   ],
   dependencies: [
@@ -69,12 +72,29 @@ let package = Package(
     library("ImportanceData", ["TensorTypes", "FileBytes", "GGUFFormat"]),
     library("QuantRecipes", ["TensorTypes", "FileBytes"]),
 
-    // 4: plan and executor
+    library("TensorCompute", ["CQuantKernels", "TensorTypes", "FileBytes", "BlockQuantization"]),
+
+    // 4: plan and executor; the runtime
     library(
       "CheckpointConversion",
       [
         "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization",
         "ModelDescriptions", "TextTokenizers", "ImportanceData", "QuantRecipes",
+      ]),
+
+    library(
+      "ReferenceRuntime",
+      [
+        "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "BlockQuantization", "TensorCompute",
+        "ModelDescriptions", "TextTokenizers",
+      ]),
+
+    // 5: measuring
+    library(
+      "ModelEvaluation",
+      [
+        "TensorTypes", "FileBytes", "ZstdStreams", "GGUFFormat", "ImportanceData", "TextTokenizers",
+        "ReferenceRuntime", "TensorCompute",
       ]),
 
     // 6: what all commands share
@@ -85,6 +105,16 @@ let package = Package(
       "pouch-convert", ["TensorTypes", "FileBytes", "CheckpointConversion", "ModelDescriptions", "QuantRecipes"]),
     command("pouch-quantize", ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes"]),
     command("pouch-inspect", ["TensorTypes", "FileBytes", "CheckpointConversion", "GGUFFormat"]),
+    command("pouch-generate", ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers"]),
+    command(
+      "pouch-perplexity",
+      ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation"]),
+    command(
+      "pouch-imatrix",
+      [
+        "TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation",
+        "ImportanceData",
+      ]),
     command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization"]),
 
     // tests
@@ -103,6 +133,14 @@ let package = Package(
     tests("ModelDescriptions", ["TextTokenizers"]),
     tests("ImportanceData", ["GGUFFormat"]),
     tests("QuantRecipes"),
+    tests("TensorCompute", ["BlockQuantization"]),
+    tests(
+      "ReferenceRuntime",
+      [
+        "TensorCompute", "BlockQuantization", "GGUFFormat", "SafetensorsFormat", "ModelDescriptions",
+        "TextTokenizers",
+      ]),
+    tests("ModelEvaluation", ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"]),
     tests(
       "CheckpointConversion",
       [
