@@ -53,6 +53,7 @@ let package = Package(
   targets: [
     // 0: C
     .target(name: "CQuantKernels"),
+    .target(name: "CRuntimeKernels"),
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
 
@@ -85,7 +86,7 @@ let package = Package(
     library(
       "ReferenceRuntime",
       [
-        "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "BlockQuantization", "TensorCompute",
+        "CRuntimeKernels", "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "BlockQuantization", "TensorCompute",
         "ModelDescriptions", "TextTokenizers",
       ]),
 

@@ -1,0 +1,51 @@
+internal import FileBytes
+public import TensorTypes
+
+/// A model ready to run: its shape, and weights bound to their roles.
+public final class LoadedModel: Sendable {
+  /// The path as given.
+  public let source: String
+  /// The numbers of the forward pass.
+  public let shape: DecoderShape
+  /// GGUF metadata: the file's own, or what a conversion of the checkpoint would write.
+  public let metadata: [MetadataEntry]
+  /// Where the weights come from.
+  public let store: any TensorStore
+  /// Things the user should know, one sentence each.
+  public let warnings: [String]
+  /// The weights by role.
+  let weights: DecoderWeights
+
+  /// Opens a GGUF file (or the first shard of one) or a checkpoint folder.
+  ///
+  /// Nothing but headers, vectors and small tensors is read; matrices are used where they lie.
+  ///
+  /// - Throws: ``RuntimeError`` for a model that cannot be run, and the errors of the file formats.
+  public static func open(path: String) throws -> LoadedModel {
+    switch FileSystem.kind(of: path) {
+    case .folder: return try openCheckpoint(path)
+    case .file: return try openGGUF(path)
+    default:
+      throw FileError(
+        .notFound, Fault(file: path, expected: "a GGUF file or a checkpoint folder", found: "no such file or folder"))
+    }
+  }
+
+  private static func openGGUF(_ path: String) throws -> LoadedModel {
+    let store = try GGUFTensorStore(path: path)
+    let shape = try DecoderShape(
+      metadata: store.metadata, embeddingShape: store.ggmlShape(of: "token_embd.weight") ?? [], file: path)
+    return try LoadedModel(source: path, shape: shape, metadata: store.metadata, store: store, warnings: [])
+  }
+
+  init(
+    source: String, shape: DecoderShape, metadata: [MetadataEntry], store: any TensorStore, warnings: [String]
+  ) throws {
+    self.source = source
+    self.shape = shape
+    self.metadata = metadata
+    self.store = store
+    self.warnings = warnings
+    weights = try DecoderWeights(shape: shape, store: store)
+  }
+}
