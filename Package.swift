@@ -140,7 +140,7 @@ let package = Package(
       [
         "TensorCompute", "BlockQuantization", "GGUFFormat", "SafetensorsFormat", "ModelDescriptions",
         "TextTokenizers",
-      ]),
+      ], resources: [.copy("Golden")]),
     tests("ModelEvaluation", ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"]),
     tests(
       "CheckpointConversion",

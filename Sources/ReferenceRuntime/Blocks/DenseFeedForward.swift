@@ -1,4 +1,5 @@
 internal import CRuntimeKernels
+internal import TensorCompute
 
 /// The gated network `down(silu(gate x) * up x)`.
 enum DenseFeedForward {
@@ -9,7 +10,8 @@ enum DenseFeedForward {
     let width = weights.gate.weights.rows
     let gate = try context.scratch(name + ".gate", x.count, width)
     let up = try context.scratch(name + ".up", x.count, width)
-    try context.multiply(x, Product(matrix: weights.gate, output: gate), Product(matrix: weights.up, output: up))
+    try context.multiply(
+      x, Product(matrix: weights.gate, output: gate), Product(matrix: weights.up, output: up))
     context.add(weights.gateBias, to: gate)
     context.add(weights.upBias, to: up)
     let level = context.level

@@ -28,19 +28,22 @@ enum ExpertMixture {
     context.engine.parallel(x.count) { token, _ in crk_softmax(level, shape.count, probabilities.row(token)) }
     context.tap("blk.\(layer).ffn_probs", probabilities)
     let (choice, shares) = try route(probabilities, shape, context)
-    let assignments = ExpertAssignments(expertCount: shape.count, usedPerToken: shape.usedCount, selected: choice)
+    let assignments = ExpertAssignments(
+      expertCount: shape.count, usedPerToken: shape.usedCount, selected: choice)
 
     let slots = x.count * shape.usedCount
     let gate = try context.scratch("experts.gate", slots, shape.width)
     let up = try context.scratch("experts.up", slots, shape.width)
     let output = try context.scratch("experts.output", slots, x.width)
     try tap([weights.gate.name, weights.up.name], x, .tokens, assignments, context)
-    try context.engine.multiply(
+    context.engine.multiply(
       x, .tokens, assignments,
       [ExpertProduct(stack: weights.gate, output: gate), ExpertProduct(stack: weights.up, output: up)])
-    context.engine.parallel(slots) { slot, _ in crk_silu_multiply(level, up.row(slot), shape.width, gate.row(slot)) }
+    context.engine.parallel(slots) { slot, _ in
+      crk_silu_multiply(level, up.row(slot), shape.width, gate.row(slot))
+    }
     try tap([weights.down.name], gate, .slots, assignments, context)
-    try context.engine.multiply(
+    context.engine.multiply(
       gate, .slots, assignments, [ExpertProduct(stack: weights.down, output: output)])
 
     context.engine.parallel(x.count) { token, _ in
@@ -92,11 +95,13 @@ enum ExpertMixture {
       chosen[place] = Int32(index)
       if filled < chosen.count { filled += 1 }
     }
-    chosen.sort()
+    var ascending = chosen
+    ascending.sort()
   }
 
   private static func addShared(
-    _ x: FloatRows, _ weights: DenseWeights, _ gateWeights: NamedMatrix, to y: FloatRows, _ context: BlockContext
+    _ x: FloatRows, _ weights: DenseWeights, _ gateWeights: NamedMatrix, to y: FloatRows,
+    _ context: BlockContext
   ) throws {
     let output = try context.scratch("shared.output", x.count, y.width)
     let gate = try context.scratch("shared.scale", x.count, 1)

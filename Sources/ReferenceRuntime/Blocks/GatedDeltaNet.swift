@@ -55,13 +55,16 @@ enum GatedDeltaNet {
 
   /// All projections of x; returns exp(g) and beta, [tokens][value heads] each.
   private static func project(
-    _ x: FloatRows, _ weights: DeltaNetWeights, _ net: DecoderShape.DeltaNet, mixed: FloatRows, gate: FloatRows,
+    _ x: FloatRows, _ weights: DeltaNetWeights, _ net: DecoderShape.DeltaNet, mixed: FloatRows,
+    gate: FloatRows,
     _ context: BlockContext
   ) throws -> (decays: FloatRows, betas: FloatRows) {
     let heads = net.valueHeadCount
     let decays = try context.scratch("delta.decays", x.count, heads)
     let betas = try context.scratch("delta.betas", x.count, heads)
-    let main = [Product(matrix: weights.queryKeyValue, output: mixed), Product(matrix: weights.gate, output: gate)]
+    let main = [
+      Product(matrix: weights.queryKeyValue, output: mixed), Product(matrix: weights.gate, output: gate),
+    ]
     switch weights.gates {
     case .separate(let beta, let alpha):
       try context.multiply(
@@ -113,7 +116,8 @@ enum GatedDeltaNet {
   }
 
   /// Brings queries and keys to length 1, queries divided by sqrt(dk).
-  private static func normalize(_ channels: FloatRows, _ net: DecoderShape.DeltaNet, _ context: BlockContext) {
+  private static func normalize(_ channels: FloatRows, _ net: DecoderShape.DeltaNet, _ context: BlockContext)
+  {
     let level = context.level
     let scale = 1 / Float(net.keyDim).squareRoot()
     context.engine.parallel(channels.count) { token, _ in
@@ -128,7 +132,8 @@ enum GatedDeltaNet {
 
   /// The recurrence over all tokens.
   private static func recur(
-    _ channels: FloatRows, decays: FloatRows, betas: FloatRows, _ net: DecoderShape.DeltaNet, _ state: DeltaNetState,
+    _ channels: FloatRows, decays: FloatRows, betas: FloatRows, _ net: DecoderShape.DeltaNet,
+    _ state: DeltaNetState,
     into output: FloatRows, _ context: BlockContext
   ) {
     let level = context.level
@@ -139,7 +144,8 @@ enum GatedDeltaNet {
       var arguments = crk_delta_rule_arguments(
         state: state.matrix(head) + column, state_stride: state.rowStride, queries: query,
         keys: query + net.keyWidth, qk_stride: net.channelCount,
-        values: channels.base + 2 * net.keyWidth + head * net.valueDim + column, value_stride: net.channelCount,
+        values: channels.base + 2 * net.keyWidth + head * net.valueDim + column,
+        value_stride: net.channelCount,
         decays: decays.base + head, betas: betas.base + head, gate_stride: net.valueHeadCount,
         outs: output.base + head * net.valueDim + column, out_stride: net.valueWidth, key_dim: net.keyDim,
         column_count: min(columnsPerItem, net.valueDim - column), token_count: channels.count)

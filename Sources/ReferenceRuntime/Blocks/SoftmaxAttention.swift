@@ -1,4 +1,5 @@
 internal import CRuntimeKernels
+internal import TensorCompute
 
 /// Causal softmax attention with grouped key/value heads.
 ///
@@ -16,7 +17,8 @@ internal import CRuntimeKernels
 enum SoftmaxAttention {
   /// Runs it on a batch, whose keys and values are added to the cache.
   static func run(
-    _ x: FloatRows, _ weights: AttentionWeights, cache: KeyValueCache, into y: FloatRows, _ context: BlockContext
+    _ x: FloatRows, _ weights: AttentionWeights, cache: KeyValueCache, into y: FloatRows,
+    _ context: BlockContext
   ) throws {
     let a = context.shape.attention
     // query: [tokens, heads, D] or, gated, [tokens, heads, 2, D]; key, value: [tokens, key heads, D]
@@ -42,7 +44,8 @@ enum SoftmaxAttention {
       context.engine.parallel(x.count) { token, _ in
         for head in 0..<a.headCount {
           crk_sigmoid_multiply(
-            level, query.row(token) + head * queryStep + a.headDim, a.headDim, output.row(token) + head * a.headDim)
+            level, query.row(token) + head * queryStep + a.headDim, a.headDim,
+            output.row(token) + head * a.headDim)
         }
       }
     }
@@ -54,7 +57,9 @@ enum SoftmaxAttention {
   private static func prepare(
     _ rows: FloatRows, step: Int, heads: Int, norm: FloatBuffer?, _ context: BlockContext
   ) {
-    let (level, epsilon, headDim) = (context.level, context.shape.normEpsilon, context.shape.attention.headDim)
+    let (level, epsilon, headDim) = (
+      context.level, context.shape.normEpsilon, context.shape.attention.headDim
+    )
     let rotation = context.rotation
     context.engine.parallel(rows.count) { token, _ in
       for index in 0..<heads {
@@ -65,7 +70,9 @@ enum SoftmaxAttention {
     }
   }
 
-  private static func store(_ key: FloatRows, _ value: FloatRows, _ cache: KeyValueCache, _ context: BlockContext) {
+  private static func store(
+    _ key: FloatRows, _ value: FloatRows, _ cache: KeyValueCache, _ context: BlockContext
+  ) {
     let (level, first, headDim) = (context.level, context.firstPosition, context.shape.attention.headDim)
     context.engine.parallel(cache.headCount) { head, _ in
       for token in 0..<key.count {

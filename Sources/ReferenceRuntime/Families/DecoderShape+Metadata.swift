@@ -64,7 +64,8 @@ extension DecoderShape {
     let heads = try keys.integer("attention.head_count", 1...(1 << 16))
     let headDim = try keys.optional("attention.key_length", 1...(1 << 16)) ?? hiddenSize / heads
     attention = Attention(
-      headCount: heads, keyValueHeadCount: try keys.optional("attention.head_count_kv", 1...(1 << 16)) ?? heads,
+      headCount: heads,
+      keyValueHeadCount: try keys.optional("attention.head_count_kv", 1...(1 << 16)) ?? heads,
       headDim: headDim, hasOutputGate: traits.hasOutputGate)
 
     let expertCount = try keys.optional("expert_count", 0...(1 << 16)) ?? 0
@@ -91,7 +92,9 @@ extension DecoderShape {
       let recurrent = try keys.flags("attention.recurrent_layers")
       for layer in mixers.indices {
         let isRecurrent =
-          if let recurrent { layer < recurrent.count && recurrent[layer] } else { (layer + 1) % interval != 0 }
+          if let recurrent { layer < recurrent.count && recurrent[layer] } else {
+            (layer + 1) % interval != 0
+          }
         if isRecurrent { mixers[layer] = .gatedDeltaNet }
       }
     }
@@ -103,7 +106,8 @@ extension DecoderShape {
     try check(file: file)
   }
 
-  private static func scaling(_ keys: MetadataReader, _ contextLength: Int?) throws -> RotarySettings.Scaling {
+  private static func scaling(_ keys: MetadataReader, _ contextLength: Int?) throws -> RotarySettings.Scaling
+  {
     let factor = try keys.number("rope.scaling.factor") ?? 1
     switch keys.text("rope.scaling.type") ?? "linear" {
     case "none": return .none
@@ -120,7 +124,8 @@ extension DecoderShape {
       throw RuntimeError(
         .badMetadata,
         Fault(
-          file: keys.file, subject: keys.architecture + ".rope.scaling.type", expected: "none, linear or yarn",
+          file: keys.file, subject: keys.architecture + ".rope.scaling.type",
+          expected: "none, linear or yarn",
           found: other, remedy: "this scaling is not supported yet"))
     }
   }
@@ -136,7 +141,8 @@ extension DecoderShape {
     try require(layerCount > 0, "at least one layer", "\(layerCount)")
     try require(mixers.count == layerCount, "\(layerCount) layer kinds", "\(mixers.count)")
     let a = attention
-    try require(a.headDim > 0 && a.headCount > 0, "heads of at least one dimension", "\(a.headCount) of \(a.headDim)")
+    try require(
+      a.headDim > 0 && a.headCount > 0, "heads of at least one dimension", "\(a.headCount) of \(a.headDim)")
     try require(
       a.keyValueHeadCount > 0 && a.headCount % a.keyValueHeadCount == 0,
       "query heads divisible by key heads", "\(a.headCount) and \(a.keyValueHeadCount)")
@@ -152,10 +158,13 @@ extension DecoderShape {
     try require(normEpsilon >= 0, "an epsilon of at least 0", "\(normEpsilon)")
     if let experts {
       try require(
-        experts.usedCount > 0 && experts.usedCount <= experts.count, "1 to \(experts.count) experts per token",
+        experts.usedCount > 0 && experts.usedCount <= experts.count,
+        "1 to \(experts.count) experts per token",
         "\(experts.usedCount)")
       try require(experts.width > 0, "an expert width above 0", "\(experts.width)")
-      if let shared = experts.sharedWidth { try require(shared > 0, "a shared expert width above 0", "\(shared)") }
+      if let shared = experts.sharedWidth {
+        try require(shared > 0, "a shared expert width above 0", "\(shared)")
+      }
     } else {
       try require(feedForwardSize > 0, "a feed-forward width above 0", "\(feedForwardSize)")
     }
@@ -163,7 +172,9 @@ extension DecoderShape {
       try require(
         net.keyHeadCount > 0 && net.valueHeadCount % net.keyHeadCount == 0,
         "value heads divisible by key heads", "\(net.valueHeadCount) and \(net.keyHeadCount)")
-      try require(net.keyDim > 0 && net.valueDim > 0, "heads of at least one dimension", "\(net.keyDim), \(net.valueDim)")
+      try require(
+        net.keyDim > 0 && net.valueDim > 0, "heads of at least one dimension",
+        "\(net.keyDim), \(net.valueDim)")
     } else {
       try require(!mixers.contains(.gatedDeltaNet), "no delta-net layers", "some")
     }

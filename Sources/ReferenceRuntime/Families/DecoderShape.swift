@@ -116,7 +116,9 @@ public struct RotarySettings: Hashable, Sendable {
     /// All angles divided by `factor`.
     case linear(factor: Double)
     /// A blend by wavelength (arXiv:2309.00071).
-    case yarn(factor: Double, originalContextLength: Double, betaFast: Double, betaSlow: Double, attentionFactor: Double?)
+    case yarn(
+      factor: Double, originalContextLength: Double, betaFast: Double, betaSlow: Double,
+      attentionFactor: Double?)
   }
 
   /// Rotated dimensions per head, the first ones; even.

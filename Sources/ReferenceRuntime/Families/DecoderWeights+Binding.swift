@@ -10,7 +10,8 @@ extension DecoderWeights {
     embedding = try binder.matrix("token_embd.weight", hidden, vocabulary)
     outputNorm = try binder.vector("output_norm.weight", hidden)
     output = store.has("output.weight") ? try binder.matrix("output.weight", hidden, vocabulary) : embedding
-    rotaryFactors = store.has("rope_freqs.weight") ? try binder.list("rope_freqs.weight", shape.rotary.dimensions / 2) : nil
+    rotaryFactors =
+      store.has("rope_freqs.weight") ? try binder.list("rope_freqs.weight", shape.rotary.dimensions / 2) : nil
     layers = try (0..<shape.layerCount).map { try binder.layer($0) }
   }
 }
@@ -25,13 +26,17 @@ struct TensorBinder {
     let block = "blk.\(index)."
     // The norm before the feed-forward network has two names, whatever its place.
     let secondNorm = shape.deltaNet == nil ? "ffn_norm.weight" : "post_attention_norm.weight"
+    let feedForward: DecoderLayer.FeedForward =
+      if let experts = shape.experts {
+        .experts(try self.experts(block, experts))
+      } else {
+        .dense(try dense(block, suffix: "", width: shape.feedForwardSize))
+      }
     return DecoderLayer(
       mixerNorm: try vector(block + "attn_norm.weight", shape.hiddenSize),
       mixer: shape.mixers[index] == .attention
         ? .attention(try attention(block)) : .gatedDeltaNet(try deltaNet(block)),
-      feedForwardNorm: try vector(block + secondNorm, shape.hiddenSize),
-      feedForward: shape.experts.map { .experts(try experts(block, $0)) }
-        ?? .dense(try dense(block, suffix: "", width: shape.feedForwardSize)))
+      feedForwardNorm: try vector(block + secondNorm, shape.hiddenSize), feedForward: feedForward)
   }
 
   private func attention(_ block: String) throws -> AttentionWeights {
@@ -63,7 +68,8 @@ struct TensorBinder {
 
   private func deltaNet(_ block: String) throws -> DeltaNetWeights {
     guard let net = shape.deltaNet else {
-      throw RuntimeError(.badMetadata, Fault(file: store.source, subject: block, expected: "delta-net sizes", found: "none"))
+      throw RuntimeError(
+        .badMetadata, Fault(file: store.source, subject: block, expected: "delta-net sizes", found: "none"))
     }
     let hidden = shape.hiddenSize
     let heads = net.valueHeadCount
@@ -82,7 +88,8 @@ struct TensorBinder {
     }
     return DeltaNetWeights(
       queryKeyValue: try matrix(block + "attn_qkv.weight", hidden, net.channelCount),
-      gate: try matrix(block + "attn_gate.weight", hidden, net.valueWidth), gates: gates, convolution: convolution,
+      gate: try matrix(block + "attn_gate.weight", hidden, net.valueWidth), gates: gates,
+      convolution: convolution,
       decay: try list(block + "ssm_a", heads), stepBias: try list(block + "ssm_dt.bias", heads),
       norm: try vector(block + "ssm_norm.weight", net.valueDim),
       output: try matrix(block + "ssm_out.weight", net.valueWidth, hidden))

@@ -18,7 +18,9 @@ struct MetadataReader {
     guard let name = values["general.architecture"]?.text else {
       throw RuntimeError(
         .badMetadata,
-        Fault(file: file, subject: "general.architecture", expected: "the name of an architecture", found: "none"))
+        Fault(
+          file: file, subject: "general.architecture", expected: "the name of an architecture", found: "none")
+      )
     }
     architecture = name
   }

@@ -51,7 +51,9 @@ public struct Sampler: Sendable {
   public mutating func accept(_ token: Int32) {
     guard options.repeatLastN != 0 else { return }
     recent.append(token)
-    if options.repeatLastN > 0, recent.count > options.repeatLastN { recent.removeFirst(recent.count - options.repeatLastN) }
+    if options.repeatLastN > 0, recent.count > options.repeatLastN {
+      recent.removeFirst(recent.count - options.repeatLastN)
+    }
   }
 
   /// Draws a token from finite logits, one per vocabulary entry; one draw of the generator per token, whatever is left.
@@ -74,7 +76,9 @@ public struct Sampler: Sendable {
 
   private func penalize(_ candidates: inout [Candidate]) {
     let o = options
-    guard o.repeatPenalty != 1 || o.frequencyPenalty != 0 || o.presencePenalty != 0, !recent.isEmpty else { return }
+    guard o.repeatPenalty != 1 || o.frequencyPenalty != 0 || o.presencePenalty != 0, !recent.isEmpty else {
+      return
+    }
     var counts: [Int32: Int] = [:]
     for token in recent { counts[token, default: 0] += 1 }
     for (token, count) in counts where candidates.indices.contains(Int(token)) {

@@ -5,7 +5,7 @@ final class BlockContext {
   /// The shape of the model.
   let shape: DecoderShape
   /// Matrix products and workers.
-  let engine: any ProductEngine
+  let engine: ProductEngine
   /// The level of the inner loops.
   let level: Int32
   /// Who watches, if anyone.
@@ -17,7 +17,7 @@ final class BlockContext {
 
   private var buffers: [String: FloatBuffer] = [:]
 
-  init(shape: DecoderShape, engine: any ProductEngine, level: Int32, rotation: RotationTable) {
+  init(shape: DecoderShape, engine: ProductEngine, level: Int32, rotation: RotationTable) {
     self.shape = shape
     self.engine = engine
     self.level = level
@@ -41,7 +41,7 @@ final class BlockContext {
   /// Multiplies and shows the input to the observer under each matrix's name.
   func multiply(_ input: FloatRows, _ products: Product...) throws {
     for product in products { tap(product.matrix.name, input) }
-    try engine.multiply(input, products)
+    engine.multiply(input, products)
   }
 
   /// Shows rows to the observer.
@@ -50,7 +50,8 @@ final class BlockContext {
     let name = name()
     guard observer.wants(name) else { return }
     let values = UnsafeBufferPointer(start: rows.base, count: rows.count * rows.width)
-    observer.observe(name, TapRows(values: values, rowCount: rows.count, rowLength: rows.width, experts: experts()))
+    observer.observe(
+      name, TapRows(values: values, rowCount: rows.count, rowLength: rows.width, experts: experts()))
   }
 
   /// `y += x`, row by row.

@@ -14,7 +14,8 @@ final class DeltaNetState: @unchecked Sendable {
   init(_ net: DecoderShape.DeltaNet) throws {
     rowStride = (net.valueDim + 15) / 16 * 16
     headStride = net.keyDim * rowStride
-    history = try FloatBuffer(count: (net.kernelLength - 1) * net.channelCount, purpose: "the convolution state")
+    history = try FloatBuffer(
+      count: (net.kernelLength - 1) * net.channelCount, purpose: "the convolution state")
     matrices = try FloatBuffer(count: net.valueHeadCount * headStride, purpose: "the recurrent state")
   }
 

@@ -25,7 +25,7 @@ enum ForwardPass {
     let y = try context.scratch("branch", tokens.count, shape.hiddenSize)
 
     for (row, token) in tokens.enumerated() {
-      try context.engine.decode(weights.embedding, row: Int(token), into: h.row(row))
+      context.engine.decode(weights.embedding, row: Int(token), into: h.row(row))
     }
     context.tap("token_embd", h)
 
@@ -58,7 +58,9 @@ enum ForwardPass {
   }
 
   /// The logits of some rows of the residual stream, `[rows, vocabulary]`.
-  static func logits(_ h: FloatRows, _ weights: DecoderWeights, into logits: FloatRows, _ context: BlockContext) throws {
+  static func logits(
+    _ h: FloatRows, _ weights: DecoderWeights, into logits: FloatRows, _ context: BlockContext
+  ) throws {
     let x = try context.scratch("normed.last", h.count, h.width)
     RMSNorm.run(h, weights.outputNorm, into: x, context)
     context.tap("output_norm", x)

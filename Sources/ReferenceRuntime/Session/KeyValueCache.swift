@@ -44,7 +44,8 @@ final class KeyValueCache: @unchecked Sendable {
   /// One head, for the kernels.
   func view(_ head: Int) -> crk_cache {
     crk_cache(
-      keys: UnsafeRawPointer(keys.base + head * keyStep), values: UnsafeRawPointer(values.base + head * valueStep),
+      keys: UnsafeRawPointer(keys.base + head * keyStep),
+      values: UnsafeRawPointer(values.base + head * valueStep),
       head_dim: headDim, value_stride: valueStride, half: isHalf)
   }
 

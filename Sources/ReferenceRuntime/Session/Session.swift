@@ -1,5 +1,6 @@
 internal import CRuntimeKernels
 internal import FileBytes
+internal import Foundation
 public import TensorCompute
 
 /// One sequence of tokens being evaluated: caches, recurrent states, scratch memory.
@@ -43,13 +44,14 @@ public final class Session {
   ) throws {
     try self.init(
       model: model, contextLength: contextLength, mode: mode, threads: threads, cacheType: cacheType,
-      batchLength: batchLength, level: KernelLevel.best)
+      batchLength: batchLength, level: RuntimeKernels.best, matrixLevel: .best)
   }
 
   /// Prepares a session with a given level of the inner loops.
   package init(
-    model: LoadedModel, contextLength: Int, mode: ComputeMode, threads: Int?, cacheType: CacheType, batchLength: Int,
-    level: Int32
+    model: LoadedModel, contextLength: Int, mode: ComputeMode, threads: Int?, cacheType: CacheType,
+    batchLength: Int,
+    level: Int32, matrixLevel: KernelLevel
   ) throws {
     precondition(contextLength > 0 && batchLength > 0, "a session has room for a token")
     self.model = model
@@ -57,14 +59,24 @@ public final class Session {
     self.mode = mode
     self.batchLength = batchLength
     let shape = model.shape
+    let pool = WorkerPool(threadCount: max(1, threads ?? Self.coreCount))
     context = BlockContext(
-      shape: shape, engine: PlainEngine(workerCount: threads ?? 2), level: level,
+      shape: shape, engine: ProductEngine(MatrixEngine(mode: mode, pool: pool, level: matrixLevel)),
+      level: level,
       rotation: RotationTable(shape.rotary, factors: model.weights.rotaryFactors))
     states = try shape.mixers.map { kind in
-      if kind == .gatedDeltaNet, let net = shape.deltaNet { return .gatedDeltaNet(net, try DeltaNetState(net)) }
+      if kind == .gatedDeltaNet, let net = shape.deltaNet {
+        return .gatedDeltaNet(net, try DeltaNetState(net))
+      }
       return .attention(try KeyValueCache(shape.attention, capacity: contextLength, type: cacheType))
     }
   }
+
+  /// The levels of the inner loops that this machine can run, the portable one first.
+  package static var levels: [Int32] { RuntimeKernels.available }
+
+  /// The cores of this machine.
+  static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
 
   /// Forgets all tokens.
   public func reset() {
@@ -129,7 +141,8 @@ public final class Session {
     while first < wanted.upperBound {
       let last = min(first + piece, wanted.upperBound)
       let rows = try context.scratch("logits", last - first, vocabulary)
-      try ForwardPass.logits(stream.rows((first - batchStart)..<(last - batchStart)), model.weights, into: rows, context)
+      try ForwardPass.logits(
+        stream.rows((first - batchStart)..<(last - batchStart)), model.weights, into: rows, context)
       try checkFinite(rows, firstPosition: position + first - batchStart, what: "the logits")
       try body(first, UnsafeBufferPointer(start: rows.base, count: rows.count * rows.width))
       first = last
@@ -147,7 +160,8 @@ public final class Session {
       throw RuntimeError(
         .tokenOutOfRange,
         Fault(
-          file: model.source, subject: "token \(position + index)", expected: "an id from 0 to \(vocabulary - 1)",
+          file: model.source, subject: "token \(position + index)",
+          expected: "an id from 0 to \(vocabulary - 1)",
           found: "\(tokens[index])", remedy: "use the tokenizer of this model"))
     }
     guard tokens.count <= contextLength - position else {

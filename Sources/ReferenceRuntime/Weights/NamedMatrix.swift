@@ -10,7 +10,9 @@ struct NamedMatrix: Sendable {
   var weights: WeightMatrix
 
   /// Some of the rows, as a matrix of their own.
-  func rows(_ range: Range<Int>) -> NamedMatrix { NamedMatrix(name: name, weights: weights.slice(rows: range)) }
+  func rows(_ range: Range<Int>) -> NamedMatrix {
+    NamedMatrix(name: name, weights: weights.slice(rows: range))
+  }
 }
 
 /// The matrices of all routed experts for one role.

@@ -16,8 +16,6 @@ public protocol TensorStore: Sendable {
   func matrix(_ name: String) throws -> WeightMatrix
   /// A stack of matrices, the third dimension being the expert.
   func experts(_ name: String) throws -> ExpertStack
-  /// All values in f32, row by row.
-  func values(_ name: String) throws -> [Float]
   /// Bytes held in memory apart from the map, by matrices handed out so far.
   var materializedByteCount: Int { get }
   /// Bytes of the mapped files.
@@ -39,9 +37,27 @@ extension TensorStore {
       throw RuntimeError(
         .wrongShape,
         Fault(
-          file: source, subject: name, expected: "shape \(wanted) (fastest dimension first)", found: "\(found)",
+          file: source, subject: name, expected: "shape \(wanted) (fastest dimension first)",
+          found: "\(found)",
           remedy: "the file does not fit its metadata; make it again"))
     }
+  }
+
+  /// All values in f32, row by row.
+  func values(_ name: String) throws -> [Float] {
+    let matrix = try matrix(name)
+    let engine = MatrixEngine(mode: .exact, pool: WorkerPool(threadCount: 1))
+    // Decoding writes whole blocks of 16 values at the most, whatever the columns.
+    let stride = (matrix.columns + 15) / 16 * 16
+    var values: [Float] = []
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: stride) { row in
+      guard let base = row.baseAddress else { return }
+      for index in 0..<matrix.rows {
+        engine.copyRow(matrix, row: index, into: base)
+        values.append(contentsOf: UnsafeBufferPointer(start: base, count: matrix.columns))
+      }
+    }
+    return values
   }
 
   /// Whether there is such a tensor.
