@@ -130,7 +130,7 @@ let package = Package(
     tests("GGUFFormat"),
     tests("ZstdStreams"),
     tests("BlockQuantization"),
-    tests("TextTokenizers"),
+    tests("TextTokenizers", resources: [.copy("Encoding/Golden")]),
     tests("ModelDescriptions", ["TextTokenizers"]),
     tests("ImportanceData", ["GGUFFormat"]),
     tests("QuantRecipes"),
