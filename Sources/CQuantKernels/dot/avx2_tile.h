@@ -76,12 +76,12 @@ INLINE __m256i chain_products(const int operand, const int n, const __m256i *w, 
   return v[0];
 }
 
-// Scaled dot products of 32 columns; `s0` scales the first 16, `s1` the last 16.
-INLINE __m256i tile_dot(const int type, const __m256i w[8], const uint8_t *x, __m256i s0, __m256i s1) {
-  const int operand = tile_operand(type), n = tile_chain(type);
-  __m256i sum = _mm256_madd_epi16(chain_products(operand, n, w, x, 0), s0);
-  for (int k = n; k < 8; k += n)
-    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(chain_products(operand, n, w, x, k), k < 4 ? s0 : s1));
+// Dot products of 4 * quads columns of one group, times its scales.
+INLINE __m256i tile_dot(const int type, const int quads, const __m256i *w, const uint8_t *x, __m256i scales) {
+  const int operand = tile_operand(type), n = tile_chain(type) < quads ? tile_chain(type) : quads;
+  __m256i sum = _mm256_madd_epi16(chain_products(operand, n, w, x, 0), scales);
+  for (int k = n; k < quads; k += n)
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(chain_products(operand, n, w, x, k), scales));
   return sum;
 }
 
@@ -141,46 +141,63 @@ INLINE void tile_256(const int type, const uint8_t *weights, size_t row_bytes, s
   const int groups = wide_groups ? 8 : 16;
   const uint8_t *x[TILE_TOKENS];
   for (size_t t = 0; t < count; t++) x[t] = tile_codes(type, tokens + t);
-  __attribute__((aligned(32))) wide_tile tile;
-  __m256i isum[TILE_TOKENS];
-  __m256 y[TILE_TOKENS];
-  for (size_t r0 = 0; r0 < rows; r0 += 8) {
-    size_t last = rows - r0 < 8 ? rows - r0 - 1 : 7;
-    for (size_t t = 0; t < count; t++) y[t] = _mm256_setzero_ps();
+  __attribute__((aligned(64))) wide_tile tile[2];
+  __m256i isum[TILE_TOKENS][2];
+  __m256 y[TILE_TOKENS][2];
+  for (size_t r0 = 0; r0 < rows; r0 += 16) {
+    for (size_t t = 0; t < count; t++) y[t][0] = y[t][1] = _mm256_setzero_ps();
     for (size_t b = 0; b < columns / 256; b++) {
-      fill_tile(type, weights + r0 * row_bytes + b * step, row_bytes, last, &tile);
-      __m256i bias = _mm256_setzero_si256();
-      for (size_t i = 0; i < 8; i++) {
-        __m256i w[8];
-        for (int k = 0; k < 8; k++) w[k] = tile.codes[8 * i + (size_t)k];
-        __m256i s0 = load_i(tile.scales[wide_groups ? i : 2 * i]);
-        __m256i s1 = wide_groups ? s0 : load_i(tile.scales[2 * i + 1]);
-        if (operand == UNSIGNED_TOKENS)
-          bias = _mm256_add_epi32(bias, tile_dot(type, w, biased_zeros, s0, s1));
-        size_t offset = 256 * b + 32 * i;
+      for (size_t h = 0; h < 2; h++) {
+        // Rows behind the end repeat the last one; their results are not stored.
+        size_t first = r0 + 8 * h < rows ? r0 + 8 * h : rows - 1;
+        size_t last = rows - first < 8 ? rows - first - 1 : 7;
+        fill_tile(type, weights + first * row_bytes + b * step, row_bytes, last, &tile[h]);
+      }
+      for (size_t t = 0; t < count; t++) isum[t][0] = isum[t][1] = _mm256_setzero_si256();
+      __m256i bias[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+      for (size_t i = 0; i < 16; i++) {
+        size_t group = wide_groups ? i / 2 : i;
+        __m256i w0[4], w1[4];
+        for (size_t k = 0; k < 4; k++) {
+          w0[k] = tile[0].codes[4 * i + k];
+          w1[k] = tile[1].codes[4 * i + k];
+        }
+        __m256i s0 = load_i(tile[0].scales[group]), s1 = load_i(tile[1].scales[group]);
+        if (operand == UNSIGNED_TOKENS) {
+          bias[0] = _mm256_add_epi32(bias[0], tile_dot(type, 4, w0, biased_zeros, s0));
+          bias[1] = _mm256_add_epi32(bias[1], tile_dot(type, 4, w1, biased_zeros, s1));
+        }
+        size_t offset = 256 * b + 16 * i;
         for (size_t t = 0; t < count; t++) {
-          __m256i dot = tile_dot(type, w, x[t] + offset, s0, s1);
-          isum[t] = i == 0 ? dot : _mm256_add_epi32(isum[t], dot);
+          const uint8_t *here = x[t] + offset;
+          isum[t][0] = _mm256_add_epi32(isum[t][0], tile_dot(type, 4, w0, here, s0));
+          isum[t][1] = _mm256_add_epi32(isum[t][1], tile_dot(type, 4, w1, here, s1));
         }
       }
-      __m256 dw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)tile.d));
-      __m256 mw = _mm256_setzero_ps();
-      if (has_mins(type)) mw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)tile.dmin));
-      for (size_t t = 0; t < count; t++) {
-        __m256 dx = _mm256_set1_ps(tokens[t].scales[b]);
-        __m256i sum = operand == UNSIGNED_TOKENS ? _mm256_sub_epi32(isum[t], bias) : isum[t];
-        __m256 v = _mm256_fmadd_ps(_mm256_mul_ps(dw, dx), _mm256_cvtepi32_ps(sum), y[t]);
-        if (has_mins(type)) {
-          const int16_t *sums = tokens[t].sums + SUMS_256 * b + (wide_groups ? 16 : 0);
-          __m256i msum = _mm256_madd_epi16(load_i(tile.mins[0]), broadcast_4(sums));
-          for (int j = 1; j < groups / 2; j++)
-            msum = _mm256_add_epi32(msum, _mm256_madd_epi16(load_i(tile.mins[j]), broadcast_4(sums + 2 * j)));
-          v = _mm256_fnmadd_ps(_mm256_mul_ps(mw, dx), _mm256_cvtepi32_ps(msum), v);
+      for (size_t h = 0; h < 2; h++) {
+        __m256 dw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)tile[h].d));
+        __m256 mw = _mm256_setzero_ps();
+        if (has_mins(type)) mw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)tile[h].dmin));
+        for (size_t t = 0; t < count; t++) {
+          __m256 dx = _mm256_set1_ps(tokens[t].scales[b]);
+          __m256i sum = operand == UNSIGNED_TOKENS ? _mm256_sub_epi32(isum[t][h], bias[h]) : isum[t][h];
+          __m256 v = _mm256_fmadd_ps(_mm256_mul_ps(dw, dx), _mm256_cvtepi32_ps(sum), y[t][h]);
+          if (has_mins(type)) {
+            const int16_t *sums = tokens[t].sums + SUMS_256 * b + (wide_groups ? 16 : 0);
+            __m256i msum = _mm256_madd_epi16(load_i(tile[h].mins[0]), broadcast_4(sums));
+            for (int j = 1; j < groups / 2; j++)
+              msum = _mm256_add_epi32(
+                  msum, _mm256_madd_epi16(load_i(tile[h].mins[j]), broadcast_4(sums + 2 * j)));
+            v = _mm256_fnmadd_ps(_mm256_mul_ps(mw, dx), _mm256_cvtepi32_ps(msum), v);
+          }
+          y[t][h] = v;
         }
-        y[t] = v;
       }
     }
-    for (size_t t = 0; t < count; t++) store_rows(y[t], rows - r0, out[t] + r0);
+    for (size_t t = 0; t < count; t++) {
+      store_rows(y[t][0], rows - r0, out[t] + r0);
+      if (r0 + 8 < rows) store_rows(y[t][1], rows - r0 - 8, out[t] + r0 + 8);
+    }
   }
 }
 
@@ -207,11 +224,11 @@ INLINE void tile_32(const int type, const uint8_t *weights, size_t row_bytes, si
       }
       transpose_8x8(q, w);
       __m256i bias = _mm256_setzero_si256();
-      if (operand == UNSIGNED_TOKENS) bias = tile_dot(type, w, biased_zeros, ones, ones);
+      if (operand == UNSIGNED_TOKENS) bias = tile_dot(type, 8, w, biased_zeros, ones);
       __m256 dw = _mm256_loadu_ps(d), mw = _mm256_setzero_ps();
       if (has_mins(type)) mw = _mm256_loadu_ps(m);
       for (size_t t = 0; t < count; t++) {
-        __m256i sum = tile_dot(type, w, tile_codes(type, tokens + t) + 32 * b, ones, ones);
+        __m256i sum = tile_dot(type, 8, w, tile_codes(type, tokens + t) + 32 * b, ones);
         if (operand == UNSIGNED_TOKENS) sum = _mm256_sub_epi32(sum, bias);
         float dx = tokens[t].scales[b];
         __m256 v = _mm256_fmadd_ps(_mm256_mul_ps(dw, _mm256_set1_ps(dx)), _mm256_cvtepi32_ps(sum), y[t]);
