@@ -26,7 +26,6 @@ struct PreparedActivations: ~Copyable {
   private let floatStride: Int
   private let codes: UnsafeMutablePointer<Int8>?
   private let biased: UnsafeMutablePointer<UInt8>?
-  private let magnitudes: UnsafeMutablePointer<UInt8>?
   private let sums: UnsafeMutablePointer<Int16>?
   private let scales: UnsafeMutablePointer<Float>?
 
@@ -45,7 +44,6 @@ struct PreparedActivations: ~Copyable {
     case .float:
       codes = nil
       biased = nil
-      magnitudes = nil
       sums = nil
       scales = nil
       codeStride = 0
@@ -72,7 +70,6 @@ struct PreparedActivations: ~Copyable {
       let scaleStride = form == .codes256 ? columns / 256 : columns / 32
       let codes = Self.allocate(Int8.self, count * codeStride)
       let biased = Self.allocate(UInt8.self, count * codeStride)
-      let magnitudes = Self.allocate(UInt8.self, count * codeStride)
       let sums = Self.allocate(Int16.self, count * sumStride)
       let scales = Self.allocate(Float.self, count * scaleStride)
       self.codeStride = codeStride
@@ -80,18 +77,17 @@ struct PreparedActivations: ~Copyable {
       self.scaleStride = scaleStride
       self.codes = codes
       self.biased = biased
-      self.magnitudes = magnitudes
       self.sums = sums
       self.scales = scales
       let kernels = level.kernels
       let quantize = form == .codes256 ? kernels.pointee.quantize_256 : kernels.pointee.quantize_32
       guard let quantize else { return }
-      nonisolated(unsafe) let (c, b, m, s, d, input) = (codes, biased, magnitudes, sums, scales, x)
+      nonisolated(unsafe) let (c, b, s, d, input) = (codes, biased, sums, scales, x)
       let rowsPerItem = max(1, 16384 / columns)
       pool.run(count: (count + rowsPerItem - 1) / rowsPerItem) { item in
         for row in item * rowsPerItem..<min(count, (item + 1) * rowsPerItem) {
           quantize(
-            input + row * stride, columns, c + row * codeStride, b + row * codeStride, m + row * codeStride,
+            input + row * stride, columns, c + row * codeStride, b + row * codeStride,
             s + row * sumStride, d + row * scaleStride)
         }
       }
@@ -102,7 +98,6 @@ struct PreparedActivations: ~Copyable {
     floats?.deallocate()
     codes?.deallocate()
     biased?.deallocate()
-    magnitudes?.deallocate()
     sums?.deallocate()
     scales?.deallocate()
   }
@@ -116,12 +111,11 @@ struct PreparedActivations: ~Copyable {
   ///
   /// - Precondition: The form is one of the code forms.
   func token(_ row: Int, y: UnsafeMutablePointer<Float>) -> cdk_token {
-    guard let codes, let biased, let magnitudes, let sums, let scales else {
+    guard let codes, let biased, let sums, let scales else {
       preconditionFailure("rows of floats have no codes")
     }
     return cdk_token(
-      codes: codes + row * codeStride, biased: biased + row * codeStride,
-      magnitudes: magnitudes + row * codeStride, sums: sums + row * sumStride,
+      codes: codes + row * codeStride, biased: biased + row * codeStride, sums: sums + row * sumStride,
       scales: scales + row * scaleStride, y: y)
   }
 

@@ -2,8 +2,7 @@
 
 #include "dot_unpack.h"
 
-static void portable_quantize_group(const float *x, int n, int8_t *codes, uint8_t *biased, uint8_t *magnitudes,
-                                    float *scale) {
+static void portable_quantize_group(const float *x, int n, int8_t *codes, uint8_t *biased, float *scale) {
   // The largest bit pattern without sign is the largest magnitude; infinities and NaN are above all numbers.
   uint32_t top = 0;
   for (int i = 0; i < n; i++) {
@@ -30,15 +29,13 @@ static void portable_quantize_group(const float *x, int n, int8_t *codes, uint8_
     v -= 0x4B400000;
     codes[i] = (int8_t)v;
     biased[i] = (uint8_t)(v + 128);
-    magnitudes[i] = (uint8_t)(v < 0 ? -v : v);
   }
 }
 
-static void portable_quantize_256(const float *x, size_t count, int8_t *codes, uint8_t *biased,
-                                  uint8_t *magnitudes, int16_t *sums, float *scales) {
+static void portable_quantize_256(const float *x, size_t count, int8_t *codes, uint8_t *biased, int16_t *sums, float *scales) {
   for (size_t b = 0; b < count / 256; b++) {
     int8_t *c = codes + 256 * b;
-    portable_quantize_group(x + 256 * b, 256, c, biased + 256 * b, magnitudes + 256 * b, scales + b);
+    portable_quantize_group(x + 256 * b, 256, c, biased + 256 * b, scales + b);
     int16_t *s = sums + SUMS_256 * b;
     for (int j = 0; j < 16; j++) {
       int sum = 0;
@@ -49,11 +46,10 @@ static void portable_quantize_256(const float *x, size_t count, int8_t *codes, u
   }
 }
 
-static void portable_quantize_32(const float *x, size_t count, int8_t *codes, uint8_t *biased,
-                                 uint8_t *magnitudes, int16_t *sums, float *scales) {
+static void portable_quantize_32(const float *x, size_t count, int8_t *codes, uint8_t *biased, int16_t *sums, float *scales) {
   for (size_t b = 0; b < count / 32; b++) {
     int8_t *c = codes + 32 * b;
-    portable_quantize_group(x + 32 * b, 32, c, biased + 32 * b, magnitudes + 32 * b, scales + b);
+    portable_quantize_group(x + 32 * b, 32, c, biased + 32 * b, scales + b);
     int sum = 0;
     for (int i = 0; i < 32; i++) sum += c[i];
     sums[b] = (int16_t)sum;

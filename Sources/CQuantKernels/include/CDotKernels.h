@@ -15,8 +15,6 @@ typedef struct {
   const int8_t *codes;
   /// codes + 128, [columns].
   const uint8_t *biased;
-  /// |codes|, [columns].
-  const uint8_t *magnitudes;
   /// Sums of codes: for 256-value types, per super-block 16 sums of 16 then 8 sums of 32; else one per 32.
   const int16_t *sums;
   /// Scales: one per 256 or per 32 values.
@@ -38,11 +36,11 @@ typedef struct {
   /// The level's name.
   const char *name;
   /// Quantizes `count` activations (a multiple of 256) with one scale per 256.
-  void (*quantize_256)(const float *x, size_t count, int8_t *codes, uint8_t *biased, uint8_t *magnitudes,
-                       int16_t *sums, float *scales);
+  void (*quantize_256)(const float *x, size_t count, int8_t *codes, uint8_t *biased, int16_t *sums,
+                       float *scales);
   /// Quantizes `count` activations (a multiple of 32) with one scale per 32.
-  void (*quantize_32)(const float *x, size_t count, int8_t *codes, uint8_t *biased, uint8_t *magnitudes,
-                      int16_t *sums, float *scales);
+  void (*quantize_32)(const float *x, size_t count, int8_t *codes, uint8_t *biased, int16_t *sums,
+                       float *scales);
   /// y[t][r] = sum over columns of W[r][c] * x[t][c] for `rows` rows from `first_row` on, by integer products.
   /// `weights` is row 0; the type is a quantized one.
   void (*multiply_integer)(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
