@@ -126,7 +126,7 @@ let package = Package(
       swiftSettings: swiftSettings),
     tests("TensorTypes"),
     tests("FileBytes"),
-    tests("SafetensorsFormat"),
+    tests("SafetensorsFormat", ["ZstdStreams"]),
     tests("GGUFFormat"),
     tests("ZstdStreams"),
     tests("BlockQuantization"),

@@ -91,16 +91,10 @@ struct GGUFHeaderParser {
     return bytes
   }
 
-  /// The text of `bytes`, or `nil` when they are not UTF-8.
-  @inline(__always)
-  private static func text(_ bytes: UnsafeRawBufferPointer) -> String? {
-    bytes.withMemoryRebound(to: UInt8.self) { String(validating: $0, as: UTF8.self) }
-  }
-
   /// Reads a string that must be UTF-8.
   private mutating func name(_ what: @autoclosure () -> String) throws(GGUFParseStop) -> String {
     let bytes = try stringBytes(what())
-    guard let text = Self.text(bytes) else {
+    guard let text = String(utf8: bytes) else {
       throw rejected(
         .notUTF8, subject: what(), expected: "a name in UTF-8",
         found: "\"\(String(decoding: bytes.prefix(80), as: UTF8.self))\"")
@@ -170,7 +164,7 @@ struct GGUFHeaderParser {
     case 7: return .bool(try integer(key, as: UInt8.self) != 0)
     case 8:
       let bytes = try stringBytes(key)
-      return Self.text(bytes).map { .string($0) } ?? .rawString([UInt8](bytes))
+      return String(utf8: bytes).map { .string($0) } ?? .rawString([UInt8](bytes))
     case 9: return .array(try readArray(key))
     case 10: return .uint64(try integer(key))
     case 11: return .int64(try integer(key))
@@ -249,7 +243,7 @@ struct GGUFHeaderParser {
     strings.reserveCapacity(count)
     for _ in 0..<count {
       let bytes = try stringBytes(key)
-      guard let text = Self.text(bytes) else {
+      guard let text = String(utf8: bytes) else {
         cursor = start
         return .rawString(try readRawStrings(key, count))
       }

@@ -130,6 +130,7 @@ public struct GGUFSplitPlan: Hashable, Sendable {
   /// - Parameters:
   ///   - shard: The shard number, counted from 0.
   ///   - metadata: The metadata of the whole model; split keys in it are replaced.
+  /// - Returns: The entries in the order in which they are written.
   public func metadata(shard: Int, of metadata: [MetadataEntry]) -> [MetadataEntry] {
     let kept = shard == 0 ? metadata.filter { !GGUFSplitKeys.all.contains($0.key) } : []
     guard !isSingleFile else { return kept }

@@ -136,8 +136,7 @@ struct JSONScanner {
       position += 1
       switch byte {
       case UInt8(ascii: "\""):
-        let copy = units
-        guard let text = String(validating: copy, as: UTF8.self) else {
+        guard let text = units.withUnsafeBytes({ String(utf8: $0) }) else {
           throw failure(.notUTF8, expected: "text in UTF-8", at: start)
         }
         return text
@@ -204,8 +203,7 @@ struct JSONScanner {
 
   /// Checks and copies a run of bytes as text.
   private func text(_ run: UnsafeRawBufferPointer, at start: Int) throws(SafetensorsError) -> String {
-    let text = run.withMemoryRebound(to: UInt8.self) { String(validating: $0, as: UTF8.self) }
-    guard let text else { throw failure(.notUTF8, expected: "text in UTF-8", at: start) }
+    guard let text = String(utf8: run) else { throw failure(.notUTF8, expected: "text in UTF-8", at: start) }
     return text
   }
 

@@ -9,6 +9,7 @@ public enum ZstdWriter {
   /// - Parameters:
   ///   - bytes: Any bytes.
   ///   - level: The compression level, 1 to 22.
+  /// - Returns: The frame.
   /// - Throws: ``ZstdError`` with `badSetting` or `noMemory`.
   public static func compress(_ bytes: [UInt8], level: Int = 3) throws(ZstdError) -> [UInt8] {
     guard (1...22).contains(level) else {
