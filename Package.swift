@@ -131,7 +131,7 @@ let package = Package(
     tests("ZstdStreams"),
     tests("BlockQuantization"),
     tests("TextTokenizers", resources: [.copy("Encoding/Golden")]),
-    tests("ModelDescriptions", ["TextTokenizers"]),
+    tests("ModelDescriptions", ["TextTokenizers"], resources: [.copy("Golden")]),
     tests("ImportanceData", ["GGUFFormat"]),
     tests("QuantRecipes"),
     tests("TensorCompute", ["BlockQuantization"]),

@@ -51,7 +51,7 @@ struct GeneralMetadata {
       if texts[key] == nil, let value { texts[key] = value }
     }
     set("name", name.fullName.map(ModelName.title))
-    set("organization", name.organization)
+    set("organization", name.organization.map(ModelName.title))
     set("basename", name.basename)
     set("finetune", name.finetune)
     set("version", name.version)

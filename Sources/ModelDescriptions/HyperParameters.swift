@@ -34,6 +34,13 @@ public struct HyperParameters: Hashable, Sendable {
     /// The query projection has `headDim` more rows per head, whose sigmoid multiplies the head's output.
     public var hasOutputGate = false
 
+    /// Creates an attention without biases, norms and gate.
+    public init(headCount: Int, keyValueHeadCount: Int, headDim: Int) {
+      self.headCount = headCount
+      self.keyValueHeadCount = keyValueHeadCount
+      self.headDim = headDim
+    }
+
     /// The width of all query heads together.
     public var queryWidth: Int { headCount * headDim }
     /// The width of all key heads together.
@@ -52,6 +59,15 @@ public struct HyperParameters: Hashable, Sendable {
     public var sharedWidth: Int?
     /// Whether the weights of the chosen experts are divided by their sum.
     public var normalizesTopK: Bool
+
+    /// Creates a mixture.
+    public init(count: Int, usedCount: Int, width: Int, sharedWidth: Int? = nil, normalizesTopK: Bool) {
+      self.count = count
+      self.usedCount = usedCount
+      self.width = width
+      self.sharedWidth = sharedWidth
+      self.normalizesTopK = normalizesTopK
+    }
   }
 
   /// The gated delta net of a linear-attention layer.
@@ -66,6 +82,15 @@ public struct HyperParameters: Hashable, Sendable {
     public var valueDim: Int
     /// The length of the depthwise convolution.
     public var kernelLength: Int
+
+    /// Creates a gated delta net.
+    public init(keyHeadCount: Int, valueHeadCount: Int, keyDim: Int, valueDim: Int, kernelLength: Int) {
+      self.keyHeadCount = keyHeadCount
+      self.valueHeadCount = valueHeadCount
+      self.keyDim = keyDim
+      self.valueDim = valueDim
+      self.kernelLength = kernelLength
+    }
 
     /// The width of all key heads together.
     public var keyWidth: Int { keyHeadCount * keyDim }

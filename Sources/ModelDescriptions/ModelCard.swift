@@ -5,11 +5,11 @@ internal import TextTokenizers
 ///
 /// Model cards use a small part of YAML: keys with plain or quoted values, and lists of such values, one per line or
 /// in brackets. That part is read here; a value of any other form is ignored.
-struct ModelCard {
-  private(set) var values: [String: Value] = [:]
+package struct ModelCard {
+  package private(set) var values: [String: Value] = [:]
 
   /// A value: text or a list of texts.
-  enum Value: Equatable {
+  package enum Value: Equatable {
     case text(String)
     case list([String])
   }
@@ -22,7 +22,7 @@ struct ModelCard {
   }
 
   /// Reads the text of a `README.md`.
-  init(readme: String) {
+  package init(readme: String) {
     let lines = readme.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
     guard lines.first == "---" else { return }
     let body = lines.dropFirst().prefix { $0 != "---" }
@@ -82,12 +82,12 @@ struct ModelCard {
   }
 
   /// The value of a key as text.
-  func text(_ key: String) -> String? {
+  package func text(_ key: String) -> String? {
     if case .text(let text) = values[key] { text } else { nil }
   }
 
   /// The value of a key as a list; text counts as a list of one.
-  func list(_ key: String) -> [String]? {
+  package func list(_ key: String) -> [String]? {
     switch values[key] {
     case .text(let text): [text]
     case .list(let list): list
@@ -96,7 +96,7 @@ struct ModelCard {
   }
 
   /// The first of several keys that the card has, as a list.
-  func firstList(_ keys: [String]) -> [String]? {
+  package func firstList(_ keys: [String]) -> [String]? {
     for key in keys where values[key] != nil { return list(key) }
     return nil
   }

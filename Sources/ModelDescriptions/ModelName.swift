@@ -4,13 +4,13 @@ internal import Foundation
 ///
 /// The rules are those by which llama.cpp's converter fills `general.basename`, `general.finetune` and so on;
 /// they are heuristics, and equal results matter more here than better ones.
-struct ModelName: Equatable {
-  var fullName: String?
-  var organization: String?
-  var basename: String?
-  var finetune: String?
-  var version: String?
-  var sizeLabel: String?
+package struct ModelName: Equatable {
+  package var fullName: String?
+  package var organization: String?
+  package var basename: String?
+  package var finetune: String?
+  package var version: String?
+  package var sizeLabel: String?
 
   private enum Kind: Hashable {
     case basename, sizeLabel, finetune, version, type
@@ -21,7 +21,7 @@ struct ModelName: Equatable {
   /// - Parameters:
   ///   - id: `organization/name` or a name alone.
   ///   - parameterCount: The size of the model, by which context lengths are told from sizes; 0 when unknown.
-  init(id: String, parameterCount: Int) {
+  package init(id: String, parameterCount: Int) {
     if id.contains(" ") {
       fullName = id
       return
@@ -126,7 +126,7 @@ struct ModelName: Equatable {
   }
 
   /// A name with spaces for dashes and capitals for words in lower case, except versions.
-  static func title(_ id: String) -> String {
+  package static func title(_ id: String) -> String {
     id.replacingOccurrences(of: "-", with: " ").split(whereSeparator: \.isWhitespace).map { word -> String in
       let letters = word.filter(\.isCased)
       let isLower = !letters.isEmpty && letters.allSatisfy { !$0.isUppercase }
@@ -148,9 +148,9 @@ struct ModelName: Equatable {
 }
 
 /// The size of a model as a label, such as `30B` or `128x2.2B`.
-enum SizeLabel {
+package enum SizeLabel {
   /// The label of a model with these outputs: experts count once, times their number.
-  static func label(outputs: [(name: String, ggmlShape: [Int])]) -> String? {
+  package static func label(outputs: [(name: String, ggmlShape: [Int])]) -> String? {
     var total = 0
     var shared = 0
     var perExpert = 0
@@ -173,7 +173,7 @@ enum SizeLabel {
   }
 
   /// At least two digits and a unit: `1.7B`, `30B`, `494M`.
-  static func rounded(_ count: Int) -> String {
+  package static func rounded(_ count: Int) -> String {
     let units: [(above: Double, scale: Double, unit: String)] = [
       (1e12, 1e-12, "T"), (1e9, 1e-9, "B"), (1e6, 1e-6, "M"), (-1, 1e-3, "K"),
     ]

@@ -24,7 +24,9 @@ final class BlockContext {
     self.rotation = rotation
   }
 
-  /// Scratch rows under a name; what they held before is undefined. The same name gives the same memory.
+  /// Scratch rows under a name.
+  ///
+  /// What they held before is undefined; the same name gives the same memory.
   func scratch(_ name: String, _ count: Int, _ width: Int) throws -> FloatRows {
     if let buffer = buffers[name], buffer.count >= count * width {
       return FloatRows(base: buffer.base, count: count, width: width)

@@ -1,4 +1,4 @@
-/// The forward pass of all supported families:
+/// The forward pass of all supported families.
 ///
 /// ```
 /// h = embedding[token]

@@ -89,7 +89,7 @@ public final class Session {
   ///
   /// - Parameters:
   ///   - tokens: Token ids.
-  ///   - logits: Which tokens' logits are returned.
+  ///   - selection: Which tokens' logits are returned.
   /// - Returns: One row per selected token, in order.
   /// - Throws: ``RuntimeError``: `emptyInput`, `tokenOutOfRange`, `contextOverflow` before anything is computed;
   ///   `nonFinite` when a result is NaN or infinite, after which the session must be reset.
