@@ -1,0 +1,37 @@
+internal import FileBytes
+
+/// Writes rows of f32 as a NumPy array file (format 1.0), piece by piece.
+///
+/// The file holds the magic `\x93NUMPY`, version 1.0, a header length (u16) and the header, a Python dictionary padded
+/// with spaces so that the data starts at a multiple of 64; then the values, little-endian, row after row.
+public final class FloatTableWriter {
+  private let file: WritableFile
+  private var offset: Int
+  private let byteCount: Int
+
+  /// Creates the file for exactly `rowCount` rows of `rowLength` values.
+  ///
+  /// - Throws: `FileError`.
+  public init(path: String, rowCount: Int, rowLength: Int) throws {
+    let file = try WritableFile(path: path, mode: .truncate)
+    var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rowCount), \(rowLength)), }"
+    let padding = 64 - (10 + header.utf8.count + 1) % 64
+    header += String(repeating: " ", count: padding % 64) + "\n"
+    var bytes: [UInt8] = [0x93] + Array("NUMPY".utf8) + [1, 0]
+    bytes += [UInt8(header.utf8.count & 255), UInt8(header.utf8.count >> 8)] + Array(header.utf8)
+    try bytes.withUnsafeBytes { try file.write($0, at: 0) }
+    self.file = file
+    offset = bytes.count
+    byteCount = bytes.count + rowCount * rowLength * 4
+  }
+
+  /// Appends rows.
+  ///
+  /// - Throws: `FileError`.
+  public func append(_ rows: UnsafeBufferPointer<Float>) throws {
+    let bytes = UnsafeRawBufferPointer(rows)
+    precondition(offset + bytes.count <= byteCount, "no more rows than announced")
+    try file.write(bytes, at: offset)
+    offset += bytes.count
+  }
+}
