@@ -9,6 +9,7 @@ the results as DIR/reference/NAME.gguf. With --pouch-convert the same folders ar
 compared; with --goldens a text dump of each reference's metadata and tensor table is written for the unit tests.
 """
 import argparse
+import io
 import json
 import os
 import shutil
@@ -38,8 +39,129 @@ CASES = {
     "llama": (["--family", "llama"], []),
     "llama-llama3-f32": (["--family", "llama", "--rope", "llama3", "--dtype", "f32", "--kv-heads", "4"], []),
     "mistral-linear": (["--family", "mistral", "--rope", "linear"], []),
+    "Drawing-5M-v1.5-card": (["--family", "qwen3_moe", "--layers", "1"], []),
+    "llama-sentencepiece": (["--family", "llama", "--layers", "1", "--vocab", "520"], []),
+    "llama-byte-fallback": (["--family", "llama", "--layers", "1", "--vocab", "268"], []),
+    "llama-template": (["--family", "llama", "--layers", "1", "--tied"], []),
     "mixtral": (["--family", "mixtral", "--shard-bytes", "3000000"], []),
 }
+
+CARD = """---
+license: apache-2.0
+license_link: https://example.org/LICENSE
+language:
+- en
+- "no"
+pipeline_tag: text-generation
+tags: [moe, svg]
+base_model: Qwen/Qwen3-30B-A3B-Base
+datasets:
+- example/drawings-v2
+---
+# A card
+"""
+
+
+def add_card(folder):
+    with open(os.path.join(folder, "README.md"), "w") as f:
+        f.write(CARD)
+    path = os.path.join(folder, "config.json")
+    with open(path) as f:
+        config = json.load(f)
+    config["_name_or_path"] = "example/Drawing-5M-Instruct"
+    with open(path, "w") as f:
+        json.dump(config, f, indent=2)
+
+
+def add_sentencepiece(folder):
+    """Replaces the tokenizer by a small SentencePiece model trained on the sample texts."""
+    import sentencepiece
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"):
+        os.remove(os.path.join(folder, name))
+    # From and to memory, so that the model names no files.
+    model = io.BytesIO()
+    with open(os.path.join(HERE, "..", "samples", "texts", "svg-plain.txt")) as f:
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(f.read().splitlines()), model_writer=model, model_type="bpe", vocab_size=512,
+            byte_fallback=True, normalization_rule_name="identity", user_defined_symbols=["<svg", "/>"],
+            num_threads=1, minloglevel=2)
+    with open(os.path.join(folder, "tokenizer.model"), "wb") as f:
+        f.write(model.getvalue())
+    with open(os.path.join(folder, "added_tokens.json"), "w") as f:
+        json.dump({"[new]": 513, "[far]": 9000}, f)
+    with open(os.path.join(folder, "tokenizer_config.json"), "w") as f:
+        json.dump({"add_bos_token": True, "add_eos_token": False, "add_prefix_space": True, "bos_token": "<s>",
+                   "eos_token": {"content": "</s>"}, "chat_template": "{{ messages }}",
+                   "added_tokens_decoder": {
+                       "1": {"content": "<s>", "special": True},
+                       "514": {"content": "\u2581word", "special": False},
+                       "515": {"content": "<|end|>", "special": False}}}, f)
+    path = os.path.join(folder, "config.json")
+    with open(path) as f:
+        config = json.load(f)
+    config.update(bos_token_id=1, eos_token_id=2)
+    with open(path, "w") as f:
+        json.dump(config, f, indent=2)
+
+
+def add_byte_fallback(folder):
+    """Replaces the tokenizer by byte pairs with byte fallback and no tokenizer.model, as some Llama 2 models have."""
+    with open(os.path.join(folder, "tokenizer.json")) as f:
+        tokenizer = json.load(f)
+    vocab = {"<unk>": 0, "<s>": 1, "</s>": 2}
+    vocab.update({f"<0x{b:02X}>": b + 3 for b in range(256)})
+    for text in ("\u2581", "a", "e", "\u00e9", "e\u0301", "\u2581a", "ae"):
+        vocab[text] = len(vocab)
+    tokenizer["model"] = {"type": "BPE", "dropout": None, "unk_token": "<unk>", "continuing_subword_prefix": None,
+                          "end_of_word_suffix": None, "fuse_unk": True, "byte_fallback": True, "vocab": vocab,
+                          "merges": ["\u2581 a", "a e"]}
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    tokenizer["added_tokens"] = [{"id": i, "content": c, "special": s, **flags} for i, c, s in (
+        (0, "<unk>", True), (1, "<s>", True), (2, "</s>", True), (266, "<|extra|>", False), (267, "<pad>", True))]
+    tokenizer["normalizer"] = {"type": "Sequence", "normalizers": [
+        {"type": "Prepend", "prepend": "\u2581"}, {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]}
+    tokenizer["pre_tokenizer"] = None
+    tokenizer["post_processor"] = template("<s>")
+    tokenizer["decoder"] = {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "\u2581"}, "content": " "}, {"type": "ByteFallback"},
+        {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]}
+    with open(os.path.join(folder, "tokenizer.json"), "w") as f:
+        json.dump(tokenizer, f, ensure_ascii=False)
+    with open(os.path.join(folder, "tokenizer_config.json"), "w") as f:
+        json.dump({"add_bos_token": True, "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>",
+                   "pad_token": "<pad>", "tokenizer_class": "LlamaTokenizer", "legacy": False}, f)
+
+
+def template(first):
+    return {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": first, "type_id": 0}},
+                                                     {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [{"SpecialToken": {"id": first, "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}},
+                     {"SpecialToken": {"id": first, "type_id": 1}}, {"Sequence": {"id": "B", "type_id": 1}}],
+            "special_tokens": {first: {"id": first, "ids": [1], "tokens": [first]}}}
+
+
+def add_template(folder):
+    """Gives the sample's tokenizer what Llama 3's has: whole-word hits, and a post-processor that adds a first token."""
+    path = os.path.join(folder, "tokenizer.json")
+    with open(path) as f:
+        tokenizer = json.load(f)
+    tokenizer["model"]["ignore_merges"] = True
+    processor = template("<|im_start|>")
+    processor["special_tokens"]["<|im_start|>"]["ids"] = [4094]
+    tokenizer["post_processor"] = {"type": "Sequence", "processors": [tokenizer["post_processor"], processor]}
+    with open(path, "w") as f:
+        json.dump(tokenizer, f, ensure_ascii=False)
+    path = os.path.join(folder, "tokenizer_config.json")
+    with open(path) as f:
+        config = json.load(f)
+    config.update(tokenizer_class="PreTrainedTokenizerFast", bos_token="<|im_start|>")
+    del config["add_bos_token"], config["chat_template"]
+    with open(path, "w") as f:
+        json.dump(config, f)
+
+
+# What is changed in a checkpoint after it was made.
+EXTRA = {"llama-byte-fallback": add_byte_fallback, "llama-template": add_template, "Drawing-5M-v1.5-card": add_card, "llama-sentencepiece": add_sentencepiece}
 
 # Runs the converter with a given name for the splitting rule: it knows vocabularies by hash, and not the sample's.
 WRAPPER = """
@@ -212,6 +334,7 @@ def main():
         folder = SAMPLE if make is None else os.path.join(a.out, "checkpoints", name)
         if make is not None and not os.path.exists(os.path.join(folder, "config.json")):
             run([a.python, os.path.join(HERE, "make-random-checkpoint.py"), *make, "--tokenizer", SAMPLE, folder], log)
+            EXTRA.get(name, lambda folder: None)(folder)
         reference = os.path.join(a.out, "reference", name + ".gguf")
         if not os.path.exists(reference):
             run([a.python, "-c", WRAPPER, os.path.abspath(a.converter), "qwen2", folder, "--outfile", reference,
@@ -223,7 +346,13 @@ def main():
                 f.write(dump(reference))
             with open(os.path.join(golden, "sources.txt"), "w") as f:
                 f.write(sources(folder))
-            shutil.copy(os.path.join(folder, "config.json"), golden)
+            files = ["config.json"]
+            if name in EXTRA:
+                files += [n for n in os.listdir(folder) if n not in files and not n.startswith("model")]
+                if name == "Drawing-5M-v1.5-card":
+                    files = ["config.json", "README.md"]
+            for file in files:
+                shutil.copy(os.path.join(folder, file), golden)
         if a.pouch_convert:
             candidate = os.path.join(a.out, "pouch", name + ".gguf")
             run([a.pouch_convert, folder, "--outfile", candidate, "--outtype", a.outtype, "--force", *extra], log)

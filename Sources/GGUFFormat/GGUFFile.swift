@@ -9,6 +9,8 @@ public struct GGUFFile: Sendable {
   public let file: ReadableFile
   /// The checked header.
   public let header: GGUFHeader
+  /// XXH64 (seed 0) of the file up to the data section.
+  public let headerHash: UInt64
 
   /// The metadata in file order.
   public var metadata: [MetadataEntry] { header.metadata }
@@ -30,7 +32,7 @@ public struct GGUFFile: Sendable {
   public init(path: String, requireData: Bool = true) throws {
     let file = try ReadableFile(path: path)
     self.file = file
-    header = try Self.readHeader(file, requireData: requireData)
+    (header, headerHash) = try Self.readHeader(file, requireData: requireData)
   }
 
   /// The value stored under `key`.
@@ -40,14 +42,19 @@ public struct GGUFFile: Sendable {
   public func position(of tensor: GGUFTensorInfo) -> Int { header.dataStart + tensor.offset }
 
   /// Reads the header in growing pieces: how long it is, only parsing tells.
-  private static func readHeader(_ file: ReadableFile, requireData: Bool) throws -> GGUFHeader {
+  private static func readHeader(_ file: ReadableFile, requireData: Bool) throws -> (GGUFHeader, UInt64) {
     var count = min(file.byteCount, 1 << 23)
     while true {
       let bytes = try file.bytes(at: 0, count: count)
       let header = try bytes.withUnsafeBytes {
         try GGUFHeader.parse($0, fileByteCount: file.byteCount, file: file.path, requireData: requireData)
       }
-      if let header { return header }
+      if let header {
+        let hash = bytes.withUnsafeBytes {
+          XXHash64.hash(UnsafeRawBufferPointer(rebasing: $0.prefix(header.dataStart)))
+        }
+        return (header, hash)
+      }
       guard count < GGUFConstants.maximumHeaderByteCount, count < file.byteCount else {
         throw GGUFError(
           .headerTooLarge,

@@ -109,7 +109,8 @@ public struct GGUFSplitSet: Sendable {
         .missingShards,
         Fault(
           file: path, expected: "\(count) shards",
-          found: "\(count - missing.count); missing: " + missing.joined(separator: ", "),
+          found: "\(count - missing.count); missing: " + missing.prefix(1000).joined(separator: ", ")
+            + (missing.count > 1000 ? " and \(missing.count - 1000) more" : ""),
           remedy: "fetch the missing files"))
     }
     return paths

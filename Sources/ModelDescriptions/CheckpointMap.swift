@@ -15,6 +15,8 @@ public struct CheckpointMap: Sendable {
   public var warnings: [String]
   /// True when the checkpoint is stored as fp8 with scales.
   public var isScaledFP8: Bool
+  /// The 16-bit type that fits the checkpoint: that of the first matrix stored in one, else f16.
+  public var automaticType: TensorType
 
   /// A source that is left out.
   public struct SkippedTensor: Hashable, Sendable {

@@ -41,7 +41,7 @@ public struct CheckpointMetadata: Sendable {
   public init(
     files: TokenizerFolder, config: ModelConfig, map: CheckpointMap, options: Options
   ) throws {
-    let general = try GeneralMetadata(
+    let general = GeneralMetadata(
       files: files, name: options.modelName, outputs: map.outputs.map { ($0.name, $0.ggmlShape) })
     let architecture = try ArchitectureMetadata(map: map, config: config, fileType: options.fileType)
     let vocabulary = try VocabularyMetadata(

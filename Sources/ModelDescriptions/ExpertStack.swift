@@ -48,10 +48,13 @@ struct ExpertStack {
     var isStacked: Bool
 
     /// Takes a name apart; `nil` when it is no expert tensor of the blocks with these prefixes.
-    static func parse(_ name: String, prefixes: some Collection<String>) -> (prefix: String, part: Part)? {
-      let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    static func parse(_ name: String, prefixes: Dictionary<String, ExpertStack>.Keys) -> (
+      prefix: String, part: Part
+    )? {
+      let parts = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map(
+        Substring.init)
       guard let at = parts.firstIndex(where: { $0 == "experts" || $0 == "switch_mlp" }) else { return nil }
-      let prefix = parts[..<at].joined(separator: ".") + "."
+      let prefix = String(name[..<parts[at].startIndex])
       guard prefixes.contains(prefix) else { return nil }
       let isStacked = parts[at] == "switch_mlp"
       let rest = parts[(at + 1)...]

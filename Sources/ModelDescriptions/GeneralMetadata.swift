@@ -21,11 +21,13 @@ struct GeneralMetadata {
     var repository: String?
   }
 
+  /// Collects the entries.
+  ///
   /// - Parameters:
   ///   - files: The checkpoint folder.
   ///   - name: A name given by the user.
   ///   - outputs: Names and shapes of all output tensors.
-  init(files: TokenizerFolder, name: String?, outputs: [(name: String, ggmlShape: [Int])]) throws {
+  init(files: TokenizerFolder, name: String?, outputs: [(name: String, ggmlShape: [Int])]) {
     let count = outputs.reduce(0) { $0 + $1.ggmlShape.reduce(1, *) }
     let card = ModelCard(folder: files)
     read(card, parameterCount: count)

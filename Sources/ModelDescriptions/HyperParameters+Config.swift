@@ -9,8 +9,8 @@ extension HyperParameters {
   ///   - family: The family, see ``ModelFamily/family(of:)``.
   /// - Throws: ``DescriptionError`` with `invalidConfig` for impossible values, `notSupported` for variants that
   ///   cannot be converted yet.
-  public init(config rawConfig: ModelConfig, family: ModelFamily) throws {
-    let config = rawConfig.filled(with: family.defaults)
+  public init(config: ModelConfig, family: ModelFamily) throws {
+    let config = config.filled(with: family.defaults)
     let traits = family.traits
     layerCount = try config.integer("num_hidden_layers", in: 1...4096)
     hiddenSize = try config.integer("hidden_size", in: 1...(1 << 20))

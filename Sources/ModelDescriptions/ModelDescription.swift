@@ -13,6 +13,7 @@ public enum ModelDescription {
   ///   - tensors: All tensors of the checkpoint; outputs refer to them by index. For the converter's order list
   ///     them shard by shard in order of file name, each shard's in order of name.
   ///   - options: What to leave out.
+  /// - Returns: The output tensors, what is left out, and warnings.
   /// - Throws: ``DescriptionError``.
   /// - Complexity: O(tensors); 31,000 per-expert tensors take a few hundredths of a second.
   public static func describe(

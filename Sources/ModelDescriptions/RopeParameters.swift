@@ -131,7 +131,8 @@ public struct RopeParameters: Hashable, Sendable {
     let high = Float(p.originalContextLength / p.highFrequencyFactor)
     return (0..<(dimensions / 2)).map { pair in
       let frequency = 1 / powered(theta, Float(2 * pair) / Float(dimensions))
-      let wavelength = (1 / frequency) * (2 * Float.pi)
+      // Not 2 * Float.pi, which is rounded down.
+      let wavelength = (1 / frequency) * Float(2 * Double.pi)
       if wavelength < high { return 1 }
       if wavelength > low { return Float(p.factor) }
       let smooth =

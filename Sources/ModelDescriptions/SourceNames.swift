@@ -8,6 +8,11 @@ enum SourceNames {
 
   /// Judges a name: prefixes of multimodal wrappers are removed, parts that are no text model are skipped.
   static func judge(_ name: String) -> Verdict {
+    if isPlainLayerWeight(name.utf8) { return .use(name) }
+    if name.utf8.starts(with: wrapper.utf8) {
+      let inner = "model." + name.dropFirst(wrapper.count)
+      if isPlainLayerWeight(inner.utf8) { return .use(inner) }
+    }
     if [".rotary_emb.inv_freq", ".attention.masked_bias", ".attention.bias"].contains(where: name.hasSuffix) {
       return .skip("a constant that readers compute")
     }
@@ -25,6 +30,16 @@ enum SourceNames {
     }
     if kept.count > 1, kept[0] == "model", kept[1] == "lm_head" { kept.removeFirst() }
     return .use(kept.joined(separator: "."))
+  }
+
+  /// The prefix of the text part of a multimodal checkpoint.
+  private static let wrapper = "model.language_model."
+
+  /// True for `model.layers.N….weight`, the form of nearly all names of large checkpoints, which needs no more care.
+  private static func isPlainLayerWeight(_ name: String.UTF8View) -> Bool {
+    guard name.starts(with: "model.layers.".utf8), name.count > 14 else { return false }
+    let digit = name[name.index(name.startIndex, offsetBy: 13)]
+    return (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) && name.last == UInt8(ascii: "t")
   }
 
   /// The number of next-token prediction layers among normalised names: one more than the highest index.

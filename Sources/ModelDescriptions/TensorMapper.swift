@@ -74,7 +74,15 @@ struct TensorMapper {
     guard problems.isEmpty else { throw mismatch(file: file) }
     return CheckpointMap(
       family: family, model: model, outputs: outputs, skipped: skipped, warnings: [],
-      isScaledFP8: quantization.fp8Block != nil)
+      isScaledFP8: quantization.fp8Block != nil, automaticType: automaticType)
+  }
+
+  private var automaticType: TensorType {
+    for entry in entries where entry.tensor.shape.count >= 2 {
+      if entry.tensor.elementType == .bf16 { return .bf16 }
+      if entry.tensor.elementType == .f16 { return .f16 }
+    }
+    return .f16
   }
 
   private mutating func map(_ entry: Entry) {
@@ -96,7 +104,7 @@ struct TensorMapper {
       return
     }
     guard let (prefix, part) = ExpertStack.Part.parse(entry.name, prefixes: stacks.keys),
-      let stack = stacks[prefix], let slots = stack.rule.slots(of: part)
+      let slots = stacks[prefix]?.rule.slots(of: part)
     else {
       problems.append(.unknown(name: entry.tensor.name, nearest: nearest(entry.name)))
       return

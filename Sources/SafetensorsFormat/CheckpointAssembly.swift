@@ -27,7 +27,7 @@ struct CheckpointAssembly {
       let file = try ReadableFile(path: found.path)
       let (bytes, header) =
         found.isCompressed
-        ? try Self.readCompressed(found.path, requireData: requireData, decompressor)
+        ? try readCompressed(found.path, requireData: requireData, decompressor)
         : try Self.readPlain(file, requireData: requireData)
       if shards.isEmpty { metadata = header.metadata }
       shards.append(
@@ -119,7 +119,7 @@ struct CheckpointAssembly {
   }
 
   /// Reads the header of a compressed shard.
-  private static func readCompressed(
+  private mutating func readCompressed(
     _ path: String, requireData: Bool, _ decompressor: SafetensorsCheckpoint.Decompressor?
   ) throws -> ([UInt8], SafetensorsHeader) {
     guard let decompressor else {
@@ -147,14 +147,28 @@ struct CheckpointAssembly {
     }
     let header = try SafetensorsHeader(
       parsing: bytes, fileByteCount: nil, file: path, requireData: requireData)
-    // The declared size is that of the first frame: a larger sum is possible, a smaller one is not.
-    if requireData, let declared = stream.declaredByteCount, declared > header.fileByteCount {
+    if requireData, let declared = stream.declaredByteCount {
+      try compare(declared, header.fileByteCount, path)
+    }
+    return (bytes, header)
+  }
+
+  /// Compares the size that a compressed file declares with the size that its header demands.
+  ///
+  /// The declared size is that of the first frame: more than the header demands is wrong, less can be right.
+  private mutating func compare(_ declared: Int, _ demanded: Int, _ path: String) throws(SafetensorsError) {
+    guard declared <= demanded else {
       throw SafetensorsError(
         .trailingBytes,
         Fault(
-          file: path, expected: "\(header.fileByteCount) bytes after decompression", found: "\(declared)",
+          file: path, expected: "\(demanded) bytes after decompression", found: "\(declared)",
           remedy: "the file is damaged; fetch it again"))
     }
-    return (bytes, header)
+    guard declared < demanded else { return }
+    warnings.append(
+      Fault(
+        file: path, expected: "\(demanded) bytes after decompression",
+        found: "\(declared) in the first frame, \(demanded - declared) too few",
+        remedy: "fine if the file has several frames; otherwise it is incomplete, which reading will tell"))
   }
 }

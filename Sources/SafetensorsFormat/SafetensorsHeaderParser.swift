@@ -162,7 +162,7 @@ struct SafetensorsHeaderParser {
           found: "data_offsets [\(begin), \(end)]", remedy: "the file is damaged; fetch it again"))
     }
     var bits = tensor.elementType.bitCount
-    for dimension in [1] + tensor.shape {
+    for dimension in tensor.shape {
       let (product, overflow) = bits.multipliedReportingOverflow(by: dimension)
       guard !overflow else {
         throw SafetensorsError(

@@ -44,7 +44,8 @@ struct ShardDiscovery {
         .missingShards,
         Fault(
           file: folder, expected: "\(names.count) shards",
-          found: "\(found.count); missing: " + missing.joined(separator: ", "),
+          found: "\(found.count); missing: " + missing.prefix(1000).joined(separator: ", ")
+            + (missing.count > 1000 ? " and \(missing.count - 1000) more" : ""),
           remedy: "fetch the missing files"))
     }
     return found

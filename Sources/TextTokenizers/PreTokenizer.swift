@@ -69,6 +69,7 @@ public struct PreTokenizer: Hashable, Sendable {
   /// - Parameters:
   ///   - tokenizer: The file the chain is from; some models share a chain and differ in their tokens.
   ///   - file: The name that errors give.
+  /// - Returns: The name, such as `qwen2`.
   /// - Throws: ``TokenizerError`` with `unknownPreTokenizer`.
   public func name(in tokenizer: TokenizerFile, file: String) throws -> String {
     guard let known = Self.known.first(where: { $0.steps == steps }) else {

@@ -188,6 +188,7 @@ let everyValue: [MetadataEntry] = [
     let path = try folder.write("m.gguf", encoded.bytes + [UInt8](repeating: 9, count: 32))
     let file = try GGUFFile(path: path)
     #expect(file.value("tokenizer.ggml.tokens") == .array(.string(tokens)))
+    #expect(file.headerHash == encoded.bytes.withUnsafeBytes { XXHash64.hash($0) })
     #expect(
       try file.file.bytes(at: file.position(of: file.tensors[0]), count: 8) == [UInt8](repeating: 9, count: 8)
     )

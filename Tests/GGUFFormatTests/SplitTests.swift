@@ -163,6 +163,16 @@ import Testing
     #expect(!error.fault.found.contains(paths[2]))
   }
 
+  @Test func keepsTheListOfMissingShardsShort() throws {
+    let folder = try TemporaryFolder()
+    let metadata = [MetadataEntry("split.no", .uint16(0)), MetadataEntry("split.count", .uint16(.max))]
+    let encoded = try GGUFHeaderEncoder(metadata: metadata, tensors: [])
+    let path = try folder.write("m-00001-of-65535.gguf", encoded.bytes)
+    let error = try #require(throws: GGUFError.self) { try GGUFSplitSet(path: path) }
+    #expect(error.code == .missingShards)
+    #expect(error.fault.found.hasSuffix("and 64534 more"))
+  }
+
   @Test func namesTheFirstShardWhenAnotherIsOpened() throws {
     let folder = try TemporaryFolder()
     let paths = try write(2, in: folder)

@@ -56,18 +56,24 @@ struct GoldenCase: CustomTestStringConvertible, Sendable {
     try ModelDescription.describe(config: try config(), tensors: try sources(), options: options)
   }
 
-  /// A checkpoint folder of the recorded name, with the tokenizer of the sample.
+  /// A checkpoint folder of the recorded name: the recording's own files, and the tokenizer of the sample unless the
+  /// recording has one.
   func checkpointFolder(in temporary: TemporaryFolder) throws -> String {
     let folder = temporary.url.appendingPathComponent(name)
     let files = FileManager.default
     try files.createDirectory(at: folder, withIntermediateDirectories: true)
+    let own = try files.contentsOfDirectory(atPath: Self.folder.appendingPathComponent(name).path)
+      .filter { $0 != "gguf.txt" && $0 != "sources.txt" }
+    for file in own {
+      try files.copyItem(
+        at: URL(fileURLWithPath: path(file)), to: folder.appendingPathComponent(file))
+    }
+    guard !own.contains("tokenizer_config.json") else { return folder.path }
     for file in ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"] {
       try files.copyItem(
         at: URL(fileURLWithPath: Self.sample).appendingPathComponent(file),
         to: folder.appendingPathComponent(file))
     }
-    try files.copyItem(
-      at: URL(fileURLWithPath: path("config.json")), to: folder.appendingPathComponent("config.json"))
     return folder.path
   }
 }

@@ -128,6 +128,17 @@ private func code(of folder: TemporaryFolder, requireData: Bool = true) throws -
     #expect(checkpoint.warnings[0].found == "5")
   }
 
+  @Test func warnsAboutACompressedShardWhoseFirstFrameIsShort() throws {
+    let folder = try TemporaryFolder()
+    let bytes = try SafetensorsWriter.file([item("a", 100)])
+    let frames =
+      try ZstdWriter.compress(Array(bytes.dropLast(60))) + ZstdWriter.compress(Array(bytes.suffix(60)))
+    _ = try folder.write("model.safetensors.zst", frames)
+    let checkpoint = try SafetensorsCheckpoint(folder: folder.url.path, decompressor: decompress)
+    #expect(checkpoint.warnings.count == 1)
+    #expect(checkpoint.warnings[0].found.contains("60 too few"))
+  }
+
   @Test func opensTheSampleCheckpoint() throws {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().appendingPathComponent("samples/Pelican-10M-A5M")

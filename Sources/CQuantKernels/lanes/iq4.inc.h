@@ -119,7 +119,7 @@ static void quantize_iq4_nl(const float *rows, ptrdiff_t row_count, ptrdiff_t ro
   for (ptrdiff_t first = 0; first < blocks; first += IQ4_SIDE * LANES, out += IQ4_SIDE * LANES * size) {
     block_group g[IQ4_SIDE];
     for (int u = 0; u < IQ4_SIDE; u++) {
-      // A second group past the end repeats the last block and is not stored.
+      // A group past the end repeats the last block and is not stored.
       ptrdiff_t from = first + u * LANES < blocks ? first + u * LANES : blocks - 1;
       g[u] = group_at(rows, importance, from, blocks, per_row, 32);
       if (first + u * LANES >= blocks) g[u].valid = 0;
