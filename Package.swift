@@ -123,7 +123,7 @@ let package = Package(
         "TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation",
         "ImportanceData",
       ]),
-    command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization"]),
+    command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute"]),
 
     // tests
     .target(

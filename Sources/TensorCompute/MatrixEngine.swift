@@ -1,3 +1,4 @@
+public import BlockQuantization
 internal import CQuantKernels
 internal import TensorTypes
 
@@ -36,8 +37,9 @@ public struct MatrixEngine: Sendable {
   /// - Parameters:
   ///   - mode: How weights and activations meet.
   ///   - pool: The threads to use.
-  ///   - level: The inner loops; the fastest that the CPU can run unless a test says otherwise.
-  public init(mode: ComputeMode, pool: WorkerPool, level: KernelLevel = .best) {
+  ///   - level: The inner loops; ``KernelLevel/current`` unless a test says otherwise.
+  public init(mode: ComputeMode, pool: WorkerPool, level: KernelLevel = .current) {
+    precondition(level.isAvailable, "the level \(level) cannot run here")
     self.mode = mode
     self.pool = pool
     self.level = level
@@ -140,7 +142,7 @@ public struct MatrixEngine: Sendable {
   public func copyRow(_ matrix: WeightMatrix, row: Int, into out: UnsafeMutablePointer<Float>) {
     precondition(row >= 0 && row < matrix.rows, "row out of range")
     guard let base = matrix.bytes.baseAddress else { return }
-    level.kernels.pointee.decode_row(
+    level.products.pointee.decode_row(
       Int32(matrix.type.rawValue), base + row * matrix.rowByteCount, matrix.columns, out)
   }
 

@@ -1,3 +1,4 @@
+internal import BlockQuantization
 internal import CQuantKernels
 internal import TensorTypes
 
@@ -71,7 +72,7 @@ struct ProductPlan {
         floatTokens.withUnsafeBufferPointer { floatTokens in
           // Workers only read these, and the results they write do not overlap.
           nonisolated(unsafe) let (bands, tokens, floatTokens) = (bands, tokens, floatTokens)
-          nonisolated(unsafe) let kernels = level.kernels
+          nonisolated(unsafe) let kernels = level.products
           let isFloat = form == .float
           pool.run(count: bands.count) { index in
             let band = bands[index]

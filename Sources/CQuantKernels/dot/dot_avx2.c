@@ -13,9 +13,6 @@
 // Below this many tokens, weights are not worth arranging in tiles.
 #define FEW_TOKENS 3
 
-#define FOR_TYPES_256(X) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_XS)
-#define FOR_TYPES_32(X) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q8_0) X(IQ4_NL) X(MXFP4)
-
 #define DEFINE(NAME, WIDTH)                                                                                     \
   static void vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                    \
                             const cdk_token *token, float *out) {                                               \

@@ -97,6 +97,10 @@ static inline void unpack_scales_iq4_xs(const uint8_t *block, uint8_t out[8]) {
   }
 }
 
+// The quantized types, for definitions and switches.
+#define FOR_TYPES_256(X) X(Q2_K) X(Q3_K) X(Q4_K) X(Q5_K) X(Q6_K) X(IQ4_XS)
+#define FOR_TYPES_32(X) X(Q4_0) X(Q4_1) X(Q5_0) X(Q5_1) X(Q8_0) X(IQ4_NL) X(MXFP4)
+
 static inline size_t block_bytes(int type) {
   switch (type) {
     case T_Q4_0: return B_Q4_0;
@@ -125,7 +129,7 @@ extern const cdk_kernels cdk_portable;
 #if defined(__x86_64__)
 extern const cdk_kernels cdk_avx2;
 extern const cdk_kernels cdk_avx512;
-extern const cdk_kernels cdk_avx512_model;
+extern const cdk_kernels cdk_wide_avx2;
 #endif
 #if defined(__aarch64__)
 extern const cdk_kernels cdk_neon;

@@ -1,21 +1,21 @@
-// Which levels this CPU can run.
+// Which table of functions a level gets on this CPU.
 
+#include "../include/CQuantKernels.h"
 #include "dot_common.h"
 
 #if defined(__x86_64__)
-static int has_avx2(void) {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
-}
+static int has_fma(void) { return __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"); }
 #endif
 
-int cdk_level_count(void) { return 2; }
-
-const cdk_kernels *cdk_level(int index) {
-  switch (index) {
-    case 0: return &cdk_portable;
+const cdk_kernels *cdk_kernels_of(int level) {
+  switch (level) {
 #if defined(__x86_64__)
-    case 1: return has_avx2() ? &cdk_avx2 : NULL;
+    case CQK_LEVEL_AVX2: return has_fma() ? &cdk_avx2 : &cdk_portable;
+    case CQK_LEVEL_WIDE_AVX2: return has_fma() ? &cdk_wide_avx2 : &cdk_portable;
+    case CQK_LEVEL_AVX512:
+      if (!has_fma()) return &cdk_portable;
+      return __builtin_cpu_supports("avx512vnni") ? &cdk_avx512 : &cdk_avx2;
 #endif
-    default: return NULL;
+    default: return &cdk_portable;
   }
 }

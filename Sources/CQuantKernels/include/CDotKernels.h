@@ -52,10 +52,9 @@ typedef struct {
   void (*decode_row)(int type, const void *row, size_t columns, float *out);
 } cdk_kernels;
 
-/// The number of levels compiled in; level 0 is the portable one, higher is faster.
-int cdk_level_count(void);
-/// The kernels of a level, or NULL when this CPU cannot run it.
-const cdk_kernels *cdk_level(int index);
+/// The kernels of a level (CQK_LEVEL_*), or the best ones below it when this CPU lacks an instruction set that
+/// they need besides those of the level. The level must be available. Never NULL.
+const cdk_kernels *cdk_kernels_of(int level);
 
 /// Tells the CPU that this is a spin loop.
 static inline void cdk_pause(void) {

@@ -1,3 +1,4 @@
+internal import BlockQuantization
 internal import CQuantKernels
 
 /// What a weight type is multiplied with.
@@ -79,7 +80,7 @@ struct PreparedActivations: ~Copyable {
       self.biased = biased
       self.sums = sums
       self.scales = scales
-      let kernels = level.kernels
+      let kernels = level.products
       let quantize = form == .codes256 ? kernels.pointee.quantize_256 : kernels.pointee.quantize_32
       guard let quantize else { return }
       nonisolated(unsafe) let (c, b, s, d, input) = (codes, biased, sums, scales, x)
