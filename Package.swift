@@ -86,8 +86,8 @@ let package = Package(
     library(
       "ReferenceRuntime",
       [
-        "CRuntimeKernels", "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "BlockQuantization", "TensorCompute",
-        "ModelDescriptions", "TextTokenizers",
+        "CRuntimeKernels", "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "BlockQuantization",
+        "TensorCompute", "ModelDescriptions", "TextTokenizers",
       ]),
 
     // 5: measuring
@@ -145,7 +145,7 @@ let package = Package(
     tests(
       "ReferenceRuntime",
       [
-        "TensorCompute", "BlockQuantization", "GGUFFormat", "SafetensorsFormat", "ModelDescriptions",
+        "CRuntimeKernels", "TensorCompute", "BlockQuantization", "GGUFFormat", "SafetensorsFormat", "ModelDescriptions",
         "TextTokenizers",
       ], resources: [.copy("Golden")]),
     tests("ModelEvaluation", ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"]),

@@ -5,6 +5,7 @@
 static const crk_level *table(int level) {
   switch (level) {
 #if defined(__x86_64__)
+    case CRK_LEVEL_WIDE_AVX2: return &crk_level_wide_avx2;
     case CRK_LEVEL_AVX2: return &crk_level_avx2;
     case CRK_LEVEL_AVX512: return &crk_level_avx512;
 #endif
@@ -16,6 +17,7 @@ bool crk_level_available(int level) {
   switch (level) {
     case CRK_LEVEL_PORTABLE: return true;
 #if defined(__x86_64__)
+    case CRK_LEVEL_WIDE_AVX2:
     case CRK_LEVEL_AVX2:
       return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
     case CRK_LEVEL_AVX512:

@@ -203,8 +203,9 @@ INLINE v16 load_cached(const void *base, ptrdiff_t index, bool half) {
 }
 
 /// scores[q][position] = scale * query_q . key, 16 positions in the lanes, two chains over even and odd dimensions.
-INLINE void score(const crk_cache *cache, const float *const *queries, const int count, ptrdiff_t span, float scale,
-                  bool half, float *scores) {
+/// As many queries at once as the registers hold chains for.
+INLINE void score_some(const crk_cache *cache, const float *const *queries, const int count, ptrdiff_t span,
+                       float scale, bool half, float *scores) {
   const ptrdiff_t dims = cache->head_dim;
   for (ptrdiff_t block = 0; block < span / 16; block++) {
     v16 even[4], odd[4];
@@ -223,6 +224,16 @@ INLINE void score(const crk_cache *cache, const float *const *queries, const int
     }
     for (int q = 0; q < count; q++) store(scores + q * span + block * 16, (even[q] + odd[q]) * splat(scale));
   }
+}
+
+INLINE void score(const crk_cache *cache, const float *const *queries, const int count, ptrdiff_t span, float scale,
+                  bool half, float *scores) {
+  if (count < CRK_SCORE_QUERIES) {
+    score_some(cache, queries, count, span, scale, half, scores);
+    return;
+  }
+  for (int q = 0; q < count; q += CRK_SCORE_QUERIES)
+    score_some(cache, queries + q, CRK_SCORE_QUERIES, span, scale, half, scores + q * span);
 }
 
 /// sums[q][column] += weight of each position times its value, positions in ascending order.

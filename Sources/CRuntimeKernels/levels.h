@@ -23,6 +23,7 @@ typedef struct {
 
 extern const crk_level crk_level_portable;
 #if defined(__x86_64__)
+extern const crk_level crk_level_wide_avx2;
 extern const crk_level crk_level_avx2;
 extern const crk_level crk_level_avx512;
 #endif

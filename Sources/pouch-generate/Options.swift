@@ -57,7 +57,26 @@ struct PromptOptions: ParsableArguments {
     } else {
       text = prompt ?? ""
     }
-    return tokenizer.encode(text, addSpecial: true, parseSpecial: true)
+    if raw { return tokenizer.encode(text, addSpecial: true, parseSpecial: true) }
+    let template = try chatTemplate(tokenizer)
+    var messages = [ChatMessage(role: "user", content: text)]
+    if let system { messages.insert(ChatMessage(role: "system", content: system), at: 0) }
+    let rendered = try template.render(
+      messages, addGenerationPrompt: true, thinking: thinking.map { $0 ? .on : .off } ?? .modelDefault)
+    return tokenizer.encode(rendered, addSpecial: !template.writesBOS, parseSpecial: true)
+  }
+
+  /// The model's chat template.
+  private func chatTemplate(_ tokenizer: Tokenizer) throws -> ChatTemplate {
+    guard let text = tokenizer.chatTemplate else {
+      throw UsageError(
+        "--prompt", expected: "a model with a chat template", found: "none in its metadata",
+        remedy: "give --raw to continue the prompt as it is")
+    }
+    func piece(_ token: Int32?) -> String {
+      token.map { String(decoding: tokenizer.piece($0), as: UTF8.self) } ?? ""
+    }
+    return try ChatTemplate.recognise(text, bos: piece(tokenizer.bos), eos: piece(tokenizer.eos))
   }
 }
 

@@ -1,3 +1,4 @@
+import BlockQuantization
 import ReferenceRuntime
 import TensorCompute
 import Testing
@@ -61,7 +62,7 @@ import Testing
       let session = try Session(
         model: model, contextLength: 64, mode: .exact, threads: 1, cacheType: .f32, batchLength: 512,
         level: level,
-        matrixLevel: .best)
+        matrixLevel: .current)
       return try session.evaluate(tokens: golden.tokens, logits: .all).values
     }
     #expect(portable.count >= 1)

@@ -9,7 +9,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { CRK_LEVEL_PORTABLE = 0, CRK_LEVEL_AVX2 = 1, CRK_LEVEL_AVX512 = 2, CRK_LEVEL_COUNT = 3 };
+/// Slowest first. The second is the code shape of the last compiled for AVX2: slower than AVX2's own, there so that
+/// its logic is tested everywhere.
+enum {
+  CRK_LEVEL_PORTABLE = 0,
+  CRK_LEVEL_WIDE_AVX2 = 1,
+  CRK_LEVEL_AVX2 = 2,
+  CRK_LEVEL_AVX512 = 3,
+  CRK_LEVEL_COUNT = 4
+};
 
 /// True when this machine can run the level.
 bool crk_level_available(int level);

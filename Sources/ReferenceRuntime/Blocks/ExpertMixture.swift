@@ -16,7 +16,7 @@ internal import TensorCompute
 /// y = sum over top of w_e down_e(silu(gate_e x) * up_e x)      experts in ascending order
 /// y = y + sigmoid(s . x) shared(x)                   with a shared expert
 /// ```
-enum ExpertMixture {
+package enum ExpertMixture {
   /// Runs it on rows.
   static func run(
     _ x: FloatRows, _ weights: ExpertWeights, _ shape: DecoderShape.Experts, layer: Int, into y: FloatRows,
@@ -82,7 +82,9 @@ enum ExpertMixture {
   }
 
   /// The indices of the largest values in ascending order of index; NaN counts as smallest.
-  static func choose(_ values: UnsafeBufferPointer<Float>, into chosen: UnsafeMutableBufferPointer<Int32>) {
+  package static func choose(
+    _ values: UnsafeBufferPointer<Float>, into chosen: UnsafeMutableBufferPointer<Int32>
+  ) {
     var filled = 0
     // Kept sorted by value while choosing: an insertion into a short list.
     for (index, value) in values.enumerated() {

@@ -11,13 +11,13 @@ internal import CRuntimeKernels
 /// Pair j of a head turns by `position * f_j`, `f_j = base^(-2j / dimensions)`, all in f32 as transformers does it;
 /// cosines and sines are rounded from f64, so that they do not depend on the C library's variant.
 /// With the interleaved multimodal kind all three positions of a text token are equal, which is this.
-struct RotaryFrequencies {
-  /// `f_j` after scaling.
-  let frequencies: [Float]
+package struct RotaryFrequencies {
+  /// `f_j` after scaling, one per pair.
+  package let frequencies: [Float]
   /// Multiplies cosines and sines (yarn).
-  let magnitude: Float
+  package let magnitude: Float
 
-  init(_ settings: RotarySettings, factors: [Float]?) {
+  package init(_ settings: RotarySettings, factors: [Float]?) {
     let pairs = settings.dimensions / 2
     var inverse = (0..<pairs).map { pair in
       1 / Float(pow(settings.base, Double(Float(2 * pair) / Float(settings.dimensions))))

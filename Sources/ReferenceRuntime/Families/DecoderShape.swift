@@ -129,4 +129,12 @@ public struct RotarySettings: Hashable, Sendable {
   public var pairing: Pairing
   /// The stretching.
   public var scaling: Scaling
+
+  /// Creates settings.
+  public init(dimensions: Int, base: Double, pairing: Pairing, scaling: Scaling) {
+    self.dimensions = dimensions
+    self.base = base
+    self.pairing = pairing
+    self.scaling = scaling
+  }
 }

@@ -26,6 +26,13 @@ struct TensorBinder {
     let block = "blk.\(index)."
     // The norm before the feed-forward network has two names, whatever its place.
     let secondNorm = shape.deltaNet == nil ? "ffn_norm.weight" : "post_attention_norm.weight"
+    let mixerNorm = try vector(block + "attn_norm.weight", shape.hiddenSize)
+    let mixer: DecoderLayer.Mixer =
+      switch shape.mixers[index] {
+      case .attention: .attention(try attention(block))
+      case .gatedDeltaNet: .gatedDeltaNet(try deltaNet(block))
+      }
+    let feedForwardNorm = try vector(block + secondNorm, shape.hiddenSize)
     let feedForward: DecoderLayer.FeedForward =
       if let experts = shape.experts {
         .experts(try self.experts(block, experts))
@@ -33,10 +40,7 @@ struct TensorBinder {
         .dense(try dense(block, suffix: "", width: shape.feedForwardSize))
       }
     return DecoderLayer(
-      mixerNorm: try vector(block + "attn_norm.weight", shape.hiddenSize),
-      mixer: shape.mixers[index] == .attention
-        ? .attention(try attention(block)) : .gatedDeltaNet(try deltaNet(block)),
-      feedForwardNorm: try vector(block + secondNorm, shape.hiddenSize), feedForward: feedForward)
+      mixerNorm: mixerNorm, mixer: mixer, feedForwardNorm: feedForwardNorm, feedForward: feedForward)
   }
 
   private func attention(_ block: String) throws -> AttentionWeights {

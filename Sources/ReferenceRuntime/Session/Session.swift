@@ -1,3 +1,4 @@
+package import BlockQuantization
 internal import CRuntimeKernels
 internal import FileBytes
 internal import Foundation
@@ -44,7 +45,7 @@ public final class Session {
   ) throws {
     try self.init(
       model: model, contextLength: contextLength, mode: mode, threads: threads, cacheType: cacheType,
-      batchLength: batchLength, level: RuntimeKernels.best, matrixLevel: .best)
+      batchLength: batchLength, level: RuntimeKernels.current, matrixLevel: .current)
   }
 
   /// Prepares a session with a given level of the inner loops.

@@ -44,7 +44,9 @@ extension TensorStore {
   }
 
   /// All values in f32, row by row.
-  func values(_ name: String) throws -> [Float] {
+  ///
+  /// - Throws: As ``matrix(_:)``.
+  public func values(_ name: String) throws -> [Float] {
     let matrix = try matrix(name)
     let engine = MatrixEngine(mode: .exact, pool: WorkerPool(threadCount: 1))
     // Decoding writes whole blocks of 16 values at the most, whatever the columns.
