@@ -96,6 +96,7 @@ struct Command: PouchCommand {
       if decoder != nil { show(decoder?.append(token) ?? "") } else { show("\(token) ") }
       return !Interrupt.isRequested
     }
+    try writer?.finish()
     show(decoder?.finish() ?? "")
     if json {
       Standard.output(

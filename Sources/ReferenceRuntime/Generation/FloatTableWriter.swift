@@ -3,8 +3,10 @@ internal import FileBytes
 /// Writes rows of f32 as a NumPy array file (format 1.0), piece by piece.
 ///
 /// The file holds the magic `\x93NUMPY`, version 1.0, a header length (u16) and the header, a Python dictionary padded
-/// with spaces so that the data starts at a multiple of 64; then the values, little-endian, row after row.
+/// with spaces so that the data starts at a multiple of 64; then the values, little-endian, row after row. The file
+/// has its name once it is complete, and a `.partial` ending until then.
 public final class FloatTableWriter {
+  private let path: String
   private let file: WritableFile
   private var offset: Int
   private let byteCount: Int
@@ -13,7 +15,8 @@ public final class FloatTableWriter {
   ///
   /// - Throws: `FileError`.
   public init(path: String, rowCount: Int, rowLength: Int) throws {
-    let file = try WritableFile(path: path, mode: .truncate)
+    let file = try WritableFile(path: path + ".partial", mode: .truncate)
+    self.path = path
     var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rowCount), \(rowLength)), }"
     let padding = 64 - (10 + header.utf8.count + 1) % 64
     header += String(repeating: " ", count: padding % 64) + "\n"
@@ -34,4 +37,14 @@ public final class FloatTableWriter {
     try file.write(bytes, at: offset)
     offset += bytes.count
   }
+
+  /// Gives the complete file its name.
+  ///
+  /// - Throws: `FileError`.
+  public func finish() throws {
+    precondition(offset == byteCount, "as many rows as announced")
+    try FileSystem.rename(path + ".partial", to: path)
+  }
+
+  deinit { if offset != byteCount { FileSystem.remove(path + ".partial") } }
 }
