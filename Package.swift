@@ -158,7 +158,7 @@ let package = Package(
     .testTarget(
       name: "CommandTests",
       dependencies: [
-        "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat",
+        "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
         "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench",
       ],
       swiftSettings: swiftSettings),

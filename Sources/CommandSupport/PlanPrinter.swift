@@ -17,10 +17,10 @@ public struct PlanPrinter {
     for (reason, names) in reasons.sorted(by: { $0.key < $1.key }) {
       let first = names.first ?? ""
       let others = names.count > 1 ? " and \(names.count - 1) more" : ""
-      Standard.error("skipped: \(first)\(others): \(reason)")
+      Standard.error(oneLine("skipped: \(first)\(others): \(reason)"))
     }
     let shown = plan.notices.prefix(20)
-    for notice in shown { Standard.error("note: \(notice.subject): \(notice.text)") }
+    for notice in shown { Standard.error(oneLine("note: \(notice.subject): \(notice.text)")) }
     if plan.notices.count > shown.count {
       Standard.error("note: and \(plan.notices.count - shown.count) more; --dry-run --json lists all")
     }

@@ -19,6 +19,24 @@ public let pouchVersion = "0.1.0"
 /// Ends the process; spelled apart since `ParsableArguments` has an `exit` of its own.
 private func endProcess(_ code: Int32) -> Never { exit(code) }
 
+/// `text` with control characters written as escapes.
+///
+/// Messages quote names from files; those must not break lines or drive the terminal.
+func oneLine(_ text: String) -> String {
+  var line = ""
+  for scalar in text.unicodeScalars {
+    switch scalar {
+    case "\n": line += "\\n"
+    case "\r": line += "\\r"
+    case "\t": line += "\\t"
+    case _ where scalar.properties.generalCategory == .control || ("\u{2028}"..."\u{2029}").contains(scalar):
+      line += "\\u{" + String(scalar.value, radix: 16) + "}"
+    default: line.unicodeScalars.append(scalar)
+    }
+  }
+  return line
+}
+
 extension PouchCommand {
   /// Parses the command line, runs, and exits with the right code.
   public static func main() {
@@ -26,7 +44,7 @@ extension PouchCommand {
       var command = try parseAsRoot()
       try command.run()
     } catch let error as any FaultError {
-      Standard.error("Error: \(error.fault)")
+      Standard.error("Error: " + oneLine(error.fault.description))
       endProcess(Interrupt.isRequested ? 130 : error.faultClass.rawValue)
     } catch {
       let code = exitCode(for: error)

@@ -15,7 +15,7 @@ public enum ModelDescription {
   ///   - options: What to leave out.
   /// - Returns: The output tensors, what is left out, and warnings.
   /// - Throws: ``DescriptionError``.
-  /// - Complexity: O(tensors); 31,000 per-expert tensors take a few hundredths of a second.
+  /// - Complexity: O(tensors); 1,000 tensors take some 0.03 s, 32,000 per-expert ones about 0.2 s of processor time.
   public static func describe(
     config: ModelConfig, tensors: [SourceTensor], options: DescriptionOptions = DescriptionOptions()
   ) throws -> CheckpointMap {

@@ -68,10 +68,7 @@ INLINE void affine_candidate(affine_plan p, float numerator, affine_half *h) {
 }
 
 INLINE void affine_codes_as(affine_plan p, int limit, const affine_half *h) {
-  // Sums with the magic number are positive, so they are ordered like their bits; integer limits leave the
-  // units that add free.
-  const vf magic = (vf)cqk_magic;
-  const vi bottom = (vi)magic, top = bottom + p.nmax;
+  const vf magic = (vf)cqk_magic, top = magic + (float)p.nmax;
   for (int u = 0; u < AFFINE_HALF; u++) {
     vf inverse = h->isc[u], min = h->min[u];
     const vf *x = h->x + u * p.n;
@@ -82,9 +79,9 @@ INLINE void affine_codes_as(affine_plan p, int limit, const affine_half *h) {
       if (limit == LIMIT_ANY) {
         codes[i] = float_of(round_clamped_i(v, 0, p.nmax));
       } else {
-        vi t = max_i((vi)(v + magic), bottom);
-        if (limit == LIMIT_BOTH) t = min_i(t, top);
-        codes[i] = (vf)t - magic;
+        vf t = at_least(v + magic, magic);
+        if (limit == LIMIT_BOTH) t = at_most(t, top);
+        codes[i] = t - magic;
       }
     }
   }

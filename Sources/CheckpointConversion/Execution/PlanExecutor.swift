@@ -142,17 +142,26 @@ public struct PlanExecutor: Sendable {
     let tracker = ProgressTracker(plan: plan, done: done, options: options)
     let scales = try ScaleTable(plan: plan)
     let queue = try TileQueue(tiles: tiles, sourceFiles: plan.sourceFiles)
+    let flusher = BackgroundFlusher(outputs)
+    defer { flusher.stop() }
     let failure = Mutex<(any Error)?>(nil)
     DispatchQueue.concurrentPerform(iterations: options.threadCount) { worker in
       do {
         try work(
-          worker, sizes: sizes, scales: scales, queue: queue, outputs: outputs, journal: journal, tracker: tracker,
+          worker, sizes: sizes, scales: scales, queue: queue, outputs: outputs, flusher: flusher, journal: journal, tracker: tracker,
           options: options, hasFailed: { failure.withLock { $0 != nil } })
       } catch {
         failure.withLock { if $0 == nil { $0 = error } }
       }
     }
-    if let error = failure.withLock({ $0 }) { throw error }
+    if let error = failure.withLock({ $0 }) {
+      // Nothing of a run over bad input can be of use later; anything else is continued by the next call.
+      if (error as? any FaultError)?.faultClass == .rejected {
+        flusher.stop()
+        removeUnfinished()
+      }
+      throw error
+    }
     if options.isCancelled() {
       throw ConversionError(
         .interrupted,
@@ -160,14 +169,22 @@ public struct PlanExecutor: Sendable {
           file: plan.files.first?.partialPath ?? "", expected: "to finish", found: "an interruption",
           remedy: "run the same command again to continue where it stopped"))
     }
+    flusher.stop()
     try finish(outputs)
     return ExecutionSummary(
       paths: plan.files.map(\.path), fileByteCount: plan.fileByteCount,
       resumedByteCount: tracker.resumedByteCount, bufferByteCount: sizes.total)
   }
 
+  /// Removes the partial files and then the journal, which stays locked until the run returns.
+  private func removeUnfinished() {
+    for file in plan.files { FileSystem.remove(file.partialPath) }
+    FileSystem.remove(journalPath)
+  }
+
   private func work(
-    _ index: Int, sizes: BufferSizes, scales: ScaleTable, queue: TileQueue, outputs: [WritableFile], journal: Journal,
+    _ index: Int, sizes: BufferSizes, scales: ScaleTable, queue: TileQueue, outputs: [WritableFile],
+    flusher: BackgroundFlusher, journal: Journal,
     tracker: ProgressTracker, options: ExecutionOptions, hasFailed: () -> Bool
   ) throws {
     var worker = TileWorker(
@@ -178,7 +195,7 @@ public struct PlanExecutor: Sendable {
       let tensor = plan.tensors[tile.tensor]
       let offset = tensor.offset + tile.firstRow * tensor.rowByteCount
       try outputs[tensor.file].write(bytes, at: offset)
-      outputs[tensor.file].startWriteback(at: offset, count: bytes.count)
+      flusher.wrote(bytes.count)
       try journal.append(
         Journal.Record(
           tensor: tile.tensor, firstRow: tile.firstRow, rowCount: tile.rowCount, hash: XXHash64.hash(bytes)))
@@ -220,6 +237,9 @@ public struct PlanExecutor: Sendable {
     }
   }
 
+  /// More threads than any machine has cores; keeps products with buffer sizes far from overflow.
+  private static let mostThreads = 4096
+
   struct BufferSizes {
     var tile: Int
     var source: Int
@@ -230,10 +250,11 @@ public struct PlanExecutor: Sendable {
 
   /// Chooses the tile size that fits the memory limit.
   func bufferSizes(_ options: ExecutionOptions) throws -> BufferSizes {
-    guard options.threadCount > 0 else {
+    guard 1...Self.mostThreads ~= options.threadCount else {
       throw ConversionError(
         .badOption,
-        Fault(subject: "--threads", expected: "at least 1", found: "\(options.threadCount)"))
+        Fault(
+          subject: "--threads", expected: "a number from 1 to \(Self.mostThreads)", found: "\(options.threadCount)"))
     }
     let longestRow = plan.tensors.lazy.map(\.rowLength).max() ?? 0
     var tile = 2 << 20

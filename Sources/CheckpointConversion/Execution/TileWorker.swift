@@ -193,7 +193,7 @@ struct TileWorker: ~Copyable {
     throw ConversionError(
       .scaleOverflow,
       Fault(
-        subject: place(tensor: tensor, row: row),
+        file: sourcePath(of: tensor, run: tile.run), subject: place(tensor: tensor, row: row),
         expected: "block scales within the range of f16 (65504)",
         found: "block \(block % blocksPerRow) of the row with a scale that is not finite as \(type.name)",
         remedy: "the weights are too large or damaged; store this tensor as bf16 or f32 with --tensor-type"))
@@ -208,6 +208,12 @@ struct TileWorker: ~Copyable {
         file: plan.sourceFiles[origin.file].path, subject: "\(origin.name) -> \(place(tensor: tensor, row: row))",
         expected: "finite weights", found: "\(value) in column \(column)",
         remedy: "the checkpoint is damaged; fetch this shard again or report it to the model's authors"))
+  }
+
+  /// The file that a run of rows comes from; empty for computed values.
+  private func sourcePath(of tensor: PlannedTensor, run: Int) -> String {
+    guard case .feed(let feed) = tensor.content else { return "" }
+    return plan.sourceFiles[plan.sources[feed.runs[run].source].file].path
   }
 
   private func place(tensor: PlannedTensor, row: Int) -> String {

@@ -108,7 +108,11 @@ extension PlanDraft {
     }
     if choices.mix.isQuantizing {
       set(MetadataEntry("general.quantization_version", .uint32(2)))
-      if let type = choices.mix.fileType { set(MetadataEntry("general.file_type", .uint32(type))) }
+      // COPY keeps the source's value, yet sets it anew like all others.
+      let kept = metadata.first { $0.key == "general.file_type" }
+      if let type = choices.mix.fileType.map({ MetadataEntry("general.file_type", .uint32($0)) }) ?? kept {
+        set(type)
+      }
     }
     for key in ["split.no", "split.count", "split.tensors.count"] { entries.removeAll { $0.key == key } }
     choices.overrides.forEach(set)

@@ -1,0 +1,81 @@
+import Foundation
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+/// What a command did: how it ended and what it printed.
+struct CommandRun {
+  /// The exit code.
+  let status: Int32
+  /// Whether a signal ended it, as after a crash.
+  let wasKilled: Bool
+  /// Standard output.
+  let output: String
+  /// Standard error.
+  let errors: String
+
+  /// The last line of standard error.
+  var lastErrorLine: String { errors.split(separator: "\n").last.map(String.init) ?? "" }
+  /// The lines of standard error that report an error.
+  var errorLines: [Substring] { errors.split(separator: "\n").filter { $0.hasPrefix("Error: ") } }
+
+  private struct Failure: Error { var text: String }
+
+  /// The folder of the built executables: the one of the test bundle.
+  private static var executables: URL {
+    let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
+    return bundle?.bundleURL.deletingLastPathComponent() ?? Bundle.main.bundleURL
+  }
+
+  /// Runs a command to its end.
+  ///
+  /// - Parameters:
+  ///   - name: The command.
+  ///   - arguments: Its arguments.
+  ///   - timeout: Seconds after which it is killed.
+  /// - Throws: When it cannot be started or does not end in time.
+  init(_ name: String, _ arguments: [String], timeout: Double = 240) throws {
+    let process = Process()
+    process.executableURL = Self.executables.appendingPathComponent(name)
+    process.arguments = arguments
+    // A crash should be quick and silent here; the test reports it.
+    process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
+    process.standardInput = FileHandle.nullDevice
+    // Files, since a full pipe would block the command.
+    let streams = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "pouch-run-" + UUID().uuidString)
+    try FileManager.default.createDirectory(at: streams, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(at: streams) }
+    let urls = [streams.appendingPathComponent("out"), streams.appendingPathComponent("err")]
+    for url in urls { try Data().write(to: url) }
+    process.standardOutput = try FileHandle(forWritingTo: urls[0])
+    process.standardError = try FileHandle(forWritingTo: urls[1])
+    let ended = DispatchSemaphore(value: 0)
+    process.terminationHandler = { _ in ended.signal() }
+    try process.run()
+    if ended.wait(timeout: .now() + timeout) == .timedOut {
+      kill(process.processIdentifier, SIGKILL)
+      throw Failure(text: "\(name) \(arguments.joined(separator: " ")) did not end within \(timeout) s")
+    }
+    status = process.terminationStatus
+    wasKilled = process.terminationReason == .uncaughtSignal
+    output = try String(decoding: Data(contentsOf: urls[0]), as: UTF8.self)
+    errors = try String(decoding: Data(contentsOf: urls[1]), as: UTF8.self)
+  }
+
+  /// Runs `pouch-convert`.
+  static func convert(_ arguments: String...) throws -> CommandRun {
+    try CommandRun("pouch-convert", arguments)
+  }
+  /// Runs `pouch-quantize`.
+  static func quantize(_ arguments: String...) throws -> CommandRun {
+    try CommandRun("pouch-quantize", arguments)
+  }
+  /// Runs `pouch-inspect`.
+  static func inspect(_ arguments: String...) throws -> CommandRun {
+    try CommandRun("pouch-inspect", arguments)
+  }
+}
