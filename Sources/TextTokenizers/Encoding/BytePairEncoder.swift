@@ -141,7 +141,9 @@ struct BytePairEncoder: Sendable {
       scratch.pairs.remove(at: best)
       count -= 1
       if best > 0 { scratch.pairs[best - 1] = merges.merge(scratch.symbols[best - 1], scratch.symbols[best]) }
-      if best + 1 < count { scratch.pairs[best] = merges.merge(scratch.symbols[best], scratch.symbols[best + 1]) }
+      if best + 1 < count {
+        scratch.pairs[best] = merges.merge(scratch.symbols[best], scratch.symbols[best + 1])
+      }
     }
   }
 
@@ -166,7 +168,8 @@ struct BytePairEncoder: Sendable {
     while let candidate = queue.pop() {
       let (left, right) = (Int(candidate.left), Int(candidate.right))
       // A symbol that was merged away is -1 and equals no state.
-      guard scratch.symbols[left] == candidate.leftState, scratch.symbols[right] == candidate.rightState else {
+      guard scratch.symbols[left] == candidate.leftState, scratch.symbols[right] == candidate.rightState
+      else {
         continue
       }
       scratch.symbols[left] = candidate.result

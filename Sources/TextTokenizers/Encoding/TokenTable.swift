@@ -49,7 +49,8 @@ struct TokenTable: Sendable {
       throw TokenizerError(
         .invalidValue,
         Fault(
-          subject: "tokenizer.ggml.tokens", expected: "fewer than \(1 << 28) tokens", found: "\(texts.count)"))
+          subject: "tokenizer.ggml.tokens", expected: "fewer than \(1 << 28) tokens", found: "\(texts.count)")
+      )
     }
     count = texts.count
     scores = try metadata.scores("tokenizer.ggml.scores", count: count) ?? []
@@ -100,13 +101,15 @@ struct TokenTable: Sendable {
     find(
       \.fillPrefix,
       [
-        "<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>", "<|code_prefix|>",
+        "<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>",
+        "<|code_prefix|>",
         "<|prefix|>",
       ])
     find(
       \.fillSuffix,
       [
-        "<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>", "<|code_suffix|>",
+        "<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>",
+        "<|code_suffix|>",
         "<|suffix|>",
       ])
     find(
