@@ -121,7 +121,9 @@ struct BytePairEncoder: Sendable {
     }
   }
 
-  /// Merges the pair of lowest rank, the leftmost of equals, until no pair has a merge. O(n²) for n symbols.
+  /// Merges the pair of lowest rank, the leftmost of equals, until no pair has a merge.
+  ///
+  /// O(n²) for n symbols.
   private func mergeByScanning(_ scratch: inout Scratch) {
     scratch.pairs.removeAll(keepingCapacity: true)
     var count = scratch.symbols.count
@@ -147,7 +149,9 @@ struct BytePairEncoder: Sendable {
     }
   }
 
-  /// The same with a heap, O(n log n). Merged symbols are chained by `next`.
+  /// The same with a heap, O(n log n).
+  ///
+  /// Merged symbols are chained by `next`.
   private func mergeByQueue(_ scratch: inout Scratch) {
     let count = scratch.symbols.count
     scratch.next = (0..<count).map { $0 + 1 < count ? Int32($0 + 1) : -1 }
