@@ -66,10 +66,10 @@ def conversations():
     ]
 
 
-def render(source, messages, prompt, thinking):
+def render(template, messages, prompt, thinking):
     variables = {} if thinking is None else {"enable_thinking": thinking}
     try:
-        return environment().from_string(source).render(
+        return template.render(
             messages=messages, add_generation_prompt=prompt, bos_token="<s>", eos_token="</s>", **variables)
     except Exception:
         return None
@@ -83,10 +83,10 @@ def main():
     talks = conversations()
     result = {"conversations": talks, "templates": {}}
     for path in sorted(arguments.templates.glob("*.jinja")):
-        source = path.read_text()
+        template = environment().from_string(path.read_text())
         rendered = []
         for messages in talks:
-            texts = [render(source, messages, prompt, thinking)
+            texts = [render(template, messages, prompt, thinking)
                      for prompt in (False, True) for thinking in (None, True, False)]
             different = list(dict.fromkeys(texts))
             rendered.append([different, [different.index(text) for text in texts]])

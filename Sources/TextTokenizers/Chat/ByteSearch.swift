@@ -13,14 +13,14 @@ enum ByteSearch {
     return nil
   }
 
-  /// `text.split(separator)[0]`
+  /// The part before the first separator: `text.split(separator)[0]`.
   static func before(_ separator: String, in text: String) -> String {
     let bytes = Array(text.utf8)
     guard let index = first(Array(separator.utf8), in: bytes) else { return text }
     return String(decoding: bytes[..<index], as: UTF8.self)
   }
 
-  /// `text.split(separator)[-1]`
+  /// The part behind the last separator: `text.split(separator)[-1]`.
   static func afterLast(_ separator: String, in text: String) -> String {
     let bytes = Array(text.utf8)
     let needle = Array(separator.utf8)

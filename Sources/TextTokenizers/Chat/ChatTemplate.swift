@@ -67,6 +67,7 @@ public struct ChatTemplate: Hashable, Sendable {
   ///   - template: The text of `tokenizer.chat_template`.
   ///   - bos: The text of the beginning-of-sequence token, which some templates write.
   ///   - eos: The text of the end-of-sequence token.
+  /// - Returns: The template, ready to render.
   /// - Throws: ``TokenizerError`` with `notSupported` for another template.
   public static func recognise(_ template: String, bos: String = "", eos: String = "") throws(TokenizerError)
     -> ChatTemplate

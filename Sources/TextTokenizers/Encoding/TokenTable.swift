@@ -32,7 +32,7 @@ struct TokenAttributes: OptionSet, Hashable, Sendable {
 
 /// The tokens of a vocabulary: text, attributes, score, and the ids with a role.
 struct TokenTable: Sendable {
-  /// The texts; numbers below ``count`` are token ids. Byte-pair encoding adds symbols behind them.
+  /// The texts; numbers below ``count`` are token ids, and byte-pair encoding adds symbols behind them.
   var strings = ByteStringTable()
   private(set) var attributes: [TokenAttributes]
   /// One for each token; empty if the metadata has none, which means 0 for all.
