@@ -98,13 +98,20 @@ let package = Package(
       ]),
 
     // 6: what all commands share
-    library("CommandSupport", ["TensorTypes", "FileBytes", argumentParser]),
+    library(
+      "CommandSupport",
+      ["TensorTypes", "FileBytes", "QuantRecipes", "CheckpointConversion", "ModelDescriptions", argumentParser]),
 
     // 7: commands
     command(
       "pouch-convert", ["TensorTypes", "FileBytes", "CheckpointConversion", "ModelDescriptions", "QuantRecipes"]),
     command("pouch-quantize", ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes"]),
-    command("pouch-inspect", ["TensorTypes", "FileBytes", "CheckpointConversion", "GGUFFormat"]),
+    command(
+      "pouch-inspect",
+      [
+        "TensorTypes", "FileBytes", "CheckpointConversion", "GGUFFormat", "SafetensorsFormat", "ModelDescriptions",
+        "ZstdStreams",
+      ]),
     command("pouch-generate", ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers"]),
     command(
       "pouch-perplexity",
@@ -125,14 +132,14 @@ let package = Package(
       swiftSettings: swiftSettings),
     tests("TensorTypes"),
     tests("FileBytes"),
-    tests("SafetensorsFormat"),
+    tests("SafetensorsFormat", ["ZstdStreams"]),
     tests("GGUFFormat"),
     tests("ZstdStreams"),
     tests("BlockQuantization"),
     tests("TextTokenizers", resources: [.copy("Encoding/Golden")]),
-    tests("ModelDescriptions", ["TextTokenizers"]),
+    tests("ModelDescriptions", ["TextTokenizers"], resources: [.copy("Golden")]),
     tests("ImportanceData", ["GGUFFormat"]),
-    tests("QuantRecipes"),
+    tests("QuantRecipes", resources: [.copy("Golden")]),
     tests("TensorCompute", ["BlockQuantization"]),
     tests(
       "ReferenceRuntime",

@@ -76,3 +76,12 @@ public enum FileSystem {
   /// Whether a file can be created in the folder of `path`.
   public static func canCreate(_ path: String) -> Bool { access(folder(of: path), W_OK | X_OK) == 0 }
 }
+
+extension FileSystem {
+  /// The absolute path with links resolved, as far as the file exists; the path itself otherwise.
+  public static func resolved(_ path: String) -> String {
+    guard let pointer = realpath(path, nil) else { return path }
+    defer { free(pointer) }
+    return String(cString: pointer)
+  }
+}

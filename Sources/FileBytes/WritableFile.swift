@@ -91,11 +91,12 @@ public final class WritableFile: Sendable {
     return true
   }
 
-  /// Starts writing a range to disk without waiting, so that the final ``synchronize()`` is short.
-  public func startWriteback(at offset: Int, count: Int) {
+  /// Waits until the data written so far is on disk; failures show in the final ``synchronize()``.
+  public func flushData() {
     #if canImport(Glibc)
-      // On Linux this advice starts asynchronous write-out of the dirty pages in the range.
-      _ = posix_fadvise(descriptor, off_t(offset), off_t(count), POSIX_FADV_DONTNEED)
+      _ = fdatasync(descriptor)
+    #else
+      _ = fsync(descriptor)
     #endif
   }
 

@@ -34,13 +34,18 @@ public struct RowRun: Hashable, Sendable {
   public var rowCount: Int
   /// The order in which the rows are taken.
   public var order: RowOrder
+  /// The multipliers of the source's values; `nil` for sources that are stored as they are.
+  public var scale: BlockScale?
 
   /// Creates a run.
-  public init(source: Int, firstRow: Int, rowCount: Int, order: RowOrder = .identity) {
+  public init(
+    source: Int, firstRow: Int, rowCount: Int, order: RowOrder = .identity, scale: BlockScale? = nil
+  ) {
     self.source = source
     self.firstRow = firstRow
     self.rowCount = rowCount
     self.order = order
+    self.scale = scale
   }
 
   /// The source row for output row `offset` of this run.

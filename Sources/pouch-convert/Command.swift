@@ -1,6 +1,118 @@
 import ArgumentParser
+import CheckpointConversion
+import CommandSupport
+import ModelDescriptions
+import QuantRecipes
 
 @main
-struct Command: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "pouch-convert")
+struct Convert: PouchCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pouch-convert",
+    abstract: "Convert a Hugging Face checkpoint to a GGUF of any type, in one pass.",
+    discussion: """
+      Reads sharded or single safetensors files (zstd-compressed ones too), quantizes and writes the final GGUF \
+      without a 16-bit file in between. Memory is bounded by --max-memory, not by the model. An interrupted run \
+      continues when the same command is given again.
+
+      Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 4 --strict violation, \
+      130 interrupted.
+      """,
+    version: pouchVersion)
+
+  @Argument(help: ArgumentHelp("The folder of the checkpoint.", valueName: "model-dir"))
+  var modelDirectory: String?
+
+  @Option(
+    name: .customLong("outtype"),
+    help: ArgumentHelp(
+      "auto (the checkpoint's 16-bit type), f32, f16, bf16, q8_0, q4_k_m and so on.", valueName: "type"))
+  var outputType = "auto"
+
+  @Option(
+    name: .customLong("outfile"),
+    help: ArgumentHelp(
+      "The output; {ftype} in it stands for the type. Default: a name derived from the model, in its folder.",
+      valueName: "path"))
+  var outputFile: String?
+
+  @Option(
+    name: .customLong("split-max-size"),
+    help: ArgumentHelp("Split the output into shards of at most this many bytes (K, M, G: decimal).", valueName: "size"))
+  var splitMaxSize: ByteSize?
+
+  @Option(
+    name: .customLong("split-max-tensors"),
+    help: ArgumentHelp("Split the output into shards of at most this many tensors.", valueName: "n"))
+  var splitMaxTensors: Int?
+
+  @Flag(name: .customLong("no-tensor-first-split"), help: "Put metadata alone into the first shard.")
+  var noTensorFirstSplit = false
+
+  @Flag(name: .customLong("mtp"), help: "Require next-token-prediction (MTP) blocks. Default: keep them if present.")
+  var mtp = false
+
+  @Flag(name: [.customLong("no-mtp"), .customLong("no-nextn")], help: "Drop next-token-prediction blocks.")
+  var noMTP = false
+
+  @Option(
+    name: .customLong("pre"),
+    help: ArgumentHelp("The pre-tokenizer name, instead of the one recognised by its regex.", valueName: "name"))
+  var preTokenizer: String?
+
+  @Option(name: .customLong("model-name"), help: ArgumentHelp("The value of general.name.", valueName: "name"))
+  var modelName: String?
+
+  @Flag(
+    name: .customLong("headers-only"),
+    help: "Plan from shards that end after their headers; needs --dry-run.")
+  var headersOnly = false
+
+  @Flag(name: .customLong("print-supported-models"), help: "List the model families and exit.")
+  var printSupportedModels = false
+
+  @Flag(name: .customLong("use-temp-file"), help: .hidden)
+  var useTempFile = false
+
+  @Flag(name: .customLong("no-lazy"), help: .hidden)
+  var noLazy = false
+
+  @OptionGroup(title: "Types")
+  var mix: MixArguments
+
+  @OptionGroup(title: "Running")
+  var running: RunArguments
+
+  func validate() throws {
+    if modelDirectory == nil, !printSupportedModels {
+      throw ValidationError("Missing expected argument '<model-dir>'")
+    }
+    if mtp, noMTP { throw ValidationError("--mtp and --no-mtp exclude each other") }
+    if headersOnly, !running.isDryRun { throw ValidationError("--headers-only needs --dry-run") }
+    if let splitMaxTensors, splitMaxTensors < 1 {
+      throw ValidationError("--split-max-tensors needs a number of at least 1")
+    }
+  }
+
+  func run() throws {
+    if printSupportedModels {
+      for family in ModelFamily.all { Standard.output("\(family.architectures.joined(separator: ", "))") }
+      return
+    }
+    for (isSet, name) in [(useTempFile, "--use-temp-file"), (noLazy, "--no-lazy")] where isSet {
+      Standard.error("note: \(name) is accepted and ignored: nothing is held in memory here")
+    }
+    var request = ConversionRequest(
+      source: modelDirectory ?? "",
+      outputType: outputType.lowercased() == "auto" ? .auto : .mix(try StockMix(name: outputType)))
+    try mix.apply(to: &request)
+    request.outputPath = outputFile
+    request.splitMaxByteCount = splitMaxSize?.byteCount
+    request.splitMaxTensorCount = splitMaxTensors
+    request.noTensorFirstSplit = noTensorFirstSplit
+    request.nextTokenBlocks = mtp ? .keep : noMTP ? .drop : .ifPresent
+    request.preTokenizer = preTokenizer
+    request.modelName = modelName
+    request.headersOnly = headersOnly
+    try running.perform(try ConversionPlanner.prepareCheckpoint(request))
+  }
 }

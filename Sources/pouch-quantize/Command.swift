@@ -1,6 +1,69 @@
 import ArgumentParser
+import CheckpointConversion
+import CommandSupport
+import QuantRecipes
 
 @main
-struct Command: ParsableCommand {
-  static let configuration = CommandConfiguration(commandName: "pouch-quantize")
+struct Quantize: PouchCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pouch-quantize",
+    abstract: "Quantize, re-mix, split or merge a GGUF file.",
+    usage: "pouch-quantize [options] <input.gguf> [<output.gguf>] <type> [<threads>]",
+    discussion: """
+      Takes the arguments of llama-quantize and writes the same bytes. TYPE is a name (Q4_K_M, any case), a file \
+      type number (15) or COPY. An interrupted run continues when the same command is given again.
+
+      Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 4 --strict violation, \
+      130 interrupted.
+      """,
+    version: pouchVersion)
+
+  @Argument(help: ArgumentHelp("Input, optional output, type, optional threads.", valueName: "arguments"))
+  var positionals: [String] = []
+
+  @Flag(name: .customLong("allow-requantize"), help: "Permit sources that are quantized already; costs accuracy.")
+  var allowRequantize = false
+
+  @Flag(name: .customLong("keep-split"), help: "Write the same shards as the input.")
+  var keepSplit = false
+
+  @Option(
+    name: .customLong("split-max-size"),
+    help: ArgumentHelp("Split the output into shards of at most this many bytes (K, M, G: decimal).", valueName: "size"))
+  var splitMaxSize: ByteSize?
+
+  @Option(
+    name: .customLong("split-max-tensors"),
+    help: ArgumentHelp("Split the output into shards of at most this many tensors.", valueName: "n"))
+  var splitMaxTensors: Int?
+
+  @Option(
+    name: .customLong("prune-layers"),
+    help: ArgumentHelp("Drop these layers and renumber the others.", valueName: "a,b,…"))
+  var pruneLayers: String?
+
+  @Option(name: .customLong("max-buffer-size"), help: .hidden)
+  var maxBufferSize: Int?
+
+  @OptionGroup(title: "Types")
+  var mix: MixArguments
+
+  @OptionGroup(title: "Running")
+  var running: RunArguments
+
+  func run() throws {
+    if maxBufferSize != nil {
+      Standard.error("note: --max-buffer-size is accepted and ignored: --max-memory bounds all buffers here")
+    }
+    let arguments = try QuantizeArguments(positionals)
+    var request = ConversionRequest(source: arguments.input, outputType: .mix(arguments.mix))
+    try mix.apply(to: &request)
+    request.mixOptions.allowRequantize = allowRequantize
+    request.outputPath = arguments.output
+    request.keepSplit = keepSplit
+    request.splitMaxByteCount = splitMaxSize?.byteCount
+    request.splitMaxTensorCount = splitMaxTensors
+    request.prunedLayers = try pruneLayers.map { try LayerPruning(parsing: $0) }
+    try running.perform(try ConversionPlanner.prepareGGUF(request), threadCount: arguments.threadCount)
+  }
 }

@@ -1,5 +1,72 @@
+// Inner loops of block quantization, in several levels that return the same bits.
 #ifndef CQUANTKERNELS_H
 #define CQUANTKERNELS_H
-/// The name of the kernel level in use.
-const char *cqk_level_name(void);
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+  CQK_LEVEL_PORTABLE = 0,
+  CQK_LEVEL_AVX2 = 1,
+  CQK_LEVEL_AVX512 = 2,
+  CQK_LEVEL_NEON = 3,
+  CQK_LEVEL_WIDE_AVX2 = 4,
+  CQK_LEVEL_COUNT = 5
+};
+
+enum {
+  CQK_Q4_0 = 0,
+  CQK_Q4_1 = 1,
+  CQK_Q5_0 = 2,
+  CQK_Q5_1 = 3,
+  CQK_Q8_0 = 4,
+  CQK_Q2_K = 5,
+  CQK_Q3_K = 6,
+  CQK_Q4_K = 7,
+  CQK_Q5_K = 8,
+  CQK_Q6_K = 9,
+  CQK_IQ4_NL = 10,
+  CQK_IQ4_XS = 11,
+  CQK_MXFP4 = 12,
+  CQK_FORMAT_COUNT = 13
+};
+
+enum {
+  CQK_FROM_F32 = 0,
+  CQK_FROM_F16 = 1,
+  CQK_FROM_BF16 = 2,
+  CQK_FROM_E4M3 = 3,
+  CQK_FROM_E5M2 = 4,
+  CQK_SOURCE_COUNT = 5
+};
+
+/// True when this machine can run the level.
+bool cqk_level_available(int level);
+
+/// Quantizes row_count rows of row_length values; importance has row_length values or is NULL.
+void cqk_quantize(int level, int format, const float *rows, ptrdiff_t row_count, ptrdiff_t row_length,
+                  const float *importance, void *out);
+
+/// Decodes block_count blocks.
+void cqk_dequantize(int level, int format, const void *blocks, ptrdiff_t block_count, float *out);
+
+/// Converts count values to f32.
+void cqk_widen(int level, int source, const void *from, ptrdiff_t count, float *to);
+
+/// Converts count values to binary16, nearest even.
+void cqk_narrow_f16(int level, const float *from, ptrdiff_t count, void *to);
+
+/// Converts count values to bfloat16, nearest even.
+void cqk_narrow_bf16(int level, const float *from, ptrdiff_t count, void *to);
+
+/// The index of the first NaN or infinity, or count.
+ptrdiff_t cqk_first_non_finite(int level, const float *values, ptrdiff_t count);
+
+/// x becomes -exp(x), with the C library's expf.
+void cqk_negate_exponential(float *values, ptrdiff_t count);
+
+/// The C library's log2f, which the definition of MXFP4 scales refers to.
+float cqk_log2(float value);
+
 #endif

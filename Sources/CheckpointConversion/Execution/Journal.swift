@@ -1,7 +1,7 @@
 internal import Foundation
 internal import Synchronization
 
-public import FileBytes
+internal import FileBytes
 
 /// What a job depends on; a journal is valid for exactly one value.
 public struct JobFingerprint: Codable, Hashable, Sendable {

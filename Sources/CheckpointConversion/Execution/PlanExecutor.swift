@@ -1,8 +1,8 @@
 internal import Dispatch
 internal import Synchronization
 
-public import FileBytes
-public import TensorTypes
+internal import FileBytes
+internal import TensorTypes
 
 /// How a plan is executed; nothing here has an influence on the bytes that come out.
 public struct ExecutionOptions: Sendable {
@@ -140,12 +140,15 @@ public struct PlanExecutor: Sendable {
       }
     }
     let tracker = ProgressTracker(plan: plan, done: done, options: options)
+    let scales = try ScaleTable(plan: plan)
     let queue = try TileQueue(tiles: tiles, sourceFiles: plan.sourceFiles)
+    let flusher = BackgroundFlusher(outputs)
+    defer { flusher.stop() }
     let failure = Mutex<(any Error)?>(nil)
     DispatchQueue.concurrentPerform(iterations: options.threadCount) { worker in
       do {
         try work(
-          worker, sizes: sizes, queue: queue, outputs: outputs, journal: journal, tracker: tracker,
+          worker, sizes: sizes, scales: scales, queue: queue, outputs: outputs, flusher: flusher, journal: journal, tracker: tracker,
           options: options, hasFailed: { failure.withLock { $0 != nil } })
       } catch {
         failure.withLock { if $0 == nil { $0 = error } }
@@ -159,6 +162,7 @@ public struct PlanExecutor: Sendable {
           file: plan.files.first?.partialPath ?? "", expected: "to finish", found: "an interruption",
           remedy: "run the same command again to continue where it stopped"))
     }
+    flusher.stop()
     try finish(outputs)
     return ExecutionSummary(
       paths: plan.files.map(\.path), fileByteCount: plan.fileByteCount,
@@ -166,18 +170,19 @@ public struct PlanExecutor: Sendable {
   }
 
   private func work(
-    _ index: Int, sizes: BufferSizes, queue: TileQueue, outputs: [WritableFile], journal: Journal,
+    _ index: Int, sizes: BufferSizes, scales: ScaleTable, queue: TileQueue, outputs: [WritableFile],
+    flusher: BackgroundFlusher, journal: Journal,
     tracker: ProgressTracker, options: ExecutionOptions, hasFailed: () -> Bool
   ) throws {
     var worker = TileWorker(
-      plan: plan, importance: importance, sourceByteCount: sizes.source, outputByteCount: sizes.output,
+      plan: plan, importance: importance, scales: scales, sourceByteCount: sizes.source, outputByteCount: sizes.output,
       longestRow: sizes.longestRow)
     while !options.isCancelled(), !hasFailed(), let tile = try queue.next(worker: index, buffer: worker.source) {
       let bytes = try worker.process(tile)
       let tensor = plan.tensors[tile.tensor]
       let offset = tensor.offset + tile.firstRow * tensor.rowByteCount
       try outputs[tensor.file].write(bytes, at: offset)
-      outputs[tensor.file].startWriteback(at: offset, count: bytes.count)
+      flusher.wrote(bytes.count)
       try journal.append(
         Journal.Record(
           tensor: tile.tensor, firstRow: tile.firstRow, rowCount: tile.rowCount, hash: XXHash64.hash(bytes)))

@@ -1,4 +1,5 @@
 internal import Synchronization
+internal import TensorTypes
 
 /// Counts finished rows and tells the caller; safe from any thread.
 final class ProgressTracker: Sendable {

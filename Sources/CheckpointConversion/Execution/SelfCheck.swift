@@ -1,5 +1,6 @@
 internal import FileBytes
 internal import GGUFFormat
+internal import TensorTypes
 
 /// Reads finished partial files back, as any consumer would, before they get their names.
 struct SelfCheck {

@@ -1,5 +1,5 @@
 internal import FileBytes
-internal import Synchronization
+internal import Foundation
 internal import ZstdStreams
 
 /// Hands tiles to workers, with their source bytes.
@@ -10,19 +10,18 @@ internal import ZstdStreams
 /// lane's lock.
 final class TileQueue: Sendable {
   /// The tiles of one compressed file, or of all plain files together.
-  private final class Lane: Sendable {
-    struct State: ~Copyable {
-      var tiles: [Tile]
-      var next = 0
-      var stream: ZstdReader?
-      var position = 0
-    }
-    let state: Mutex<State>
+  ///
+  /// Unchecked: `next` and `stream` are touched under `lock` alone.
+  private final class Lane: @unchecked Sendable {
+    let tiles: [Tile]
     let path: String
     let isStream: Bool
+    let lock = NSLock()
+    var next = 0
+    var stream: ZstdReader?
 
     init(tiles: [Tile], path: String, isStream: Bool) {
-      state = Mutex(State(tiles: tiles))
+      self.tiles = tiles
       self.path = path
       self.isStream = isStream
     }
@@ -68,25 +67,18 @@ final class TileQueue: Sendable {
 
   private func take(from lane: Lane, buffer: UnsafeMutableRawBufferPointer) throws -> Tile? {
     if lane.isStream {
-      return try lane.state.withLock { state in
-        guard state.next < state.tiles.count else {
-          state.stream = nil
-          return nil
-        }
-        let tile = state.tiles[state.next]
-        state.next += 1
-        try Self.inflate(tile, path: lane.path, state: &state, into: buffer)
-        return tile
+      lane.lock.lock()
+      defer { lane.lock.unlock() }
+      guard lane.next < lane.tiles.count else {
+        lane.stream = nil
+        return nil
       }
+      let tile = lane.tiles[lane.next]
+      lane.next += 1
+      try Self.inflate(tile, lane: lane, into: buffer)
+      return tile
     }
-    let (tile, ahead): (Tile?, Tile?) = lane.state.withLock { state in
-      guard state.next < state.tiles.count else { return (nil, nil) }
-      let tile = state.tiles[state.next]
-      state.next += 1
-      let stride = max(1, Self.readAhead / max(tile.sourceByteCount, 1 << 16))
-      let ahead = state.next + stride
-      return (tile, ahead < state.tiles.count ? state.tiles[ahead] : nil)
-    }
+    let (tile, ahead) = takePlain(from: lane)
     guard let tile else { return nil }
     if let ahead, ahead.file >= 0 {
       files[ahead.file]?.willNeed(at: ahead.sourceOffset, count: ahead.sourceByteCount)
@@ -98,29 +90,33 @@ final class TileQueue: Sendable {
     return tile
   }
 
-  private static func inflate(
-    _ tile: Tile, path: String, state: inout Lane.State, into buffer: UnsafeMutableRawBufferPointer
-  ) throws {
-    if state.stream == nil || tile.sourceOffset < state.position {
+  private func takePlain(from lane: Lane) -> (tile: Tile?, ahead: Tile?) {
+    lane.lock.lock()
+    defer { lane.lock.unlock() }
+    guard lane.next < lane.tiles.count else { return (nil, nil) }
+    let tile = lane.tiles[lane.next]
+    lane.next += 1
+    let ahead = lane.next + max(1, Self.readAhead / max(tile.sourceByteCount, 1 << 16))
+    return (tile, ahead < lane.tiles.count ? lane.tiles[ahead] : nil)
+  }
+
+  private static func inflate(_ tile: Tile, lane: Lane, into buffer: UnsafeMutableRawBufferPointer) throws {
+    var reader = lane.stream
+    if reader == nil || tile.sourceOffset < reader?.position ?? 0 {
       // Two output tensors that share source bytes (a tied copy) make a second pass over the stream.
-      state.stream = try ZstdReader(path: path)
-      state.position = 0
+      reader = try ZstdReader(path: lane.path)
+      lane.stream = reader
     }
-    guard let stream = state.stream else { return }
-    try stream.skip(tile.sourceOffset - state.position)
-    var done = 0
-    while done < tile.sourceByteCount {
-      let got = try stream.read(
-        into: UnsafeMutableRawBufferPointer(rebasing: buffer[done..<tile.sourceByteCount]))
-      guard got > 0 else {
-        throw FileError(
-          .truncated,
-          Fault(
-            file: path, expected: "\(tile.sourceByteCount) inflated bytes at \(tile.sourceOffset)",
-            found: "the end of the stream after \(done)", remedy: "the shard is incomplete; fetch it again"))
-      }
-      done += got
+    guard let reader else { return }
+    try reader.skip(tile.sourceOffset - reader.position)
+    let got = try reader.readFully(
+      into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount]))
+    guard got == tile.sourceByteCount else {
+      throw FileError(
+        .truncated,
+        Fault(
+          file: lane.path, expected: "\(tile.sourceByteCount) inflated bytes at \(tile.sourceOffset)",
+          found: "the end of the stream after \(got)", remedy: "the shard is incomplete; fetch it again"))
     }
-    state.position = tile.sourceOffset + tile.sourceByteCount
   }
 }

@@ -6,6 +6,7 @@ internal import TensorTypes
 struct TileWorker: ~Copyable {
   private let plan: ConversionPlan
   private let importance: (any ImportanceSource)?
+  private let scales: ScaleTable
   /// Source bytes of the tile in work.
   let source: UnsafeMutableRawBufferPointer
   /// Stored bytes of the tile in work.
@@ -13,6 +14,8 @@ struct TileWorker: ~Copyable {
   /// Two areas of f32 values, a few rows at a time, sized to stay in the second-level cache.
   private let values: UnsafeMutableBufferPointer<Float>
   private let shuffled: UnsafeMutableBufferPointer<Float>
+  /// The same rows in 16 bits, where the two-step conversion rounds.
+  private let narrowed: UnsafeMutableRawBufferPointer
   private var weights: (tensor: Int, matrix: Int, values: [Float]?) = (-1, -1, nil)
 
   /// f32 values converted at a time: 128 KiB, half of a common second-level cache with room for the rest.
@@ -20,19 +23,21 @@ struct TileWorker: ~Copyable {
 
   /// Bytes that a worker holds.
   static func byteCount(source: Int, output: Int, longestRow: Int) -> Int {
-    source + output + 2 * max(valuesPerStep, longestRow) * MemoryLayout<Float>.stride
+    source + output + max(valuesPerStep, longestRow) * (2 * MemoryLayout<Float>.stride + 2)
   }
 
   init(
-    plan: ConversionPlan, importance: (any ImportanceSource)?, sourceByteCount: Int, outputByteCount: Int,
-    longestRow: Int
+    plan: ConversionPlan, importance: (any ImportanceSource)?, scales: ScaleTable, sourceByteCount: Int,
+    outputByteCount: Int, longestRow: Int
   ) {
     self.plan = plan
     self.importance = importance
+    self.scales = scales
     source = .allocate(byteCount: max(sourceByteCount, 1), alignment: 64)
     output = .allocate(byteCount: max(outputByteCount, 1), alignment: 64)
     values = .allocate(capacity: max(Self.valuesPerStep, longestRow))
     shuffled = .allocate(capacity: max(Self.valuesPerStep, longestRow))
+    narrowed = .allocate(byteCount: max(Self.valuesPerStep, longestRow) * 2, alignment: 64)
   }
 
   deinit {
@@ -40,6 +45,7 @@ struct TileWorker: ~Copyable {
     output.deallocate()
     values.deallocate()
     shuffled.deallocate()
+    narrowed.deallocate()
   }
 
   /// Computes the stored bytes of `tile`, whose source bytes are in ``source``.
@@ -105,6 +111,13 @@ struct TileWorker: ~Copyable {
           into: UnsafeMutableBufferPointer(rebasing: chunk[(index * rowLength)..<((index + 1) * rowLength)]))
       }
     }
+    if let scale = run.scale {
+      for index in 0..<count {
+        scales.apply(
+          scale, row: run.sourceRow(at: tile.offsetInRun + row + index),
+          to: UnsafeMutableBufferPointer(rebasing: chunk[(index * rowLength)..<((index + 1) * rowLength)]))
+      }
+    }
     if let bad = FloatConversion.firstNonFinite(UnsafeBufferPointer(chunk)) {
       throw nonFinite(
         chunk[bad], tensor: tensor, origin: origin, row: tile.firstRow + row + bad / rowLength,
@@ -128,9 +141,13 @@ struct TileWorker: ~Copyable {
     }
     // The 16-bit file of a two-step conversion would hold rounded values; so does this path.
     if tensor.sourceType == .bf16, origin.encoding != .element(.bf16) {
-      FloatConversion.round(chunk, to: .bf16)
+      let bytes = UnsafeMutableRawBufferPointer(rebasing: narrowed[0..<(chunk.count * 2)])
+      FloatConversion.narrowToBF16(UnsafeBufferPointer(chunk), into: bytes)
+      FloatConversion.widen(.bf16, bytes: UnsafeRawBufferPointer(bytes), into: chunk)
     } else if tensor.sourceType == .f16, origin.encoding != .element(.f16) {
-      FloatConversion.round(chunk, to: .f16)
+      let bytes = UnsafeMutableRawBufferPointer(rebasing: narrowed[0..<(chunk.count * 2)])
+      FloatConversion.narrowToF16(UnsafeBufferPointer(chunk), into: bytes)
+      FloatConversion.widen(.f16, bytes: UnsafeRawBufferPointer(bytes), into: chunk)
     }
     return UnsafeBufferPointer(chunk)
   }
@@ -140,7 +157,7 @@ struct TileWorker: ~Copyable {
     into chunk: UnsafeMutableBufferPointer<Float>
   ) {
     switch encoding {
-    case .element(let type): FloatConversion.widen(type, bytes, into: chunk)
+    case .element(let type): FloatConversion.widen(type, bytes: bytes, into: chunk)
     case .block(let type): BlockQuantizer.dequantize(type, bytes: bytes, rowLength: rowLength, into: chunk)
     }
   }

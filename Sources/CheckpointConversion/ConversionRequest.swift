@@ -1,0 +1,71 @@
+public import QuantRecipes
+public import TensorTypes
+
+/// What a user asks for; the same for both kinds of source, as far as it applies.
+public struct ConversionRequest: Sendable {
+  /// The type of the output.
+  public enum OutputType: Hashable, Sendable {
+    /// The 16-bit type of the source.
+    case auto
+    case mix(StockMix)
+  }
+
+  /// What happens to next-token-prediction (MTP) blocks.
+  public enum NextTokenBlocks: Hashable, Sendable {
+    /// Kept when the checkpoint has them.
+    case ifPresent
+    /// Required.
+    case keep
+    /// Dropped.
+    case drop
+  }
+
+  /// The checkpoint folder or GGUF file.
+  public var source: String
+  /// The type of the output.
+  public var outputType: OutputType
+  /// The output path; `{ftype}` in it stands for the type. `nil` chooses a name beside the source.
+  public var outputPath: String?
+  /// Rules on top of the mix.
+  public var mixOptions = MixOptions()
+  /// The importance matrix file.
+  public var importancePath: String?
+  /// Keep only importance entries whose name contains one of these.
+  public var includeWeights: [String] = []
+  /// Drop importance entries whose name contains one of these.
+  public var excludeWeights: [String] = []
+  /// Start a new shard when the tensor data would exceed this many bytes.
+  public var splitMaxByteCount: Int?
+  /// Start a new shard after this many tensors.
+  public var splitMaxTensorCount: Int?
+  /// Whether the first shard of a split output holds no tensors, metadata alone.
+  public var noTensorFirstSplit = false
+  /// Write the same shards as the source (GGUF sources).
+  public var keepSplit = false
+  /// What happens to MTP blocks (checkpoints).
+  public var nextTokenBlocks = NextTokenBlocks.ifPresent
+  /// The pre-tokenizer name to write instead of the recognised one (checkpoints).
+  public var preTokenizer: String?
+  /// The value of `general.name` instead of the one derived from the folder (checkpoints).
+  public var modelName: String?
+  /// Metadata entries that replace or follow the model's own.
+  public var overrides: [MetadataEntry] = []
+  /// Layers to drop (GGUF sources).
+  public var prunedLayers: LayerPruning?
+  /// Plan from headers alone; shards may end after their headers.
+  public var headersOnly = false
+
+  /// Creates a request.
+  public init(source: String, outputType: OutputType) {
+    self.source = source
+    self.outputType = outputType
+  }
+}
+
+/// A request that passed every check that needs no reading of weights.
+public struct PreparedConversion: Sendable {
+  /// What will be written.
+  public var plan: ConversionPlan
+  /// Runs it.
+  public var executor: PlanExecutor
+}

@@ -1,0 +1,154 @@
+internal import FileBytes
+internal import ModelDescriptions
+internal import QuantRecipes
+internal import SafetensorsFormat
+internal import TensorTypes
+internal import ZstdStreams
+
+extension ConversionPlanner {
+  /// Plans the conversion of a checkpoint folder.
+  ///
+  /// - Throws: Errors of the readers for a bad checkpoint, `DescriptionError` for one that is not understood,
+  ///   `TokenizerError`, `RecipeError` for bad rules, ``ConversionError``.
+  public static func prepareCheckpoint(_ request: ConversionRequest) throws -> PreparedConversion {
+    guard FileSystem.kind(of: request.source) == .folder else {
+      throw ConversionError(
+        .unknownSource,
+        Fault(
+          file: request.source, expected: "the folder of a checkpoint",
+          found: FileSystem.kind(of: request.source) == .missing ? "nothing of that name" : "a file",
+          remedy: request.source.hasSuffix(".gguf") ? "pouch-quantize takes GGUF files" : ""))
+    }
+    guard request.prunedLayers == nil, !request.keepSplit else {
+      throw ConversionError(
+        .badOption,
+        Fault(subject: "--prune-layers, --keep-split", expected: "a GGUF source", found: "a checkpoint"))
+    }
+    let config = try ModelConfig(contentsOf: request.source + "/config.json")
+    let checkpoint = try SafetensorsCheckpoint(
+      folder: request.source, requireData: !request.headersOnly, decompressor: { try ZstdReader(path: $0) })
+    // The converter goes through shards by file name and through each shard by tensor name.
+    let tensors = inConverterOrder(checkpoint)
+    let map = try ModelDescription.describe(
+      config: config, tensors: tensors.map(\.tensor),
+      options: DescriptionOptions(nextToken: policy(request.nextTokenBlocks)))
+    let sixteenBit = sixteenBitType(of: tensors)
+    let mix: StockMix
+    switch request.outputType {
+    case .auto: mix = sixteenBit == .bf16 ? .bf16 : .f16
+    case .mix(.copy):
+      throw ConversionError(
+        .badOption,
+        Fault(
+          subject: "--outtype", expected: "a type or auto", found: "copy",
+          remedy: "auto keeps the checkpoint's 16-bit type"))
+    case .mix(let chosen): mix = chosen
+    }
+    let intermediate = intermediateType(mix: mix, sixteenBit: sixteenBit)
+    let metadata = try CheckpointMetadata(
+      folder: request.source, config: config, map: map,
+      options: CheckpointMetadata.Options(
+        fileType: fileType(of: intermediate), modelName: request.modelName,
+        preOverride: request.preTokenizer))
+    var request = request
+    // A plain file keeps the converter's order; a quantized one has llama-quantize's.
+    request.mixOptions.keepsGivenOrder = !mix.isQuantizing
+    let draft = draft(
+      checkpoint, tensors: tensors, map: map, metadata: metadata.entries, intermediate: intermediate)
+    let name = metadata.entries.first { $0.key == "general.name" }?.value.text
+    return try finish(
+      draft, request: request, mix: mix,
+      outputPath: outputPath(request, metadata: metadata.entries, name: name, mix: mix),
+      split: try split(request))
+  }
+
+  private static func inConverterOrder(_ checkpoint: SafetensorsCheckpoint) -> [CheckpointTensor] {
+    let ranks = checkpoint.shards.indices.sorted { checkpoint.shards[$0].name < checkpoint.shards[$1].name }
+    var rank = [Int](repeating: 0, count: ranks.count)
+    for (position, shard) in ranks.enumerated() { rank[shard] = position }
+    return checkpoint.tensors.sorted { a, b in
+      if a.shard != b.shard { return rank[a.shard] < rank[b.shard] }
+      return a.tensor.name.utf8.lexicographicallyPrecedes(b.tensor.name.utf8)
+    }
+  }
+
+  private static func policy(_ choice: ConversionRequest.NextTokenBlocks) -> NextTokenPolicy {
+    switch choice {
+    case .ifPresent: .auto
+    case .keep: .keep
+    case .drop: .drop
+    }
+  }
+
+  /// The type that `--outtype auto` stands for: that of the first 16-bit matrix; `nil` when there is none.
+  private static func sixteenBitType(of tensors: [CheckpointTensor]) -> TensorType? {
+    for tensor in tensors where tensor.tensor.shape.count >= 2 {
+      switch tensor.tensor.elementType {
+      case .bf16: return .bf16
+      case .f16: return .f16
+      default: continue
+      }
+    }
+    return nil
+  }
+
+  /// The type of the file that a two-step conversion would have in between; f32 checkpoints lose nothing.
+  private static func intermediateType(mix: StockMix, sixteenBit: TensorType?) -> TensorType {
+    if !mix.isQuantizing, let plain = mix.defaultType { return plain }
+    return sixteenBit ?? .f32
+  }
+
+  private static func fileType(of type: TensorType) -> UInt32 {
+    switch type {
+    case .bf16: 32
+    case .f16: 1
+    default: 0
+    }
+  }
+
+  private static func draft(
+    _ checkpoint: SafetensorsCheckpoint, tensors: [CheckpointTensor], map: CheckpointMap,
+    metadata: [MetadataEntry], intermediate: TensorType
+  ) -> PlanDraft {
+    let files = checkpoint.shards.map {
+      PlannedSourceFile(
+        path: $0.path, byteCount: $0.storedByteCount, modificationTime: $0.modificationTime,
+        headerHash: $0.headerHash, isCompressed: $0.isCompressed)
+    }
+    let sources = tensors.map { tensor in
+      PlannedSource(
+        name: tensor.tensor.name, encoding: .element(tensor.tensor.elementType),
+        elementCount: tensor.tensor.shape.reduce(1, *), file: tensor.shard, offset: tensor.byteOffset)
+    }
+    let outputs = map.outputs.map { output in
+      PlanDraft.Tensor(
+        name: output.name, ggmlShape: output.ggmlShape, content: output.content,
+        sourceType: output.storage == .alwaysF32 ? .f32 : intermediate, importanceName: output.name)
+    }
+    var draft = PlanDraft(
+      sourceFiles: files, sources: sources, tensors: outputs, metadata: metadata, intermediate: intermediate)
+    draft.skipped = map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) }
+    draft.notices = map.warnings.map { ConversionPlan.Notice(subject: "checkpoint", text: $0) }
+    draft.notices += checkpoint.warnings.map {
+      ConversionPlan.Notice(subject: $0.file, text: "\($0.subject): expected \($0.expected), found \($0.found)")
+    }
+    return draft
+  }
+
+  private static func outputPath(
+    _ request: ConversionRequest, metadata: [MetadataEntry], name: String?, mix: StockMix
+  ) -> String {
+    if let path = request.outputPath {
+      let expanded = expand(path, typeName: mix.rawValue)
+      guard FileSystem.kind(of: expanded) == .folder else { return expanded }
+      return expanded + "/" + defaultName(request, name, mix)
+    }
+    return request.source + (request.source.hasSuffix("/") ? "" : "/") + defaultName(request, name, mix)
+  }
+
+  private static func defaultName(_ request: ConversionRequest, _ name: String?, _ mix: StockMix) -> String {
+    let base = name ?? FileSystem.name(of: FileSystem.resolved(request.source))
+    let safe = base.map { $0 == "/" || $0 == " " ? "-" : $0 }
+    return String(safe) + "-" + mix.rawValue + ".gguf"
+  }
+}

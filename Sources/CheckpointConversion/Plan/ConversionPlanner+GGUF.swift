@@ -1,0 +1,109 @@
+internal import BlockQuantization
+internal import FileBytes
+internal import GGUFFormat
+internal import QuantRecipes
+internal import TensorTypes
+
+extension ConversionPlanner {
+  /// Plans the conversion of a GGUF file, whole or split.
+  ///
+  /// - Throws: Errors of the readers for a bad file, `RecipeError` for bad rules, ``ConversionError``.
+  public static func prepareGGUF(_ request: ConversionRequest) throws -> PreparedConversion {
+    guard case .mix(let mix) = request.outputType else {
+      throw ConversionError(
+        .badOption, Fault(subject: "type", expected: "a type such as Q4_K_M, or COPY", found: "auto"))
+    }
+    let source = try GGUFSplitSet(path: request.source)
+    let draft = try draft(of: source)
+    let pruned = try request.prunedLayers.map { try prune(draft, $0) }
+    var request = request
+    request.mixOptions.keepsGivenOrder = request.keepSplit
+    let typeName = typeName(mix, intermediate: draft.intermediate)
+    let output =
+      request.outputPath.map { expand($0, typeName: typeName) }
+      ?? FileSystem.folder(of: request.source) + "/ggml-model-\(mix.rawValue).gguf"
+    let split = try request.keepSplit ? .asSource(shardCount: source.files.count) : split(request)
+    return try finish(
+      pruned?.draft ?? draft, request: request, mix: mix, outputPath: output, split: split,
+      blockCount: pruned?.blockCount)
+  }
+
+  /// Lists the tensors of a GGUF as a draft that copies every row.
+  private static func draft(of source: GGUFSplitSet) throws -> PlanDraft {
+    var sources: [PlannedSource] = []
+    var tensors: [PlanDraft.Tensor] = []
+    for (index, tensor) in source.tensors.enumerated() {
+      let shape = tensor.info.ggmlShape.isEmpty ? [1] : tensor.info.ggmlShape
+      sources.append(
+        PlannedSource(
+          name: tensor.info.name, encoding: encoding(of: tensor.info.type),
+          elementCount: tensor.info.elementCount, file: tensor.shard, offset: tensor.position))
+      let run = RowRun(source: index, firstRow: 0, rowCount: shape.dropFirst().reduce(1, *))
+      tensors.append(
+        PlanDraft.Tensor(
+          name: tensor.info.name, ggmlShape: shape, content: .feed(TensorFeed(runs: [run])),
+          sourceType: tensor.info.type, importanceName: tensor.info.name, sourceShard: tensor.shard))
+    }
+    let files = try source.files.map { file in
+      let header = try file.file.bytes(at: 0, count: min(file.dataStart, file.file.byteCount))
+      return PlannedSourceFile(
+        path: file.file.path, byteCount: file.file.byteCount, modificationTime: file.file.modificationTime,
+        headerHash: header.withUnsafeBytes { XXHash64.hash($0) }, isCompressed: false)
+    }
+    let matrices = source.tensors.filter { $0.info.ggmlShape.count > 1 }
+    let largest = matrices.max { $0.info.byteCount < $1.info.byteCount }
+    return PlanDraft(
+      sourceFiles: files, sources: sources, tensors: tensors, metadata: source.metadata,
+      intermediate: largest?.info.type ?? .f32)
+  }
+
+  private static func encoding(of type: TensorType) -> SourceEncoding {
+    switch type {
+    case .f32: .element(.f32)
+    case .f16: .element(.f16)
+    case .bf16: .element(.bf16)
+    default: .block(type)
+    }
+  }
+
+  private static func prune(
+    _ draft: PlanDraft, _ pruning: LayerPruning
+  ) throws -> (draft: PlanDraft, blockCount: MetadataEntry) {
+    let names = try pruning.apply(to: draft.tensors.map(\.name))
+    guard let architecture = draft.metadata.first(where: { $0.key == "general.architecture" })?.value.text else {
+      throw ConversionError(
+        .unknownSource, Fault(subject: "general.architecture", expected: "a name", found: "no such key"))
+    }
+    var result = draft
+    result.tensors = zip(draft.tensors, names.names).compactMap { tensor, name in
+      guard let name else { return nil }
+      var renamed = tensor
+      renamed.name = name
+      return renamed
+    }
+    result.skipped += zip(draft.tensors, names.names).filter { $0.1 == nil }.map {
+      ConversionPlan.SkippedTensor(name: $0.0.name, reason: "its layer is pruned")
+    }
+    return (result, MetadataEntry(architecture + ".block_count", .uint32(UInt32(names.blockCount))))
+  }
+
+  /// Refuses plans that need types which cannot be decoded or made.
+  static func refuseUndecodable(_ plan: ConversionPlan) throws {
+    for tensor in plan.tensors where tensor.type != tensor.sourceType {
+      if !BlockQuantizer.canQuantize(tensor.type) {
+        throw ConversionError(
+          .badOption,
+          Fault(
+            subject: tensor.name, expected: "a type that Pouch can write", found: tensor.type.name,
+            remedy: "choose another type for this tensor"))
+      }
+      if tensor.sourceType.isQuantized, !BlockQuantizer.canDequantize(tensor.sourceType) {
+        throw ConversionError(
+          .unsupportedSourceType,
+          Fault(
+            subject: tensor.name, expected: "a source type that Pouch can decode", found: tensor.sourceType.name,
+            remedy: "start from the 16-bit model"))
+      }
+    }
+  }
+}

@@ -1,0 +1,71 @@
+internal import FileBytes
+internal import QuantRecipes
+internal import TensorTypes
+
+/// Turns a request into a plan: all checks that can fail, and no weights read.
+public enum ConversionPlanner {
+  /// The name that stands for the type in file names.
+  static func typeName(_ mix: StockMix, intermediate: TensorType) -> String {
+    mix == .copy ? intermediate.name.uppercased() : mix.rawValue
+  }
+
+  /// Puts the type into an output path given by the user.
+  static func expand(_ path: String, typeName: String) -> String {
+    path
+      .replacing("{ftype}", with: typeName.lowercased()).replacing("{outtype}", with: typeName.lowercased())
+      .replacing("{FTYPE}", with: typeName).replacing("{OUTTYPE}", with: typeName)
+  }
+
+  /// How a request wants its output split.
+  static func split(_ request: ConversionRequest) throws -> SplitChoice {
+    guard request.splitMaxByteCount != nil || request.splitMaxTensorCount != nil else { return .single }
+    guard request.splitMaxByteCount != 0 else {
+      throw ConversionError(
+        .badOption, Fault(subject: "--split-max-size", expected: "more than 0 bytes", found: "0"))
+    }
+    return .limits(
+      maxByteCount: request.splitMaxByteCount, maxTensorCount: request.splitMaxTensorCount,
+      tensorsInFirst: !request.noTensorFirstSplit)
+  }
+
+  /// Completes a draft: importance data, types, layout, fingerprint.
+  static func finish(
+    _ draft: PlanDraft, request: ConversionRequest, mix: StockMix, outputPath: String, split: SplitChoice,
+    blockCount: MetadataEntry? = nil
+  ) throws -> PreparedConversion {
+    let importance = try request.importancePath.map {
+      try ImportanceProvider(path: $0, include: request.includeWeights, exclude: request.excludeWeights)
+    }
+    let covered = try importance?.coveredNames(draft.tensors)
+    var options = request.mixOptions
+    options.importanceSupplied = importance?.isEmpty == false
+    let choices = PlanChoices(
+      mix: mix, options: options, outputPath: outputPath, split: split, overrides: request.overrides,
+      importanceEntries: importance?.metadata ?? [], blockCount: blockCount, importanceNames: covered)
+    var plan = try draft.finish(choices)
+    if let importance { plan.notices += importance.notices(for: plan) }
+    try refuseUndecodable(plan)
+    try refuseOverwritingSource(plan)
+    let fingerprint = JobFingerprint(
+      plan: plan, importance: importance?.fingerprint ?? "", version: ConversionPlan.writerVersion)
+    return PreparedConversion(
+      plan: plan, executor: PlanExecutor(plan: plan, importance: importance, fingerprint: fingerprint))
+  }
+
+  /// Refuses an output path that is one of the sources.
+  private static func refuseOverwritingSource(_ plan: ConversionPlan) throws {
+    let sources = Set(plan.sourceFiles.map { FileSystem.resolved($0.path) })
+    for file in plan.files where sources.contains(FileSystem.resolved(file.path)) {
+      throw ConversionError(
+        .badOption,
+        Fault(
+          file: file.path, subject: "output", expected: "another file than the source", found: "the source itself",
+          remedy: "choose another output name"))
+    }
+  }
+}
+
+extension ConversionPlan {
+  /// The version of everything that has an influence on the bytes; a journal of another version is not continued.
+  public static let writerVersion = "0.1.0"
+}

@@ -1,0 +1,185 @@
+internal import FileBytes
+internal import GGUFFormat
+internal import QuantRecipes
+internal import TensorTypes
+
+/// A plan before types are chosen and offsets are known; both kinds of source lead here.
+struct PlanDraft {
+  /// An output tensor with the type it has before quantization.
+  struct Tensor {
+    var name: String
+    var ggmlShape: [Int]
+    var content: TensorContent
+    var sourceType: TensorType
+    /// The name under which importance data is looked up; differs from `name` after pruning.
+    var importanceName: String
+    /// The shard of the source, for `--keep-split`.
+    var sourceShard = 0
+  }
+
+  var sourceFiles: [PlannedSourceFile]
+  var sources: [PlannedSource]
+  var tensors: [Tensor]
+  /// All metadata except what the quantization step sets.
+  var metadata: [MetadataEntry]
+  var intermediate: TensorType
+  var skipped: [ConversionPlan.SkippedTensor] = []
+  var notices: [ConversionPlan.Notice] = []
+}
+
+/// How the output is named, split and typed.
+struct PlanChoices {
+  var mix: StockMix
+  var options: MixOptions
+  var outputPath: String
+  var split: SplitChoice
+  /// Entries that replace or follow the model's own, in the order of the command line.
+  var overrides: [MetadataEntry]
+  /// Entries that describe the importance data.
+  var importanceEntries: [MetadataEntry]
+  /// Set when layers were pruned: the entry with the new block count.
+  var blockCount: MetadataEntry?
+  /// Names of tensors that importance data covers; `nil` without data.
+  var importanceNames: Set<String>?
+}
+
+/// Whether and how an output is cut into shards.
+enum SplitChoice {
+  case single
+  case limits(maxByteCount: Int?, maxTensorCount: Int?, tensorsInFirst: Bool)
+  case asSource(shardCount: Int)
+}
+
+extension PlanDraft {
+  /// Chooses types, orders tensors and lays out files.
+  ///
+  /// - Throws: `RecipeError` for rules that do not work, `GGUFError` for what GGUF cannot hold.
+  func finish(_ choices: PlanChoices) throws -> ConversionPlan {
+    let ordered = sortedForOutput(choices)
+    let facts = try MixModelFacts.from(metadata: metadata, overrides: choices.overrides)
+    let resolution = try TypeMixer.resolve(
+      mix: choices.mix, options: choices.options, facts: facts,
+      tensors: ordered.map { MixTensor(name: $0.name, ggmlShape: $0.ggmlShape, type: $0.sourceType) })
+    var planned: [PlannedTensor] = []
+    planned.reserveCapacity(ordered.count)
+    for (tensor, decision) in zip(ordered, resolution.decisions) {
+      planned.append(try plan(tensor, decision, choices))
+    }
+    let entries = outputMetadata(choices)
+    var plan = ConversionPlan(
+      sourceFiles: sourceFiles, sources: sources, tensors: planned, files: [],
+      architecture: facts.architecture, mix: choices.mix, intermediate: intermediate, skipped: skipped,
+      notices: notices + resolution.notes.map { Self.notice($0, choices.options) })
+    plan.notices += fallbackNotices(planned)
+    try layOut(&plan, metadata: entries, choices: choices, shards: ordered.map(\.sourceShard))
+    return plan
+  }
+
+  private func sortedForOutput(_ choices: PlanChoices) -> [Tensor] {
+    if choices.options.keepsGivenOrder { return tensors }
+    return TypeMixer.processingOrder(tensors.map(\.name)).map { tensors[$0] }
+  }
+
+  private func plan(_ tensor: Tensor, _ decision: TypeDecision, _ choices: PlanChoices) throws -> PlannedTensor {
+    let covered = choices.importanceNames?.contains(tensor.importanceName) ?? false
+    let usesImportance = covered && decision.type.isQuantized && decision.type != tensor.sourceType
+    var result = PlannedTensor(
+      name: tensor.name, ggmlShape: tensor.ggmlShape, content: tensor.content, sourceType: tensor.sourceType,
+      decision: decision, importanceName: usesImportance ? tensor.importanceName : nil, file: 0, offset: 0,
+      byteCount: 0)
+    if decision.importanceRequired, !usesImportance {
+      throw ConversionError(
+        .badOption,
+        Fault(
+          subject: tensor.name, expected: "importance data for \(decision.type.name)",
+          found: choices.importanceNames == nil ? "no --imatrix" : "none in the file of --imatrix",
+          remedy: "give an importance matrix that covers this tensor, or choose a larger type"))
+    }
+    result.byteCount = result.rowCount * result.rowByteCount
+    return result
+  }
+
+  /// The metadata of the output in llama-quantize's order: what it sets moves to the end.
+  private func outputMetadata(_ choices: PlanChoices) -> [MetadataEntry] {
+    var entries = metadata
+    func set(_ entry: MetadataEntry) {
+      entries.removeAll { $0.key == entry.key }
+      entries.append(entry)
+    }
+    if choices.mix.isQuantizing {
+      set(MetadataEntry("general.quantization_version", .uint32(2)))
+      if let type = choices.mix.fileType { set(MetadataEntry("general.file_type", .uint32(type))) }
+    }
+    for key in ["split.no", "split.count", "split.tensors.count"] { entries.removeAll { $0.key == key } }
+    choices.overrides.forEach(set)
+    choices.importanceEntries.forEach(set)
+    if let blockCount = choices.blockCount { set(blockCount) }
+    return entries
+  }
+
+  private func layOut(
+    _ plan: inout ConversionPlan, metadata: [MetadataEntry], choices: PlanChoices, shards: [Int]
+  ) throws {
+    let groups = try ShardGroups(choices: choices, tensors: plan.tensors, sourceShards: shards)
+    for (number, group) in groups.tensorIndices.enumerated() {
+      let path = groups.path(number)
+      var entries = number == 0 ? metadata : []
+      if groups.isSplit {
+        entries += [
+          MetadataEntry("split.no", .uint16(UInt16(number))),
+          MetadataEntry("split.count", .uint16(UInt16(groups.tensorIndices.count))),
+          MetadataEntry("split.tensors.count", .int32(Int32(plan.tensors.count))),
+        ]
+      }
+      let descriptions = group.map {
+        GGUFTensorDescription(
+          name: plan.tensors[$0].name, type: plan.tensors[$0].type, ggmlShape: plan.tensors[$0].ggmlShape)
+      }
+      let header = try GGUFHeaderEncoder(
+        metadata: entries, tensors: descriptions, dimensions: choices.mix.isQuantizing ? .trimmed : .asGiven, file: path)
+      for (index, info) in zip(group, header.tensors) {
+        plan.tensors[index].file = number
+        plan.tensors[index].offset = header.dataStart + info.offset
+      }
+      plan.files.append(PlannedFile(path: path, header: header.bytes, byteCount: header.fileByteCount))
+    }
+  }
+
+  private func fallbackNotices(_ tensors: [PlannedTensor]) -> [ConversionPlan.Notice] {
+    tensors.compactMap { tensor in
+      guard let wanted = tensor.decision.fallbackFrom else { return nil }
+      let more = tensor.byteCount - tensor.elementCount / wanted.blockLength * wanted.blockByteCount
+      return ConversionPlan.Notice(
+        subject: tensor.name,
+        text: "rows of \(tensor.rowLength) are no multiple of \(wanted.blockLength), so \(wanted.name) becomes "
+          + "\(tensor.type.name) (\(more >= 0 ? "+" : "")\(more) bytes)")
+    }
+  }
+
+  private static func notice(_ note: MixNote, _ options: MixOptions) -> ConversionPlan.Notice {
+    func text(_ index: Int) -> String {
+      let rule = options.tensorTypeRules[index]
+      return "\(rule.pattern)=\(rule.type.name)"
+    }
+    switch note {
+    case .ruleMatchesOnlyKept(let rule, let tensors):
+      return ConversionPlan.Notice(
+        subject: "--tensor-type \(text(rule))",
+        text: "matches only tensors that are never quantized: \(tensors.prefix(5).joined(separator: ", "))")
+    case .ruleShadowed(let rule, let by):
+      return ConversionPlan.Notice(
+        subject: "--tensor-type \(text(rule))",
+        text: "has no effect: earlier rules decide all its tensors (\(by.map(text).joined(separator: ", ")))")
+    }
+  }
+}
+
+extension StockMix {
+  /// Whether the mix is one that llama-quantize makes from a 16-bit file, as opposed to the 16-bit file itself.
+  var isQuantizing: Bool {
+    switch self {
+    case .copy: true
+    default: defaultType?.isQuantized ?? false
+    }
+  }
+}

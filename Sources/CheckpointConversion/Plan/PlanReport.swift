@@ -1,0 +1,125 @@
+public import ModelDescriptions
+internal import QuantRecipes
+internal import TensorTypes
+
+/// A plan as numbers for `--json` and tables: totals by type and role, and every tensor.
+public struct PlanReport: Codable, Sendable {
+  /// One output tensor.
+  public struct Tensor: Codable, Sendable {
+    /// The GGUF name.
+    public var name: String
+    /// The shape, fastest dimension first.
+    public var shape: [Int]
+    /// The type before quantization.
+    public var sourceType: String
+    /// The type in the output.
+    public var type: String
+    /// What decided the type.
+    public var reason: String
+    /// Bytes as stored.
+    public var bytes: Int
+    /// Where the bytes start in the file.
+    public var offset: Int
+    /// The output file's index.
+    public var file: Int
+  }
+
+  /// A sum over tensors.
+  public struct Total: Codable, Sendable {
+    /// The type or role.
+    public var name: String
+    /// Tensors.
+    public var tensors: Int
+    /// Weights.
+    public var weights: Int
+    /// Bytes as stored.
+    public var bytes: Int
+
+    /// Counts one more tensor.
+    mutating func add(weights: Int, bytes: Int) {
+      tensors += 1
+      self.weights += weights
+      self.bytes += bytes
+    }
+  }
+
+  /// The architecture string.
+  public var architecture: String
+  /// The stock mix.
+  public var mix: String
+  /// The output files with their sizes.
+  public var files: [String: Int]
+  /// Bytes of all files.
+  public var fileBytes: Int
+  /// Bytes of all tensors.
+  public var tensorBytes: Int
+  /// Bytes of all tensors before quantization.
+  public var sourceBytes: Int
+  /// Weights in all tensors.
+  public var weights: Int
+  /// Average bits per weight.
+  public var bitsPerWeight: Double
+  /// Sums by type, largest first.
+  public var byType: [Total]
+  /// Sums by role, largest first.
+  public var byRole: [Total]
+  /// Source tensors that are left out, with the reason.
+  public var skipped: [String: String]
+  /// What the user should know.
+  public var notices: [String]
+  /// Every tensor, in file order.
+  public var tensors: [Tensor]
+
+  /// Makes the report of a plan.
+  public init(_ plan: ConversionPlan) {
+    architecture = plan.architecture
+    mix = plan.mix.rawValue
+    files = Dictionary(plan.files.map { ($0.path, $0.byteCount) }, uniquingKeysWith: { first, _ in first })
+    fileBytes = plan.fileByteCount
+    tensorBytes = plan.tensorByteCount
+    sourceBytes = plan.sourceByteCount
+    weights = plan.weightCount
+    bitsPerWeight = weights > 0 ? Double(tensorBytes) * 8 / Double(weights) : 0
+    let recurrent = RecurrentLayers(names: plan.tensors.map(\.name))
+    byType = Self.totals(plan.tensors) { $0.type.name }
+    byRole = Self.totals(plan.tensors) { recurrent.role(of: $0.name).rawValue }
+    skipped = Dictionary(plan.skipped.map { ($0.name, $0.reason) }, uniquingKeysWith: { first, _ in first })
+    notices = plan.notices.map { "\($0.subject): \($0.text)" }
+    tensors = plan.tensors.map {
+      Tensor(
+        name: $0.name, shape: $0.ggmlShape, sourceType: $0.sourceType.name, type: $0.type.name,
+        reason: $0.decision.summary, bytes: $0.byteCount, offset: $0.offset, file: $0.file)
+    }
+  }
+
+  private static func totals(_ tensors: [PlannedTensor], by key: (PlannedTensor) -> String) -> [Total] {
+    var sums: [String: Total] = [:]
+    for tensor in tensors {
+      let name = key(tensor)
+      sums[name, default: Total(name: name, tensors: 0, weights: 0, bytes: 0)]
+        .add(weights: tensor.elementCount, bytes: tensor.byteCount)
+    }
+    return sums.values.sorted { ($0.bytes, $1.name) > ($1.bytes, $0.name) }
+  }
+}
+
+/// Which layers of a model are linear-attention layers, told from the tensors they have.
+public struct RecurrentLayers: Sendable {
+  private let layers: Set<Substring>
+
+  /// Looks for state-space tensors in `names`.
+  public init(names: [String]) {
+    var found: Set<Substring> = []
+    for name in names {
+      let parts = name.split(separator: ".")
+      if parts.count > 2, parts[0] == "blk", parts[2].hasPrefix("ssm_") { found.insert(parts[1]) }
+    }
+    layers = found
+  }
+
+  /// The role of a tensor.
+  public func role(of name: String) -> TensorRole {
+    let parts = name.split(separator: ".")
+    return TensorRole(name: name, isRecurrentLayer: parts.count > 1 && layers.contains(parts[1]))
+  }
+}

@@ -1,0 +1,86 @@
+public import ArgumentParser
+public import CheckpointConversion
+internal import Foundation
+internal import QuantRecipes
+
+/// The flags that choose tensor types, named as llama-quantize names them.
+public struct MixArguments: ParsableArguments {
+  @Option(
+    name: .customLong("tensor-type"),
+    help: ArgumentHelp(
+      "Give tensors whose name contains a match of a regular expression this type; repeatable, first match wins.",
+      valueName: "regex=type"))
+  var tensorTypes: [String] = []
+
+  @Option(
+    name: .customLong("tensor-type-file"),
+    help: ArgumentHelp("A file of such rules, divided by white space.", valueName: "file"))
+  var tensorTypeFile: String?
+
+  @Option(
+    name: .customLong("output-tensor-type"),
+    help: ArgumentHelp("The type of output.weight.", valueName: "type"))
+  var outputTensorType: String?
+
+  @Option(
+    name: .customLong("token-embedding-type"),
+    help: ArgumentHelp("The type of token_embd.weight.", valueName: "type"))
+  var tokenEmbeddingType: String?
+
+  @Flag(name: .customLong("leave-output-tensor"), help: "Keep output.weight as it is in the source.")
+  var leaveOutputTensor = false
+
+  @Flag(name: .customLong("pure"), help: "Give all quantizable tensors the mix's default type.")
+  var pure = false
+
+  @Option(
+    name: .customLong("imatrix"),
+    help: ArgumentHelp("Importance matrix, GGUF or legacy .dat.", valueName: "file"))
+  var imatrix: String?
+
+  @Option(
+    name: .customLong("include-weights"),
+    help: ArgumentHelp("Use only importance entries whose name contains this; repeatable.", valueName: "text"))
+  var includeWeights: [String] = []
+
+  @Option(
+    name: .customLong("exclude-weights"),
+    help: ArgumentHelp("Ignore importance entries whose name contains this; repeatable.", valueName: "text"))
+  var excludeWeights: [String] = []
+
+  @Option(
+    name: .customLong("override-kv"),
+    help: ArgumentHelp("Set a metadata entry (type: int, float, bool, str); repeatable.", valueName: "key=type:value"))
+  var overrides: [String] = []
+
+  /// Creates empty arguments, as the parser needs.
+  public init() {}
+
+  /// Fills the parts of `request` that these flags set.
+  ///
+  /// - Throws: `RecipeError` or ``UsageError`` for values that do not parse.
+  public func apply(to request: inout ConversionRequest) throws {
+    var rules = try tensorTypes.map { try TensorTypeRule(parsing: $0) }
+    if let tensorTypeFile {
+      guard let content = try? String(contentsOfFile: tensorTypeFile, encoding: .utf8) else {
+        throw UsageError("--tensor-type-file", expected: "a readable text file", found: tensorTypeFile)
+      }
+      rules += try TensorTypeRule.parseFile(content, file: tensorTypeFile)
+    }
+    request.mixOptions.tensorTypeRules = rules
+    request.mixOptions.outputTensorType = try outputTensorType.map { try TensorTypeRule.tensorType(named: $0) }
+    request.mixOptions.tokenEmbeddingType = try tokenEmbeddingType.map { try TensorTypeRule.tensorType(named: $0) }
+    request.mixOptions.leaveOutputTensor = leaveOutputTensor
+    request.mixOptions.pure = pure
+    guard includeWeights.isEmpty || excludeWeights.isEmpty else {
+      throw UsageError("--include-weights", expected: "no --exclude-weights beside it", found: "both")
+    }
+    guard imatrix != nil || (includeWeights.isEmpty && excludeWeights.isEmpty) else {
+      throw UsageError("--include-weights, --exclude-weights", expected: "an --imatrix", found: "none")
+    }
+    request.importancePath = imatrix
+    request.includeWeights = includeWeights
+    request.excludeWeights = excludeWeights
+    request.overrides = try KeyValueOverride.parse(overrides).map(\.entry)
+  }
+}

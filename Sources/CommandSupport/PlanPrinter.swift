@@ -1,0 +1,90 @@
+public import CheckpointConversion
+internal import QuantRecipes
+internal import TensorTypes
+
+/// Prints plans for people.
+public struct PlanPrinter {
+  /// What is printed.
+  public let plan: ConversionPlan
+
+  /// Creates a printer.
+  public init(plan: ConversionPlan) { self.plan = plan }
+
+  /// Prints skipped tensors and notices on standard error.
+  public func printNotices() {
+    var reasons: [String: [String]] = [:]
+    for tensor in plan.skipped { reasons[tensor.reason, default: []].append(tensor.name) }
+    for (reason, names) in reasons.sorted(by: { $0.key < $1.key }) {
+      let first = names.first ?? ""
+      let others = names.count > 1 ? " and \(names.count - 1) more" : ""
+      Standard.error("skipped: \(first)\(others): \(reason)")
+    }
+    let shown = plan.notices.prefix(20)
+    for notice in shown { Standard.error("note: \(notice.subject): \(notice.text)") }
+    if plan.notices.count > shown.count {
+      Standard.error("note: and \(plan.notices.count - shown.count) more; --dry-run --json lists all")
+    }
+  }
+
+  /// Prints one line on what is about to happen.
+  public func printIntent() {
+    let names = plan.files.count == 1 ? plan.files[0].path : "\(plan.files.count) shards"
+    Standard.error(
+      "\(plan.architecture), \(plan.tensors.count) tensors, \(ByteSize.text(plan.sourceByteCount)) -> "
+        + "\(plan.mix.rawValue), \(ByteSize.text(plan.fileByteCount)): \(names)")
+  }
+
+  /// Prints the plan on standard output.
+  ///
+  /// - Parameter everyTensor: Whether all tensors are listed, besides the sums.
+  public func printPlan(everyTensor: Bool) {
+    let report = PlanReport(plan)
+    if everyTensor {
+      for (index, tensor) in plan.tensors.enumerated() {
+        Standard.output(Self.line(index: index, count: plan.tensors.count, tensor: tensor))
+      }
+    }
+    Standard.output("architecture  \(report.architecture)")
+    Standard.output("mix           \(report.mix)")
+    for file in plan.files { Standard.output("output        \(file.path)  \(file.byteCount) bytes") }
+    Standard.output(
+      "tensors       \(plan.tensors.count), \(report.tensorBytes) bytes, \(decimals(report.bitsPerWeight, 3)) bits "
+        + "per weight; before: \(report.sourceBytes) bytes")
+    Standard.output("")
+    Self.printTotals("type", report.byType)
+    Standard.output("")
+    Self.printTotals("role", report.byRole)
+  }
+
+  /// Prints sums as a table on standard output.
+  public static func printTotals(_ title: String, _ totals: [PlanReport.Total]) {
+    func right(_ text: String, _ width: Int) -> String {
+      String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+    func left(_ text: String, _ width: Int) -> String {
+      text + String(repeating: " ", count: max(0, width - text.count))
+    }
+    Standard.output(left(title, 24) + right("tensors", 8) + right("weights", 18) + right("bytes", 18))
+    for total in totals {
+      Standard.output(
+        left(total.name, 24) + right("\(total.tensors)", 8) + right("\(total.weights)", 18)
+          + right("\(total.bytes)", 18))
+    }
+  }
+
+  /// The line that llama-quantize prints for a tensor; other tools parse `[n/m]` at its start.
+  public static func line(index: Int, count: Int, tensor: PlannedTensor) -> String {
+    func right(_ number: Int) -> String {
+      let text = "\(number)"
+      return String(repeating: " ", count: max(0, 4 - text.count)) + text
+    }
+    let shape = tensor.ggmlShape.map(String.init).joined(separator: ", ")
+    let name = tensor.name + String(repeating: " ", count: max(0, 36 - tensor.name.count))
+    let start = "[\(right(index + 1))/\(right(count))] \(name) - [\(shape)], type = \(tensor.sourceType.name), "
+    if tensor.type == tensor.sourceType {
+      return start + "size = \(ByteSize.mebibytes(tensor.byteCount))"
+    }
+    return start + "converting to \(tensor.type.name) .. size = \(ByteSize.mebibytes(tensor.sourceByteCount)) -> "
+      + ByteSize.mebibytes(tensor.byteCount)
+  }
+}

@@ -1,0 +1,68 @@
+public import TensorTypes
+
+/// What a checkpoint becomes: every output tensor with where its values come from.
+public struct CheckpointMap: Sendable {
+  /// The family.
+  public var family: ModelFamily
+  /// The hyper-parameters, with as many next-token blocks as are converted.
+  public var model: HyperParameters
+  /// The output tensors, in the order in which llama.cpp's converter writes them when the sources are listed shard by
+  /// shard in order of file name, and within a shard in order of name.
+  public var outputs: [OutputTensor]
+  /// The sources that are left out, in the order of the list.
+  public var skipped: [SkippedTensor]
+  /// Things that the user should know, one sentence each.
+  public var warnings: [String]
+  /// True when the checkpoint is stored as fp8 with scales.
+  public var isScaledFP8: Bool
+  /// The 16-bit type that fits the checkpoint: that of the first matrix stored in one, else f16.
+  public var automaticType: TensorType
+
+  /// A source that is left out.
+  public struct SkippedTensor: Hashable, Sendable {
+    /// The name in the checkpoint.
+    public var name: String
+    /// Why.
+    public var reason: String
+
+    /// Creates a note.
+    public init(name: String, reason: String) {
+      self.name = name
+      self.reason = reason
+    }
+  }
+
+  /// The bytes of all tensor data when the tensors that follow the request are stored as `type`.
+  ///
+  /// Offsets are not padded here. Returns `nil` when a row does not fit `type` or the sum overflows.
+  public func byteCount(as type: TensorType) -> Int? {
+    var total = 0
+    for output in outputs {
+      let stored = output.storage == .alwaysF32 ? TensorType.f32 : type
+      guard let row = stored.rowByteCount(length: output.ggmlShape.first ?? 1) else { return nil }
+      let (bytes, overflow) = row.multipliedReportingOverflow(by: output.ggmlShape.dropFirst().reduce(1, *))
+      guard !overflow else { return nil }
+      total += bytes
+    }
+    return total
+  }
+}
+
+/// What to do with the blocks for next-token prediction.
+public enum NextTokenPolicy: String, CaseIterable, Hashable, Sendable {
+  /// Convert them if the checkpoint has them.
+  case auto
+  /// Convert them; their absence is an error.
+  case keep
+  /// Leave them out.
+  case drop
+}
+
+/// Choices for describing a checkpoint.
+public struct DescriptionOptions: Hashable, Sendable {
+  /// The blocks for next-token prediction.
+  public var nextToken = NextTokenPolicy.auto
+
+  /// The defaults.
+  public init(nextToken: NextTokenPolicy = .auto) { self.nextToken = nextToken }
+}

@@ -1,0 +1,144 @@
+internal import TensorTypes
+
+/// The tensors that most families share, as rules for one block.
+struct CommonTensors {
+  let model: HyperParameters
+  /// The start of the block's names in checkpoints, such as `model.layers.3.`.
+  let source: String
+  /// The start of the block's names in a GGUF, such as `blk.3.`.
+  let target: String
+
+  /// The tensors of trunk layer `index`.
+  init(_ model: HyperParameters, layer index: Int) {
+    self.init(model, source: "model.layers.\(index).", target: "blk.\(index).")
+  }
+
+  init(_ model: HyperParameters, source: String, target: String) {
+    self.model = model
+    self.source = source
+    self.target = target
+  }
+
+  /// Embedding, final norm and output head.
+  static func outside(_ model: HyperParameters) -> BlockRules {
+    let matrix = [model.vocabularySize, model.hiddenSize]
+    return BlockRules(rules: [
+      TensorRule("model.embed_tokens.weight", "token_embd.weight", matrix),
+      TensorRule(
+        "model.norm.weight", "output_norm.weight", [model.hiddenSize],
+        operation: model.normIsOffset ? .addOne : .identity),
+      TensorRule("lm_head.weight", "output.weight", matrix, optional: model.tiedEmbeddings),
+    ])
+  }
+
+  /// An RMS norm over `size` values.
+  func norm(_ name: String, _ output: String, size: Int) -> TensorRule {
+    TensorRule(
+      source + name, target + output, [size], operation: model.normIsOffset ? .addOne : .identity)
+  }
+
+  /// The norms before attention and before the feed-forward network.
+  func layerNorms(secondName: String = "ffn_norm") -> [TensorRule] {
+    [
+      norm("input_layernorm.weight", "attn_norm.weight", size: model.hiddenSize),
+      norm("post_attention_layernorm.weight", secondName + ".weight", size: model.hiddenSize),
+    ]
+  }
+
+  /// Softmax attention: projections, biases and head norms.
+  func attention() -> [TensorRule] {
+    let a = model.attention
+    let queryRows = a.queryWidth * (a.hasOutputGate ? 2 : 1)
+    var rules = [
+      projection("q", "attn_q", rows: queryRows, rotates: true),
+      projection("k", "attn_k", rows: a.keyValueWidth, rotates: true),
+      projection("v", "attn_v", rows: a.keyValueWidth, rotates: false),
+      TensorRule(
+        source + "self_attn.o_proj.weight", target + "attn_output.weight", [model.hiddenSize, a.queryWidth]),
+    ]
+    if a.hasInputBias {
+      rules += [
+        bias("q", "attn_q", rows: queryRows, rotates: true),
+        bias("k", "attn_k", rows: a.keyValueWidth, rotates: true),
+        bias("v", "attn_v", rows: a.keyValueWidth, rotates: false),
+      ]
+    }
+    if a.hasOutputBias { rules.append(bias("o", "attn_output", rows: model.hiddenSize, rotates: false)) }
+    if a.hasQueryKeyNorm {
+      rules += [
+        norm("self_attn.q_norm.weight", "attn_q_norm.weight", size: a.headDim),
+        norm("self_attn.k_norm.weight", "attn_k_norm.weight", size: a.headDim),
+      ]
+    }
+    return rules
+  }
+
+  private func projection(_ letter: String, _ output: String, rows: Int, rotates: Bool) -> TensorRule {
+    let shape = [rows, model.hiddenSize]
+    let order: RowOrder =
+      rotates && model.rotaryPairing == .adjacent ? .pairHalves(headDim: model.attention.headDim) : .identity
+    return TensorRule(
+      source + "self_attn.\(letter)_proj.weight", shapes: [shape],
+      outputs: [
+        RuleOutput(
+          target + output + ".weight", ggmlShape: shape.reversed(), runs: [.init(0, rows, order: order)])
+      ])
+  }
+
+  private func bias(_ letter: String, _ output: String, rows: Int, rotates: Bool) -> TensorRule {
+    var columns = ColumnOrder.identity
+    if rotates, model.rotaryPairing == .adjacent {
+      let pairing = RowRun(
+        source: 0, firstRow: 0, rowCount: rows, order: .pairHalves(headDim: model.attention.headDim))
+      columns = .blocks(width: 1, order: (0..<rows).map { pairing.sourceRow(at: $0) })
+    }
+    return TensorRule(
+      source + "self_attn.\(letter)_proj.bias", target + output + ".bias", [rows], columns: columns)
+  }
+
+  /// A dense gated feed-forward network.
+  func feedForward() -> [TensorRule] {
+    let width = model.feedForwardSize ?? 0
+    let hidden = model.hiddenSize
+    var rules = [
+      TensorRule(source + "mlp.gate_proj.weight", target + "ffn_gate.weight", [width, hidden]),
+      TensorRule(source + "mlp.up_proj.weight", target + "ffn_up.weight", [width, hidden]),
+      TensorRule(source + "mlp.down_proj.weight", target + "ffn_down.weight", [hidden, width]),
+    ]
+    if model.hasFeedForwardBias {
+      rules += [
+        TensorRule(source + "mlp.gate_proj.bias", target + "ffn_gate.bias", [width]),
+        TensorRule(source + "mlp.up_proj.bias", target + "ffn_up.bias", [width]),
+        TensorRule(source + "mlp.down_proj.bias", target + "ffn_down.bias", [hidden]),
+      ]
+    }
+    return rules
+  }
+
+  /// The router and, where there is one, the shared expert with its gate.
+  func router(_ name: String = "mlp.gate.weight") -> [TensorRule] {
+    guard let experts = model.experts else { return [] }
+    let hidden = model.hiddenSize
+    var rules = [TensorRule(source + name, target + "ffn_gate_inp.weight", [experts.count, hidden])]
+    if let width = experts.sharedWidth {
+      let shared = source + "mlp.shared_expert."
+      rules += [
+        TensorRule(shared + "gate_proj.weight", target + "ffn_gate_shexp.weight", [width, hidden]),
+        TensorRule(shared + "up_proj.weight", target + "ffn_up_shexp.weight", [width, hidden]),
+        TensorRule(shared + "down_proj.weight", target + "ffn_down_shexp.weight", [hidden, width]),
+        TensorRule(
+          source + "mlp.shared_expert_gate.weight", target + "ffn_gate_inp_shexp.weight", [1, hidden]),
+      ]
+    }
+    return rules
+  }
+
+  /// The routed experts in the naming of the Qwen families.
+  func experts() -> ExpertRule? {
+    guard let experts = model.experts else { return nil }
+    return ExpertRule(
+      prefix: source + "mlp.", target: target,
+      names: [.gate: "gate_proj", .up: "up_proj", .down: "down_proj"], order: [.down, .gate, .up],
+      count: experts.count, width: experts.width, hidden: model.hiddenSize)
+  }
+}

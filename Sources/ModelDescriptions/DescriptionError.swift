@@ -1,0 +1,59 @@
+public import FileBytes
+
+/// What is wrong with a checkpoint's configuration or its list of tensors.
+public struct DescriptionError: FaultError, Hashable {
+  /// The kind of failure.
+  public enum Code: Hashable, Sendable {
+    /// A configuration key is missing, of the wrong type or out of range.
+    case invalidConfig
+    /// A family, or a variant of a family, that is not supported yet.
+    case notSupported
+    /// The tensors are not those that the configuration calls for.
+    case tensorMismatch
+    /// Metadata of a GGUF lacks a key or has an impossible value.
+    case invalidMetadata
+  }
+
+  /// The kind, for comparison in code and tests.
+  public var code: Code
+  /// The message.
+  public var fault: Fault
+  /// Every single problem, for `tensorMismatch`.
+  public var problems: [TensorProblem]
+
+  /// Creates an error.
+  public init(_ code: Code, _ fault: Fault, problems: [TensorProblem] = []) {
+    self.code = code
+    self.fault = fault
+    self.problems = problems
+  }
+
+  /// All of them are the input's fault.
+  public var faultClass: FaultClass { .rejected }
+}
+
+/// One thing that is wrong with a list of tensors.
+public enum TensorProblem: Hashable, Sendable {
+  /// A tensor that the family does not have; `nearest` is a similar name that it has.
+  case unknown(name: String, nearest: String?)
+  /// A tensor that the family needs.
+  case missing(name: String)
+  /// Two tensors that mean the same after prefixes are removed.
+  case duplicate(name: String)
+  /// A tensor whose shape contradicts the configuration.
+  case shape(name: String, found: [Int], expected: [Int])
+  /// A tensor stored as something that cannot be read as weights.
+  case elementType(name: String, found: String)
+
+  /// The problem as one line.
+  public var summary: String {
+    switch self {
+    case .unknown(let name, let nearest):
+      name + " is unknown" + (nearest.map { " (did you mean \($0)?)" } ?? "")
+    case .missing(let name): name + " is missing"
+    case .duplicate(let name): name + " is there twice"
+    case .shape(let name, let found, let expected): "\(name) is \(found), should be \(expected)"
+    case .elementType(let name, let found): "\(name) is stored as \(found), which is no weight format"
+    }
+  }
+}

@@ -1,0 +1,117 @@
+internal import TensorTypes
+
+extension ExpertRule {
+  /// The place of one matrix: rows of a source for one expert.
+  struct Slot {
+    var role: Role
+    var expert: Int
+    var firstRow: Int
+    var rowCount: Int
+  }
+
+  /// Which matrices a tensor of one of the three layouts holds, and its row-major shape; `nil` if it is none.
+  func slots(of part: ExpertStack.Part) -> (shape: [Int], runs: [Slot])? {
+    if let expert = part.expert {
+      guard expert < count, let role = role(named: part.name) else { return nil }
+      return (matrix(role), [Slot(role: role, expert: expert, firstRow: 0, rowCount: matrix(role)[0])])
+    }
+    if part.name == "gate_up_proj" {
+      let runs = (0..<count).flatMap { expert in
+        [
+          Slot(role: .gate, expert: expert, firstRow: 2 * expert * width, rowCount: width),
+          Slot(role: .up, expert: expert, firstRow: (2 * expert + 1) * width, rowCount: width),
+        ]
+      }
+      return ([count, 2 * width, hidden], runs)
+    }
+    let stackNames: [String: Role] = ["gate_proj": .gate, "up_proj": .up, "down_proj": .down]
+    guard let role = stackNames[part.name], part.isStacked || role == .down else { return nil }
+    let rows = matrix(role)[0]
+    return (
+      [count] + matrix(role),
+      (0..<count).map { Slot(role: role, expert: $0, firstRow: $0 * rows, rowCount: rows) }
+    )
+  }
+
+  private func role(named name: String) -> Role? { names.first { $0.value == name }?.key }
+}
+
+/// The matrices of a block's routed experts, as they are found.
+struct ExpertStack {
+  /// What the name of an expert tensor says.
+  struct Part {
+    /// The expert, `nil` for tensors that hold all of them.
+    var expert: Int?
+    /// The name of the matrix.
+    var name: String
+    /// Whether it is in the layout with one stack per matrix.
+    var isStacked: Bool
+
+    /// Takes a name apart; `nil` when it is no expert tensor of the blocks with these prefixes.
+    static func parse(_ name: String, prefixes: Dictionary<String, ExpertStack>.Keys) -> (
+      prefix: String, part: Part
+    )? {
+      let parts = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false).map(
+        Substring.init)
+      guard let at = parts.firstIndex(where: { $0 == "experts" || $0 == "switch_mlp" }) else { return nil }
+      let prefix = String(name[..<parts[at].startIndex])
+      guard prefixes.contains(prefix) else { return nil }
+      let isStacked = parts[at] == "switch_mlp"
+      let rest = parts[(at + 1)...]
+      guard let first = rest.first else { return nil }
+      if !isStacked, let expert = Int(first), expert >= 0, String(expert) == first {
+        guard rest.count == 3, rest.last == "weight" else { return nil }
+        return (prefix, Part(expert: expert, name: String(rest[rest.startIndex + 1]), isStacked: false))
+      }
+      guard rest.count == 1 || (rest.count == 2 && rest.last == "weight") else { return nil }
+      return (prefix, Part(expert: nil, name: String(first), isStacked: isStacked))
+    }
+  }
+
+  let rule: ExpertRule
+  /// True once a tensor was refused, so that the rest is not reported missing as well.
+  var isBroken = false
+  private var filled: [ExpertRule.Role: [RowRun?]]
+  private var counts: [ExpertRule.Role: Int] = [:]
+  private var written: Set<ExpertRule.Role> = []
+
+  init(rule: ExpertRule) {
+    self.rule = rule
+    filled = [:]
+  }
+
+  /// Puts a matrix in its place; `false` when the place is taken.
+  mutating func fill(_ role: ExpertRule.Role, expert: Int, _ run: RowRun) -> Bool {
+    var runs = filled.removeValue(forKey: role) ?? [RowRun?](repeating: nil, count: rule.count)
+    defer { filled[role] = runs }
+    guard runs[expert] == nil else { return false }
+    runs[expert] = run
+    counts[role, default: 0] += 1
+    return true
+  }
+
+  /// The roles that became complete and are to be written now.
+  ///
+  /// The per-expert layout writes all three once the last matrix is there; the others each when it comes.
+  mutating func takeComplete(byExpert: Bool) -> [ExpertRule.Role] {
+    let complete = rule.order.filter { counts[$0] == rule.count && !written.contains($0) }
+    if byExpert, complete.count + written.count < rule.order.count { return [] }
+    written.formUnion(complete)
+    return complete
+  }
+
+  /// The runs of a role, in order of expert.
+  func runs(_ role: ExpertRule.Role) -> [RowRun] { (filled[role] ?? []).compactMap(\.self) }
+
+  /// The tensors that would complete the stack, in the per-expert layout or, if none was found, the fused one.
+  var missingNames: [String] {
+    if counts.isEmpty { return [rule.prefix + "experts (none of the known layouts)"] }
+    return rule.order.flatMap { role -> [String] in
+      let runs = filled[role] ?? [RowRun?](repeating: nil, count: rule.count)
+      let gaps = runs.indices.filter { runs[$0] == nil }
+      let name = rule.names[role] ?? role.rawValue
+      if gaps.count == rule.count { return [rule.prefix + "experts.*.\(name).weight"] }
+      return gaps.map { rule.prefix + "experts.\($0).\(name).weight" }
+    }
+  }
+}

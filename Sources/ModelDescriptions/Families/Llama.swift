@@ -1,0 +1,21 @@
+internal import TextTokenizers
+
+extension ModelFamily {
+  /// Llama 1 to 3, TinyLlama, SmolLM2 and plain Mistral: query and key rows reordered for adjacent rotary pairs.
+  static let llama = ModelFamily(
+    name: "llama",
+    architectures: ["LlamaForCausalLM", "LLaMAForCausalLM", "MistralForCausalLM", "LlamaModel"],
+    modelTypes: ["llama", "mistral"],
+    ggufArchitecture: "llama",
+    vocabularyStyle: .llama,
+    defaults: ["max_position_embeddings": .integer(2048), "rms_norm_eps": .number(1e-6)],
+    traits: Traits(
+      inputBias: .key("attention_bias"), outputBias: .key("attention_bias"), rotaryPairing: .adjacent),
+    blocks: { model in
+      [CommonTensors.outside(model)]
+        + (0..<model.layerCount).map { index in
+          let layer = CommonTensors(model, layer: index)
+          return BlockRules(rules: layer.layerNorms() + layer.attention() + layer.feedForward())
+        }
+    })
+}

@@ -1,0 +1,30 @@
+internal import TextTokenizers
+
+extension ModelFamily {
+  /// Mixtral: the llama architecture with routed experts.
+  static let mixtral = ModelFamily(
+    name: "mixtral",
+    architectures: ["MixtralForCausalLM"],
+    modelTypes: ["mixtral"],
+    ggufArchitecture: "llama",
+    vocabularyStyle: .llama,
+    defaults: [
+      "max_position_embeddings": .integer(131072), "num_key_value_heads": .integer(8),
+      "rms_norm_eps": .number(1e-5), "rope_theta": .number(1e6), "num_local_experts": .integer(8),
+      "num_experts_per_tok": .integer(2),
+    ],
+    traits: Traits(rotaryPairing: .adjacent, isMixture: true, expertWidthIsFeedForwardSize: true),
+    blocks: { model in
+      [CommonTensors.outside(model)]
+        + (0..<model.layerCount).map { index in
+          let layer = CommonTensors(model, layer: index)
+          var experts = layer.experts()
+          experts?.prefix = layer.source + "block_sparse_moe."
+          experts?.names = [.gate: "w1", .down: "w2", .up: "w3"]
+          experts?.order = [.gate, .down, .up]
+          return BlockRules(
+            rules: layer.layerNorms() + layer.attention() + layer.router("block_sparse_moe.gate.weight"),
+            experts: experts)
+        }
+    })
+}

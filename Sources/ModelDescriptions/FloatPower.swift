@@ -1,0 +1,8 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// `base` to the power `exponent`, computed in double precision and rounded to f32 once.
+func powered(_ base: Double, _ exponent: Float) -> Float { Float(pow(Double(Float(base)), Double(exponent))) }

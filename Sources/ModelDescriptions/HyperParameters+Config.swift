@@ -1,0 +1,126 @@
+internal import FileBytes
+internal import TextTokenizers
+
+extension HyperParameters {
+  /// Reads the hyper-parameters of a checkpoint.
+  ///
+  /// - Parameters:
+  ///   - config: The configuration; absent keys take the family's defaults.
+  ///   - family: The family, see ``ModelFamily/family(of:)``.
+  /// - Throws: ``DescriptionError`` with `invalidConfig` for impossible values, `notSupported` for variants that
+  ///   cannot be converted yet.
+  public init(config: ModelConfig, family: ModelFamily) throws {
+    let config = config.filled(with: family.defaults)
+    let traits = family.traits
+    layerCount = try config.integer("num_hidden_layers", in: 1...4096)
+    hiddenSize = try config.integer("hidden_size", in: 1...(1 << 20))
+    vocabularySize = try config.integer("vocab_size")
+    contextLength = try config.optionalInteger("max_position_embeddings")
+    feedForwardSize = try config.optionalInteger("intermediate_size", in: 0...(1 << 24))
+    tiedEmbeddings = try config.flag("tie_word_embeddings")
+    normEpsilon = try config.optionalNumber("rms_norm_eps") ?? 1e-6
+    normIsOffset = traits.normIsOffset
+    rotaryPairing = traits.rotaryPairing
+    if config["mlp_bias"] != nil { hasFeedForwardBias = try config.flag("mlp_bias") }
+
+    attention = try Self.attention(config, traits)
+    rope = try RopeParameters(config)
+    let defaultPart = traits.isHybrid ? 0.25 : 1
+    rotaryDimensions = Int(Double(attention.headDim) * (rope.partialFactor ?? defaultPart))
+    experts = traits.isMixture ? try Self.experts(config, family) : nil
+    linearAttention = traits.isHybrid ? try Self.linearAttention(config) : nil
+    fullAttentionInterval = try config.optionalInteger("full_attention_interval", in: 1...4096)
+    layerKinds = try Self.layerKinds(config, count: layerCount, isHybrid: traits.isHybrid)
+    if traits.isHybrid { fullAttentionInterval = fullAttentionInterval ?? 4 }
+  }
+
+  private static func attention(_ config: ModelConfig, _ traits: ModelFamily.Traits) throws -> Attention {
+    let heads = try config.integer("num_attention_heads", in: 1...(1 << 16))
+    let keyValueHeads = try config.optionalInteger("num_key_value_heads", in: 1...(1 << 16)) ?? heads
+    guard heads % keyValueHeads == 0 else {
+      throw config.invalid("num_key_value_heads", expected: "a divisor of num_attention_heads (\(heads))")
+    }
+    let hidden = try config.integer("hidden_size", in: 1...(1 << 20))
+    guard
+      let headDim = try config.optionalInteger("head_dim", in: 1...(1 << 16))
+        ?? (hidden % heads == 0 ? hidden / heads : nil)
+    else { throw config.invalid("num_attention_heads", expected: "a divisor of hidden_size (\(hidden))") }
+    if traits.rotaryPairing == .adjacent, headDim % 2 != 0 {
+      throw config.invalid("head_dim", expected: "an even number (\(headDim) dimensions cannot be paired)")
+    }
+    var attention = Attention(headCount: heads, keyValueHeadCount: keyValueHeads, headDim: headDim)
+    func has(_ rule: ModelFamily.BiasRule) throws -> Bool {
+      switch rule {
+      case .never: false
+      case .always: true
+      case .key(let key): try config.flag(key)
+      }
+    }
+    attention.hasInputBias = try has(traits.inputBias)
+    attention.hasOutputBias = try has(traits.outputBias)
+    attention.hasQueryKeyNorm = traits.hasQueryKeyNorm
+    attention.hasOutputGate = traits.hasOutputGate
+    return attention
+  }
+
+  private static func experts(_ config: ModelConfig, _ family: ModelFamily) throws -> Experts {
+    let countKey = config["num_local_experts"] != nil ? "num_local_experts" : "num_experts"
+    let count = try config.integer(countKey, in: 1...65536)
+    let used = try config.integer("num_experts_per_tok", in: 1...count)
+    let step = try config.optionalInteger("decoder_sparse_step") ?? 1
+    let denseLayers = config["mlp_only_layers"]?.elements ?? []
+    guard step == 1, denseLayers.isEmpty else {
+      throw DescriptionError(
+        .notSupported,
+        Fault(
+          file: config.file, subject: "decoder_sparse_step, mlp_only_layers",
+          expected: "experts in every layer (1 and an empty list)",
+          found: "\(step) and a list of \(denseLayers.count)",
+          remedy: "llama.cpp cannot load models of \(family.name) that mix dense and expert layers"))
+    }
+    let width = try config.integer(
+      family.traits.expertWidthIsFeedForwardSize ? "intermediate_size" : "moe_intermediate_size")
+    return Experts(
+      count: count, usedCount: used, width: width,
+      sharedWidth: family.traits.hasSharedExpert
+        ? try config.integer("shared_expert_intermediate_size") : nil,
+      normalizesTopK: family.traits.normalizesTopK == .always ? true : try config.flag("norm_topk_prob"))
+  }
+
+  private static func linearAttention(_ config: ModelConfig) throws -> LinearAttention {
+    let keyHeads = try config.integer("linear_num_key_heads", in: 1...(1 << 16))
+    let valueHeads = try config.integer("linear_num_value_heads", in: 1...(1 << 16))
+    guard valueHeads % keyHeads == 0 else {
+      throw config.invalid(
+        "linear_num_value_heads", expected: "a multiple of linear_num_key_heads (\(keyHeads))")
+    }
+    return LinearAttention(
+      keyHeadCount: keyHeads, valueHeadCount: valueHeads,
+      keyDim: try config.integer("linear_key_head_dim", in: 1...(1 << 16)),
+      valueDim: try config.integer("linear_value_head_dim", in: 1...(1 << 16)),
+      kernelLength: try config.integer("linear_conv_kernel_dim", in: 1...1024))
+  }
+
+  private static func layerKinds(_ config: ModelConfig, count: Int, isHybrid: Bool) throws -> [LayerKind] {
+    guard isHybrid else { return [LayerKind](repeating: .attention, count: count) }
+    if let names = try config.optionalStrings("layer_types") {
+      guard names.count == count else {
+        throw config.invalid("layer_types", expected: "\(count) entries, one for each of num_hidden_layers")
+      }
+      return try names.map { name in
+        switch name {
+        case "linear_attention": return .linearAttention
+        case "full_attention": return .attention
+        default:
+          throw DescriptionError(
+            .notSupported,
+            Fault(
+              file: config.file, subject: "layer_types", expected: "linear_attention or full_attention",
+              found: name))
+        }
+      }
+    }
+    let interval = try config.optionalInteger("full_attention_interval", in: 1...4096) ?? 4
+    return (0..<count).map { ($0 + 1) % interval == 0 ? .attention : .linearAttention }
+  }
+}

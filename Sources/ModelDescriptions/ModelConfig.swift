@@ -1,0 +1,126 @@
+internal import FileBytes
+public import TextTokenizers
+
+/// The configuration of a checkpoint, `config.json`, with typed access.
+///
+/// For models with several parts the values of `text_config` take precedence over those at the root. A key whose
+/// value is `null` counts as absent.
+public struct ModelConfig: Sendable {
+  /// The name that errors give.
+  public let file: String
+  /// The document as it is.
+  public let document: JSONValue
+  /// The values that count, including a family's defaults once ``filled(with:)`` was applied.
+  public private(set) var values: [String: JSONValue]
+
+  /// Takes a parsed document.
+  ///
+  /// - Throws: ``DescriptionError`` with `invalidConfig` when it is not an object.
+  public init(document: JSONValue, file: String) throws {
+    guard let root = document.members else {
+      throw DescriptionError(
+        .invalidConfig, Fault(file: file, expected: "a JSON object", found: document.summary))
+    }
+    self.file = file
+    self.document = document
+    values = root.filter { $0.value != .null }
+    for (key, value) in document["text_config"]?.members ?? [:] where value != .null { values[key] = value }
+  }
+
+  /// Parses the bytes of a file.
+  ///
+  /// - Throws: `TokenizerError` when it is not JSON, ``DescriptionError`` when it is not an object.
+  public init(parsing bytes: [UInt8], file: String = "config.json") throws {
+    try self.init(document: try JSONValue(parsing: bytes, file: file), file: file)
+  }
+
+  /// Reads a file.
+  ///
+  /// - Throws: `FileError`, `TokenizerError` or ``DescriptionError``.
+  public init(contentsOf path: String) throws {
+    try self.init(document: try JSONValue(contentsOf: path), file: path)
+  }
+
+  /// A copy in which absent keys have the values that the family's configuration class gives them.
+  public func filled(with defaults: [String: JSONValue]) -> ModelConfig {
+    var copy = self
+    copy.values.merge(defaults) { own, _ in own }
+    return copy
+  }
+
+  /// The first of `architectures`, that of the text part if it has its own.
+  public var architecture: String? {
+    let own = document["text_config"]?["architectures"]?.elements?.first?.text
+    return own ?? document["architectures"]?.elements?.first?.text
+  }
+
+  /// The `model_type` at the root.
+  public var modelType: String? { document["model_type"]?.text }
+
+  /// The value of `key`, `nil` when absent or `null`.
+  public subscript(key: String) -> JSONValue? { values[key] }
+
+  private func fault(_ key: String, expected: String, found: JSONValue?) -> DescriptionError {
+    DescriptionError(
+      .invalidConfig,
+      Fault(file: file, subject: key, expected: expected, found: found?.summary ?? "no such key"))
+  }
+
+  /// An error about the value of `key`.
+  public func invalid(_ key: String, expected: String) -> DescriptionError {
+    fault(key, expected: expected, found: values[key])
+  }
+
+  /// A whole number in `range`, or `nil` when the key is absent.
+  ///
+  /// - Throws: ``DescriptionError`` with `invalidConfig`.
+  public func optionalInteger(_ key: String, in range: ClosedRange<Int> = 0...(1 << 31)) throws -> Int? {
+    guard let value = values[key] else { return nil }
+    guard let number = value.integer, range.contains(number) else {
+      throw fault(
+        key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)", found: value)
+    }
+    return number
+  }
+
+  /// A whole number in `range`.
+  ///
+  /// - Throws: ``DescriptionError`` with `invalidConfig`, also when the key is absent.
+  public func integer(_ key: String, in range: ClosedRange<Int> = 1...(1 << 24)) throws -> Int {
+    guard let number = try optionalInteger(key, in: range) else {
+      throw fault(key, expected: "a whole number", found: nil)
+    }
+    return number
+  }
+
+  /// A number, or `nil` when the key is absent.
+  ///
+  /// - Throws: ``DescriptionError`` with `invalidConfig`.
+  public func optionalNumber(_ key: String) throws -> Double? {
+    guard let value = values[key] else { return nil }
+    guard let number = value.double, number.isFinite else {
+      throw fault(key, expected: "a number", found: value)
+    }
+    return number
+  }
+
+  /// A Boolean; `false` when the key is absent.
+  ///
+  /// - Throws: ``DescriptionError`` with `invalidConfig`.
+  public func flag(_ key: String) throws -> Bool {
+    guard let value = values[key] else { return false }
+    guard let flag = value.flag else { throw fault(key, expected: "true or false", found: value) }
+    return flag
+  }
+
+  /// A list of strings, or `nil` when the key is absent.
+  ///
+  /// - Throws: ``DescriptionError`` with `invalidConfig`.
+  public func optionalStrings(_ key: String) throws -> [String]? {
+    guard let value = values[key] else { return nil }
+    guard let elements = value.elements, case let texts = elements.compactMap(\.text),
+      texts.count == elements.count
+    else { throw fault(key, expected: "a list of strings", found: value) }
+    return texts
+  }
+}

@@ -1,0 +1,30 @@
+internal import TensorTypes
+
+/// The blocks that predict one token further (multi-token prediction), which follow the trunk.
+struct NextTokenTensors {
+  let model: HyperParameters
+
+  /// The blocks; those of the output are numbered on from the trunk.
+  func blocks(feedForward: (CommonTensors) -> [TensorRule]) -> [BlockRules] {
+    (0..<model.nextTokenLayerCount).map { index in
+      let common = CommonTensors(
+        model, source: "mtp.layers.\(index).", target: "blk.\(model.layerCount + index).")
+      var rules =
+        common.layerNorms(secondName: "post_attention_norm") + common.attention() + feedForward(common)
+      if index == 0 { rules += entrance() }
+      return BlockRules(rules: rules, experts: common.experts())
+    }
+  }
+
+  /// What joins the next token's embedding with the trunk's result.
+  private func entrance() -> [TensorRule] {
+    let common = CommonTensors(model, source: "mtp.", target: "blk.\(model.layerCount).nextn.")
+    let hidden = model.hiddenSize
+    return [
+      TensorRule("mtp.fc.weight", common.target + "eh_proj.weight", [hidden, 2 * hidden]),
+      common.norm("pre_fc_norm_embedding.weight", "enorm.weight", size: hidden),
+      common.norm("pre_fc_norm_hidden.weight", "hnorm.weight", size: hidden),
+      common.norm("norm.weight", "shared_head_norm.weight", size: hidden),
+    ]
+  }
+}

@@ -1,0 +1,58 @@
+/// Which checkpoint tensors count, and under which name.
+enum SourceNames {
+  /// What to do with a tensor.
+  enum Verdict: Equatable {
+    case use(String)
+    case skip(String)
+  }
+
+  /// Judges a name: prefixes of multimodal wrappers are removed, parts that are no text model are skipped.
+  static func judge(_ name: String) -> Verdict {
+    if isPlainLayerWeight(name.utf8) { return .use(name) }
+    if name.utf8.starts(with: wrapper.utf8) {
+      let inner = "model." + name.dropFirst(wrapper.count)
+      if isPlainLayerWeight(inner.utf8) { return .use(inner) }
+    }
+    if [".rotary_emb.inv_freq", ".attention.masked_bias", ".attention.bias"].contains(where: name.hasSuffix) {
+      return .skip("a constant that readers compute")
+    }
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    if parts.contains(where: { ["visual", "vision_tower", "vision_model"].contains($0) }) {
+      return .skip("part of the vision tower")
+    }
+    if parts.contains(where: { ["audio_tower", "audio_model", "multi_modal_projector"].contains($0) }) {
+      return .skip("part of another modality")
+    }
+    var kept = parts.filter { $0 != "language_model" && $0 != "text_model" }
+    if kept.count > 1, kept[0] == "model", kept[1] == "mtp" { kept.removeFirst() }
+    if let first = kept.first, ["layers", "embed_tokens", "norm"].contains(first) {
+      kept.insert("model", at: 0)
+    }
+    if kept.count > 1, kept[0] == "model", kept[1] == "lm_head" { kept.removeFirst() }
+    return .use(kept.joined(separator: "."))
+  }
+
+  /// The prefix of the text part of a multimodal checkpoint.
+  private static let wrapper = "model.language_model."
+
+  /// True for `model.layers.N….weight`, the form of nearly all names of large checkpoints, which needs no more care.
+  private static func isPlainLayerWeight(_ name: String.UTF8View) -> Bool {
+    guard name.starts(with: "model.layers.".utf8), name.count > 14 else { return false }
+    let digit = name[name.index(name.startIndex, offsetBy: 13)]
+    return (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) && name.last == UInt8(ascii: "t")
+  }
+
+  /// The number of next-token prediction layers among normalised names: one more than the highest index.
+  static func nextTokenLayerCount(in names: some Sequence<String>) -> Int {
+    var count = 0
+    for name in names where name.hasPrefix("mtp.") {
+      let parts = name.split(separator: ".", maxSplits: 3)
+      var index = 0
+      if parts.count > 2, parts[1] == "layers", let number = Int(parts[2]), number >= 0, number < 64 {
+        index = number
+      }
+      count = max(count, index + 1)
+    }
+    return count
+  }
+}

@@ -1,0 +1,213 @@
+internal import FileBytes
+internal import TensorTypes
+
+/// Matches a checkpoint's tensors with a family's rules and collects what does not match.
+struct TensorMapper {
+  private struct Entry {
+    var name: String
+    var index: Int
+    var tensor: SourceTensor
+  }
+
+  private let family: ModelFamily
+  private let model: HyperParameters
+  private let quantization: SourceQuantization
+  private let blocks: [BlockRules]
+  private var rules: [String: TensorRule] = [:]
+  private var stacks: [String: ExpertStack] = [:]
+  private var entries: [Entry] = []
+  private var scales: [String: Entry] = [:]
+  private var seen: Set<String> = []
+  private var problems: [TensorProblem] = []
+  private var outputs: [OutputTensor] = []
+  /// The sources that are left out.
+  var skipped: [CheckpointMap.SkippedTensor] = []
+
+  init(family: ModelFamily, model: HyperParameters, quantization: SourceQuantization) {
+    self.family = family
+    self.model = model
+    self.quantization = quantization
+    blocks = family.blocks(model)
+    for block in blocks {
+      for rule in block.rules { rules[rule.source] = rule }
+      if let experts = block.experts { stacks[experts.prefix] = ExpertStack(rule: experts) }
+    }
+  }
+
+  /// Notes a tensor under its normalised name; scales are set aside.
+  mutating func register(name: String, index: Int, _ tensor: SourceTensor) {
+    let entry = Entry(name: name, index: index, tensor: tensor)
+    if quantization.fp8Block != nil {
+      if name.hasSuffix("activation_scale") || name.hasSuffix(".k_scale") || name.hasSuffix(".v_scale") {
+        skipped.append(.init(name: tensor.name, reason: "a scale of activations"))
+        return
+      }
+      if name.hasSuffix("_scale_inv") {
+        if scales.updateValue(entry, forKey: String(name.dropLast("_scale_inv".count))) != nil {
+          problems.append(.duplicate(name: tensor.name))
+        }
+        return
+      }
+    }
+    guard seen.insert(name).inserted else {
+      problems.append(.duplicate(name: tensor.name))
+      return
+    }
+    entries.append(entry)
+  }
+
+  /// Maps what was registered.
+  mutating func finish(file: String) throws -> CheckpointMap {
+    if let factors = model.rope.llama3Factors(dimensions: model.attention.headDim),
+      family.ggufArchitecture == "llama"
+    {
+      outputs.append(
+        OutputTensor(
+          name: "rope_freqs.weight", ggmlShape: [factors.count], storage: .alwaysF32,
+          content: .values(factors)))
+    }
+    for entry in entries { map(entry) }
+    reportMissing()
+    for entry in scales.values.sorted(by: { $0.index < $1.index }) {
+      problems.append(.unknown(name: entry.tensor.name, nearest: nil))
+    }
+    guard problems.isEmpty else { throw mismatch(file: file) }
+    return CheckpointMap(
+      family: family, model: model, outputs: outputs, skipped: skipped, warnings: [],
+      isScaledFP8: quantization.fp8Block != nil, automaticType: automaticType)
+  }
+
+  private var automaticType: TensorType {
+    for entry in entries where entry.tensor.shape.count >= 2 {
+      if entry.tensor.elementType == .bf16 { return .bf16 }
+      if entry.tensor.elementType == .f16 { return .f16 }
+    }
+    return .f16
+  }
+
+  private mutating func map(_ entry: Entry) {
+    if let rule = rules[entry.name] {
+      guard checkStorage(entry) else { return }
+      guard rule.shapes.contains(entry.tensor.shape) else {
+        problems.append(.shape(name: entry.tensor.name, found: entry.tensor.shape, expected: rule.shapes[0]))
+        return
+      }
+      let scale = takeScale(of: entry)
+      for output in rule.outputs {
+        let runs = output.runs.map {
+          RowRun(source: entry.index, firstRow: $0.first, rowCount: $0.count, order: $0.order, scale: scale)
+        }
+        append(
+          output.name, output.ggmlShape,
+          TensorFeed(runs: runs, columns: output.columns, operation: output.operation))
+      }
+      return
+    }
+    guard let (prefix, part) = ExpertStack.Part.parse(entry.name, prefixes: stacks.keys),
+      let slots = stacks[prefix]?.rule.slots(of: part)
+    else {
+      problems.append(.unknown(name: entry.tensor.name, nearest: nearest(entry.name)))
+      return
+    }
+    guard checkStorage(entry) else {
+      stacks[prefix]?.isBroken = true
+      return
+    }
+    guard entry.tensor.shape == slots.shape else {
+      problems.append(.shape(name: entry.tensor.name, found: entry.tensor.shape, expected: slots.shape))
+      stacks[prefix]?.isBroken = true
+      return
+    }
+    let scale = takeScale(of: entry)
+    for slot in slots.runs {
+      let run = RowRun(source: entry.index, firstRow: slot.firstRow, rowCount: slot.rowCount, scale: scale)
+      if stacks[prefix]?.fill(slot.role, expert: slot.expert, run) == false {
+        problems.append(.duplicate(name: entry.tensor.name))
+      }
+    }
+    for role in stacks[prefix]?.takeComplete(byExpert: part.expert != nil) ?? [] { appendStack(prefix, role) }
+  }
+
+  private mutating func appendStack(_ prefix: String, _ role: ExpertRule.Role) {
+    guard let stack = stacks[prefix] else { return }
+    append(
+      stack.rule.output(role), stack.rule.matrix(role).reversed() + [stack.rule.count],
+      TensorFeed(runs: stack.runs(role)))
+  }
+
+  private mutating func append(_ name: String, _ shape: [Int], _ feed: TensorFeed) {
+    outputs.append(
+      OutputTensor(
+        name: name, ggmlShape: shape, storage: OutputTensor.storageRule(name: name, rank: shape.count),
+        content: .feed(feed)))
+  }
+
+  private mutating func checkStorage(_ entry: Entry) -> Bool {
+    switch entry.tensor.elementType {
+    case .f16, .bf16, .f32, .f64: return true
+    case .f8E4M3, .f8E5M2: return true
+    default:
+      problems.append(.elementType(name: entry.tensor.name, found: entry.tensor.elementType.rawValue))
+      return false
+    }
+  }
+
+  /// The scales of a weight, if it has any; checks their shape.
+  private mutating func takeScale(of entry: Entry) -> BlockScale? {
+    guard let block = quantization.fp8Block, let scale = scales.removeValue(forKey: entry.name) else {
+      return nil
+    }
+    let shape = entry.tensor.shape
+    guard let expected = quantization.scaleShape(of: shape) else {
+      problems.append(.unknown(name: scale.tensor.name, nearest: nil))
+      return nil
+    }
+    guard scale.tensor.shape == expected else {
+      problems.append(.shape(name: scale.tensor.name, found: scale.tensor.shape, expected: expected))
+      return nil
+    }
+    switch scale.tensor.elementType {
+    case .f32, .bf16, .f16: break
+    default:
+      problems.append(.elementType(name: scale.tensor.name, found: scale.tensor.elementType.rawValue))
+    }
+    return BlockScale(
+      source: scale.index, blockRows: block.rows, blockColumns: block.columns,
+      matrixRows: shape[shape.count - 2])
+  }
+
+  private mutating func reportMissing() {
+    for block in blocks {
+      for rule in block.rules where !rule.isOptional && !seen.contains(rule.source) {
+        problems.append(.missing(name: rule.source))
+      }
+      if let prefix = block.experts?.prefix, let stack = stacks[prefix], !stack.isBroken {
+        problems += stack.missingNames.map { .missing(name: $0) }
+      }
+    }
+  }
+
+  private func nearest(_ name: String) -> String? {
+    // A search over everything for each of very many names would take minutes.
+    guard problems.count < 16 else { return nil }
+    return NearestName.find(name, in: rules.keys.sorted())
+  }
+
+  private func mismatch(file: String) -> DescriptionError {
+    let shown = problems.prefix(40).map(\.summary)
+    let more = problems.count - shown.count
+    return DescriptionError(
+      .tensorMismatch,
+      Fault(
+        file: file, subject: "tensors of \(family.name)",
+        expected:
+          "the tensors of \(model.layerCount) layers"
+          + (model.nextTokenLayerCount > 0 ? " and \(model.nextTokenLayerCount) next-token block" : "")
+          + ", hidden size \(model.hiddenSize)",
+        found: "\(problems.count) problem\(problems.count == 1 ? "" : "s"):\n  "
+          + shown.joined(separator: "\n  ")
+          + (more > 0 ? "\n  and \(more) more" : ""),
+        remedy: "check that config.json belongs to these shards and that all shards are there"),
+      problems: problems)
+  }
+}

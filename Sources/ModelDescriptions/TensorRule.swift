@@ -1,0 +1,120 @@
+internal import TensorTypes
+
+/// What one checkpoint tensor must look like and what it becomes.
+struct TensorRule: Sendable {
+  /// The name after prefixes are removed.
+  var source: String
+  /// The row-major shapes that are accepted; they have the same values in the same order.
+  var shapes: [[Int]]
+  /// Whether a checkpoint may lack it.
+  var isOptional = false
+  /// The tensors it becomes, in order.
+  var outputs: [RuleOutput]
+
+  /// A tensor that becomes one output with the same values.
+  init(
+    _ source: String, _ target: String, _ shape: [Int], operation: ValueOperation = .identity,
+    columns: ColumnOrder = .identity, optional: Bool = false
+  ) {
+    self.source = source
+    shapes = [shape]
+    isOptional = optional
+    outputs = [
+      RuleOutput(
+        target, ggmlShape: shape.reversed(), runs: [.init(0, shape.dropLast().reduce(1, *))],
+        columns: columns,
+        operation: operation)
+    ]
+  }
+
+  /// A tensor with outputs of its own making.
+  init(_ source: String, shapes: [[Int]], optional: Bool = false, outputs: [RuleOutput]) {
+    self.source = source
+    self.shapes = shapes
+    isOptional = optional
+    self.outputs = outputs
+  }
+}
+
+/// One output of a rule: rows of the source tensor, in terms of output rows.
+struct RuleOutput: Sendable {
+  /// Consecutive source rows.
+  struct Rows: Sendable {
+    var first: Int
+    var count: Int
+    var order: RowOrder
+
+    init(_ first: Int, _ count: Int, order: RowOrder = .identity) {
+      self.first = first
+      self.count = count
+      self.order = order
+    }
+  }
+
+  var name: String
+  var ggmlShape: [Int]
+  var runs: [Rows]
+  var columns: ColumnOrder
+  var operation: ValueOperation
+
+  init(
+    _ name: String, ggmlShape: [Int], runs: [Rows], columns: ColumnOrder = .identity,
+    operation: ValueOperation = .identity
+  ) {
+    self.name = name
+    self.ggmlShape = ggmlShape
+    self.runs = runs
+    self.columns = columns
+    self.operation = operation
+  }
+}
+
+/// The routed experts of a block, which checkpoints store in one of three layouts.
+///
+/// - per expert: `…experts.7.gate_proj.weight` `[width, hidden]` and so on;
+/// - fused: `…experts.gate_up_proj` `[count, 2 * width, hidden]`, gate rows first, and `…experts.down_proj`
+///   `[count, hidden, width]`, with or without `.weight`;
+/// - stacked (MLX): `…switch_mlp.gate_proj.weight` `[count, width, hidden]` and so on.
+struct ExpertRule: Sendable {
+  /// The three matrices of an expert.
+  enum Role: String, CaseIterable, Sendable {
+    case gate, up, down
+  }
+
+  /// The part of the names before `experts.` or `switch_mlp.`.
+  var prefix: String
+  /// The part of the outputs' names before `ffn_gate_exps.weight`.
+  var target: String
+  /// The name of each role's matrix.
+  var names: [Role: String]
+  /// The order in which the outputs of the per-expert layout are written.
+  var order: [Role]
+  var count: Int
+  var width: Int
+  var hidden: Int
+
+  /// The row-major shape of one expert's matrix.
+  func matrix(_ role: Role) -> [Int] { role == .down ? [hidden, width] : [width, hidden] }
+
+  /// The name of the stack of all experts' matrices.
+  func output(_ role: Role) -> String { target + "ffn_\(role.rawValue)_exps.weight" }
+}
+
+/// The tensors of one block, or of the part outside all blocks.
+struct BlockRules: Sendable {
+  var rules: [TensorRule]
+  var experts: ExpertRule?
+}
+
+extension OutputTensor {
+  /// Whether a converted tensor is always stored as f32: vectors, norms, anything but weights, and the matrices
+  /// of the routers and short convolutions.
+  static func storageRule(name: String, rank: Int) -> StorageRule {
+    let isSmall =
+      rank <= 1 || name.hasSuffix("_norm.weight") || !name.hasSuffix(".weight")
+      || ["ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight", "ssm_conv1d.weight"].contains {
+        name.hasPrefix("blk.") && name.hasSuffix("." + $0)
+      }
+    return isSmall ? .alwaysF32 : .requested
+  }
+}

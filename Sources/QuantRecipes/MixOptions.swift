@@ -1,0 +1,88 @@
+public import TensorTypes
+
+/// What the user asked for on top of a stock mix.
+public struct MixOptions: Hashable, Sendable {
+  /// Every quantizable tensor gets the default type; the mixture rules are skipped.
+  public var pure = false
+  /// `output.weight` keeps its type.
+  public var leaveOutputTensor = false
+  /// The type of `output.weight`, and of a tied embedding unless ``tokenEmbeddingType`` is set.
+  public var outputTensorType: TensorType?
+  /// The type of `token_embd.weight` and `per_layer_token_embd.weight`.
+  public var tokenEmbeddingType: TensorType?
+  /// Types by name, first match first.
+  public var tensorTypeRules: [TensorTypeRule] = []
+  /// An importance matrix with at least one entry is given; a few rules depend on it, whatever it covers.
+  public var importanceSupplied = false
+  /// Sources that already are quantized may be quantized to another type.
+  public var allowRequantize = false
+  /// Tensors are processed in the order given (by shard and offset, for `--keep-split`) and not sorted by name.
+  public var keepsGivenOrder = false
+
+  /// Creates options; all off.
+  public init() {}
+}
+
+/// A tensor that needs a type.
+public struct MixTensor: Hashable, Sendable {
+  /// The GGUF name that it has in the output.
+  public var name: String
+  /// The shape in GGUF order, fastest dimension first; one to four dimensions.
+  public var ggmlShape: [Int]
+  /// The type it has in the source: for a checkpoint, the type it would have in a 16-bit GGUF.
+  public var type: TensorType
+
+  /// Creates a description.
+  public init(name: String, ggmlShape: [Int], type: TensorType) {
+    self.name = name
+    self.ggmlShape = ggmlShape
+    self.type = type
+  }
+}
+
+/// What decided the type of a tensor.
+public enum DecisionReason: Hashable, Sendable {
+  /// It is never quantized, or was asked to be left alone.
+  case notQuantizable(KeepReason)
+  /// `--token-embedding-type`.
+  case tokenEmbeddingOption
+  /// `--output-tensor-type`.
+  case outputOption
+  /// The rule with this index in ``MixOptions/tensorTypeRules``.
+  case rule(Int)
+  /// The default type of the mix.
+  case mixDefault
+  /// A rule of the stock mix; the text says which.
+  case mixture(String)
+}
+
+/// The type of one tensor and how it came about.
+public struct TypeDecision: Hashable, Sendable {
+  /// The type in the output.
+  public var type: TensorType
+  /// What decided it.
+  public var reason: DecisionReason
+  /// The type that was meant, when the row length does not allow it; `type` is the substitute.
+  public var fallbackFrom: TensorType?
+  /// The type is useless without importance data for this tensor.
+  public var importanceRequired: Bool
+
+  /// Creates a decision.
+  public init(
+    type: TensorType, reason: DecisionReason, fallbackFrom: TensorType? = nil,
+    importanceRequired: Bool = false
+  ) {
+    self.type = type
+    self.reason = reason
+    self.fallbackFrom = fallbackFrom
+    self.importanceRequired = importanceRequired
+  }
+}
+
+/// Something about the rules that the user may not have meant, short of an error.
+public enum MixNote: Hashable, Sendable {
+  /// All tensors that the rule matches are never quantized.
+  case ruleMatchesOnlyKept(rule: Int, tensors: [String])
+  /// All quantizable tensors that the rule matches were decided by earlier rules.
+  case ruleShadowed(rule: Int, by: [Int])
+}

@@ -1,0 +1,73 @@
+internal import FileBytes
+public import TensorTypes
+
+/// A rule that gives all tensors whose name contains a match of a pattern one type.
+///
+/// The pattern is an ECMAScript regular expression as llama-quantize takes it: lower-cased first (so `\D`
+/// becomes `\d`, and a name with capitals can only be matched by other means), then searched for anywhere
+/// in the name. Constructs that the C++ library lacks or reads differently are refused, see `RulePattern`.
+public struct TensorTypeRule: Hashable, Sendable {
+  /// The pattern as typed.
+  public let pattern: String
+  /// The type for tensors that match.
+  public let type: TensorType
+  /// The compiled pattern.
+  let compiled: RulePattern
+
+  /// Compiles a rule.
+  ///
+  /// - Throws: ``RecipeError`` with `badPattern` or `patternNotSupported`.
+  public init(pattern: String, type: TensorType) throws {
+    self.pattern = pattern
+    self.type = type
+    compiled = try RulePattern(pattern)
+  }
+
+  /// Parses `PATTERN=TYPE`; the first equals sign divides.
+  ///
+  /// - Throws: ``RecipeError`` with `malformedRule`, `unknownType`, `badPattern` or `patternNotSupported`.
+  public init(parsing text: String) throws {
+    guard let equals = text.firstIndex(of: "="), equals != text.startIndex,
+      text.index(after: equals) != text.endIndex
+    else {
+      throw RecipeError(
+        .malformedRule,
+        Fault(subject: text, expected: "PATTERN=TYPE, such as ffn_down_exps=q6_K", found: "\"\(text)\""))
+    }
+    try self.init(
+      pattern: String(text[..<equals]),
+      type: Self.tensorType(named: String(text[text.index(after: equals)...])))
+  }
+
+  /// Parses the content of a rule file: rules separated by spaces, tabs or line ends.
+  ///
+  /// - Throws: ``RecipeError`` as ``init(parsing:)``, with `file` in the message.
+  public static func parseFile(_ content: String, file: String) throws -> [TensorTypeRule] {
+    try content.split(whereSeparator: { $0.isASCII && $0.isWhitespace }).map { entry in
+      do {
+        return try TensorTypeRule(parsing: String(entry))
+      } catch var error as RecipeError {
+        error.fault.file = file
+        throw error
+      }
+    }
+  }
+
+  /// Finds a type for a flag such as `--output-tensor-type`.
+  ///
+  /// - Throws: ``RecipeError`` with `unknownType`, naming the nearest type.
+  public static func tensorType(named name: String) throws -> TensorType {
+    if let type = TensorType(name: name) { return type }
+    let names = TensorType.allCases.map(\.name)
+    let near = nearestNames(to: name.lowercased(), among: names.map { $0.lowercased() }, count: 1, limit: 2)
+    let suggestion = near.first.flatMap { TensorType(name: $0) }
+    throw RecipeError(
+      .unknownType,
+      Fault(
+        subject: name, expected: "one of " + names.joined(separator: ", "), found: "\"\(name)\"",
+        remedy: suggestion.map { "did you mean \($0.name)?" } ?? ""))
+  }
+
+  /// True when the pattern occurs in `name`.
+  public func matches(_ name: String) -> Bool { compiled.occurs(in: name) }
+}

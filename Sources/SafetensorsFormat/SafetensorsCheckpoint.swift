@@ -1,0 +1,119 @@
+public import FileBytes
+public import TensorTypes
+
+/// A tensor of a checkpoint and where its bytes are.
+public struct CheckpointTensor: Hashable, Sendable {
+  /// Name, element type and shape.
+  public var tensor: SourceTensor
+  /// The index of the shard in ``SafetensorsCheckpoint/shards``.
+  public var shard: Int
+  /// The first byte in the shard; for a compressed shard, in its decompressed form.
+  public var byteOffset: Int
+  /// The size in bytes.
+  public var byteCount: Int
+
+  /// Creates a description.
+  public init(tensor: SourceTensor, shard: Int, byteOffset: Int, byteCount: Int) {
+    self.tensor = tensor
+    self.shard = shard
+    self.byteOffset = byteOffset
+    self.byteCount = byteCount
+  }
+}
+
+/// A file of a checkpoint.
+public struct CheckpointShard: Hashable, Sendable {
+  /// The name, without a `.zst` ending.
+  public var name: String
+  /// Where the file is, with the `.zst` ending if it has one.
+  public var path: String
+  /// The size in bytes, decompressed, as the header demands it.
+  public var byteCount: Int
+  /// The size of the file on disk.
+  public var storedByteCount: Int
+  /// True for a zstd-compressed file.
+  public var isCompressed: Bool
+  /// XXH64 (seed 0) of the length bytes and the header.
+  public var headerHash: UInt64
+  /// The modification time in nanoseconds since 1970.
+  public var modificationTime: Int64
+}
+
+/// The tensors of a checkpoint folder, from headers alone.
+///
+/// A folder holds `model.safetensors.index.json` with the shards it names, or one
+/// `model.safetensors`, or a complete set of `model-0000X-of-0000Y.safetensors`. Each
+/// shard may be present as `NAME.zst` instead. The set of tensors in the shards must be
+/// exactly the set in the index.
+public struct SafetensorsCheckpoint: Sendable {
+  /// Opens a compressed file for reading from its start.
+  public typealias Decompressor = (_ path: String) throws -> any ByteStream
+
+  /// The folder as given.
+  public let folder: String
+  /// The tensors by shard, then by position in the shard.
+  public let tensors: [CheckpointTensor]
+  /// The shards, sorted by name.
+  public let shards: [CheckpointShard]
+  /// The strings under `__metadata__` of the first shard.
+  public let metadata: [String: String]
+  /// What is wrong without being an error, such as a `total_size` that does not add up.
+  public let warnings: [Fault]
+  /// Where each tensor is in ``tensors``.
+  private let positions: [String: Int]
+
+  /// Reads and checks all headers of a checkpoint folder.
+  ///
+  /// - Parameters:
+  ///   - folder: The path of the folder.
+  ///   - requireData: False for folders whose shards may end right after their headers, which is enough to plan.
+  ///   - decompressor: Opens `.zst` shards; without one such shards are refused.
+  /// - Throws: ``SafetensorsError`` for what is wrong with the files (all missing or short shards in one error),
+  ///   `FileError` when one cannot be read, and what `decompressor` throws.
+  public init(folder: String, requireData: Bool = true, decompressor: Decompressor? = nil) throws {
+    let discovery = ShardDiscovery(folder: folder)
+    var index: SafetensorsIndex?
+    let found: [FoundShard]
+    let indexPath = discovery.path(SafetensorsIndex.fileName)
+    if discovery.isFile(indexPath) {
+      let parsed = try Self.readIndex(indexPath)
+      found = try discovery.find(all: parsed.shardNames)
+      index = parsed
+    } else {
+      found = try discovery.findWithoutIndex()
+    }
+
+    var assembly = CheckpointAssembly(index: index, indexPath: indexPath)
+    for shard in found {
+      try assembly.add(shard, requireData: requireData, decompressor: decompressor)
+    }
+    try assembly.finish()
+    self.folder = folder
+    tensors = assembly.tensors
+    shards = assembly.shards
+    metadata = assembly.metadata
+    warnings = assembly.warnings
+    positions = assembly.positions
+  }
+
+  /// The tensor called `name`.
+  public func tensor(_ name: String) -> CheckpointTensor? { positions[name].map { tensors[$0] } }
+
+  /// The position of `name` in ``tensors``.
+  public func position(of name: String) -> Int? { positions[name] }
+
+  /// The sum of all tensor bytes.
+  public var tensorByteCount: Int { tensors.reduce(0) { $0 &+ $1.byteCount } }
+
+  private static func readIndex(_ path: String) throws -> SafetensorsIndex {
+    let file = try ReadableFile(path: path)
+    guard file.byteCount <= SafetensorsIndex.maximumByteCount else {
+      throw SafetensorsError(
+        .badIndex,
+        Fault(
+          file: path, expected: "an index of at most \(SafetensorsIndex.maximumByteCount) bytes",
+          found: "\(file.byteCount)"))
+    }
+    return try SafetensorsIndex(parsing: try file.bytes(at: 0, count: file.byteCount), file: path)
+  }
+}

@@ -1,0 +1,132 @@
+internal import FileBytes
+
+/// The parts of a Hugging Face `tokenizer.json` that matter for a GGUF vocabulary.
+///
+/// Token texts are kept scalar for scalar: two tokens that are canonically equal in
+/// Unicode (a letter with an accent, composed and decomposed) stay two tokens.
+public struct TokenizerFile: Sendable {
+  /// A token that is matched in text before anything is split.
+  public struct AddedToken: Hashable, Sendable {
+    /// The row of the embedding.
+    public var id: Int
+    /// The text.
+    public var content: String
+    /// True for control tokens, which no plain text produces.
+    public var special: Bool
+
+    /// Creates an added token.
+    public init(id: Int, content: String, special: Bool) {
+      self.id = id
+      self.content = content
+      self.special = special
+    }
+  }
+
+  /// The kind of model, such as `BPE`, `Unigram`, `WordPiece`; empty when the file does not say.
+  public var modelType = ""
+  /// Whether the model falls back to tokens for single bytes; `nil` when the file does not say.
+  public var byteFallback: Bool?
+  /// Whether whole-word vocabulary hits bypass the merges; `nil` when the file does not say.
+  public var ignoreMerges: Bool?
+  /// The base vocabulary in file order: the text of a token and its id.
+  public var vocabulary: [(text: String, id: Int)] = []
+  /// The merges in order of rank, as "left right"; a space inside a part is written U+0120.
+  public var merges: [String] = []
+  /// The added tokens in file order.
+  public var addedTokens: [AddedToken] = []
+  /// The value of `pre_tokenizer`.
+  public var preTokenizer: JSONValue = .null
+  /// The value of `post_processor`.
+  public var postProcessor: JSONValue = .null
+  /// The value of `normalizer`.
+  public var normalizer: JSONValue = .null
+  /// The value of `decoder`.
+  public var decoder: JSONValue = .null
+
+  /// Larger files are refused; the largest real ones have about 35 MB.
+  public static let sizeLimit = 1 << 29
+
+  /// Reads a file.
+  ///
+  /// - Throws: `FileError` when it cannot be read, ``TokenizerError`` when it is not a tokenizer.
+  /// - Complexity: O(bytes); 18 MB take about 0.4 s of processor time in a release build.
+  public init(contentsOf path: String) throws {
+    try self.init(parsing: try readWholeFile(path, limit: Self.sizeLimit), file: path)
+  }
+
+  /// Parses the bytes of a file.
+  ///
+  /// - Throws: ``TokenizerError`` with `malformedJSON` or `invalidValue`.
+  public init(parsing bytes: [UInt8], file: String) throws {
+    try bytes.withUnsafeBytes { buffer in
+      var scanner = JSONScanner(buffer, file: file)
+      try scanner.forEachMember { key, scanner in
+        switch key {
+        case "model": try readModel(&scanner)
+        case "added_tokens": try readAddedTokens(&scanner)
+        case "pre_tokenizer": preTokenizer = try scanner.value()
+        case "post_processor": postProcessor = try scanner.value()
+        case "normalizer": normalizer = try scanner.value()
+        case "decoder": decoder = try scanner.value()
+        default: _ = try scanner.skipValue()
+        }
+      }
+      try scanner.finish()
+    }
+  }
+
+  private mutating func readModel(_ scanner: inout JSONScanner) throws {
+    try scanner.forEachMember { key, scanner in
+      switch key {
+      case "type": modelType = try scanner.value().text ?? ""
+      case "byte_fallback": byteFallback = try scanner.value().flag
+      case "ignore_merges": ignoreMerges = try scanner.value().flag
+      case "vocab" where try scanner.peek() == UInt8(ascii: "{"):
+        try scanner.forEachMember { text, scanner in
+          vocabulary.append((text, try scanner.count()))
+        }
+      case "merges" where try scanner.peek() == UInt8(ascii: "["):
+        try scanner.forEachElement { scanner in merges.append(try Self.merge(&scanner)) }
+      default: _ = try scanner.skipValue()
+      }
+    }
+  }
+
+  /// One merge, either "left right" or ["left", "right"].
+  private static func merge(_ scanner: inout JSONScanner) throws -> String {
+    if try scanner.peek() == UInt8(ascii: "\"") { return try scanner.string() }
+    var parts: [String] = []
+    try scanner.forEachElement { scanner in parts.append(try scanner.string()) }
+    guard parts.count == 2 else { throw scanner.failure(expected: "a merge of two parts before this") }
+    return parts.map { part in
+      // The separator must stay unique, so a space inside a part takes its byte-level letter.
+      part.utf8.contains(0x20)
+        ? String(String.UnicodeScalarView(part.unicodeScalars.map { $0 == " " ? "\u{120}" : $0 })) : part
+    }.joined(separator: " ")
+  }
+
+  private mutating func readAddedTokens(_ scanner: inout JSONScanner) throws {
+    guard try scanner.peek() == UInt8(ascii: "[") else {
+      _ = try scanner.skipValue()
+      return
+    }
+    try scanner.forEachElement { scanner in
+      var token = AddedToken(id: -1, content: "", special: false)
+      try scanner.forEachMember { key, scanner in
+        switch key {
+        case "id": token.id = try scanner.count()
+        case "content": token.content = try scanner.string()
+        case "special": token.special = try scanner.value().flag ?? false
+        default: _ = try scanner.skipValue()
+        }
+      }
+      guard token.id >= 0 else { throw scanner.failure(expected: "an added token with an id before this") }
+      addedTokens.append(token)
+    }
+  }
+
+  /// The id of the first added token with this text, compared scalar by scalar.
+  public func addedTokenID(_ content: String) -> Int? {
+    addedTokens.first { $0.content.utf8.elementsEqual(content.utf8) }?.id
+  }
+}

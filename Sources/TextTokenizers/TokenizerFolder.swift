@@ -1,0 +1,54 @@
+internal import FileBytes
+internal import Foundation
+
+/// The tokenizer files of a checkpoint folder, read once.
+public struct TokenizerFolder: Sendable {
+  /// The folder.
+  public let folder: String
+  /// `tokenizer.json`, if it is there.
+  public let tokenizer: TokenizerFile?
+  /// `tokenizer_config.json`, if it is there.
+  public let tokenizerConfig: JSONValue?
+  /// `config.json`, if it is there.
+  public let modelConfig: JSONValue?
+
+  /// Reads the files.
+  ///
+  /// - Throws: `FileError` or ``TokenizerError`` for files that are there and cannot be read.
+  public init(_ folder: String) throws {
+    self.folder = folder
+    func json(_ name: String) throws -> JSONValue? {
+      let path = Self.join(folder, name)
+      return fileExists(path) ? try JSONValue(contentsOf: path) : nil
+    }
+    let path = Self.join(folder, "tokenizer.json")
+    tokenizer = fileExists(path) ? try TokenizerFile(contentsOf: path) : nil
+    tokenizerConfig = try json("tokenizer_config.json")
+    modelConfig = try json("config.json")
+  }
+
+  /// The path of a file in the folder.
+  public func path(_ name: String) -> String { Self.join(folder, name) }
+
+  private static func join(_ folder: String, _ name: String) -> String {
+    folder.isEmpty ? name : folder.hasSuffix("/") ? folder + name : folder + "/" + name
+  }
+
+  /// The text of a UTF-8 file of at most 16 MB, line ends normalised to line feeds.
+  static func text(of path: String) throws -> String {
+    let bytes = try readWholeFile(path, limit: 16 << 20)
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw TokenizerError(.invalidValue, Fault(file: path, expected: "UTF-8 text", found: "other bytes"))
+    }
+    return text.replacingOccurrences(of: "\r\n", with: "\n").replacingOccurrences(of: "\r", with: "\n")
+  }
+
+  /// The named templates under `additional_chat_templates`, sorted by name.
+  func additionalTemplates() throws -> [(name: String, template: String)] {
+    let extra = path("additional_chat_templates")
+    guard let names = try? FileManager.default.contentsOfDirectory(atPath: extra) else { return [] }
+    return try names.filter { $0.hasSuffix(".jinja") }.sorted().map { name in
+      (String(name.dropLast(6)), try Self.text(of: extra + "/" + name))
+    }
+  }
+}

@@ -1,0 +1,220 @@
+internal import FileBytes
+internal import TensorTypes
+
+/// The tokens of a model before they become metadata.
+struct Vocabulary {
+  var model: String
+  var pre: String
+  var tokens: [String]
+  var scores: [Float]?
+  var types: [Int32]
+  var merges: [String] = []
+
+  var entries: [MetadataEntry] {
+    var result = [
+      MetadataEntry("tokenizer.ggml.model", .string(model)),
+      MetadataEntry("tokenizer.ggml.pre", .string(pre)),
+      MetadataEntry("tokenizer.ggml.tokens", .array(.string(tokens))),
+    ]
+    if let scores { result.append(MetadataEntry("tokenizer.ggml.scores", .array(.float32(scores)))) }
+    result.append(MetadataEntry("tokenizer.ggml.token_type", .array(.int32(types))))
+    if !merges.isEmpty { result.append(MetadataEntry("tokenizer.ggml.merges", .array(.string(merges)))) }
+    return result
+  }
+
+  private typealias TokenType = VocabularyMetadata.TokenType
+
+  /// Byte-level byte pairs.
+  static func bytePairs(_ files: TokenizerFolder, size: Int?, preOverride: String?) throws -> Vocabulary {
+    let path = files.path("tokenizer.json")
+    guard let tokenizer = files.tokenizer else {
+      throw TokenizerError(
+        .noTokenizer,
+        Fault(
+          file: files.folder,
+          expected: "tokenizer.json (or tokenizer.model in families that use SentencePiece)",
+          found: "neither", remedy: "copy the tokenizer files of the model into the folder"))
+    }
+    guard tokenizer.modelType == "BPE" || tokenizer.modelType.isEmpty, !tokenizer.vocabulary.isEmpty else {
+      throw TokenizerError(
+        .notSupported,
+        Fault(
+          file: path, subject: "model", expected: "a byte-pair vocabulary (BPE)",
+          found: "\(tokenizer.modelType) with \(tokenizer.vocabulary.count) tokens"))
+    }
+    let added = try files.allAddedTokens()
+    let count = try checkedSize(tokenizer, added, size: size, file: path)
+    var tokens = [String?](repeating: nil, count: count)
+    var types = [Int32](repeating: TokenType.unused.rawValue, count: count)
+    for (text, id) in tokenizer.vocabulary {
+      tokens[id] = text
+      types[id] = TokenType.normal.rawValue
+    }
+    for token in added {
+      let isControl = token.special || looksSpecial(token.content)
+      types[token.id] = (isControl ? TokenType.control : .userDefined).rawValue
+      tokens[token.id] = isControl ? token.content : withPlainSpaces(token.content)
+    }
+    let pre = try preOverride ?? PreTokenizer(tokenizer.preTokenizer).name(in: tokenizer, file: path)
+    return Vocabulary(
+      model: "gpt2", pre: pre, tokens: tokens.enumerated().map { $1 ?? "[PAD\($0)]" }, types: types,
+      merges: try merges(of: tokenizer, files))
+  }
+
+  /// The number of rows, once it is known that every id is below it.
+  private static func checkedSize(
+    _ tokenizer: TokenizerFile, _ added: [TokenizerFile.AddedToken], size: Int?, file: String
+  ) throws -> Int {
+    let highest = max(tokenizer.vocabulary.map(\.id).max() ?? 0, added.map(\.id).max() ?? 0)
+    let count = size ?? highest + 1
+    guard highest < count, count <= VocabularyMetadata.tokenLimit else {
+      throw TokenizerError(
+        .invalidValue,
+        Fault(
+          file: file, subject: "token ids", expected: "below the vocabulary size \(count)",
+          found: "id \(highest)", remedy: "the tokenizer belongs to another model than config.json"))
+    }
+    return count
+  }
+
+  /// The merges of `tokenizer.json`, else those of `merges.txt`.
+  private static func merges(of tokenizer: TokenizerFile, _ files: TokenizerFolder) throws -> [String] {
+    let path = files.path("merges.txt")
+    guard tokenizer.merges.isEmpty, fileExists(path) else { return tokenizer.merges }
+    let lines = try TokenizerFolder.text(of: path).split(separator: "\n", omittingEmptySubsequences: false)
+    return lines.enumerated().compactMap { index, line in
+      if index == 0, line.hasPrefix("#") { return nil }
+      let parts = line.split(whereSeparator: \.isWhitespace)
+      return parts.count == 2 ? parts.joined(separator: " ") : nil
+    }
+  }
+
+  /// SentencePiece.
+  static func sentencePiece(_ files: TokenizerFolder, size: Int?) throws -> Vocabulary {
+    let path = files.path("tokenizer.model")
+    let model = try SentencePieceModel(contentsOf: path)
+    let count = size ?? model.pieces.count
+    var tokens = (0..<count).map { "[PAD\($0)]" }
+    var scores = [Float](repeating: -10000, count: count)
+    var types = [Int32](repeating: TokenType.unused.rawValue, count: count)
+    for (id, piece) in model.pieces.prefix(count).enumerated() {
+      tokens[id] = piece.text
+      scores[id] = piece.score
+      // User-defined pieces count as normal here, as in llama.cpp's converter.
+      types[id] = piece.type == .userDefined ? TokenType.normal.rawValue : piece.type.rawValue
+    }
+    let addedPath = files.path("added_tokens.json")
+    if fileExists(addedPath) {
+      for (text, value) in try JSONValue(contentsOf: addedPath).members ?? [:] {
+        guard let id = value.integer, id >= 0, id < count else { continue }
+        tokens[id] = text
+        scores[id] = -1000
+        types[id] = TokenType.userDefined.rawValue
+      }
+    }
+    for token in try files.configuredAddedTokens() where token.id < count {
+      let isControl = token.special || looksSpecial(token.content)
+      types[token.id] = (isControl ? TokenType.control : .userDefined).rawValue
+      tokens[token.id] = isControl ? token.content : withPlainSpaces(token.content)
+      scores[token.id] = -1000
+    }
+    return Vocabulary(model: "llama", pre: "default", tokens: tokens, scores: scores, types: types)
+  }
+
+  /// Byte pairs with byte fallback, the form in which Llama 2 vocabularies come without `tokenizer.model`.
+  static func byteFallback(_ files: TokenizerFolder, _ tokenizer: TokenizerFile) throws -> Vocabulary {
+    let added = try files.allAddedTokens()
+    let baseCount = tokenizer.vocabulary.count
+    var texts = [String?](repeating: nil, count: baseCount)
+    for (text, id) in tokenizer.vocabulary where id < baseCount { texts[id] = text }
+    if let gap = texts.firstIndex(of: nil) {
+      throw TokenizerError(
+        .invalidValue,
+        Fault(
+          file: files.path("tokenizer.json"), subject: "model.vocab", expected: "ids 0 to \(baseCount - 1)",
+          found: "no token with id \(gap)"))
+    }
+    let special = files.namedSpecialTokens(inVocabularyOf: tokenizer)
+    var tokens = texts.compactMap(\.self)
+    var types = tokens.map { text -> Int32 in
+      if isByteToken(text) { return TokenType.byte.rawValue }
+      return (special.contains(Array(text.utf8)) ? TokenType.control : .normal).rawValue
+    }
+    for token in added.sorted(by: { $0.id < $1.id }) where token.id >= baseCount {
+      tokens.append(token.content)
+      types.append((special.contains(Array(token.content.utf8)) ? TokenType.control : .userDefined).rawValue)
+    }
+    // Every score is the same, as in llama.cpp's converter: the file has no scores.
+    let scores = [Float](repeating: -1000, count: tokens.count)
+    return Vocabulary(model: "llama", pre: "default", tokens: tokens, scores: scores, types: types)
+  }
+
+  /// True for texts that are control tokens although their flags may say otherwise.
+  static func looksSpecial(_ text: String) -> Bool {
+    if ["<pad>", "<mask>", "<2mass>", "[@BOS@]"].contains(text) { return true }
+    let utf8 = text.utf8
+    func framed(_ start: String, _ end: String) -> Bool {
+      utf8.starts(with: start.utf8) && utf8.reversed().starts(with: end.utf8.reversed())
+    }
+    return framed("<|", "|>") || framed("<｜", "｜>") || framed("<unused", ">")
+  }
+
+  private static func withPlainSpaces(_ text: String) -> String {
+    String(String.UnicodeScalarView(text.unicodeScalars.map { $0 == "\u{2581}" ? " " : $0 }))
+  }
+
+  /// True for `<0x00>` to `<0xFF>`.
+  private static func isByteToken(_ text: String) -> Bool {
+    let utf8 = Array(text.utf8)
+    guard utf8.count == 6, utf8.starts(with: "<0x".utf8), utf8[5] == UInt8(ascii: ">") else { return false }
+    return utf8[3...4].allSatisfy { Character(Unicode.Scalar($0)).isHexDigit }
+  }
+}
+
+extension TokenizerFile {
+  /// True for the form of byte pairs that GGUF stores as the SentencePiece kind.
+  var isByteFallbackBPE: Bool {
+    modelType == "BPE" && byteFallback == true && decoder["type"]?.text == "Sequence"
+  }
+}
+
+extension TokenizerFolder {
+  /// The `added_tokens_decoder` of `tokenizer_config.json`, in order of id.
+  func configuredAddedTokens() throws -> [TokenizerFile.AddedToken] {
+    var result: [TokenizerFile.AddedToken] = []
+    for (key, value) in tokenizerConfig?["added_tokens_decoder"]?.members ?? [:] {
+      guard let id = Int(key), id >= 0, let content = value["content"]?.text else {
+        throw TokenizerError(
+          .invalidValue,
+          Fault(
+            file: path("tokenizer_config.json"), subject: "added_tokens_decoder.\(key)",
+            expected: "a token id as the key and a content", found: value.summary))
+      }
+      result.append(.init(id: id, content: content, special: value["special"]?.flag ?? false))
+    }
+    return result.sorted { $0.id < $1.id }
+  }
+
+  /// The added tokens of both files, in order of id; `tokenizer_config.json` decides where both have one.
+  func allAddedTokens() throws -> [TokenizerFile.AddedToken] {
+    var byID: [Int: TokenizerFile.AddedToken] = [:]
+    for token in tokenizer?.addedTokens ?? [] { byID[token.id] = token }
+    for token in try configuredAddedTokens() { byID[token.id] = token }
+    return byID.values.sorted { $0.id < $1.id }
+  }
+
+  /// The texts that have a named role, as UTF-8.
+  func namedSpecialTokens(inVocabularyOf tokenizer: TokenizerFile) -> Set<[UInt8]> {
+    var result: Set<[UInt8]> = []
+    for role in ["bos", "eos", "unk", "sep", "pad", "cls", "mask"] {
+      let value = tokenizerConfig?["\(role)_token"]
+      if let text = value?.text ?? value?["content"]?.text { result.insert(Array(text.utf8)) }
+    }
+    for key in ["additional_special_tokens", "extra_special_tokens"] {
+      for value in tokenizerConfig?[key]?.elements ?? [] {
+        if let text = value.text ?? value["content"]?.text { result.insert(Array(text.utf8)) }
+      }
+    }
+    return result
+  }
+}

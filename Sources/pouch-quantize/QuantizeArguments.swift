@@ -1,0 +1,44 @@
+import CommandSupport
+import QuantRecipes
+
+/// The positional arguments of llama-quantize: `in.gguf [out.gguf] TYPE [threads]`.
+struct QuantizeArguments {
+  var input: String
+  var output: String?
+  var mix: StockMix
+  var threadCount: Int?
+
+  init(_ words: [String]) throws {
+    guard let first = words.first else {
+      throw UsageError("arguments", expected: "<input.gguf> [<output.gguf>] <type> [<threads>]", found: "none")
+    }
+    input = first
+    var rest = Array(words.dropFirst())
+    guard !rest.isEmpty else {
+      throw UsageError("type", expected: "a type such as Q4_K_M after the input", found: "nothing")
+    }
+    // As in llama-quantize, a second word that is a type means that the output gets a name of its own.
+    if let mix = try? StockMix(name: rest[0]), !rest[0].lowercased().hasSuffix(".gguf") {
+      self.mix = mix
+      rest.removeFirst()
+    } else {
+      output = rest.removeFirst()
+      guard let name = rest.first else {
+        throw UsageError(
+          "type", expected: "a type such as Q4_K_M after the output", found: "nothing after \(output ?? "")")
+      }
+      mix = try StockMix(name: name)
+      rest.removeFirst()
+    }
+    if let word = rest.first {
+      guard let count = Int(word), count > 0 else {
+        throw UsageError("threads", expected: "a number of at least 1", found: word)
+      }
+      threadCount = count
+      rest.removeFirst()
+    }
+    guard rest.isEmpty else {
+      throw UsageError("arguments", expected: "at most four", found: rest.joined(separator: " "))
+    }
+  }
+}
