@@ -13,14 +13,14 @@ enum ByteSearch {
     return nil
   }
 
-  /// `text.split(separator)[0]`
+  /// The part before the first separator: `text.split(separator)[0]`.
   static func before(_ separator: String, in text: String) -> String {
     let bytes = Array(text.utf8)
     guard let index = first(Array(separator.utf8), in: bytes) else { return text }
     return String(decoding: bytes[..<index], as: UTF8.self)
   }
 
-  /// `text.split(separator)[-1]`
+  /// The part behind the last separator: `text.split(separator)[-1]`.
   static func afterLast(_ separator: String, in text: String) -> String {
     let bytes = Array(text.utf8)
     let needle = Array(separator.utf8)
@@ -38,7 +38,8 @@ enum ByteSearch {
   static func stripped(_ text: String) -> String {
     trimmed(text, start: true, end: true) { scalar in
       switch scalar.value {
-      case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000:
+      case 0x09...0x0D, 0x1C...0x20, 0x85, 0xA0, 0x1680, 0x2000...0x200A, 0x2028, 0x2029, 0x202F, 0x205F,
+        0x3000:
         true
       default: false
       }

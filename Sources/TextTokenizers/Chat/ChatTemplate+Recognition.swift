@@ -39,11 +39,14 @@ extension ChatTemplate {
     // One loop that writes every message, nothing else.
     guard text.contains("{{'<|im_start|>'+message.role+'\\n'+message.content+'<|im_end|>\\n'}}"),
       text.contains("{%ifadd_generation_prompt%}{{'<|im_start|>assistant\\n'}}{%endif%}"),
-      !text.contains("tool"), !text.contains("think"), !text.contains("raise_exception"), !text.contains("|trim")
+      !text.contains("tool"), !text.contains("think"), !text.contains("raise_exception"),
+      !text.contains("|trim")
     else { return nil }
     let system = defaultSystem(of: text)
     // Without a default there are just the two pieces; with one, three.
-    guard text.literals.filter({ $0.hasPrefix("<|im_start|>") }).count == (system == nil ? 2 : 3) else { return nil }
+    guard text.literals.filter({ $0.hasPrefix("<|im_start|>") }).count == (system == nil ? 2 : 3) else {
+      return nil
+    }
     return .plainChatML(defaultSystem: system)
   }
 
@@ -75,17 +78,20 @@ extension ChatTemplate {
       markers.isSubset(of: [
         "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|eom_id|>", "<|python_tag|>",
       ]),
-      text.contains("'<|start_header_id|>'+message.role+'<|end_header_id|>\\n\\n'+message.content|trim+'<|eot_id|>'")
+      text.contains(
+        "'<|start_header_id|>'+message.role+'<|end_header_id|>\\n\\n'+message.content|trim+'<|eot_id|>'")
     else { return nil }
     let prompt = "{{'<|start_header_id|>assistant<|end_header_id|>\\n\\n'}}"
     let dateBlock = text.contains("Cutting Knowledge Date: December 2023\\n")
     if dateBlock {
-      guard text.contains("'26 Jul 2024'"), text.contains("{{bos_token}}"), text.contains("Today Date: '+date_string"),
+      guard text.contains("'26 Jul 2024'"), text.contains("{{bos_token}}"),
+        text.contains("Today Date: '+date_string"),
         text.contains("{%ifadd_generation_prompt%}" + prompt + "{%endif%}")
       else { return nil }
       return .llama3(dateBlock: true, alwaysPrompts: false)
     }
-    guard text.contains("{%ifloop.index0==0%}{%setcontent=bos_token+content%}{%endif%}{{content}}{%endfor%}") else {
+    guard text.contains("{%ifloop.index0==0%}{%setcontent=bos_token+content%}{%endif%}{{content}}{%endfor%}")
+    else {
       return nil
     }
     if text.contains("{%ifadd_generation_prompt%}" + prompt + "{%endif%}") {

@@ -54,7 +54,11 @@ public struct ChatTemplate: Hashable, Sendable {
 
   /// Whether ``Thinking`` makes a difference.
   public var switchesThinking: Bool {
-    if case .qwen(let style) = style { style.generation != .plain && style.generation != .thinks } else { false }
+    if case .qwen(let style) = style {
+      style.generation != .plain && style.generation != .thinks
+    } else {
+      false
+    }
   }
 
   /// Recognizes a template.
@@ -63,6 +67,7 @@ public struct ChatTemplate: Hashable, Sendable {
   ///   - template: The text of `tokenizer.chat_template`.
   ///   - bos: The text of the beginning-of-sequence token, which some templates write.
   ///   - eos: The text of the end-of-sequence token.
+  /// - Returns: The template, ready to render.
   /// - Throws: ``TokenizerError`` with `notSupported` for another template.
   public static func recognise(_ template: String, bos: String = "", eos: String = "") throws(TokenizerError)
     -> ChatTemplate
@@ -73,7 +78,8 @@ public struct ChatTemplate: Hashable, Sendable {
         Fault(
           subject: "tokenizer.chat_template",
           expected: "a template of a known family (ChatML, Qwen2, Qwen3, Qwen3.5, Llama 2, Llama 3, Mistral)",
-          found: summary(template), remedy: "write the prompt in the model's format yourself and give it with --raw"))
+          found: summary(template),
+          remedy: "write the prompt in the model's format yourself and give it with --raw"))
     }
     return ChatTemplate(style: style, bos: bos, eos: eos)
   }
@@ -111,7 +117,7 @@ public struct ChatTemplate: Hashable, Sendable {
       return try style.render(messages, addGenerationPrompt: addGenerationPrompt, thinking: thinking)
     case .llama2: return try renderLlama2(messages)
     case .llama3(let dateBlock, let alwaysPrompts):
-      return renderLlama3(messages, dateBlock: dateBlock, prompts: addGenerationPrompt || alwaysPrompts)
+      return try renderLlama3(messages, dateBlock: dateBlock, prompts: addGenerationPrompt || alwaysPrompts)
     case .mistral(let style): return try style.render(messages, bos: bos, eos: eos)
     }
   }
@@ -119,7 +125,9 @@ public struct ChatTemplate: Hashable, Sendable {
   static func refused(_ expected: String, _ found: String) -> TokenizerError {
     TokenizerError(
       .invalidValue,
-      Fault(subject: "conversation", expected: expected, found: found, remedy: "reorder the messages, or use --raw"))
+      Fault(
+        subject: "conversation", expected: expected, found: found,
+        remedy: "reorder the messages, or use --raw"))
   }
 
   /// Throws unless roles alternate, beginning with the user.
@@ -127,7 +135,8 @@ public struct ChatTemplate: Hashable, Sendable {
     for (index, message) in messages.enumerated() {
       guard (message.role == "user") == (index % 2 == 0) else {
         throw refused(
-          "user and assistant in turn after an optional system message", "\(message.role) as message \(index + 1)")
+          "user and assistant in turn after an optional system message",
+          "\(message.role) as message \(index + 1)")
       }
     }
   }
@@ -151,7 +160,10 @@ public struct ChatTemplate: Hashable, Sendable {
     return text
   }
 
-  private func renderLlama3(_ messages: [ChatMessage], dateBlock: Bool, prompts: Bool) -> String {
+  private func renderLlama3(_ messages: [ChatMessage], dateBlock: Bool, prompts: Bool) throws(TokenizerError)
+    -> String
+  {
+    if dateBlock, messages.isEmpty { throw Self.refused("at least one message", "none") }
     func header(_ role: String) -> String { "<|start_header_id|>\(role)<|end_header_id|>\n\n" }
     var rest = messages[...]
     var text = ""

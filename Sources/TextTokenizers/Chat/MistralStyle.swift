@@ -19,7 +19,8 @@ struct MistralStyle: Hashable, Sendable {
 
   /// Recognizes a template.
   init?(_ text: TemplateText) {
-    guard let question = text.literalsAround("+message.content+", opening: "[INST]", closing: "[/INST]") else {
+    guard let question = text.literalsAround("+message.content+", opening: "[INST]", closing: "[/INST]")
+    else {
       return nil
     }
     (opening, closing) = question

@@ -82,7 +82,9 @@ struct QwenStyle: Hashable, Sendable {
   ) throws(TokenizerError) -> String {
     guard let first = messages.first else { throw ChatTemplate.refused("at least one message", "none") }
     let trims = history == .dropsThinkingAndTrims
-    func content(_ message: ChatMessage) -> String { trims ? ByteSearch.stripped(message.content) : message.content }
+    func content(_ message: ChatMessage) -> String {
+      trims ? ByteSearch.stripped(message.content) : message.content
+    }
     var text = ""
     if first.role == "system" {
       text += "<|im_start|>system\n" + content(first) + "<|im_end|>\n"
@@ -92,7 +94,8 @@ struct QwenStyle: Hashable, Sendable {
     let lastQuery = messages.lastIndex { message in
       let body = Array(content(message).utf8)
       return message.role == "user"
-        && !(body.starts(with: "<tool_response>".utf8) && body.reversed().starts(with: "</tool_response>".utf8.reversed()))
+        && !(body.starts(with: "<tool_response>".utf8)
+          && body.reversed().starts(with: "</tool_response>".utf8.reversed()))
     }
     if trims, lastQuery == nil { throw ChatTemplate.refused("a message of the user", "none") }
     for (index, message) in messages.enumerated() {
@@ -105,14 +108,17 @@ struct QwenStyle: Hashable, Sendable {
       case "assistant":
         let isLast = index == messages.count - 1
         let isRecent = index > lastQuery ?? messages.count - 1
-        text += "<|im_start|>assistant\n" + answer(message, isRecent: isRecent, isLast: isLast) + "<|im_end|>\n"
+        text +=
+          "<|im_start|>assistant\n" + answer(message, isRecent: isRecent, isLast: isLast) + "<|im_end|>\n"
       case "tool":
         let follows = index > 0 ? messages[index - 1].role == "tool" : trims
         if !follows { text += "<|im_start|>user" }
         text += "\n<tool_response>\n" + content(message) + "\n</tool_response>"
         if index == messages.count - 1 || messages[index + 1].role != "tool" { text += "<|im_end|>\n" }
       default:
-        if trims { throw ChatTemplate.refused("system, user, assistant or tool as role", "\"\(message.role)\"") }
+        if trims {
+          throw ChatTemplate.refused("system, user, assistant or tool as role", "\"\(message.role)\"")
+        }
       }
     }
     return addGenerationPrompt ? text + prompt(thinking) : text
@@ -139,7 +145,8 @@ struct QwenStyle: Hashable, Sendable {
     } else if ByteSearch.contains("</think>", in: content) {
       let head = ByteSearch.withoutLineFeeds(
         ByteSearch.before("</think>", in: content), start: false, end: true)
-      reasoning = ByteSearch.withoutLineFeeds(ByteSearch.afterLast("<think>", in: head), start: true, end: false)
+      reasoning = ByteSearch.withoutLineFeeds(
+        ByteSearch.afterLast("<think>", in: head), start: true, end: false)
       content = ByteSearch.withoutLineFeeds(
         ByteSearch.afterLast("</think>", in: content), start: true, end: false)
     }

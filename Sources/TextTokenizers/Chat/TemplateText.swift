@@ -12,7 +12,9 @@ struct TemplateText {
 
   /// Fails for templates that are too large or have an open string literal.
   init?(_ template: String) {
-    guard template.utf8.count <= Self.limit, let bare = Self.withoutComments(Array(template.utf8)) else { return nil }
+    guard template.utf8.count <= Self.limit, let bare = Self.withoutComments(Array(template.utf8)) else {
+      return nil
+    }
     var result: [UInt8] = []
     var literals: [String] = []
     var index = 0
@@ -104,7 +106,9 @@ struct TemplateText {
       {
         var end = index + 2
         while end < bytes.count, isName(bytes[end]) { end += 1 }
-        if end > index + 2, end + 1 < bytes.count, bytes[end] == UInt8(ascii: "'"), bytes[end + 1] == UInt8(ascii: "]") {
+        if end > index + 2, end + 1 < bytes.count, bytes[end] == UInt8(ascii: "'"),
+          bytes[end + 1] == UInt8(ascii: "]")
+        {
           result.append(UInt8(ascii: "."))
           result.append(contentsOf: bytes[index + 2..<end])
           index = end + 2

@@ -121,7 +121,9 @@ struct BytePairEncoder: Sendable {
     }
   }
 
-  /// Merges the pair of lowest rank, the leftmost of equals, until no pair has a merge. O(n²) for n symbols.
+  /// Merges the pair of lowest rank, the leftmost of equals, until no pair has a merge.
+  ///
+  /// O(n²) for n symbols.
   private func mergeByScanning(_ scratch: inout Scratch) {
     scratch.pairs.removeAll(keepingCapacity: true)
     var count = scratch.symbols.count
@@ -141,11 +143,15 @@ struct BytePairEncoder: Sendable {
       scratch.pairs.remove(at: best)
       count -= 1
       if best > 0 { scratch.pairs[best - 1] = merges.merge(scratch.symbols[best - 1], scratch.symbols[best]) }
-      if best + 1 < count { scratch.pairs[best] = merges.merge(scratch.symbols[best], scratch.symbols[best + 1]) }
+      if best + 1 < count {
+        scratch.pairs[best] = merges.merge(scratch.symbols[best], scratch.symbols[best + 1])
+      }
     }
   }
 
-  /// The same with a heap, O(n log n). Merged symbols are chained by `next`.
+  /// The same with a heap, O(n log n).
+  ///
+  /// Merged symbols are chained by `next`.
   private func mergeByQueue(_ scratch: inout Scratch) {
     let count = scratch.symbols.count
     scratch.next = (0..<count).map { $0 + 1 < count ? Int32($0 + 1) : -1 }
@@ -166,7 +172,8 @@ struct BytePairEncoder: Sendable {
     while let candidate = queue.pop() {
       let (left, right) = (Int(candidate.left), Int(candidate.right))
       // A symbol that was merged away is -1 and equals no state.
-      guard scratch.symbols[left] == candidate.leftState, scratch.symbols[right] == candidate.rightState else {
+      guard scratch.symbols[left] == candidate.leftState, scratch.symbols[right] == candidate.rightState
+      else {
         continue
       }
       scratch.symbols[left] = candidate.result

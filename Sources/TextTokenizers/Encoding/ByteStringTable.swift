@@ -6,7 +6,7 @@ struct ByteStringTable: Sendable {
   private var arena: [UInt8] = []
   /// The offset of each string in `arena`, and the end of the last.
   private var offsets: [Int] = [0]
-  /// Numbers by hash, open addressing; -1 is free. The count is a power of two.
+  /// Numbers by hash, open addressing; -1 is free, and the count is a power of two.
   private var slots: [Int32] = [Int32](repeating: -1, count: 16)
   // A hash that differs between runs, so that no file can be made to collide; no result depends on it.
   private let seed = UInt64.random(in: .min ... .max)

@@ -9,8 +9,9 @@ struct SentencePieceEncoder: Sendable {
   private let table: TokenTable
   /// The token of every byte: `<0xNN>`, else the byte itself as text, else the unknown token.
   private let byteTokens: [Int32?]
-  /// For every byte, whether some token has it right before a U+2581. Where the text has another byte before a
-  /// U+2581, no token spans the place, and the parts can be encoded each for itself.
+  /// For every byte, whether some token has it right before a U+2581.
+  ///
+  /// Where the text has another byte before a U+2581, no token spans the place, and the parts can be encoded each for itself.
   private let precedesMark: [Bool]
 
   private static let mark: [UInt8] = [0xE2, 0x96, 0x81]
@@ -160,7 +161,7 @@ struct SentencePieceEncoder: Sendable {
     }
   }
 
-  /// The same with a heap, for long parts. A symbol that was joined to its left neighbour has length 0.
+  /// The same with a heap, for long parts; a symbol that was joined to its left neighbour has length 0.
   private func joinByQueue(_ bytes: [UInt8], _ starts: [Int], _ output: inout [Int32]) {
     let count = starts.count - 1
     var lengths = (0..<count).map { Int32(starts[$0 + 1] - starts[$0]) }

@@ -39,7 +39,9 @@ struct SpecialTokenPartition: Sendable {
   func fragments(of bytes: [UInt8], parseSpecial: Bool) -> [Fragment] {
     guard !bytes.isEmpty else { return [] }
     var fragments: [Fragment] = [.text(bytes.indices)]
-    for index in present(in: bytes, parseSpecial: parseSpecial) { cut(&fragments, at: entries[index], in: bytes) }
+    for index in present(in: bytes, parseSpecial: parseSpecial) {
+      cut(&fragments, at: entries[index], in: bytes)
+    }
     return fragments
   }
 
@@ -47,7 +49,9 @@ struct SpecialTokenPartition: Sendable {
   private func present(in bytes: [UInt8], parseSpecial: Bool) -> [Int] {
     var pending = byFirstByte
     if !parseSpecial {
-      for byte in 0..<256 where !pending[byte].isEmpty { pending[byte].removeAll { entries[$0].needsParsing } }
+      for byte in 0..<256 where !pending[byte].isEmpty {
+        pending[byte].removeAll { entries[$0].needsParsing }
+      }
     }
     var isPending = pending.map { !$0.isEmpty }
     guard isPending.contains(true) else { return [] }

@@ -35,7 +35,8 @@ struct TokenRoles: Sendable {
     if let flag = try metadata.flag("tokenizer.ggml.add_bos_token") { addsBOS = flag }
     if let flag = try metadata.flag("tokenizer.ggml.add_eos_token") { addsEOS = flag }
     let keys: [(WritableKeyPath<TokenRoles, Int32?>, String)] = [
-      (\.bos, "bos"), (\.eos, "eos"), (\.eot, "eot"), (\.eom, "eom"), (\.unknown, "unknown"), (\.pad, "padding"),
+      (\.bos, "bos"), (\.eos, "eos"), (\.eot, "eot"), (\.eom, "eom"), (\.unknown, "unknown"),
+      (\.pad, "padding"),
       (\.fillPrefix, "fim_pre"), (\.fillSuffix, "fim_suf"), (\.fillMiddle, "fim_mid"), (\.fillPad, "fim_pad"),
       (\.fillRepository, "fim_rep"), (\.fillSeparator, "fim_sep"),
       (\.fillPrefix, "prefix"), (\.fillSuffix, "suffix"), (\.fillMiddle, "middle"),
@@ -50,13 +51,15 @@ struct TokenRoles: Sendable {
 
   /// Texts of tokens that end a turn, first choice first.
   static let endOfTurnTexts = [
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>", "_<EOT>",
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<EOT>",
+    "_<EOT>",
     "[EOT]", "<｜end▁of▁sentence｜>", "<end_of_utterance>",
   ]
 
   /// Texts of tokens after which generation stops.
   static let endOfGenerationTexts = [
-    "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>", "<end_of_turn>",
+    "<|eot_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>",
+    "<end_of_turn>",
     "<|endoftext|>", "</s>", "<|eom_id|>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]", "<|end_of_text|>",
     "<end_of_utterance>", "<eos>", "<turn|>", "<|tool_response>", "<｜end▁of▁sentence｜>", "[e~[",
   ]

@@ -32,7 +32,7 @@ struct TokenAttributes: OptionSet, Hashable, Sendable {
 
 /// The tokens of a vocabulary: text, attributes, score, and the ids with a role.
 struct TokenTable: Sendable {
-  /// The texts; numbers below ``count`` are token ids. Byte-pair encoding adds symbols behind them.
+  /// The texts; numbers below ``count`` are token ids, and byte-pair encoding adds symbols behind them.
   var strings = ByteStringTable()
   private(set) var attributes: [TokenAttributes]
   /// One for each token; empty if the metadata has none, which means 0 for all.
@@ -49,7 +49,8 @@ struct TokenTable: Sendable {
       throw TokenizerError(
         .invalidValue,
         Fault(
-          subject: "tokenizer.ggml.tokens", expected: "fewer than \(1 << 28) tokens", found: "\(texts.count)"))
+          subject: "tokenizer.ggml.tokens", expected: "fewer than \(1 << 28) tokens", found: "\(texts.count)")
+      )
     }
     count = texts.count
     scores = try metadata.scores("tokenizer.ggml.scores", count: count) ?? []
@@ -100,13 +101,15 @@ struct TokenTable: Sendable {
     find(
       \.fillPrefix,
       [
-        "<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>", "<|code_prefix|>",
+        "<|fim_prefix|>", "<fim-prefix>", "<fim_prefix>", "<｜fim▁begin｜>", "<PRE>", "▁<PRE>",
+        "<|code_prefix|>",
         "<|prefix|>",
       ])
     find(
       \.fillSuffix,
       [
-        "<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>", "<|code_suffix|>",
+        "<|fim_suffix|>", "<fim-suffix>", "<fim_suffix>", "<｜fim▁hole｜>", "<SUF>", "▁<SUF>",
+        "<|code_suffix|>",
         "<|suffix|>",
       ])
     find(

@@ -4,6 +4,7 @@ extension Tokenizer {
   /// - Parameters:
   ///   - token: An id; one out of range stands for nothing.
   ///   - showSpecial: Whether control tokens give their text or nothing.
+  /// - Returns: The bytes, not always UTF-8 by themselves.
   public func piece(_ token: Int32, showSpecial: Bool = true) -> [UInt8] {
     let id = Int(token)
     guard table.attributes.indices.contains(id) else { return [] }
@@ -12,7 +13,8 @@ extension Tokenizer {
     if isSpecial { return showSpecial ? Array(table.strings[id]) : [] }
     if attributes.contains(.userDefined) { return Array(table.strings[id]) }
     if attributes.contains(.normal) {
-      return isByteLevel ? Self.bytes(ofAlphabetText: Array(table.strings[id])) : Self.unescaped(table.strings[id])
+      return isByteLevel
+        ? Self.bytes(ofAlphabetText: Array(table.strings[id])) : Self.unescaped(table.strings[id])
     }
     if attributes.contains(.byte) { return Self.byte(ofFallbackText: table.strings[id]) }
     return []
@@ -31,7 +33,9 @@ extension Tokenizer {
   }
 
   /// The bytes of a sequence of tokens; the parameters are those of ``decode(_:removeSpecial:showSpecial:)``.
-  public func decodeBytes(_ tokens: [Int32], removeSpecial: Bool = false, showSpecial: Bool = false) -> [UInt8] {
+  public func decodeBytes(_ tokens: [Int32], removeSpecial: Bool = false, showSpecial: Bool = false)
+    -> [UInt8]
+  {
     var tokens = tokens[...]
     var removesSpace = addSpacePrefix
     if removeSpecial, addBOS, let first = tokens.first, first == bos {

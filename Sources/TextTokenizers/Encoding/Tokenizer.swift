@@ -41,7 +41,8 @@ public struct Tokenizer: Sendable {
 
   /// The names of splitting rules for which there are published mixture-of-experts models.
   public static let supportedRules = [
-    "qwen2", "qwen35", "deepseek-r1-qwen", "llama-bpe", "smollm", "refact", "gpt-2", "olmo", "tekken", "gpt-4o",
+    "qwen2", "qwen35", "deepseek-r1-qwen", "llama-bpe", "smollm", "refact", "gpt-2", "olmo", "tekken",
+    "gpt-4o",
     "minimax-m2", "deepseek-llm", "deepseek-coder", "deepseek-v3", "glm4", "falcon", "command-r", "starcoder",
     "default",
   ]
@@ -64,7 +65,8 @@ public struct Tokenizer: Sendable {
           .unknownPreTokenizer,
           Fault(
             subject: "tokenizer.ggml.pre", expected: "one of " + Self.supportedRules.joined(separator: ", "),
-            found: "\"\(name)\"", remedy: "convert the model again with --pre and the name of an equivalent rule"))
+            found: "\"\(name)\"",
+            remedy: "convert the model again with --pre and the name of an equivalent rule"))
       }
       table = try TokenTable(keys, defaults: .bytePairs(rule))
       encoder = .bytePairs(try BytePairEncoder(keys, rule: rule, table: table))
@@ -75,7 +77,8 @@ public struct Tokenizer: Sendable {
       throw TokenizerError(
         .notSupported,
         Fault(
-          subject: "tokenizer.ggml.model", expected: "\"gpt2\" (byte-level byte pairs) or \"llama\" (SentencePiece)",
+          subject: "tokenizer.ggml.model",
+          expected: "\"gpt2\" (byte-level byte pairs) or \"llama\" (SentencePiece)",
           found: "\"\(model)\""))
     }
     partition = SpecialTokenPartition(table)

@@ -25,13 +25,16 @@ struct WordCache {
     guard isEnabled, range.count <= 64 else { return encode(&output) }
     if entries.isEmpty {
       entries = Array(
-        repeating: Entry(hash: 0, start: 0, length: -1, outputCount: 0, outputStart: 0), count: Self.slotCount)
+        repeating: Entry(hash: 0, start: 0, length: -1, outputCount: 0, outputStart: 0), count: Self.slotCount
+      )
     }
     let hash = ByteStringTable.hash(bytes, range, 0)
     let slot = Int(truncatingIfNeeded: hash) & (Self.slotCount - 1)
     let entry = entries[slot]
     if entry.hash == hash, Int(entry.length) == range.count, equal(bytes, entry.start, range) {
-      for index in entry.outputStart..<entry.outputStart + Int(entry.outputCount) { output.append(output[index]) }
+      for index in entry.outputStart..<entry.outputStart + Int(entry.outputCount) {
+        output.append(output[index])
+      }
       return
     }
     let before = output.count

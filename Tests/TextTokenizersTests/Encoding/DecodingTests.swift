@@ -29,7 +29,8 @@ import TextTokenizers
       let found = tokenizer.decodeBytes(ids, removeSpecial: flags & 1 != 0, showSpecial: flags & 2 != 0)
       #expect(
         found == bytes,
-        "\(name) \(rule), flags \(flags): \(ids) to \(String(decoding: found, as: UTF8.self).debugDescription)")
+        "\(name) \(rule), flags \(flags): \(ids) to \(String(decoding: found, as: UTF8.self).debugDescription)"
+      )
     }
     #expect(decoded.count > 100)
   }
@@ -49,7 +50,9 @@ import TextTokenizers
       var text = ""
       for id in tokenizer.encode(bytes: string, addSpecial: false, parseSpecial: false) {
         let part = decoder.append(id)
-        #expect(!part.unicodeScalars.contains("\u{FFFD}") || String(decoding: string, as: UTF8.self).contains("\u{FFFD}"))
+        #expect(
+          !part.unicodeScalars.contains("\u{FFFD}")
+            || String(decoding: string, as: UTF8.self).contains("\u{FFFD}"))
         text += part
       }
       text += decoder.finish()

@@ -7,7 +7,8 @@ import TextTokenizers
 /// Token ids equal to llama.cpp's for some hundred unusual strings.
 @Suite struct EncodingTests {
   static let rules = [
-    "qwen2", "qwen35", "deepseek-r1-qwen", "llama-bpe", "smollm", "refact", "gpt-2", "olmo", "tekken", "gpt-4o",
+    "qwen2", "qwen35", "deepseek-r1-qwen", "llama-bpe", "smollm", "refact", "gpt-2", "olmo", "tekken",
+    "gpt-4o",
     "deepseek-llm", "deepseek-coder", "deepseek-v3", "glm4", "falcon", "default",
   ]
 
@@ -24,9 +25,11 @@ import TextTokenizers
       let results = try #require(entry[2] as? [[Any]])
       let result = try #require(results.first { (($0[0] as? Int) ?? 0) >> bit & 1 == 1 })
       let golden = try #require(result[1] as? [Any])
-      let ids = tokenizer.encode(bytes: strings[index], addSpecial: flags & 1 != 0, parseSpecial: flags & 2 != 0)
+      let ids = tokenizer.encode(
+        bytes: strings[index], addSpecial: flags & 1 != 0, parseSpecial: flags & 2 != 0)
       #expect(
-        Goldens.matches(golden, ids), "\(rule), flags \(flags): \(Goldens.difference(strings[index], golden, ids))")
+        Goldens.matches(golden, ids),
+        "\(rule), flags \(flags): \(Goldens.difference(strings[index], golden, ids))")
       compared += 1
     }
     #expect(compared > 450)
@@ -43,11 +46,13 @@ import TextTokenizers
     for (string, want) in zip(strings, golden) {
       let ids = tokenizer.encode(bytes: string, addSpecial: false, parseSpecial: false)
       #expect(
-        Goldens.hash(ids) == want, "\(rule): \(String(decoding: string, as: UTF8.self).debugDescription), ids \(ids)")
+        Goldens.hash(ids) == want,
+        "\(rule): \(String(decoding: string, as: UTF8.self).debugDescription), ids \(ids)")
     }
   }
 
-  @Test(arguments: ["sentencepiece", "sentencepiece-noprefix", "sample"]) func vocabulary(name: String) throws {
+  @Test(arguments: ["sentencepiece", "sentencepiece-noprefix", "sample"]) func vocabulary(name: String) throws
+  {
     let file = try Goldens.json(name + "-ids")
     let strings = try Goldens.strings()
     let tokenizer = try Tokenizer(metadata: Self.metadata(name))
@@ -56,9 +61,11 @@ import TextTokenizers
       let index = try #require(entry[0] as? Int)
       let flags = try #require(entry[1] as? Int)
       let golden = try #require(entry[2] as? [Any])
-      let ids = tokenizer.encode(bytes: strings[index], addSpecial: flags & 1 != 0, parseSpecial: flags & 2 != 0)
+      let ids = tokenizer.encode(
+        bytes: strings[index], addSpecial: flags & 1 != 0, parseSpecial: flags & 2 != 0)
       #expect(
-        Goldens.matches(golden, ids), "\(name), flags \(flags): \(Goldens.difference(strings[index], golden, ids))")
+        Goldens.matches(golden, ids),
+        "\(name), flags \(flags): \(Goldens.difference(strings[index], golden, ids))")
     }
     try expectRoles(tokenizer, try #require(file["roles"] as? [String: Any]))
   }

@@ -55,7 +55,8 @@ enum Goldens {
       let eos = tokens.firstIndex(of: "<|im_end|>")
     else { throw Problem.format("bytepairs") }
     return entries + [
-      MetadataEntry("tokenizer.ggml.model", .string("gpt2")), MetadataEntry("tokenizer.ggml.pre", .string(rule)),
+      MetadataEntry("tokenizer.ggml.model", .string("gpt2")),
+      MetadataEntry("tokenizer.ggml.pre", .string(rule)),
       MetadataEntry("tokenizer.ggml.bos_token_id", .uint32(UInt32(bos))),
       MetadataEntry("tokenizer.ggml.eos_token_id", .uint32(UInt32(eos))),
     ]
@@ -71,7 +72,9 @@ enum Goldens {
   static func pairs(_ rule: String) -> [MetadataEntry] {
     var pairs: [(first: Int, second: Int)] = []
     for first in 0..<192 {
-      for second in Array(0..<128) + Array(0xC2..<0xF5) where (first * 7 + second) % 3 == 0 { pairs.append((first, second)) }
+      for second in Array(0..<128) + Array(0xC2..<0xF5) where (first * 7 + second) % 3 == 0 {
+        pairs.append((first, second))
+      }
     }
     func key(_ pair: (first: Int, second: Int)) -> Int {
       ((pair.first * 131 + pair.second * 29) % 251) << 16 | pair.first << 8 | pair.second
@@ -79,11 +82,14 @@ enum Goldens {
     pairs.sort { key($0) < key($1) }
     let alphabet = byteAlphabet
     return [
-      MetadataEntry("tokenizer.ggml.model", .string("gpt2")), MetadataEntry("tokenizer.ggml.pre", .string(rule)),
+      MetadataEntry("tokenizer.ggml.model", .string("gpt2")),
+      MetadataEntry("tokenizer.ggml.pre", .string(rule)),
       MetadataEntry(
-        "tokenizer.ggml.tokens", .array(.string(alphabet + pairs.map { alphabet[$0.first] + alphabet[$0.second] }))),
+        "tokenizer.ggml.tokens",
+        .array(.string(alphabet + pairs.map { alphabet[$0.first] + alphabet[$0.second] }))),
       MetadataEntry(
-        "tokenizer.ggml.merges", .array(.string(pairs.map { alphabet[$0.first] + " " + alphabet[$0.second] }))),
+        "tokenizer.ggml.merges", .array(.string(pairs.map { alphabet[$0.first] + " " + alphabet[$0.second] }))
+      ),
     ]
   }
 
@@ -116,7 +122,8 @@ enum Goldens {
     }
     let lines = merges.map { ($0 as? [String])?.joined(separator: " ") ?? $0 as? String ?? "" }
     return [
-      MetadataEntry("tokenizer.ggml.model", .string("gpt2")), MetadataEntry("tokenizer.ggml.pre", .string("qwen2")),
+      MetadataEntry("tokenizer.ggml.model", .string("gpt2")),
+      MetadataEntry("tokenizer.ggml.pre", .string("qwen2")),
       MetadataEntry("tokenizer.ggml.tokens", .array(.string(tokens))),
       MetadataEntry("tokenizer.ggml.token_type", .array(.int32(types))),
       MetadataEntry("tokenizer.ggml.merges", .array(.string(lines))),

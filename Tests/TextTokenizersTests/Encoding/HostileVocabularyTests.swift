@@ -53,7 +53,8 @@ import TextTokenizers
   @Test func oddMergesAreHarmless() throws {
     let tokenizer = try Tokenizer(
       metadata: metadata([
-        "tokenizer.ggml.merges": .array(.string(["", " ", "a", " a", "a ", "b b", "a b", "a b", "x y z", "ab ab"]))
+        "tokenizer.ggml.merges": .array(
+          .string(["", " ", "a", " a", "a ", "b b", "a b", "a b", "x y z", "ab ab"]))
       ]))
     #expect(tokenizer.encode("ab", addSpecial: false, parseSpecial: false) == [2])
     #expect(tokenizer.encode("abab", addSpecial: false, parseSpecial: false).count <= 4)
@@ -100,7 +101,8 @@ import TextTokenizers
       let tokenizer = try Tokenizer(
         metadata: metadata([
           "tokenizer.ggml.model": .string(model), "tokenizer.ggml.tokens": .array(.string(tokens)),
-          "tokenizer.ggml.token_type": .array(.int32(types)), "tokenizer.ggml.scores": .array(.float32(scores)),
+          "tokenizer.ggml.token_type": .array(.int32(types)),
+          "tokenizer.ggml.scores": .array(.float32(scores)),
           "tokenizer.ggml.merges": .array(.string(merges)),
           "tokenizer.ggml.pre": .string(EncodingTests.rules[seed % EncodingTests.rules.count]),
         ]))

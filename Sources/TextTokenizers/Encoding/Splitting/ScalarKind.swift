@@ -122,7 +122,7 @@ struct ScalarScanner {
 
   /// The end of the white space at `offset` as `\s*[\r\n]+|\s+(?!\S)|\s+` takes it.
   ///
-  /// - Parameter lineBreaks: Whether the first alternative is there: white space up to its last line break.
+  /// The first alternative, white space up to its last line break, is there if `lineBreaks` says so.
   func endOfSpace(from offset: Int, lineBreaks: Bool) -> Int {
     var position = offset
     var last = offset

@@ -55,6 +55,7 @@ enum ScalarSet: Hashable, Sendable {
 
   /// Binary search in the ranges of DeepSeek LLM's first expression.
   private static func isCased(_ value: UInt32) -> Bool {
+    if value < 0x80 { return 0x61...0x7A ~= value | 0x20 }
     var low = 0
     var high = casedRanges.count
     while low < high {

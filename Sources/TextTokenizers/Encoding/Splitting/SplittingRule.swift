@@ -22,7 +22,8 @@ struct SplittingRule: Hashable, Sendable {
       self.init(steps: [.words(digits: 1, marks: false)])
     case "qwen35":
       self.init(steps: [.words(digits: 1, marks: true)], cleansSpaces: false)
-    case "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano":
+    case "llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2",
+      "jina-v5-nano":
       self.init(steps: [.words(digits: 3, marks: false)], ignoresMerges: true, addsBOS: true)
     case "dbrx", "smaug-bpe":
       self.init(steps: [.words(digits: 3, marks: false)])
@@ -86,15 +87,14 @@ struct SplittingRule: Hashable, Sendable {
 
   /// Calls `body` with the byte range of every word of `range`, in order.
   ///
-  /// - Parameters:
-  ///   - bytes: Repaired text (see ``RepairedText``).
-  ///   - range: The part to split; nothing outside it is looked at.
+  /// The bytes are repaired text (see ``RepairedText``); nothing outside the range is looked at.
   func forEachWord(in bytes: [UInt8], _ range: Range<Int>, _ body: (Range<Int>) -> Void) {
     guard !range.isEmpty else { return }
-    split(ScalarScanner(bytes, limit: range.upperBound), from: range.lowerBound, step: 0, body)
+    var piece = ScalarScanner(bytes, limit: range.upperBound)
+    split(&piece, from: range.lowerBound, step: 0, body)
   }
 
-  private func split(_ piece: ScalarScanner, from start: Int, step: Int, _ body: (Range<Int>) -> Void) {
+  private func split(_ piece: inout ScalarScanner, from start: Int, step: Int, _ body: (Range<Int>) -> Void) {
     var position = start
     let isLast = step + 1 == steps.count
     while position < piece.limit {
@@ -102,9 +102,10 @@ struct SplittingRule: Hashable, Sendable {
       if isLast {
         body(position..<end)
       } else {
-        var part = piece
-        part.limit = end
-        split(part, from: position, step: step + 1, body)
+        let limit = piece.limit
+        piece.limit = end
+        split(&piece, from: position, step: step + 1, body)
+        piece.limit = limit
       }
       position = end
     }

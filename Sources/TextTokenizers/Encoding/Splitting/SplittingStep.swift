@@ -149,7 +149,9 @@ extension ScalarScanner {
     if first.kind == .number { return endOfNumber(from: offset, digits: digits) }
     let rest: ScalarKind = [.mark, .punctuation, .symbol, .other]
     let head = first.value == 0x20 ? scalar(at: first.end) : first
-    if head.isOne(of: rest) { return endOfLineBreaks(from: endOfRun(of: rest, from: head.end), orSlashes: true) }
+    if head.isOne(of: rest) {
+      return endOfLineBreaks(from: endOfRun(of: rest, from: head.end), orSlashes: true)
+    }
     return endOfSpace(from: offset, lineBreaks: true)
   }
 
