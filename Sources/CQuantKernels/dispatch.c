@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+float cqk_magic = 12582912.0f;
+
 static const cqk_level *table(int level) {
   switch (level) {
 #if defined(__x86_64__)

@@ -15,6 +15,10 @@ typedef struct {
   ptrdiff_t (*first_non_finite)(const float *values, ptrdiff_t count);
 } cqk_level;
 
+// 1.5 * 2^23 in memory: as a constant it would occupy two registers, since compilers subtract it by adding its
+// negative.
+extern float cqk_magic;
+
 extern const cqk_level cqk_level_portable;
 #if defined(__x86_64__)
 extern const cqk_level cqk_level_avx2;

@@ -71,8 +71,10 @@ struct KernelEqualityTests {
     }
   }
 
-  /// The error of a uniform quantizer with step s is at most s / 2; `steps` is how many steps span the range of a
-  /// block. Twice that leaves room for scales that are themselves quantized.
+  /// Decoding undoes encoding up to the error of a uniform quantizer.
+  ///
+  /// A uniform quantizer of step s has errors up to s / 2. `steps` is how many steps span the range of a block;
+  /// twice the error that this predicts leaves room for scales that are themselves quantized.
   @Test(
     "Decoded values are near the originals",
     arguments: [

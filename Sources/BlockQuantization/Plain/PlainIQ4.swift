@@ -46,7 +46,9 @@ enum IQ4Levels {
   }
 }
 
-/// IQ4_NL: 32 values in 18 bytes; offset 0: d, binary16; 2: codes. Value: d · level.
+/// IQ4_NL: 32 values in 18 bytes.
+///
+/// Offset 0: d, binary16; 2: codes. Value: d · level.
 enum PlainIQ4NL: PlainBlockFormat {
   static let type = TensorType.iq4_nl
 

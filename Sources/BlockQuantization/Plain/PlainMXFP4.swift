@@ -1,7 +1,9 @@
 internal import CQuantKernels
 import TensorTypes
 
-/// MXFP4: 32 values in 17 bytes; offset 0: exponent e; 1: nibbles. Value: level · 2^(e − 128). Weights are ignored.
+/// MXFP4: 32 values in 17 bytes.
+///
+/// Offset 0: exponent e; 1: nibbles. Value: level · 2^(e − 128). Weights are ignored.
 enum PlainMXFP4: PlainBlockFormat {
   static let type = TensorType.mxfp4
 

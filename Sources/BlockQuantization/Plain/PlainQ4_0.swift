@@ -1,6 +1,8 @@
 import TensorTypes
 
-/// Q4_0: 32 values in 18 bytes; offset 0: d, binary16; 2: nibbles. Value: (code − 8) · d.
+/// Q4_0: 32 values in 18 bytes.
+///
+/// Offset 0: d, binary16; 2: nibbles. Value: (code − 8) · d.
 enum PlainQ4_0: PlainBlockFormat {
   static let type = TensorType.q4_0
 
@@ -15,7 +17,9 @@ enum PlainQ4_0: PlainBlockFormat {
   }
 }
 
-/// Q5_0: 32 values in 22 bytes; offset 0: d, binary16; 2: fifth bits, u32; 6: nibbles. Value: (code − 16) · d.
+/// Q5_0: 32 values in 22 bytes.
+///
+/// Offset 0: d, binary16; 2: fifth bits, u32; 6: nibbles. Value: (code − 16) · d.
 enum PlainQ5_0: PlainBlockFormat {
   static let type = TensorType.q5_0
 

@@ -1,6 +1,8 @@
 import TensorTypes
 
-/// Q4_1: 32 values in 20 bytes; offset 0: d, 2: m, binary16; 4: nibbles. Value: code · d + m.
+/// Q4_1: 32 values in 20 bytes.
+///
+/// Offset 0: d, 2: m, binary16; 4: nibbles. Value: code · d + m.
 enum PlainQ4_1: PlainBlockFormat {
   static let type = TensorType.q4_1
 
@@ -14,7 +16,9 @@ enum PlainQ4_1: PlainBlockFormat {
   }
 }
 
-/// Q5_1: 32 values in 24 bytes; offset 0: d, 2: m, binary16; 4: fifth bits, u32; 8: nibbles. Value: code · d + m.
+/// Q5_1: 32 values in 24 bytes.
+///
+/// Offset 0: d, 2: m, binary16; 4: fifth bits, u32; 8: nibbles. Value: code · d + m.
 enum PlainQ5_1: PlainBlockFormat {
   static let type = TensorType.q5_1
 

@@ -1,6 +1,8 @@
 import TensorTypes
 
-/// Q8_0: 32 values in 34 bytes; offset 0: d, binary16; 2: signed bytes. Value: code · d. Weights are ignored.
+/// Q8_0: 32 values in 34 bytes.
+///
+/// Offset 0: d, binary16; 2: signed bytes. Value: code · d. Weights are ignored.
 enum PlainQ8_0: PlainBlockFormat {
   static let type = TensorType.q8_0
 

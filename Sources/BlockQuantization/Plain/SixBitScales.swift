@@ -3,7 +3,9 @@
 /// Bytes 0…3: low six bits scale j, upper two bits those of scale j + 4. Bytes 4…7: the same for minima.
 /// Bytes 8…11: low nibbles of scale j + 4 and of minimum j + 4.
 enum SixBitScales {
-  /// Packs eight scales and minima. Values above 63 spill as they do in the reference.
+  /// Packs eight scales and minima.
+  ///
+  /// Values above 63 spill as they do in the reference.
   static func pack(_ scales: [UInt8], _ mins: [UInt8]) -> [UInt8] {
     var s = [UInt8](repeating: 0, count: 12)
     for j in 0..<4 {

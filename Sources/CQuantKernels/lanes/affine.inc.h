@@ -1,126 +1,212 @@
 // AFFINE: scale and minimum of sub-blocks, x ~ scale * code - negmin (Q2_K, Q4_K, Q5_K, Q4_1, Q5_1).
 //
-// Two sub-blocks are searched side by side, because each sum is one serial chain of
-// additions: the second sub-block fills the gaps of the first.
+// Each sum is one serial chain of additions, so several sub-blocks are searched side by side:
+// two halves of four. While the divisions between the loops of one half are under way, the
+// loops of the other half run.
 
-#define AFFINE_SIDE 2
+#define AFFINE_HALF 4
+#define AFFINE_SIDE (2 * AFFINE_HALF)
 
 typedef struct {
-  int n, nmax;          // values per sub-block, largest code
-  float rmin, rdelta;   // candidate s uses nmax + rmin + rdelta * s
-  int steps;            // candidates 0...steps
-  int absolute;         // absolute instead of squared error
+  int n, nmax;         // values per sub-block, largest code
+  float rmin, rdelta;  // candidate s uses nmax + rmin + rdelta * s
+  int steps;           // candidates 0...steps
+  int absolute;        // absolute instead of squared error
 } affine_plan;
 
-// Codes of one candidate and their weighted sums. `exact` selects the rounding that is right for any quotient.
-INLINE void affine_codes(affine_plan p, int exact, const vf *x, const vf *w, const vf *isc, const vf *min,
-                         vf *codes, vf *sl, vf *sl2, vf *sxl) {
-  for (int u = 0; u < AFFINE_SIDE; u++) sl[u] = sl2[u] = sxl[u] = (vf)0.0f;
-#pragma clang loop unroll_count(4)
+// How codes are rounded: with both limits, without the upper one where no quotient reaches it, or by the integer
+// form that is right for any quotient.
+enum { LIMIT_BOTH, LIMIT_BELOW, LIMIT_ANY };
+
+// The state of four sub-blocks of p.n vectors each.
+typedef struct {
+  const vf *x, *w;
+  vf *codes;                                               // of the candidate under way
+  vf *kept;                                                // of the best candidate, or NULL when not wanted
+  vf low[AFFINE_HALF], max[AFFINE_HALF];                   // the range of x
+  vf sw[AFFINE_HALF], sx[AFFINE_HALF];                     // sums of w and of w * x
+  vf min[AFFINE_HALF], scale[AFFINE_HALF], best[AFFINE_HALF];  // of the best candidate
+  vf isc[AFFINE_HALF];                                     // inverse scale of the candidate under way
+  vf sl[AFFINE_HALF], sl2[AFFINE_HALF], sxl[AFFINE_HALF];  // sums of w * code, w * code^2, w * code * x
+  vf ts[AFFINE_HALF], tm[AFFINE_HALF];                     // its scale and minimum
+  vi usable[AFFINE_HALF], dead[AFFINE_HALF];
+  int limit;
+} affine_half;
+
+INLINE void affine_begin(affine_plan p, affine_half *h) {
+  for (int u = 0; u < AFFINE_HALF; u++) {
+    h->low[u] = h->max[u] = h->x[u * p.n];
+    h->sw[u] = h->w[u * p.n];
+    h->sx[u] = h->sw[u] * h->x[u * p.n];
+  }
+  for (int i = 1; i < p.n; i++)
+    for (int u = 0; u < AFFINE_HALF; u++) {
+      vf xi = h->x[u * p.n + i], wi = h->w[u * p.n + i];
+      h->low[u] = min_f(xi, h->low[u]);
+      h->max[u] = max_f(xi, h->max[u]);
+      h->sw[u] = h->sw[u] + wi;
+      h->sx[u] = h->sx[u] + wi * xi;
+    }
+  for (int u = 0; u < AFFINE_HALF; u++) {
+    h->min[u] = h->low[u] > 0.0f ? (vf)0.0f : h->low[u];
+    h->dead[u] = h->max[u] <= h->min[u];
+  }
+}
+
+// The inverse scale of the candidate whose numerator is given, and how its quotients have to be rounded.
+INLINE void affine_candidate(affine_plan p, float numerator, affine_half *h) {
+  vi tame = (vi)-1, below = (vi)-1;
+  for (int u = 0; u < AFFINE_HALF; u++) {
+    vf span = h->dead[u] ? (vf)1.0f : h->max[u] - h->min[u];
+    h->isc[u] = numerator / span;
+    // Every quotient lies between these two, since rounding is monotonic; NaN counts as wild.
+    vf first = h->isc[u] * (h->low[u] - h->min[u]), last = h->isc[u] * (h->max[u] - h->min[u]);
+    tame &= (abs_f(first) < 4194304.0f) & (abs_f(last) < 4194304.0f);
+    below &= max_f(first, last) < (float)p.nmax + 0.5f;
+  }
+  h->limit = __builtin_expect(!all(tame), 0) ? LIMIT_ANY : all(below) ? LIMIT_BELOW : LIMIT_BOTH;
+}
+
+INLINE void affine_codes_as(affine_plan p, int limit, const affine_half *h) {
+  const vf magic = (vf)cqk_magic, top = magic + (float)p.nmax;
+  for (int u = 0; u < AFFINE_HALF; u++) {
+    vf inverse = h->isc[u], min = h->min[u];
+    const vf *x = h->x + u * p.n;
+    vf *codes = h->codes + u * p.n;
+#pragma clang loop unroll_count(8)
+    for (int i = 0; i < p.n; i++) {
+      vf v = inverse * (x[i] - min);
+      if (limit == LIMIT_ANY) {
+        codes[i] = float_of(round_clamped_i(v, 0, p.nmax));
+      } else {
+        vf t = at_least(v + magic, magic);
+        if (limit == LIMIT_BOTH) t = at_most(t, top);
+        codes[i] = t - magic;
+      }
+    }
+  }
+}
+
+INLINE void affine_codes(affine_plan p, const affine_half *h) {
+  if (h->limit == LIMIT_BELOW)
+    affine_codes_as(p, LIMIT_BELOW, h);
+  else if (h->limit == LIMIT_BOTH)
+    affine_codes_as(p, LIMIT_BOTH, h);
+  else
+    affine_codes_as(p, LIMIT_ANY, h);
+}
+
+INLINE void affine_sums(affine_plan p, affine_half *h) {
+  vf sl[AFFINE_HALF], sl2[AFFINE_HALF], sxl[AFFINE_HALF];
+  for (int u = 0; u < AFFINE_HALF; u++) sl[u] = sl2[u] = sxl[u] = (vf)0.0f;
+#pragma clang loop unroll_count(2)
   for (int i = 0; i < p.n; i++)
-    for (int u = 0; u < AFFINE_SIDE; u++) {
-      vf xi = x[u * p.n + i], wi = w[u * p.n + i];
-      vf v = isc[u] * (xi - min[u]);
-      vf l = exact ? float_of(round_clamped_i(v, 0, p.nmax)) : round_clamped_f(v, 0, p.nmax);
-      codes[u * p.n + i] = l;
-      vf q = wi * l;
+    for (int u = 0; u < AFFINE_HALF; u++) {
+      vf l = h->codes[u * p.n + i], q = h->w[u * p.n + i] * l;
       sl[u] = sl[u] + q;
       sl2[u] = sl2[u] + q * l;
-      sxl[u] = sxl[u] + q * xi;
+      sxl[u] = sxl[u] + q * h->x[u * p.n + i];
+    }
+  for (int u = 0; u < AFFINE_HALF; u++) {
+    h->sl[u] = sl[u];
+    h->sl2[u] = sl2[u];
+    h->sxl[u] = sxl[u];
+  }
+}
+
+// The least-squares scale and minimum of the candidate.
+INLINE void affine_solve(affine_half *h) {
+  vi any = (vi)0;
+  for (int u = 0; u < AFFINE_HALF; u++) {
+    vf d = h->sw[u] * h->sl2[u] - h->sl[u] * h->sl[u];
+    h->usable[u] = (d > 0.0f) & ~h->dead[u];
+    h->ts[u] = (h->sw[u] * h->sxl[u] - h->sx[u] * h->sl[u]) / d;
+    h->tm[u] = (h->sl2[u] * h->sx[u] - h->sl[u] * h->sxl[u]) / d;
+    any |= h->tm[u] > 0.0f;
+  }
+  if (ANY(any))
+    for (int u = 0; u < AFFINE_HALF; u++) {
+      vi positive = h->tm[u] > 0.0f;
+      h->tm[u] = positive ? (vf)0.0f : h->tm[u];
+      h->ts[u] = positive ? h->sxl[u] / h->sl2[u] : h->ts[u];
     }
 }
 
-// Weighted error of codes under (scale, min).
-INLINE void affine_error(affine_plan p, const vf *x, const vf *w, const vf *codes, const vf *scale,
-                         const vf *min, vf *error) {
-  for (int u = 0; u < AFFINE_SIDE; u++) error[u] = (vf)0.0f;
-#pragma clang loop unroll_count(4)
+// The weighted error of the candidate.
+INLINE void affine_error(affine_plan p, const affine_half *h, vf *error) {
+  vf sum[AFFINE_HALF], ts[AFFINE_HALF], tm[AFFINE_HALF];
+  for (int u = 0; u < AFFINE_HALF; u++) {
+    sum[u] = (vf)0.0f;
+    ts[u] = h->ts[u];
+    tm[u] = h->tm[u];
+  }
+#pragma clang loop unroll_count(2)
   for (int i = 0; i < p.n; i++)
-    for (int u = 0; u < AFFINE_SIDE; u++) {
-      vf e = (scale[u] * codes[u * p.n + i] + min[u]) - x[u * p.n + i];
+    for (int u = 0; u < AFFINE_HALF; u++) {
+      vf e = (ts[u] * h->codes[u * p.n + i] + tm[u]) - h->x[u * p.n + i];
       e = p.absolute ? abs_f(e) : e * e;
-      error[u] = error[u] + w[u * p.n + i] * e;
+      sum[u] = sum[u] + h->w[u * p.n + i] * e;
     }
+  for (int u = 0; u < AFFINE_HALF; u++) error[u] = sum[u];
+}
+
+INLINE void affine_accept(affine_plan p, affine_half *h, const vf *error) {
+  for (int u = 0; u < AFFINE_HALF; u++) {
+    vi better = h->usable[u] & (error[u] < h->best[u]);
+    h->best[u] = better ? error[u] : h->best[u];
+    h->scale[u] = better ? h->ts[u] : h->scale[u];
+    // The minimum is live: the next candidate is built with it.
+    h->min[u] = better ? h->tm[u] : h->min[u];
+    if (h->kept)
+      for (int i = u * p.n; i < (u + 1) * p.n; i++) h->kept[i] = better ? h->codes[i] : h->kept[i];
+  }
 }
 
 // x, w: AFFINE_SIDE sub-blocks of p.n vectors. kept: the best codes as floats, or NULL when not wanted.
-INLINE void affine(affine_plan p, const vf *x, const vf *w, vf *scale_out, vf *negmin_out, vf *kept) {
-  vf min[AFFINE_SIDE], max[AFFINE_SIDE], low[AFFINE_SIDE], sw[AFFINE_SIDE], sx[AFFINE_SIDE];
-  vf scale[AFFINE_SIDE], best[AFFINE_SIDE], isc[AFFINE_SIDE], sl[AFFINE_SIDE], sl2[AFFINE_SIDE],
-      sxl[AFFINE_SIDE];
-  vi dead[AFFINE_SIDE];
-  vf codes[AFFINE_SIDE * 32];
-  for (int u = 0; u < AFFINE_SIDE; u++) {
-    min[u] = max[u] = x[u * p.n];
-    sw[u] = w[u * p.n];
-    sx[u] = sw[u] * x[u * p.n];
-  }
-  for (int i = 1; i < p.n; i++)
-    for (int u = 0; u < AFFINE_SIDE; u++) {
-      vf xi = x[u * p.n + i], wi = w[u * p.n + i];
-      min[u] = min_f(xi, min[u]);
-      max[u] = max_f(xi, max[u]);
-      sw[u] = sw[u] + wi;
-      sx[u] = sx[u] + wi * xi;
+INLINE void affine(affine_plan p, const vf *x, const vf *w, vf *scale, vf *negmin, vf *kept) {
+  vf codes[AFFINE_SIDE * 32], error[AFFINE_HALF];
+  affine_half halves[2];
+  for (int k = 0; k < 2; k++) {
+    affine_half *h = &halves[k];
+    int offset = k * AFFINE_HALF * p.n;
+    h->x = x + offset;
+    h->w = w + offset;
+    h->codes = codes + offset;
+    h->kept = kept ? kept + offset : NULL;
+    affine_begin(p, h);
+    // The plain range sets the error to beat.
+    affine_candidate(p, (float)p.nmax, h);
+    affine_codes(p, h);
+    for (int u = 0; u < AFFINE_HALF; u++) {
+      h->ts[u] = h->scale[u] = 1.0f / h->isc[u];
+      h->tm[u] = h->min[u];
     }
-  for (int u = 0; u < AFFINE_SIDE; u++) {
-    low[u] = min[u];
-    min[u] = min[u] > 0.0f ? (vf)0.0f : min[u];
-    dead[u] = max[u] <= min[u];
-  }
-  // Candidate -1 is the plain range; it sets the error to beat.
-  for (int s = -1; s <= p.steps; s++) {
-    float numerator = s < 0 ? (float)p.nmax : (p.rmin + p.rdelta * (float)s) + (float)p.nmax;
-    vi tame = (vi)-1;
-    for (int u = 0; u < AFFINE_SIDE; u++) {
-      vf span = dead[u] ? (vf)1.0f : max[u] - min[u];
-      isc[u] = numerator / span;
-      // Every quotient lies between these two; NaN counts as wild.
-      vf first = isc[u] * (low[u] - min[u]), last = isc[u] * (max[u] - min[u]);
-      tame &= (abs_f(first) < 4194304.0f) & (abs_f(last) < 4194304.0f);
-    }
-    if (__builtin_expect(all(tame), 1))
-      affine_codes(p, 0, x, w, isc, min, codes, sl, sl2, sxl);
-    else
-      affine_codes(p, 1, x, w, isc, min, codes, sl, sl2, sxl);
-    vf ts[AFFINE_SIDE], tm[AFFINE_SIDE], error[AFFINE_SIDE];
-    vi usable[AFFINE_SIDE];
-    if (s < 0) {
-      for (int u = 0; u < AFFINE_SIDE; u++) {
-        scale[u] = 1.0f / isc[u];
-        ts[u] = scale[u];
-        tm[u] = min[u];
-      }
-      affine_error(p, x, w, codes, ts, tm, best);
-      if (kept)
-        for (int i = 0; i < AFFINE_SIDE * p.n; i++) kept[i] = codes[i];
-      continue;
-    }
-    for (int u = 0; u < AFFINE_SIDE; u++) {
-      vf d = sw[u] * sl2[u] - sl[u] * sl[u];
-      usable[u] = (d > 0.0f) & ~dead[u];
-      ts[u] = (sw[u] * sxl[u] - sx[u] * sl[u]) / d;
-      tm[u] = (sl2[u] * sx[u] - sl[u] * sxl[u]) / d;
-      vi positive = tm[u] > 0.0f;
-      if (ANY(positive)) {
-        tm[u] = positive ? (vf)0.0f : tm[u];
-        ts[u] = positive ? sxl[u] / sl2[u] : ts[u];
-      }
-    }
-    affine_error(p, x, w, codes, ts, tm, error);
-    for (int u = 0; u < AFFINE_SIDE; u++) {
-      vi better = usable[u] & (error[u] < best[u]);
-      best[u] = better ? error[u] : best[u];
-      scale[u] = better ? ts[u] : scale[u];
-      min[u] = better ? tm[u] : min[u];
-      if (kept)
-        for (int i = 0; i < p.n; i++) kept[u * p.n + i] = better ? codes[u * p.n + i] : kept[u * p.n + i];
-    }
-  }
-  for (int u = 0; u < AFFINE_SIDE; u++) {
-    scale_out[u] = dead[u] ? (vf)0.0f : scale[u];
-    negmin_out[u] = -min[u];
+    affine_error(p, h, h->best);
     if (kept)
-      for (int i = 0; i < p.n; i++) kept[u * p.n + i] = dead[u] ? (vf)0.0f : kept[u * p.n + i];
+      for (int i = 0; i < AFFINE_HALF * p.n; i++) h->kept[i] = h->codes[i];
+    affine_candidate(p, (p.rmin + p.rdelta * 0.0f) + (float)p.nmax, h);
+  }
+  for (int s = 0; s <= p.steps; s++) {
+    float next = (p.rmin + p.rdelta * (float)(s + 1)) + (float)p.nmax;
+    affine_codes(p, &halves[0]);
+    affine_codes(p, &halves[1]);
+    affine_sums(p, &halves[0]);
+    affine_solve(&halves[0]);
+    affine_sums(p, &halves[1]);
+    affine_solve(&halves[1]);
+    for (int k = 0; k < 2; k++) {
+      affine_error(p, &halves[k], error);
+      affine_accept(p, &halves[k], error);
+      affine_candidate(p, next, &halves[k]);
+    }
+  }
+  for (int k = 0; k < 2; k++) {
+    const affine_half *h = &halves[k];
+    for (int u = 0; u < AFFINE_HALF; u++) {
+      scale[k * AFFINE_HALF + u] = h->dead[u] ? (vf)0.0f : h->scale[u];
+      negmin[k * AFFINE_HALF + u] = -h->min[u];
+      if (kept)
+        for (int i = u * p.n; i < (u + 1) * p.n; i++) h->kept[i] = h->dead[u] ? (vf)0.0f : h->kept[i];
+    }
   }
 }

@@ -7,7 +7,9 @@ static const float iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1
 static const float iq4_edges[16] = {-115.5f, -93.5f, -74.0f, -57.0f, -42.0f, -28.5f, -16.0f, -4.5f,
                                     7.0f,    19.0f,  31.5f,  45.5f,  61.0f,  79.0f,  101.0f, 0.0f};
 
-#ifndef IQ4_NEAREST
+#ifdef IQ4_NEAREST
+#include IQ4_NEAREST
+#else
 INLINE vi iq4_code(vf v) {
   vi code = (vi)15;
   for (int k = 0; k < 15; k++) code += v < iq4_edges[k];
@@ -119,7 +121,7 @@ static void quantize_iq4_nl(const float *rows, ptrdiff_t row_count, ptrdiff_t ro
   for (ptrdiff_t first = 0; first < blocks; first += IQ4_SIDE * LANES, out += IQ4_SIDE * LANES * size) {
     block_group g[IQ4_SIDE];
     for (int u = 0; u < IQ4_SIDE; u++) {
-      // A second group past the end repeats the last block and is not stored.
+      // A group past the end repeats the last block and is not stored.
       ptrdiff_t from = first + u * LANES < blocks ? first + u * LANES : blocks - 1;
       g[u] = group_at(rows, importance, from, blocks, per_row, 32);
       if (first + u * LANES >= blocks) g[u].valid = 0;

@@ -22,11 +22,12 @@ INLINE void sums_of(int count, int n, const vf *w, vf *sums) {
 
 // Codes from the stored scale D and minimum M: clamp(round((x + M) / D)). Where D is zero, the search's own
 // codes count; that is rare, so the search is repeated for them instead of keeping codes always.
-// Results replace x. The pair of sub-blocks starts at x and w.
-INLINE void requantize_pair(affine_plan p, vf *x, const vf *w, const vf *D, const vf *M,
+// Results replace x. The AFFINE_SIDE sub-blocks start at x and w.
+INLINE void requantize_side(affine_plan p, vf *x, const vf *w, const vf *D, const vf *M,
                             void (*search)(const vf *, const vf *, vf *, vf *, vf *)) {
   vf kept[AFFINE_SIDE * 32], unused_scale[AFFINE_SIDE], unused_min[AFFINE_SIDE];
-  vi empty = (D[0] == 0.0f) | (D[1] == 0.0f);
+  vi empty = (vi)0;
+  for (int u = 0; u < AFFINE_SIDE; u++) empty |= D[u] == 0.0f;
   int repeat = ANY(empty);
   if (__builtin_expect(repeat, 0)) search(x, w, unused_scale, unused_min, kept);
   for (int u = 0; u < AFFINE_SIDE; u++)
@@ -91,7 +92,7 @@ INLINE void quantize_q45_k(int nmax, const float *rows, ptrdiff_t blocks, ptrdif
         for (int i = 0; i < 32; i++) w[32 * j + i] = av + abs_f(x[32 * j + i]);
       }
     }
-    for (int j = 0; j < 8; j += 2) {
+    for (int j = 0; j < 8; j += AFFINE_SIDE) {
       if (nmax == 15 && importance) search_q4_weighted(x + 32 * j, w + 32 * j, scale + j, negmin + j);
       if (nmax == 15 && !importance) search_q4_plain(x + 32 * j, w + 32 * j, scale + j, negmin + j);
       if (nmax == 31 && importance) search_q5_weighted(x + 32 * j, w + 32 * j, scale + j, negmin + j);
@@ -128,11 +129,11 @@ INLINE void quantize_q45_k(int nmax, const float *rows, ptrdiff_t blocks, ptrdif
       D[j] = df * float_of(sc);
       M[j] = mf * float_of(m);
     }
-    for (int j = 0; j < 8; j += 2) {
-      if (nmax == 15 && importance) requantize_pair(p, x + 32 * j, w + 32 * j, D + j, M + j, search_q4_weighted_keeping);
-      if (nmax == 15 && !importance) requantize_pair(p, x + 32 * j, w + 32 * j, D + j, M + j, search_q4_plain_keeping);
-      if (nmax == 31 && importance) requantize_pair(p, x + 32 * j, w + 32 * j, D + j, M + j, search_q5_weighted_keeping);
-      if (nmax == 31 && !importance) requantize_pair(p, x + 32 * j, w + 32 * j, D + j, M + j, search_q5_plain_keeping);
+    for (int j = 0; j < 8; j += AFFINE_SIDE) {
+      if (nmax == 15 && importance) requantize_side(p, x + 32 * j, w + 32 * j, D + j, M + j, search_q4_weighted_keeping);
+      if (nmax == 15 && !importance) requantize_side(p, x + 32 * j, w + 32 * j, D + j, M + j, search_q4_plain_keeping);
+      if (nmax == 31 && importance) requantize_side(p, x + 32 * j, w + 32 * j, D + j, M + j, search_q5_weighted_keeping);
+      if (nmax == 31 && !importance) requantize_side(p, x + 32 * j, w + 32 * j, D + j, M + j, search_q5_plain_keeping);
     }
     const vi *l = (const vi *)x;
     if (nmax == 31)
@@ -183,7 +184,7 @@ INLINE void quantize_q2_k_as(int weighted, const float *rows, ptrdiff_t blocks, 
     } else {
       for (int i = 0; i < 256; i++) w[i] = abs_f(x[i]);
     }
-    for (int j = 0; j < 16; j += 2) {
+    for (int j = 0; j < 16; j += AFFINE_SIDE) {
       if (weighted)
         search_q2_weighted(x + 16 * j, w + 16 * j, scale + j, negmin + j);
       else
@@ -208,13 +209,13 @@ INLINE void quantize_q2_k_as(int weighted, const float *rows, ptrdiff_t blocks, 
     for (int j = 0; j < 16; j += 4) store_words(out + j, size, g.valid, pack4(s[j], s[j + 1], s[j + 2], s[j + 3]));
     store_words(out + 80, size, g.valid, d | (dmin << 16));
     vf df = float_of_half(d), mf = float_of_half(dmin);
-    for (int j = 0; j < 16; j += 2) {
-      vf D[2], M[2];
-      for (int u = 0; u < 2; u++) {
+    for (int j = 0; j < 16; j += AFFINE_SIDE) {
+      vf D[AFFINE_SIDE], M[AFFINE_SIDE];
+      for (int u = 0; u < AFFINE_SIDE; u++) {
         D[u] = df * float_of(s[j + u] & 15);
         M[u] = mf * float_of(s[j + u] >> 4);
       }
-      requantize_pair(p, x + 16 * j, w + 16 * j, D, M,
+      requantize_side(p, x + 16 * j, w + 16 * j, D, M,
                       weighted ? search_q2_weighted_keeping : search_q2_plain_keeping);
     }
     store_two_bit((const vi *)x, out + 16, size, g.valid);

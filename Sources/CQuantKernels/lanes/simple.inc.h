@@ -1,12 +1,12 @@
 // Formats of 32 values per block: Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, MXFP4. One block per lane.
 
-#define BLOCK_SIDE 2
+#define BLOCK_SIDE AFFINE_SIDE
 
-// Two groups of LANES blocks: values, and weights when there are any.
+// BLOCK_SIDE groups of LANES blocks: values, and weights when there are any.
 typedef struct {
   vf x[BLOCK_SIDE * 32], w[BLOCK_SIDE * 32];
   int valid[BLOCK_SIDE];
-} block_pair;
+} block_side;
 
 // The mean square of one row, the sum taken in index order.
 typedef struct {
@@ -26,14 +26,14 @@ INLINE float power_of_row(row_power *p, ptrdiff_t row) {
   return p->sigma2;
 }
 
-INLINE void load_pair(block_pair *pair, row_power *power, const float *rows, const float *importance,
+INLINE void load_side(block_side *side, row_power *power, const float *rows, const float *importance,
                       ptrdiff_t first, ptrdiff_t blocks, ptrdiff_t per_row) {
   for (int u = 0; u < BLOCK_SIDE; u++) {
-    // A second group past the end repeats the last block and is not stored.
+    // A group past the end repeats the last block and is not stored.
     ptrdiff_t from = first + u * LANES < blocks ? first + u * LANES : blocks - 1;
     block_group g = group_at(rows, importance, from, blocks, per_row, 32);
-    pair->valid[u] = first + u * LANES < blocks ? g.valid : 0;
-    load_lanes(g.x, 32, pair->x + 32 * u);
+    side->valid[u] = first + u * LANES < blocks ? g.valid : 0;
+    load_lanes(g.x, 32, side->x + 32 * u);
     if (importance) {
       float sigma2[LANES];
       for (int b = 0; b < LANES; b++) {
@@ -42,8 +42,8 @@ INLINE void load_pair(block_pair *pair, row_power *power, const float *rows, con
       }
       vf s;
       memcpy(&s, sigma2, sizeof s);
-      load_lanes(g.w, 32, pair->w + 32 * u);
-      weigh(pair->x + 32 * u, pair->w + 32 * u, 32, s);
+      load_lanes(g.w, 32, side->w + 32 * u);
+      weigh(side->x + 32 * u, side->w + 32 * u, 32, s);
     }
   }
 }
@@ -85,13 +85,14 @@ INLINE void quantize_signed(int bits, int weighted, const float *rows, ptrdiff_t
   const int size = bits == 5 ? 22 : 18, half = 1 << (bits - 1);
   ptrdiff_t per_row = row_length / 32, blocks = row_count * per_row;
   row_power power = {rows, row_length, -1, 0.0f};
-  block_pair p;
+  block_side p;
   for (ptrdiff_t first = 0; first < blocks; first += BLOCK_SIDE * LANES) {
-    load_pair(&p, &power, rows, weighted ? importance : NULL, first, blocks, per_row);
+    load_side(&p, &power, rows, weighted ? importance : NULL, first, blocks, per_row);
     vi codes[BLOCK_SIDE * 32], d[BLOCK_SIDE];
     if (weighted) {
       vf scale[BLOCK_SIDE];
-      symq(BLOCK_SIDE, 32, half, 0, p.x, p.w, scale, codes);
+      for (int u = 0; u < BLOCK_SIDE; u += 2)
+        symq(2, 32, half, 0, p.x + 32 * u, p.w + 32 * u, scale + u, codes + 32 * u);
       for (int u = 0; u < BLOCK_SIDE; u++) d[u] = half_of(scale[u]);
     } else {
       for (int u = 0; u < BLOCK_SIDE; u++) {
@@ -116,9 +117,9 @@ INLINE void quantize_ranged(int bits, int weighted, const float *rows, ptrdiff_t
   const int size = bits == 5 ? 24 : 20, nmax = (1 << bits) - 1;
   ptrdiff_t per_row = row_length / 32, blocks = row_count * per_row;
   row_power power = {rows, row_length, -1, 0.0f};
-  block_pair p;
+  block_side p;
   for (ptrdiff_t first = 0; first < blocks; first += BLOCK_SIDE * LANES) {
-    load_pair(&p, &power, rows, weighted ? importance : NULL, first, blocks, per_row);
+    load_side(&p, &power, rows, weighted ? importance : NULL, first, blocks, per_row);
     vi codes[BLOCK_SIDE * 32], d[BLOCK_SIDE], m[BLOCK_SIDE];
     if (weighted) {
       vf scale[AFFINE_SIDE], negmin[AFFINE_SIDE], kept[AFFINE_SIDE * 32];

@@ -19,6 +19,7 @@ INLINE vf signed_peak(int n, const vf *x, vf *magnitude) {
 // (|x| <= |peak| bounds them whenever peak is finite). kept: codes + nmax, or NULL.
 INLINE void symq(int side, int n, int nmax, int wide, const vf *x, const vf *w, vf *scale_out, vi *kept) {
   vf peak[SYMQ_SIDE_MAX], scale[SYMQ_SIDE_MAX], best[SYMQ_SIDE_MAX], wx[SYMQ_SIDE_MAX * 32];
+  vf next[SYMQ_SIDE_MAX];
   vi dead[SYMQ_SIDE_MAX];
   for (int u = 0; u < side; u++) {
     vf top;
@@ -26,17 +27,19 @@ INLINE void symq(int side, int n, int nmax, int wide, const vf *x, const vf *w, 
     dead[u] = top < EPS;
     peak[u] = dead[u] ? (vf)1.0f : m;
     scale[u] = best[u] = (vf)0.0f;
+    next[u] = (float)-nmax / peak[u];
   }
   for (int i = 0; i < side * n; i++) wx[i] = w[i] * x[i];
   // The candidate without offset comes first and sets the value to beat.
   for (int step = -10; step <= 9; step++) {
     if (step == 0) continue;
-    int s = step == -10 ? 0 : step;
-    float numerator = -((float)nmax + 0.1f * (float)s);
+    // The division for the next candidate starts now, so that it is done in time.
+    float numerator = -((float)nmax + 0.1f * (float)(step == -1 ? 1 : step + 1));
     vf isc[SYMQ_SIDE_MAX], slx[SYMQ_SIDE_MAX], sl2[SYMQ_SIDE_MAX];
     vf codes[SYMQ_SIDE_MAX * 32];
     for (int u = 0; u < side; u++) {
-      isc[u] = numerator / peak[u];
+      isc[u] = next[u];
+      next[u] = numerator / peak[u];
       slx[u] = sl2[u] = (vf)0.0f;
     }
 #pragma clang loop unroll_count(4)

@@ -42,12 +42,21 @@ INLINE vi round_clamped_i(vf v, int low, int high) {
   return max_i((vi)low, min_i((vi)high, round_i(v)));
 }
 
-// The same, as a float and clamped, for |v| < 2^22 only: there the sum is ordered like the integers.
+// Limits for numbers near MAGIC. They are positive, so they are ordered like their bits: integer limits leave the
+// units that add free. SSE2 has no instruction for those.
+#if defined(__x86_64__) && LANES == 4
+INLINE vf at_least(vf t, vf low) { return max_f(t, low); }
+INLINE vf at_most(vf t, vf high) { return min_f(t, high); }
+#else
+INLINE vf at_least(vf t, vf low) { return (vf)max_i((vi)t, (vi)low); }
+INLINE vf at_most(vf t, vf high) { return (vf)min_i((vi)t, (vi)high); }
+#endif
+
+// round_clamped_i as a float, for |v| < 2^22 only: there the sum is ordered like the integers.
 INLINE vf round_clamped_f(vf v, int low, int high) {
-  vf t = v + MAGIC;
-  t = max_f(t, (vf)(MAGIC + (float)low));
-  t = min_f(t, (vf)(MAGIC + (float)high));
-  return t - MAGIC;
+  const vf magic = (vf)cqk_magic;
+  vf t = at_least(v + magic, magic + (float)low);
+  return at_most(t, magic + (float)high) - magic;
 }
 
 // Truncation to int32 as x86 does it: everything out of range becomes INT32_MIN.
