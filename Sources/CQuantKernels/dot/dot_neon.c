@@ -142,20 +142,30 @@ static void neon_multiply_integer(int type, const void *weights, size_t row_byte
 
 // Sixteen partial sums in four registers.
 static void neon_multiply_float(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
-                                size_t columns, const cdk_float_token *tokens, size_t token_count,
-                                float *scratch) {
-  size_t padded = (columns + 15) / 16 * 16;
-  memset(scratch, 0, padded * sizeof(float));
-  for (size_t r = first_row; r < first_row + rows; r++) {
-    cdk_portable.decode_row(type, (const uint8_t *)weights + r * row_bytes, columns, scratch);
-    for (size_t t = 0; t < token_count; t++) {
-      float32x4_t p[4] = {vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0), vdupq_n_f32(0)};
-      for (size_t c = 0; c < padded; c += 16)
-        for (size_t k = 0; k < 4; k++)
-          p[k] = vfmaq_f32(p[k], vld1q_f32(scratch + c + 4 * k), vld1q_f32(tokens[t].x + c + 4 * k));
-      float32x4_t a = vaddq_f32(vaddq_f32(p[0], p[2]), vaddq_f32(p[1], p[3]));
-      float32x2_t b = vadd_f32(vget_low_f32(a), vget_high_f32(a));
-      tokens[t].y[r] = vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
+                                size_t columns, const cdk_float_token *tokens, size_t token_count) {
+  float32x4_t sums[TILE_TOKENS][4];
+  for (size_t t0 = 0; t0 < token_count; t0 += TILE_TOKENS) {
+    size_t count = token_count - t0 < TILE_TOKENS ? token_count - t0 : TILE_TOKENS;
+    for (size_t r = first_row; r < first_row + rows; r++) {
+      const uint8_t *row = (const uint8_t *)weights + r * row_bytes;
+      memset(sums, 0, count * sizeof sums[0]);
+      for (size_t first = 0; first < columns; first += FLOAT_COLUMNS) {
+        float w[FLOAT_COLUMNS];
+        size_t n = decode_columns(&cdk_portable, type, row, first, columns, w);
+        for (size_t t = 0; t < count; t++) {
+          const float *x = tokens[t0 + t].x + first;
+          float32x4_t p[4] = {sums[t][0], sums[t][1], sums[t][2], sums[t][3]};
+          for (size_t c = 0; c < n; c += 16)
+            for (size_t k = 0; k < 4; k++)
+              p[k] = vfmaq_f32(p[k], vld1q_f32(w + c + 4 * k), vld1q_f32(x + c + 4 * k));
+          memcpy(sums[t], p, sizeof p);
+        }
+      }
+      for (size_t t = 0; t < count; t++) {
+        float32x4_t a = vaddq_f32(vaddq_f32(sums[t][0], sums[t][2]), vaddq_f32(sums[t][1], sums[t][3]));
+        float32x2_t b = vadd_f32(vget_low_f32(a), vget_high_f32(a));
+        tokens[t0 + t].y[r] = vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
+      }
     }
   }
 }
