@@ -28,7 +28,6 @@ struct ProductPlan {
   private var bands: [Band] = []
   private var tokens: [cdk_token] = []
   private var floatTokens: [cdk_float_token] = []
-  private var widestColumns = 0
 
   init(form: ActivationForm, level: KernelLevel) {
     self.form = form
@@ -61,12 +60,10 @@ struct ProductPlan {
           columns: matrix.columns, firstRow: row, rowCount: min(perBand, matrix.rows - row),
           firstToken: firstToken, tokenCount: tokenCount))
     }
-    widestColumns = max(widestColumns, matrix.columns)
   }
 
   /// Computes all bands.
   func run(on pool: WorkerPool) {
-    let scratchCount = 8 * ((widestColumns + 15) / 16 * 16)
     bands.withUnsafeBufferPointer { bands in
       tokens.withUnsafeBufferPointer { tokens in
         floatTokens.withUnsafeBufferPointer { floatTokens in
@@ -78,12 +75,9 @@ struct ProductPlan {
             let band = bands[index]
             if isFloat {
               guard let first = floatTokens.baseAddress else { return }
-              let scratch = UnsafeMutableRawPointer.allocate(byteCount: scratchCount * 4, alignment: 64)
-              defer { scratch.deallocate() }
               kernels.pointee.multiply_float(
                 band.type, band.weights, band.rowByteCount, band.firstRow, band.rowCount, band.columns,
-                first + band.firstToken, band.tokenCount,
-                scratch.bindMemory(to: Float.self, capacity: scratchCount))
+                first + band.firstToken, band.tokenCount)
             } else {
               guard let first = tokens.baseAddress else { return }
               kernels.pointee.multiply_integer(

@@ -73,40 +73,51 @@ INLINE float tree_sum(__m256 low, __m256 high) {
   return _mm_cvtss_f32(_mm_add_ss(b, _mm_movehdup_ps(b)));
 }
 
-// Up to 2 rows with up to 3 tokens: 12 accumulators fill the register file.
-INLINE void float_block(const int rows, const int count, const float *w, size_t padded,
-                        const cdk_float_token *tokens, size_t first_row) {
+// Tokens per pass of the float products.
+#define FLOAT_TOKENS 126
+
+// The partial sums of eight rows with the tokens of a pass.
+typedef struct {
+  __m256 sums[8][FLOAT_TOKENS][2];
+} float_sums;
+
+// Adds `n` columns of up to 2 rows with up to 3 tokens: 12 accumulators fill the register file.
+INLINE void float_block(const int rows, const int count, const float *w, const cdk_float_token *tokens,
+                        size_t first, size_t n, float_sums *out, size_t row, size_t token) {
   __m256 acc[2][3][2];
   for (int r = 0; r < rows; r++)
-    for (int t = 0; t < count; t++) acc[r][t][0] = acc[r][t][1] = _mm256_setzero_ps();
-  for (size_t c = 0; c < padded; c += 16)
-    for (int h = 0; h < 2; h++) {
+    for (int t = 0; t < count; t++)
+      for (int h = 0; h < 2; h++) acc[r][t][h] = out->sums[row + (size_t)r][token + (size_t)t][h];
+  const float *x[3];
+  for (int t = 0; t < count; t++) x[t] = tokens[token + (size_t)t].x + first;
+  w += row * FLOAT_COLUMNS;
+  for (size_t c = 0; c < n; c += 16)
+    for (size_t h = 0; h < 2; h++) {
       __m256 wv[2];
-      for (int r = 0; r < rows; r++) wv[r] = _mm256_loadu_ps(w + (size_t)r * padded + c + 8 * (size_t)h);
+      for (int r = 0; r < rows; r++) wv[r] = _mm256_loadu_ps(w + (size_t)r * FLOAT_COLUMNS + c + 8 * h);
       for (int t = 0; t < count; t++) {
-        __m256 x = _mm256_loadu_ps(tokens[t].x + c + 8 * (size_t)h);
-        for (int r = 0; r < rows; r++) acc[r][t][h] = _mm256_fmadd_ps(wv[r], x, acc[r][t][h]);
+        __m256 xv = _mm256_loadu_ps(x[t] + c + 8 * h);
+        for (int r = 0; r < rows; r++) acc[r][t][h] = _mm256_fmadd_ps(wv[r], xv, acc[r][t][h]);
       }
     }
   for (int r = 0; r < rows; r++)
-    for (int t = 0; t < count; t++) tokens[t].y[first_row + (size_t)r] = tree_sum(acc[r][t][0], acc[r][t][1]);
+    for (int t = 0; t < count; t++)
+      for (int h = 0; h < 2; h++) out->sums[row + (size_t)r][token + (size_t)t][h] = acc[r][t][h];
 }
 
-static void float_blocks(const float *w, size_t padded, size_t rows, const cdk_float_token *tokens,
-                         size_t count, size_t first_row) {
+static void float_blocks(const float *w, size_t rows, const cdk_float_token *tokens, size_t count, size_t first,
+                         size_t n, float_sums *out) {
   for (size_t t = 0; t < count; t += 3) {
-    size_t n = count - t < 3 ? count - t : 3;
+    size_t here = count - t < 3 ? count - t : 3;
     for (size_t r = 0; r < rows; r += 2) {
-      const float *here = w + r * padded;
-      size_t row = first_row + r;
       if (r + 1 < rows) {
-        if (n == 3) float_block(2, 3, here, padded, tokens + t, row);
-        else if (n == 2) float_block(2, 2, here, padded, tokens + t, row);
-        else float_block(2, 1, here, padded, tokens + t, row);
+        if (here == 3) float_block(2, 3, w, tokens, first, n, out, r, t);
+        else if (here == 2) float_block(2, 2, w, tokens, first, n, out, r, t);
+        else float_block(2, 1, w, tokens, first, n, out, r, t);
       } else {
-        if (n == 3) float_block(1, 3, here, padded, tokens + t, row);
-        else if (n == 2) float_block(1, 2, here, padded, tokens + t, row);
-        else float_block(1, 1, here, padded, tokens + t, row);
+        if (here == 3) float_block(1, 3, w, tokens, first, n, out, r, t);
+        else if (here == 2) float_block(1, 2, w, tokens, first, n, out, r, t);
+        else float_block(1, 1, w, tokens, first, n, out, r, t);
       }
     }
   }

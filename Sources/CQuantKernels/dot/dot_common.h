@@ -125,6 +125,28 @@ static inline int is_256(int type) {
          type == T_IQ4_XS;
 }
 
+// Columns that the float products decode at a time: a multiple of all block lengths, and little enough for
+// eight rows of them to stay in the first cache.
+#define FLOAT_COLUMNS 512
+
+// The bytes of a row before a column that is a multiple of the block length.
+static inline size_t bytes_before(int type, size_t column) {
+  if (type == T_F32) return 4 * column;
+  if (type == T_F16 || type == T_BF16) return 2 * column;
+  return column / (is_256(type) ? 256 : 32) * block_bytes(type);
+}
+
+// Decodes `count` columns from a multiple of FLOAT_COLUMNS on, with zeros up to a multiple of 16, and returns
+// that multiple.
+static inline size_t decode_columns(const cdk_kernels *kernels, int type, const uint8_t *row, size_t first,
+                                    size_t columns, float *out) {
+  size_t count = columns - first < FLOAT_COLUMNS ? columns - first : FLOAT_COLUMNS;
+  size_t padded = (count + 15) / 16 * 16;
+  kernels->decode_row(type, row + bytes_before(type, first), count, out);
+  for (size_t i = count; i < padded; i++) out[i] = 0;
+  return padded;
+}
+
 extern const cdk_kernels cdk_portable;
 #if defined(__x86_64__)
 extern const cdk_kernels cdk_avx2;

@@ -142,15 +142,17 @@ static void portable_decode_row(int type, const void *row, size_t columns, float
 
 static void portable_multiply_float(int type, const void *weights, size_t row_bytes, size_t first_row,
                                     size_t rows, size_t columns, const cdk_float_token *tokens,
-                                    size_t token_count, float *scratch) {
-  size_t padded = (columns + 15) / 16 * 16;
-  memset(scratch, 0, padded * sizeof(float));
+                                    size_t token_count) {
   for (size_t r = first_row; r < first_row + rows; r++) {
-    portable_decode_row(type, (const uint8_t *)weights + r * row_bytes, columns, scratch);
+    const uint8_t *row = (const uint8_t *)weights + r * row_bytes;
     for (size_t t = 0; t < token_count; t++) {
       float p[16] = {0};
-      for (size_t c = 0; c < padded; c += 16)
-        for (size_t i = 0; i < 16; i++) p[i] = fmaf(scratch[c + i], tokens[t].x[c + i], p[i]);
+      for (size_t first = 0; first < columns; first += FLOAT_COLUMNS) {
+        float w[FLOAT_COLUMNS];
+        size_t count = decode_columns(&cdk_portable, type, row, first, columns, w);
+        for (size_t c = 0; c < count; c += 16)
+          for (size_t i = 0; i < 16; i++) p[i] = fmaf(w[c + i], tokens[t].x[first + c + i], p[i]);
+      }
       for (int width = 8; width > 0; width /= 2)
         for (int i = 0; i < width; i++) p[i] += p[i + width];
       tokens[t].y[r] = p[0];

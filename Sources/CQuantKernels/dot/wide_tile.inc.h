@@ -212,47 +212,66 @@ INLINE float wide_tree_sum(vf v) {
   return (b.x + b.z) + (b.y + b.w);
 }
 
-INLINE void wide_float_block(const size_t rows, const size_t count, const float *w, size_t padded,
-                             const cdk_float_token *tokens, size_t first_row) {
+// Tokens per pass of the float products.
+#define WIDE_FLOAT_TOKENS 128
+
+typedef struct {
+  vf sums[8][WIDE_FLOAT_TOKENS];
+} wide_float_sums;
+
+INLINE void wide_float_block(const size_t rows, const size_t count, const float *w, const cdk_float_token *tokens,
+                             size_t first, size_t n, wide_float_sums *out, size_t row, size_t token) {
   vf acc[4][4];
   for (size_t r = 0; r < rows; r++)
-    for (size_t t = 0; t < count; t++) acc[r][t] = (vf)0.0f;
-  for (size_t c = 0; c < padded; c += 16) {
+    for (size_t t = 0; t < count; t++) acc[r][t] = out->sums[row + r][token + t];
+  for (size_t c = 0; c < n; c += 16) {
     vf x[4];
-    for (size_t t = 0; t < count; t++) x[t] = (vf)wide_load(tokens[t].x + c);
+    for (size_t t = 0; t < count; t++) x[t] = (vf)wide_load(tokens[token + t].x + first + c);
     for (size_t r = 0; r < rows; r++) {
-      vf wv = (vf)wide_load(w + r * padded + c);
+      vf wv = (vf)wide_load(w + (row + r) * FLOAT_COLUMNS + c);
       for (size_t t = 0; t < count; t++) acc[r][t] = wide_fma(wv, x[t], acc[r][t]);
     }
   }
   for (size_t r = 0; r < rows; r++)
-    for (size_t t = 0; t < count; t++) tokens[t].y[first_row + r] = wide_tree_sum(acc[r][t]);
+    for (size_t t = 0; t < count; t++) out->sums[row + r][token + t] = acc[r][t];
+}
+
+static void wide_float_blocks(const float *w, size_t rows, const cdk_float_token *tokens, size_t count,
+                              size_t first, size_t n, wide_float_sums *out) {
+  size_t tokens_here, rows_here;
+  for (size_t t = 0; t < count; t += tokens_here) {
+    tokens_here = count - t >= 4 ? 4 : 1;
+    for (size_t r = 0; r < rows; r += rows_here) {
+      rows_here = rows - r >= 4 ? 4 : 1;
+      if (tokens_here == 4) {
+        if (rows_here == 4) wide_float_block(4, 4, w, tokens, first, n, out, r, t);
+        else wide_float_block(1, 4, w, tokens, first, n, out, r, t);
+      } else {
+        if (rows_here == 4) wide_float_block(4, 1, w, tokens, first, n, out, r, t);
+        else wide_float_block(1, 1, w, tokens, first, n, out, r, t);
+      }
+    }
+  }
 }
 
 static void wide_multiply_float(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
-                                size_t columns, const cdk_float_token *tokens, size_t token_count,
-                                float *scratch) {
-  size_t padded = (columns + 15) / 16 * 16;
-  memset(scratch, 0, 8 * padded * sizeof(float));
-  for (size_t r = first_row; r < first_row + rows; r += 8) {
-    size_t n = first_row + rows - r < 8 ? first_row + rows - r : 8;
-    for (size_t i = 0; i < n; i++)
-      cdk_avx2.decode_row(type, (const uint8_t *)weights + (r + i) * row_bytes, columns, scratch + i * padded);
-    for (size_t t = 0; t < token_count;) {
-      size_t tokens_here = token_count - t >= 4 ? 4 : 1;
-      for (size_t i = 0; i < n;) {
-        size_t rows_here = n - i >= 4 ? 4 : 1;
-        const float *w = scratch + i * padded;
-        if (tokens_here == 4) {
-          if (rows_here == 4) wide_float_block(4, 4, w, padded, tokens + t, r + i);
-          else wide_float_block(1, 4, w, padded, tokens + t, r + i);
-        } else {
-          if (rows_here == 4) wide_float_block(4, 1, w, padded, tokens + t, r + i);
-          else wide_float_block(1, 1, w, padded, tokens + t, r + i);
-        }
-        i += rows_here;
+                                size_t columns, const cdk_float_token *tokens, size_t token_count) {
+  wide_float_sums sums;
+  __attribute__((aligned(64))) float w[8 * FLOAT_COLUMNS];
+  for (size_t t0 = 0; t0 < token_count; t0 += WIDE_FLOAT_TOKENS) {
+    size_t count = token_count - t0 < WIDE_FLOAT_TOKENS ? token_count - t0 : WIDE_FLOAT_TOKENS;
+    for (size_t r0 = 0; r0 < rows; r0 += 8) {
+      size_t n = rows - r0 < 8 ? rows - r0 : 8;
+      const uint8_t *row = (const uint8_t *)weights + (first_row + r0) * row_bytes;
+      for (size_t r = 0; r < n; r++) memset(sums.sums[r], 0, count * sizeof sums.sums[r][0]);
+      for (size_t first = 0; first < columns; first += FLOAT_COLUMNS) {
+        size_t padded = 0;
+        for (size_t r = 0; r < n; r++)
+          padded = decode_columns(&cdk_avx2, type, row + r * row_bytes, first, columns, w + r * FLOAT_COLUMNS);
+        wide_float_blocks(w, n, tokens + t0, count, first, padded, &sums);
       }
-      t += tokens_here;
+      for (size_t t = 0; t < count; t++)
+        for (size_t r = 0; r < n; r++) tokens[t0 + t].y[first_row + r0 + r] = wide_tree_sum(sums.sums[r][t]);
     }
   }
 }

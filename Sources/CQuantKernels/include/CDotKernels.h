@@ -45,9 +45,9 @@ typedef struct {
   /// `weights` is row 0; the type is a quantized one.
   void (*multiply_integer)(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
                            size_t columns, const cdk_token *tokens, size_t token_count);
-  /// The same in f32 with 16 partial sums per output; any type. `scratch`: 8 * (columns rounded up to 16) floats.
+  /// The same in f32 with 16 partial sums per output; any type.
   void (*multiply_float)(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
-                         size_t columns, const cdk_float_token *tokens, size_t token_count, float *scratch);
+                         size_t columns, const cdk_float_token *tokens, size_t token_count);
   /// Decodes one row to f32.
   void (*decode_row)(int type, const void *row, size_t columns, float *out);
 } cdk_kernels;
