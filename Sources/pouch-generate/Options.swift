@@ -9,7 +9,7 @@ import TextTokenizers
 
 /// What to continue.
 struct PromptOptions: ParsableArguments {
-  @Option(name: [.customShort("p"), .long], help: "The prompt.")
+  @Option(name: [.customShort("p"), .long], parsing: .unconditional, help: "The prompt.")
   var prompt: String?
 
   @Option(name: [.customShort("f"), .customLong("file")], help: "Read the prompt from a file.")
@@ -83,11 +83,13 @@ struct PromptOptions: ParsableArguments {
 /// How tokens are drawn; a model's own recommendations apply where nothing is given.
 struct SamplingFlags: ParsableArguments {
   @Option(
-    name: [.customLong("temp"), .customLong("temperature")], help: "Temperature; 0 takes the likeliest token."
+    name: [.customLong("temp"), .customLong("temperature")], parsing: .unconditional,
+    help: "Temperature; 0 takes the likeliest token."
   )
   var temperature: Float?
 
-  @Option(name: .customLong("top-k"), help: "Keep the k likeliest tokens; 0 keeps all.")
+  @Option(
+    name: .customLong("top-k"), parsing: .unconditional, help: "Keep the k likeliest tokens; 0 keeps all.")
   var topK: Int?
 
   @Option(name: .customLong("top-p"), help: "Keep the likeliest tokens up to this probability; 1 keeps all.")
@@ -99,16 +101,19 @@ struct SamplingFlags: ParsableArguments {
   @Option(name: .customLong("repeat-penalty"), help: "Penalize tokens seen lately; 1 does not.")
   var repeatPenalty: Float?
 
-  @Option(name: .customLong("repeat-last-n"), help: "How many tokens back; 0 none, -1 all.")
+  @Option(
+    name: .customLong("repeat-last-n"), parsing: .unconditional, help: "How many tokens back; 0 none, -1 all."
+  )
   var repeatLastN: Int?
 
-  @Option(name: .customLong("frequency-penalty"), help: "Subtracted per occurrence.")
+  @Option(name: .customLong("frequency-penalty"), parsing: .unconditional, help: "Subtracted per occurrence.")
   var frequencyPenalty: Float?
 
-  @Option(name: .customLong("presence-penalty"), help: "Subtracted once.")
+  @Option(name: .customLong("presence-penalty"), parsing: .unconditional, help: "Subtracted once.")
   var presencePenalty: Float?
 
-  @Option(name: [.customShort("s"), .long], help: "Seed of the draws; -1 picks one.")
+  @Option(
+    name: [.customShort("s"), .long], parsing: .unconditional, help: "Seed of the draws; -1 picks one.")
   var seed = -1
 
   func validate() throws {
