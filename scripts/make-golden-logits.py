@@ -12,7 +12,8 @@ Needs torch, transformers 5 and safetensors. Run from the repository's root:
     python3 scripts/make-golden-logits.py --gguf FILE.gguf --like FOLDER --out FILE.f32
 
 The second form computes the sample's golden logits from the dequantized weights of a GGUF file
-(needs the gguf package); it is how the Q4_K_M numbers were made.
+(needs the gguf package); it is how pelican/logits-Q4_K_M.f32 was made, from llama-quantize's file, whose
+tensor types are listed beside it in types-Q4_K_M.txt.
 
 Files, all little-endian: tokens.i32 (64), logits.f32 (64 rows of the vocabulary; for the sample 64
 rows of one norm and 256 logits).

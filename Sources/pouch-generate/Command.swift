@@ -27,7 +27,8 @@ struct Command: PouchCommand {
   @OptionGroup var sampling: SamplingFlags
 
   @Option(
-    name: [.customShort("n"), .customLong("predict")], help: "The most tokens to make; -1 for no limit.")
+    name: [.customShort("n"), .customLong("predict")], parsing: .unconditional,
+    help: "The most tokens to make; -1 for no limit.")
   var predict: Int?
 
   @Option(

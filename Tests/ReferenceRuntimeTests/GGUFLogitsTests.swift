@@ -106,6 +106,46 @@ func minimalMetadata(_ shape: DecoderShape) -> [MetadataEntry] {
     #expect(relativeError(logits[0], golden.logits) <= GoldenLogitsTests.tolerance)
   }
 
+  @Test func splitFilesGiveTheSameBits() throws {
+    let golden = try GoldenModel("qwen3_next")
+    let checkpoint = try LoadedModel.open(path: golden.folder)
+    let folder = try TemporaryFolder()
+    let names = checkpoint.store.names
+    let parts = [Array(names[..<20]), Array(names[20...])]
+    for (shard, part) in parts.enumerated() {
+      let keys = [
+        MetadataEntry("split.no", .uint16(UInt16(shard))), MetadataEntry("split.count", .uint16(2)),
+        MetadataEntry("split.tensors.count", .int32(Int32(names.count))),
+      ]
+      try writeGGUF(
+        checkpoint, to: folder.path("m-0000\(shard + 1)-of-00002.gguf"),
+        architecture: (shard == 0 ? minimalMetadata(checkpoint.shape) : []) + keys, names: part
+      ) { _, _ in .f32 }
+    }
+    let model = try LoadedModel.open(path: folder.path("m-00001-of-00002.gguf"))
+    let logits = try [model, checkpoint].map {
+      try Session(model: $0, contextLength: 64, threads: 1).evaluate(tokens: golden.tokens, logits: .all)
+        .values
+    }
+    #expect(firstDifference(logits[0], logits[1]) == nil)
+    #expect(model.store.materializedByteCount == 0)
+  }
+
+  @Test func checkpointMatricesStayInTheMap() throws {
+    let store = try LoadedModel.open(path: GoldenModel.sampleFolder).store
+    // Value heads change places in four projections, a convolution and the output of each of two delta nets; the
+    // rest is norms. Experts, attention, embedding and head, two thirds of the model and more, are not copied.
+    #expect(store.materializedByteCount < store.mappedByteCount / 10)
+    let stack = try store.experts("blk.0.ffn_up_exps.weight")
+    #expect(stack.experts.count == 8)
+    #expect(stack.experts.allSatisfy { $0.type == .bf16 && $0.rows == 256 && $0.columns == 256 })
+    let down = try store.experts("blk.1.ffn_down_exps.weight")
+    #expect(down.whole?.rows == 8 * 256)
+    let before = store.materializedByteCount
+    _ = try store.matrix("output.weight")
+    #expect(store.materializedByteCount == before)
+  }
+
   @Test func mixedQuantizationEqualsTransformersOnDequantizedWeights() throws {
     let golden = try GoldenModel("pelican")
     let text = try String(contentsOfFile: golden.folder + "/types-Q4_K_M.txt", encoding: .utf8)
