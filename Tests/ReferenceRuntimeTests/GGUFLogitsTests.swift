@@ -10,11 +10,11 @@ import Testing
 
 /// Writes a loaded model's tensors as a GGUF of given types.
 func writeGGUF(
-  _ model: LoadedModel, to path: String, architecture metadata: [MetadataEntry],
+  _ model: LoadedModel, to path: String, architecture metadata: [MetadataEntry], names: [String]? = nil,
   type: (String, [Int]) -> TensorType
 ) throws {
   let store = model.store
-  let descriptions = store.names.map { name in
+  let descriptions = (names ?? store.names).map { name in
     let shape = store.ggmlShape(of: name) ?? []
     return GGUFTensorDescription(name: name, type: type(name, shape), ggmlShape: shape)
   }

@@ -31,8 +31,10 @@ final class BlockContext {
     if let buffer = buffers[name], buffer.count >= count * width {
       return FloatRows(base: buffer.base, count: count, width: width)
     }
+    // What grows with the context grows again: half as much more keeps that rare.
+    let size = max(count * width, (buffers[name]?.count ?? 0) / 2 * 3)
     buffers[name] = nil
-    let buffer = try FloatBuffer(count: count * width, purpose: "scratch memory for \(name)")
+    let buffer = try FloatBuffer(count: size, purpose: "scratch memory for \(name)")
     buffers[name] = buffer
     return FloatRows(base: buffer.base, count: count, width: width)
   }
