@@ -42,6 +42,9 @@ let package = Package(
     .executable(name: "pouch-convert", targets: ["pouch-convert"]),
     .executable(name: "pouch-quantize", targets: ["pouch-quantize"]),
     .executable(name: "pouch-inspect", targets: ["pouch-inspect"]),
+    .executable(name: "pouch-generate", targets: ["pouch-generate"]),
+    .executable(name: "pouch-perplexity", targets: ["pouch-perplexity"]),
+    .executable(name: "pouch-imatrix", targets: ["pouch-imatrix"]),
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
   ],
   dependencies: [
@@ -50,6 +53,7 @@ let package = Package(
   targets: [
     // 0: C
     .target(name: "CQuantKernels"),
+    .target(name: "CRuntimeKernels"),
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
 
@@ -69,12 +73,29 @@ let package = Package(
     library("ImportanceData", ["TensorTypes", "FileBytes", "GGUFFormat"]),
     library("QuantRecipes", ["TensorTypes", "FileBytes"]),
 
-    // 4: plan and executor
+    library("TensorCompute", ["CQuantKernels", "TensorTypes", "FileBytes", "BlockQuantization"]),
+
+    // 4: plan and executor; the runtime
     library(
       "CheckpointConversion",
       [
         "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization",
         "ModelDescriptions", "TextTokenizers", "ImportanceData", "QuantRecipes",
+      ]),
+
+    library(
+      "ReferenceRuntime",
+      [
+        "CRuntimeKernels", "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "BlockQuantization",
+        "TensorCompute", "ModelDescriptions", "TextTokenizers",
+      ]),
+
+    // 5: measuring
+    library(
+      "ModelEvaluation",
+      [
+        "TensorTypes", "FileBytes", "ZstdStreams", "GGUFFormat", "ImportanceData", "TextTokenizers",
+        "ReferenceRuntime", "TensorCompute",
       ]),
 
     // 6: what all commands share
@@ -97,7 +118,17 @@ let package = Package(
         "ModelDescriptions",
         "ZstdStreams",
       ]),
-    command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization"]),
+    command("pouch-generate", ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers"]),
+    command(
+      "pouch-perplexity",
+      ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation"]),
+    command(
+      "pouch-imatrix",
+      [
+        "TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation",
+        "ImportanceData",
+      ]),
+    command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute"]),
 
     // tests
     .target(
@@ -111,10 +142,18 @@ let package = Package(
     tests("GGUFFormat"),
     tests("ZstdStreams"),
     tests("BlockQuantization"),
-    tests("TextTokenizers"),
+    tests("TextTokenizers", resources: [.copy("Encoding/Golden")]),
     tests("ModelDescriptions", ["TextTokenizers"], resources: [.copy("Golden")]),
     tests("ImportanceData", ["GGUFFormat"]),
     tests("QuantRecipes", resources: [.copy("Golden")]),
+    tests("TensorCompute", ["BlockQuantization"]),
+    tests(
+      "ReferenceRuntime",
+      [
+        "CRuntimeKernels", "TensorCompute", "BlockQuantization", "GGUFFormat", "SafetensorsFormat", "ModelDescriptions",
+        "TextTokenizers",
+      ], resources: [.copy("Golden")]),
+    tests("ModelEvaluation", ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"]),
     tests(
       "CheckpointConversion",
       [

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CDotKernels.h"
+
 enum {
   CQK_LEVEL_PORTABLE = 0,
   CQK_LEVEL_AVX2 = 1,

@@ -1,0 +1,126 @@
+// Products of one token with eight rows at a time: a stream over the weights, codes used where they are unpacked.
+
+#ifndef AVX2_VECTOR_H
+#define AVX2_VECTOR_H
+
+#include "avx2_unpack.h"
+
+// 16-bit sums of code pairs; `x` are signed codes. Products of up to 63 * 127 twice stay below 2^15, and
+// so do those of two signed codes up to 127.
+INLINE __m256i pair_products(const int is_signed, __m256i q, __m256i x) {
+  if (is_signed) return _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(x, q));
+  return _mm256_maddubs_epi16(q, x);
+}
+
+// The scale of group pair i in every 16-bit lane: its low half belongs to columns 0-15, its high half to 16-31.
+INLINE __m256i scale_of(__m256i arranged, int i) {
+  return _mm256_shuffle_epi8(arranged, _mm256_set1_epi16((short)((2 * i + 1) << 8 | 2 * i)));
+}
+
+INLINE __m256i arrange_scales(const int type, __m256i scales) {
+  if (!has_groups_of_16(type)) return _mm256_permute2x128_si256(scales, scales, 0);
+  // Even groups to the low half, odd ones to the high half.
+  const __m256i split = _mm256_setr_epi8(
+      0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15, 0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+  return _mm256_permute4x64_epi64(_mm256_shuffle_epi8(scales, split), 0xD8);
+}
+
+INLINE void store_rows(__m256 y, size_t rows, float *out) {
+  if (rows >= 8) {
+    _mm256_storeu_ps(out, y);
+  } else {
+    float lanes[8];
+    _mm256_storeu_ps(lanes, y);
+    for (size_t r = 0; r < rows; r++) out[r] = lanes[r];
+  }
+}
+
+INLINE void vector_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
+                       const cdk_token *token, float *out) {
+  const size_t step = block_bytes(type);
+  for (size_t r0 = 0; r0 < rows; r0 += 8) {
+    const uint8_t *tile = weights + r0 * row_bytes;
+    size_t last = rows - r0 < 8 ? rows - r0 - 1 : 7;
+    __m256 y = _mm256_setzero_ps();
+    for (size_t b = 0; b < columns / 256; b++) {
+      const int8_t *x = token->codes + 256 * b;
+      const int16_t *sums = token->sums + SUMS_256 * b;
+      __m256i isums[8], msums[8];
+      uint16_t d[8], dmin[8];
+      __m256i sums16 = _mm256_loadu_si256((const __m256i *)sums);
+      __m256i sums32 = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(sums + 16)));
+#pragma clang loop unroll(disable)
+      for (size_t r = 0; r < 8; r++) {
+        const uint8_t *s = tile + (r < last ? r : last) * row_bytes + b * step;
+        for (size_t line = 0; line < step; line += 64) _mm_prefetch((const char *)s + 8 * row_bytes + line, _MM_HINT_T0);
+        wide_block w;
+        load_256(type, s, &w);
+        __m256i arranged = arrange_scales(type, w.scales);
+        __m256i sum = _mm256_setzero_si256(), odd = sum;
+        for (int i = 0; i < 8; i++) {
+          __m256i p = pair_products(has_signed_codes(type), w.q[i], load_bytes((const uint8_t *)x + 32 * i));
+          p = _mm256_madd_epi16(p, scale_of(arranged, i));
+          if (i & 1) odd = _mm256_add_epi32(odd, p); else sum = _mm256_add_epi32(sum, p);
+        }
+        sum = _mm256_add_epi32(sum, odd);
+        if (code_offset(type)) {
+          __m256i c = _mm256_madd_epi16(w.scales, sums16);
+          sum = _mm256_sub_epi32(sum, _mm256_slli_epi32(c, code_offset(type) == 4 ? 2 : 5));
+        }
+        isums[r] = sum;
+        if (has_mins(type)) {
+          if (has_groups_of_16(type)) {
+            msums[r] = _mm256_madd_epi16(w.mins, sums16);
+          } else {
+            __m128i m = _mm_madd_epi16(_mm256_castsi256_si128(w.mins), _mm256_castsi256_si128(sums32));
+            msums[r] = _mm256_zextsi128_si256(m);
+          }
+          dmin[r] = w.dmin;
+        }
+        d[r] = w.d;
+      }
+      __m256 dx = _mm256_set1_ps(token->scales[b]);
+      __m256 dw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)d));
+      y = _mm256_fmadd_ps(_mm256_mul_ps(dw, dx), _mm256_cvtepi32_ps(sums_of_8(isums)), y);
+      if (has_mins(type)) {
+        __m256 mw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)dmin));
+        y = _mm256_fnmadd_ps(_mm256_mul_ps(mw, dx), _mm256_cvtepi32_ps(sums_of_8(msums)), y);
+      }
+    }
+    store_rows(y, rows - r0, out + r0);
+  }
+}
+
+INLINE void vector_32(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
+                      const cdk_token *token, float *out) {
+  const size_t step = block_bytes(type);
+  const __m256i ones = _mm256_set1_epi16(1);
+  for (size_t r0 = 0; r0 < rows; r0 += 8) {
+    const uint8_t *tile = weights + r0 * row_bytes;
+    const uint8_t *row[8];
+    for (size_t r = 0; r < 8; r++) row[r] = tile + (r0 + r < rows ? r : rows - r0 - 1) * row_bytes;
+    __m256 y = _mm256_setzero_ps();
+    for (size_t b = 0; b < columns / 32; b++) {
+      __m256i x = load_bytes((const uint8_t *)token->codes + 32 * b);
+      __m256i isums[8];
+      float d[8], m[8];
+      for (size_t r = 0; r < 8; r++) {
+        const uint8_t *s = row[r] + b * step;
+        if (b % 2 == 0) _mm_prefetch((const char *)s + 8 * row_bytes, _MM_HINT_T0);
+        isums[r] = _mm256_madd_epi16(pair_products(has_signed_codes(type), load_32(type, s), x), ones);
+        d[r] = scale_32(type, s);
+        if (has_mins(type)) m[r] = min_32(type, s);
+      }
+      __m256i isum = sums_of_8(isums);
+      if (code_offset(type))
+        isum = _mm256_sub_epi32(isum, _mm256_set1_epi32(code_offset(type) * token->sums[b]));
+      float dx = token->scales[b];
+      __m256 scale = _mm256_mul_ps(_mm256_loadu_ps(d), _mm256_set1_ps(dx));
+      y = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(isum), y);
+      if (has_mins(type)) y = _mm256_fmadd_ps(_mm256_loadu_ps(m), _mm256_set1_ps(dx * (float)token->sums[b]), y);
+    }
+    store_rows(y, rows - r0, out + r0);
+  }
+}
+
+#endif

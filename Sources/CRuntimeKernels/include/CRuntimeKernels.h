@@ -1,0 +1,109 @@
+// Inner loops of the runtime that are not matrix products, in several levels that return the same bits.
+//
+// Every sum has a fixed order: 16 lanes with fused multiply-add, or one chain (two for even and odd terms)
+// per output, whatever the width of the machine's registers.
+#ifndef CRUNTIMEKERNELS_H
+#define CRUNTIMEKERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/// Slowest first. The second is the code shape of the last compiled for AVX2: slower than AVX2's own, there so that
+/// its logic is tested everywhere.
+enum {
+  CRK_LEVEL_PORTABLE = 0,
+  CRK_LEVEL_WIDE_AVX2 = 1,
+  CRK_LEVEL_AVX2 = 2,
+  CRK_LEVEL_AVX512 = 3,
+  CRK_LEVEL_COUNT = 4
+};
+
+/// True when this machine can run the level.
+bool crk_level_available(int level);
+
+/// out[i] = weight[i] * (x[i] / sqrt(mean(x^2) + epsilon)); out may be x.
+void crk_rms_norm(int level, const float *x, const float *weight, ptrdiff_t count, float epsilon, float *out);
+
+/// out[i] = scale * x[i] / sqrt(sum(x^2) + epsilon); out may be x.
+void crk_l2_norm(int level, const float *x, ptrdiff_t count, float epsilon, float scale, float *out);
+
+/// y += x.
+void crk_add(int level, const float *x, ptrdiff_t count, float *y);
+
+/// y += factor * x.
+void crk_add_scaled(int level, const float *x, float factor, ptrdiff_t count, float *y);
+
+/// y[i] = silu(y[i]) * x[i].
+void crk_silu_multiply(int level, const float *x, ptrdiff_t count, float *y);
+
+/// y[i] = y[i] * sigmoid(x[i]).
+void crk_sigmoid_multiply(int level, const float *x, ptrdiff_t count, float *y);
+
+/// y[i] = y[i] * silu(x[i]).
+void crk_multiply_silu(int level, const float *x, ptrdiff_t count, float *y);
+
+/// y = softmax(y).
+void crk_softmax(int level, ptrdiff_t count, float *y);
+
+/// y = exp(y).
+void crk_exp(int level, ptrdiff_t count, float *y);
+
+/// Rotates the pairs (x[j], x[j + half]).
+void crk_rotate_halves(int level, const float *cosines, const float *sines, ptrdiff_t half, float *x);
+
+/// Depthwise causal convolution followed by silu, for one token.
+/// rows: taps pointers, oldest first, to channel vectors; weight: [taps][channels]; out: [channels].
+void crk_convolve(int level, const float *const *rows, const float *weight, ptrdiff_t taps, ptrdiff_t channels,
+                  float *out);
+
+/// One head of a key/value cache.
+/// keys: [capacity / 16][head_dim][16]; values: [capacity][value_stride], value_stride a multiple of 16.
+typedef struct {
+  const void *keys;
+  const void *values;
+  ptrdiff_t head_dim;
+  ptrdiff_t value_stride;
+  /// Elements are binary16 instead of f32.
+  bool half;
+} crk_cache;
+
+/// Attention of up to four queries over one head of a cache.
+/// queries, outs: pointers to head_dim values; lengths: positions that each query sees (at least 1);
+/// scores: scratch of 4 * (the greatest length, rounded up to 16) + 4 * value_stride values.
+void crk_attend(int level, const crk_cache *cache, const float *const *queries, const ptrdiff_t *lengths,
+                ptrdiff_t query_count, float scale, float *scores, float *const *outs);
+
+/// Stores one position of a head: keys go to lane position % 16 of their block, values to their row.
+void crk_store(int level, const float *key, const float *value, ptrdiff_t position, ptrdiff_t head_dim,
+               ptrdiff_t value_stride, bool half, void *keys, void *values);
+
+/// The gated delta rule of one value head for 16 * column_blocks of its columns over several tokens.
+/// state: [key_dim][state_stride], advanced in place. Token t reads queries + t * qk_stride (key_dim values),
+/// keys likewise, values + t * value_stride and decays/betas + t * gate_stride, and writes outs + t * out_stride.
+typedef struct {
+  float *state;
+  ptrdiff_t state_stride;
+  const float *queries;
+  const float *keys;
+  ptrdiff_t qk_stride;
+  const float *values;
+  ptrdiff_t value_stride;
+  const float *decays;
+  const float *betas;
+  ptrdiff_t gate_stride;
+  float *outs;
+  ptrdiff_t out_stride;
+  ptrdiff_t key_dim;
+  /// Columns, at most 32; only these are read from values and written to outs.
+  ptrdiff_t column_count;
+  ptrdiff_t token_count;
+} crk_delta_rule_arguments;
+
+/// Runs it.
+void crk_delta_rule(int level, const crk_delta_rule_arguments *arguments);
+
+/// The index of the first value that is not finite, or count.
+ptrdiff_t crk_first_non_finite(const float *values, ptrdiff_t count);
+
+#endif

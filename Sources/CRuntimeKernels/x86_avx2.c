@@ -1,0 +1,11 @@
+// AVX2 with FMA and half-precision conversion.
+#if defined(__x86_64__)
+#include <math.h>
+#include <string.h>
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#define CRK_SCORE_QUERIES 2
+#define CRK_COLUMNS 1
+#define CRK_TABLE crk_level_avx2
+#include "lanes.h"
+#pragma clang attribute pop
+#endif

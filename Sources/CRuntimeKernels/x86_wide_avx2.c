@@ -1,0 +1,11 @@
+// The columns of the AVX-512 level, compiled for AVX2.
+#if defined(__x86_64__)
+#include <math.h>
+#include <string.h>
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#define CRK_SCORE_QUERIES 4
+#define CRK_COLUMNS 4
+#define CRK_TABLE crk_level_wide_avx2
+#include "lanes.h"
+#pragma clang attribute pop
+#endif

@@ -1,0 +1,22 @@
+internal import CRuntimeKernels
+internal import TensorCompute
+
+/// The gated network `down(silu(gate x) * up x)`.
+enum DenseFeedForward {
+  /// Runs it on rows; `name` keeps the scratch memory of different uses apart.
+  static func run(
+    _ x: FloatRows, _ weights: DenseWeights, into y: FloatRows, name: String, _ context: BlockContext
+  ) throws {
+    let width = weights.gate.weights.rows
+    let gate = try context.scratch(name + ".gate", x.count, width)
+    let up = try context.scratch(name + ".up", x.count, width)
+    try context.multiply(
+      x, Product(matrix: weights.gate, output: gate), Product(matrix: weights.up, output: up))
+    context.add(weights.gateBias, to: gate)
+    context.add(weights.upBias, to: up)
+    let level = context.level
+    context.engine.parallel(x.count) { row, _ in crk_silu_multiply(level, up.row(row), width, gate.row(row)) }
+    try context.multiply(gate, Product(matrix: weights.down, output: y))
+    context.add(weights.downBias, to: y)
+  }
+}

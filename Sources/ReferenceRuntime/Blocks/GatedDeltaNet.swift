@@ -1,0 +1,155 @@
+internal import CRuntimeKernels
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// Linear attention with a gated delta rule (arXiv:2412.06464).
+///
+/// ```
+/// m = W_qkv x;  z = W_gate x;  b = W_beta x;  a = W_alpha x
+/// u = silu(causal depthwise convolution of m)          split into q, k (key heads), v (value heads)
+/// q = q / sqrt(sum q^2 + 1e-6) / sqrt(dk);  k = k / sqrt(sum k^2 + 1e-6)
+/// beta = sigmoid(b);  g = ssm_a * softplus(a + dt_bias)
+/// S = exp(g) S;  delta = beta (v - S^T k);  S = S + k delta^T;  o = S^T q
+/// y = W_out concat(rms(o_v) * silu(z_v))
+/// ```
+///
+/// The recurrence is run token by token, never in its chunked form, so that batches of any size give the same bits;
+/// columns of a state are independent and are worked on side by side.
+enum GatedDeltaNet {
+  /// Columns of a state per item of work: what stays in the first-level cache for all tokens of a batch.
+  private static let columnsPerItem = 32
+  /// Added to the sum of squares of queries and keys, whatever the norms' epsilon.
+  private static let lengthEpsilon: Float = 1e-6
+
+  /// Runs it on a batch and advances the state.
+  static func run(
+    _ x: FloatRows, _ weights: DeltaNetWeights, _ net: DecoderShape.DeltaNet, state: DeltaNetState,
+    into y: FloatRows, _ context: BlockContext
+  ) throws {
+    let mixed = try context.scratch("delta.mixed", x.count, net.channelCount)
+    let gate = try context.scratch("delta.gate", x.count, net.valueWidth)
+    let (decays, betas) = try project(x, weights, net, mixed: mixed, gate: gate, context)
+
+    // [tokens][q of all key heads | k of all key heads | v of all value heads]
+    let channels = try context.scratch("delta.channels", x.count, net.channelCount)
+    convolve(mixed, weights.convolution, net, state, into: channels, context)
+    normalize(channels, net, context)
+
+    let output = try context.scratch("delta.output", x.count, net.valueWidth)
+    recur(channels, decays: decays, betas: betas, net, state, into: output, context)
+
+    let (level, epsilon) = (context.level, context.shape.normEpsilon)
+    context.engine.parallel(x.count) { token, _ in
+      for head in 0..<net.valueHeadCount {
+        let place = output.row(token) + head * net.valueDim
+        crk_rms_norm(level, place, weights.norm.base, net.valueDim, epsilon, place)
+      }
+      crk_multiply_silu(level, gate.row(token), net.valueWidth, output.row(token))
+    }
+    try context.multiply(output, Product(matrix: weights.output, output: y))
+  }
+
+  /// All projections of x; returns exp(g) and beta, [tokens][value heads] each.
+  private static func project(
+    _ x: FloatRows, _ weights: DeltaNetWeights, _ net: DecoderShape.DeltaNet, mixed: FloatRows,
+    gate: FloatRows,
+    _ context: BlockContext
+  ) throws -> (decays: FloatRows, betas: FloatRows) {
+    let heads = net.valueHeadCount
+    let decays = try context.scratch("delta.decays", x.count, heads)
+    let betas = try context.scratch("delta.betas", x.count, heads)
+    let main = [
+      Product(matrix: weights.queryKeyValue, output: mixed), Product(matrix: weights.gate, output: gate),
+    ]
+    switch weights.gates {
+    case .separate(let beta, let alpha):
+      try context.multiply(
+        x, main[0], main[1], Product(matrix: beta, output: betas), Product(matrix: alpha, output: decays))
+    case .perKeyHead(let matrix):
+      let both = try context.scratch("delta.both", x.count, 2 * heads)
+      try context.multiply(x, main[0], main[1], Product(matrix: matrix, output: both))
+      let repeats = heads / net.keyHeadCount
+      for token in 0..<x.count {
+        for head in 0..<heads {
+          let place = both.row(token) + head / repeats * 2 * repeats + head % repeats
+          betas.row(token)[head] = place[0]
+          decays.row(token)[head] = place[repeats]
+        }
+      }
+    }
+    // A few values per token: computed in f64 and rounded, so that no variant of the C library shows.
+    context.engine.parallel(x.count) { token, _ in
+      for head in 0..<heads {
+        let a = Double(decays.row(token)[head] + weights.stepBias[head])
+        let step = Float(a > 20 ? a : log1p(exp(a)))
+        decays.row(token)[head] = Float(exp(Double(weights.decay[head] * step)))
+        betas.row(token)[head] = Float(1 / (1 + exp(-Double(betas.row(token)[head]))))
+      }
+    }
+    return (decays, betas)
+  }
+
+  /// Convolves with the inputs of earlier tokens, and keeps the last ones.
+  private static func convolve(
+    _ mixed: FloatRows, _ taps: FloatBuffer, _ net: DecoderShape.DeltaNet, _ state: DeltaNetState,
+    into channels: FloatRows, _ context: BlockContext
+  ) {
+    let (level, width, past) = (context.level, net.channelCount, net.kernelLength - 1)
+    /// The input `offset` tokens after the first of the batch; negative offsets are earlier batches.
+    @Sendable func input(_ offset: Int) -> UnsafeMutablePointer<Float> {
+      offset >= 0 ? mixed.row(offset) : state.history.base + (past + offset) * width
+    }
+    context.engine.parallel(mixed.count) { token, _ in
+      withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: net.kernelLength) { rows in
+        for tap in 0..<net.kernelLength { rows[tap] = UnsafePointer(input(token - past + tap)) }
+        crk_convolve(level, rows.baseAddress, taps.base, net.kernelLength, width, channels.row(token))
+      }
+    }
+    // Oldest first, so that a history row is read before it is overwritten.
+    for row in 0..<past {
+      (state.history.base + row * width).update(from: input(mixed.count - past + row), count: width)
+    }
+  }
+
+  /// Brings queries and keys to length 1, queries divided by sqrt(dk).
+  private static func normalize(_ channels: FloatRows, _ net: DecoderShape.DeltaNet, _ context: BlockContext)
+  {
+    let level = context.level
+    let scale = 1 / Float(net.keyDim).squareRoot()
+    context.engine.parallel(channels.count) { token, _ in
+      for head in 0..<net.keyHeadCount {
+        let query = channels.row(token) + head * net.keyDim
+        let key = query + net.keyWidth
+        crk_l2_norm(level, query, net.keyDim, lengthEpsilon, scale, query)
+        crk_l2_norm(level, key, net.keyDim, lengthEpsilon, 1, key)
+      }
+    }
+  }
+
+  /// The recurrence over all tokens.
+  private static func recur(
+    _ channels: FloatRows, decays: FloatRows, betas: FloatRows, _ net: DecoderShape.DeltaNet,
+    _ state: DeltaNetState,
+    into output: FloatRows, _ context: BlockContext
+  ) {
+    let level = context.level
+    let parts = (net.valueDim + columnsPerItem - 1) / columnsPerItem
+    context.engine.parallel(net.valueHeadCount * parts) { item, _ in
+      let (head, column) = (item / parts, item % parts * columnsPerItem)
+      let query = channels.base + net.keyHead(of: head) * net.keyDim
+      var arguments = crk_delta_rule_arguments(
+        state: state.matrix(head) + column, state_stride: state.rowStride, queries: query,
+        keys: query + net.keyWidth, qk_stride: net.channelCount,
+        values: channels.base + 2 * net.keyWidth + head * net.valueDim + column,
+        value_stride: net.channelCount,
+        decays: decays.base + head, betas: betas.base + head, gate_stride: net.valueHeadCount,
+        outs: output.base + head * net.valueDim + column, out_stride: net.valueWidth, key_dim: net.keyDim,
+        column_count: min(columnsPerItem, net.valueDim - column), token_count: channels.count)
+      crk_delta_rule(level, &arguments)
+    }
+  }
+}

@@ -1,0 +1,74 @@
+internal import FileBytes
+
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// Zeroed memory of fixed size, aligned to a page; pages that are never touched cost nothing.
+final class ZeroedMemory: @unchecked Sendable {
+  /// The first byte.
+  let base: UnsafeMutableRawPointer
+  /// The size in bytes.
+  let byteCount: Int
+
+  /// Reserves `byteCount` bytes.
+  ///
+  /// - Throws: ``RuntimeError`` with `outOfMemory`.
+  init(byteCount: Int, purpose: String) throws {
+    let size = max(byteCount, 1)
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS
+    guard let base = mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED else {
+      throw RuntimeError(
+        .outOfMemory,
+        Fault(
+          subject: purpose, expected: "\(byteCount) bytes of memory", found: String(cString: strerror(errno)),
+          remedy: "use a shorter context"))
+    }
+    self.base = base
+    self.byteCount = size
+  }
+
+  deinit { munmap(base, byteCount) }
+}
+
+/// Floats in zeroed memory.
+final class FloatBuffer: @unchecked Sendable {
+  /// The first value.
+  let base: UnsafeMutablePointer<Float>
+  /// How many there are.
+  let count: Int
+  private let memory: ZeroedMemory
+
+  /// Reserves `count` zeros.
+  ///
+  /// - Throws: ``RuntimeError`` with `outOfMemory`.
+  init(count: Int, purpose: String) throws {
+    memory = try ZeroedMemory(byteCount: count * MemoryLayout<Float>.stride, purpose: purpose)
+    base = memory.base.bindMemory(to: Float.self, capacity: max(count, 1))
+    self.count = count
+  }
+
+  /// Sets every value to zero.
+  func clear() { base.update(repeating: 0, count: count) }
+}
+
+/// Rows of floats somewhere in a buffer that outlives them.
+struct FloatRows: @unchecked Sendable {
+  /// The first value of the first row.
+  var base: UnsafeMutablePointer<Float>
+  /// Rows.
+  var count: Int
+  /// Values per row; rows follow each other without gaps.
+  var width: Int
+
+  /// The first value of row `index`.
+  @inline(__always)
+  func row(_ index: Int) -> UnsafeMutablePointer<Float> { base + index * width }
+
+  /// Some of the rows.
+  func rows(_ range: Range<Int>) -> FloatRows {
+    FloatRows(base: base + range.lowerBound * width, count: range.count, width: width)
+  }
+}

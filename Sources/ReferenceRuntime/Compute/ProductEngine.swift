@@ -1,0 +1,106 @@
+internal import Synchronization
+internal import TensorCompute
+
+/// One product of a shared input with a matrix: `output = input * matrix^T`.
+struct Product {
+  var matrix: NamedMatrix
+  /// As many rows as the input, one value per row of the matrix.
+  var output: FloatRows
+}
+
+/// Products with the matrices of the experts that a router chose.
+struct ExpertProduct {
+  var stack: ExpertStack
+  /// One row per slot.
+  var output: FloatRows
+}
+
+/// What the forward pass needs from the compute layer: matrix products, and its threads for everything else.
+///
+/// Results are the same bits for every number of workers and of input rows.
+final class ProductEngine {
+  /// The matrix products.
+  let engine: MatrixEngine
+
+  /// Workers, at least 1.
+  var workerCount: Int { engine.pool.threadCount }
+
+  init(_ engine: MatrixEngine) { self.engine = engine }
+
+  /// Multiplies one input with several matrices.
+  func multiply(_ input: FloatRows, _ products: [Product]) {
+    engine.multiply(
+      products.map(\.matrix.weights), x: input.base, tokens: input.count, into: products.map(\.output.base))
+  }
+
+  /// Multiplies with the experts' matrices: rows of the input are tokens or slots, those of the outputs slots.
+  func multiply(
+    _ input: FloatRows, _ kind: ExpertInput, _ assignments: ExpertAssignments, _ products: [ExpertProduct]
+  ) {
+    let stacks = products.compactMap(\.stack.whole)
+    if stacks.count == products.count {
+      engine.multiplyExperts(
+        stacks, assignments, x: input.base, input: kind, into: products.map(\.output.base))
+    } else {
+      multiplyApart(input, kind, assignments, products)
+    }
+  }
+
+  /// Experts that do not follow each other in memory, as in checkpoints that store them one by one: each expert's
+  /// rows are brought together, multiplied, and put back into their slots.
+  private func multiplyApart(
+    _ input: FloatRows, _ kind: ExpertInput, _ assignments: ExpertAssignments, _ products: [ExpertProduct]
+  ) {
+    let widths = products.map(\.output.width)
+    for expert in 0..<assignments.expertCount {
+      let slots = assignments.slots(of: expert)
+      guard !slots.isEmpty else { continue }
+      withUnsafeTemporaryAllocation(
+        of: Float.self, capacity: slots.count * (input.width + widths.reduce(0, +))
+      ) { memory in
+        guard let gathered = memory.baseAddress else { return }
+        for (row, slot) in slots.enumerated() {
+          let source = kind == .slots ? Int(slot) : Int(slot) / assignments.usedPerToken
+          (gathered + row * input.width).initialize(from: input.row(source), count: input.width)
+        }
+        var place = gathered + slots.count * input.width
+        var results: [UnsafeMutablePointer<Float>] = []
+        for width in widths {
+          results.append(place)
+          place += slots.count * width
+        }
+        engine.multiply(
+          products.map { $0.stack.experts[expert] }, x: gathered, tokens: slots.count, into: results)
+        for (product, result) in zip(products, results) {
+          for (row, slot) in slots.enumerated() {
+            product.output.row(Int(slot)).update(
+              from: result + row * product.output.width, count: product.output.width)
+          }
+        }
+      }
+    }
+  }
+
+  /// Decodes one row of a matrix.
+  func decode(_ matrix: NamedMatrix, row: Int, into output: UnsafeMutablePointer<Float>) {
+    engine.copyRow(matrix.weights, row: row, into: output)
+  }
+
+  /// Calls `body` for every item, on any worker, and returns when all are done; items of one worker follow each
+  /// other, so scratch memory may be kept per worker.
+  func parallel(_ itemCount: Int, _ body: @Sendable (_ item: Int, _ worker: Int) -> Void) {
+    let workers = min(workerCount, itemCount)
+    guard workers > 1 else {
+      for item in 0..<max(itemCount, 0) { body(item, 0) }
+      return
+    }
+    let next = Atomic<Int>(0)
+    engine.pool.run(count: workers) { worker in
+      while true {
+        let item = next.wrappingAdd(1, ordering: .relaxed).oldValue
+        if item >= itemCount { return }
+        body(item, worker)
+      }
+    }
+  }
+}

@@ -1,0 +1,92 @@
+/// A layer: two residual branches, each behind a norm.
+struct DecoderLayer {
+  /// What mixes positions.
+  enum Mixer {
+    case attention(AttentionWeights)
+    case gatedDeltaNet(DeltaNetWeights)
+  }
+
+  /// What works on each position alone.
+  enum FeedForward {
+    case dense(DenseWeights)
+    case experts(ExpertWeights)
+  }
+
+  var mixerNorm: FloatBuffer
+  var mixer: Mixer
+  var feedForwardNorm: FloatBuffer
+  var feedForward: FeedForward
+}
+
+/// Softmax attention: q, k, v and output projections, with what some families add.
+struct AttentionWeights {
+  /// With an output gate: per head `headDim` query rows, then as many gate rows.
+  var query: NamedMatrix
+  var key: NamedMatrix
+  var value: NamedMatrix
+  var output: NamedMatrix
+  var queryBias: FloatBuffer?
+  var keyBias: FloatBuffer?
+  var valueBias: FloatBuffer?
+  var outputBias: FloatBuffer?
+  /// Norm over each head before the rotary embedding.
+  var queryNorm: FloatBuffer?
+  var keyNorm: FloatBuffer?
+}
+
+/// A gated delta net.
+struct DeltaNetWeights {
+  /// How beta (step size) and alpha (decay) are projected.
+  enum Gates {
+    case separate(beta: NamedMatrix, alpha: NamedMatrix)
+    /// Rows per key head: the betas of its value heads, then the alphas.
+    case perKeyHead(NamedMatrix)
+  }
+
+  /// Rows: queries, keys, values of all heads.
+  var queryKeyValue: NamedMatrix
+  /// The output gate z.
+  var gate: NamedMatrix
+  var gates: Gates
+  /// [kernelLength][channels]; the file has channels of kernelLength values.
+  var convolution: FloatBuffer
+  /// -exp(A_log), one per value head.
+  var decay: [Float]
+  /// Added to alpha, one per value head.
+  var stepBias: [Float]
+  /// Shared by all value heads, `valueDim` values.
+  var norm: FloatBuffer
+  var output: NamedMatrix
+}
+
+/// A dense gated network.
+struct DenseWeights {
+  var gate: NamedMatrix
+  var up: NamedMatrix
+  var down: NamedMatrix
+  var gateBias: FloatBuffer?
+  var upBias: FloatBuffer?
+  var downBias: FloatBuffer?
+}
+
+/// Routed experts and perhaps a shared one.
+struct ExpertWeights {
+  var router: NamedMatrix
+  var gate: ExpertStack
+  var up: ExpertStack
+  var down: ExpertStack
+  var shared: DenseWeights?
+  /// One row; its product's sigmoid scales the shared expert.
+  var sharedGate: NamedMatrix?
+}
+
+/// All weights of a decoder, bound to their roles and checked for shape.
+struct DecoderWeights {
+  var embedding: NamedMatrix
+  var layers: [DecoderLayer]
+  var outputNorm: FloatBuffer
+  /// The embedding itself when tied.
+  var output: NamedMatrix
+  /// What each rotary pair's angle is divided by.
+  var rotaryFactors: [Float]?
+}

@@ -1,0 +1,178 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// How tokens are drawn; names, meanings and defaults are llama.cpp's.
+public struct SamplingOptions: Hashable, Sendable {
+  /// Divides the logits; 0 or less takes the most likely token.
+  public var temperature: Float = 0.8
+  /// Keeps so many of the most likely tokens; 0 or less keeps all.
+  public var topK = 40
+  /// Keeps the shortest list of the most likely tokens with at least this probability; 1 or more keeps all.
+  public var topP: Float = 0.95
+  /// Keeps tokens with at least this share of the most likely one's probability; 0 or less keeps all.
+  public var minP: Float = 0.05
+  /// Divides positive and multiplies other logits of tokens seen lately.
+  public var repeatPenalty: Float = 1
+  /// How many tokens back penalties look; 0 turns them off, -1 is all that a sampler saw.
+  public var repeatLastN = 64
+  /// Subtracted once per occurrence.
+  public var frequencyPenalty: Float = 0
+  /// Subtracted once.
+  public var presencePenalty: Float = 0
+  /// The seed of the draws.
+  public var seed: UInt32 = 0
+
+  /// The defaults.
+  public init() {}
+}
+
+/// Draws tokens by llama.cpp's default chain: penalties, top-k, top-p, min-p, temperature, draw.
+public struct Sampler: Sendable {
+  private struct Candidate {
+    var token: Int32
+    var logit: Float
+  }
+
+  /// The settings.
+  public let options: SamplingOptions
+  private var generator: MersenneTwister
+  private var recent: [Int32] = []
+
+  /// Starts with a seeded generator.
+  public init(options: SamplingOptions) {
+    self.options = options
+    generator = MersenneTwister(seed: options.seed)
+  }
+
+  /// Tells the penalties about a token of the prompt or one that was drawn.
+  public mutating func accept(_ token: Int32) {
+    guard options.repeatLastN != 0 else { return }
+    recent.append(token)
+    if options.repeatLastN > 0, recent.count > options.repeatLastN {
+      recent.removeFirst(recent.count - options.repeatLastN)
+    }
+  }
+
+  /// Draws a token from finite logits, one per vocabulary entry; one draw of the generator per token, whatever is left.
+  public mutating func sample(_ logits: some Sequence<Float>) -> Int32 {
+    var candidates = logits.enumerated().map { Candidate(token: Int32($0.offset), logit: $0.element) }
+    precondition(!candidates.isEmpty, "a vocabulary has entries")
+    penalize(&candidates)
+    keepTopK(&candidates)
+    keepTopP(&candidates)
+    keepMinP(&candidates)
+    return draw(candidates)
+  }
+
+  /// The most likely token, the first among equals.
+  public static func greedy(_ logits: some Sequence<Float>) -> Int32 {
+    var best: (token: Int32, logit: Float) = (0, -.infinity)
+    for (index, logit) in logits.enumerated() where logit > best.logit { best = (Int32(index), logit) }
+    return best.token
+  }
+
+  private func penalize(_ candidates: inout [Candidate]) {
+    let o = options
+    guard o.repeatPenalty != 1 || o.frequencyPenalty != 0 || o.presencePenalty != 0, !recent.isEmpty else {
+      return
+    }
+    var counts: [Int32: Int] = [:]
+    for token in recent { counts[token, default: 0] += 1 }
+    for (token, count) in counts where candidates.indices.contains(Int(token)) {
+      let index = Int(token)
+      if candidates[index].logit <= 0 {
+        candidates[index].logit *= o.repeatPenalty
+      } else {
+        candidates[index].logit /= o.repeatPenalty
+      }
+      candidates[index].logit -= Float(count) * o.frequencyPenalty + o.presencePenalty
+    }
+  }
+
+  /// Descending by logit; equal logits in order of token.
+  private func sort(_ candidates: inout [Candidate]) {
+    candidates.sort { $0.logit != $1.logit ? $0.logit > $1.logit : $0.token < $1.token }
+  }
+
+  private func keepTopK(_ candidates: inout [Candidate]) {
+    guard options.topK > 0 else { return }
+    if options.topK < candidates.count {
+      // The k-th largest by a heap would do; a partial pass over the few that can matter is as good.
+      let threshold = kthLargest(candidates, options.topK)
+      candidates.removeAll { $0.logit < threshold }
+    }
+    sort(&candidates)
+    if candidates.count > options.topK { candidates.removeLast(candidates.count - options.topK) }
+  }
+
+  /// The k-th largest logit, by a min-heap of k values.
+  private func kthLargest(_ candidates: [Candidate], _ k: Int) -> Float {
+    var heap: [Float] = []
+    heap.reserveCapacity(k)
+    func siftDown(_ heap: inout [Float], _ start: Int) {
+      var parent = start
+      while true {
+        var child = 2 * parent + 1
+        if child >= heap.count { return }
+        if child + 1 < heap.count, heap[child + 1] < heap[child] { child += 1 }
+        if heap[parent] <= heap[child] { return }
+        heap.swapAt(parent, child)
+        parent = child
+      }
+    }
+    for candidate in candidates {
+      if heap.count < k {
+        heap.append(candidate.logit)
+        if heap.count == k { for index in stride(from: k / 2, through: 0, by: -1) { siftDown(&heap, index) } }
+      } else if candidate.logit > heap[0] {
+        heap[0] = candidate.logit
+        siftDown(&heap, 0)
+      }
+    }
+    return heap.first ?? -.infinity
+  }
+
+  private func keepTopP(_ candidates: inout [Candidate]) {
+    guard options.topP < 1 else { return }
+    if options.topK <= 0 { sort(&candidates) }
+    let greatest = candidates[0].logit
+    let weights = candidates.map { expf($0.logit - greatest) }
+    let total = weights.reduce(Float(0), +)
+    var cumulative: Float = 0
+    for (index, weight) in weights.enumerated() {
+      cumulative += weight / total
+      if cumulative >= options.topP {
+        candidates.removeLast(candidates.count - index - 1)
+        return
+      }
+    }
+  }
+
+  private func keepMinP(_ candidates: inout [Candidate]) {
+    guard options.minP > 0 else { return }
+    let greatest = candidates.reduce(-Float.infinity) { max($0, $1.logit) }
+    let threshold = greatest + logf(options.minP)
+    candidates.removeAll { $0.logit < threshold }
+  }
+
+  private mutating func draw(_ candidates: [Candidate]) -> Int32 {
+    var greatest = candidates[0]
+    for candidate in candidates where candidate.logit > greatest.logit { greatest = candidate }
+    let random = generator.uniform()
+    guard options.temperature > 0 else { return greatest.token }
+    // Divided one by one before the difference is taken, as the reference rounds it.
+    let scaled = candidates.map { $0.logit / options.temperature }
+    let top = greatest.logit / options.temperature
+    let weights = scaled.map { Double(expf($0 - top)) }
+    let target = random * weights.reduce(0, +)
+    var running = 0.0
+    for (candidate, weight) in zip(candidates, weights) {
+      running += weight
+      if running >= target { return candidate.token }
+    }
+    return candidates[candidates.count - 1].token
+  }
+}

@@ -1,0 +1,73 @@
+internal import CRuntimeKernels
+
+/// What all blocks of a forward pass share: compute, scratch memory, positions, taps.
+final class BlockContext {
+  /// The shape of the model.
+  let shape: DecoderShape
+  /// Matrix products and workers.
+  let engine: ProductEngine
+  /// The level of the inner loops.
+  let level: Int32
+  /// Who watches, if anyone.
+  weak var observer: (any TapObserver)?
+  /// The position of the first token of the batch.
+  var firstPosition = 0
+  /// Cosines and sines of the batch's positions.
+  var rotation: RotationTable
+
+  private var buffers: [String: FloatBuffer] = [:]
+
+  init(shape: DecoderShape, engine: ProductEngine, level: Int32, rotation: RotationTable) {
+    self.shape = shape
+    self.engine = engine
+    self.level = level
+    self.rotation = rotation
+  }
+
+  /// Scratch rows under a name.
+  ///
+  /// What they held before is undefined; the same name gives the same memory.
+  func scratch(_ name: String, _ count: Int, _ width: Int) throws -> FloatRows {
+    if let buffer = buffers[name], buffer.count >= count * width {
+      return FloatRows(base: buffer.base, count: count, width: width)
+    }
+    // What grows with the context grows again: half as much more keeps that rare.
+    let size = max(count * width, (buffers[name]?.count ?? 0) / 2 * 3)
+    buffers[name] = nil
+    let buffer = try FloatBuffer(count: size, purpose: "scratch memory for \(name)")
+    buffers[name] = buffer
+    return FloatRows(base: buffer.base, count: count, width: width)
+  }
+
+  /// Bytes of all scratch memory.
+  var scratchByteCount: Int { buffers.values.reduce(0) { $0 + $1.count * 4 } }
+
+  /// Multiplies and shows the input to the observer under each matrix's name.
+  func multiply(_ input: FloatRows, _ products: Product...) throws {
+    for product in products { tap(product.matrix.name, input) }
+    engine.multiply(input, products)
+  }
+
+  /// Shows rows to the observer.
+  func tap(_ name: @autoclosure () -> String, _ rows: FloatRows, experts: @autoclosure () -> [Int]? = nil) {
+    guard let observer else { return }
+    let name = name()
+    guard observer.wants(name) else { return }
+    let values = UnsafeBufferPointer(start: rows.base, count: rows.count * rows.width)
+    observer.observe(
+      name, TapRows(values: values, rowCount: rows.count, rowLength: rows.width, experts: experts()))
+  }
+
+  /// `y += x`, row by row.
+  func add(_ x: FloatRows, to y: FloatRows) {
+    let level = level
+    engine.parallel(x.count) { row, _ in crk_add(level, x.row(row), x.width, y.row(row)) }
+  }
+
+  /// Adds a bias to every row.
+  func add(_ bias: FloatBuffer?, to y: FloatRows) {
+    guard let bias else { return }
+    let level = level
+    engine.parallel(y.count) { row, _ in crk_add(level, bias.base, y.width, y.row(row)) }
+  }
+}

@@ -1,0 +1,75 @@
+internal import FileBytes
+internal import ModelDescriptions
+internal import SafetensorsFormat
+public import TensorTypes
+
+/// A model ready to run: its shape, and weights bound to their roles.
+public final class LoadedModel: Sendable {
+  /// The path as given.
+  public let source: String
+  /// The numbers of the forward pass.
+  public let shape: DecoderShape
+  /// Where the weights come from.
+  public let store: any TensorStore
+  /// Things the user should know, one sentence each.
+  public let warnings: [String]
+  /// The weights by role.
+  let weights: DecoderWeights
+  private let metadataResult: Result<[MetadataEntry], any Error>
+
+  /// Opens a GGUF file (or the first shard of one) or a checkpoint folder.
+  ///
+  /// Nothing but headers, vectors and small tensors is read; matrices are used where they lie.
+  ///
+  /// - Throws: ``RuntimeError`` for a model that cannot be run, and the errors of the file formats.
+  public static func open(path: String) throws -> LoadedModel {
+    switch FileSystem.kind(of: path) {
+    case .folder: return try openCheckpoint(path)
+    case .file: return try openGGUF(path)
+    default:
+      throw FileError(
+        .notFound,
+        Fault(file: path, expected: "a GGUF file or a checkpoint folder", found: "no such file or folder"))
+    }
+  }
+
+  private static func openGGUF(_ path: String) throws -> LoadedModel {
+    let store = try GGUFTensorStore(path: path)
+    let shape = try DecoderShape(
+      metadata: store.metadata, embeddingShape: store.ggmlShape(of: "token_embd.weight") ?? [], file: path)
+    return try LoadedModel(
+      source: path, shape: shape, metadata: .success(store.metadata), store: store, warnings: [])
+  }
+
+  private static func openCheckpoint(_ folder: String) throws -> LoadedModel {
+    let checkpoint = try SafetensorsCheckpoint(folder: folder)
+    let config = try ModelConfig(contentsOf: folder + "/config.json")
+    let map = try ModelDescription.describe(
+      config: config, tensors: checkpoint.tensors.map(\.tensor), options: DescriptionOptions(nextToken: .drop)
+    )
+    // The metadata is needed for its tokenizer alone; a checkpoint without one can still be fed with ids.
+    let metadata = Result {
+      try CheckpointMetadata(folder: folder, config: config, map: map, options: .init(fileType: 32)).entries
+    }
+    return try LoadedModel(
+      source: folder, shape: try DecoderShape(map, file: folder), metadata: metadata,
+      store: try CheckpointTensorStore(checkpoint, map), warnings: map.warnings)
+  }
+
+  init(
+    source: String, shape: DecoderShape, metadata: Result<[MetadataEntry], any Error>, store: any TensorStore,
+    warnings: [String]
+  ) throws {
+    self.source = source
+    self.shape = shape
+    metadataResult = metadata
+    self.store = store
+    self.warnings = warnings
+    weights = try DecoderWeights(shape: shape, store: store)
+  }
+
+  /// GGUF metadata with the tokenizer: the file's own, or what a conversion of the checkpoint would write.
+  ///
+  /// - Throws: The error of a checkpoint folder whose tokenizer is missing or cannot be read.
+  public func metadata() throws -> [MetadataEntry] { try metadataResult.get() }
+}

@@ -1,0 +1,23 @@
+/// Watches intermediate values of a forward pass.
+///
+/// Two kinds of names exist. The name of a weight matrix (`blk.0.ffn_gate_exps.weight`) stands for the rows that
+/// the matrix is multiplied with. Other names stand for results: `token_embd`, `blk.N.attn_norm`,
+/// `blk.N.attn_out`, `blk.N.ffn_norm`, `blk.N.ffn_out`, `blk.N.ffn_probs`, `blk.N.out`, `output_norm`.
+public protocol TapObserver: AnyObject {
+  /// Whether `name` is of interest; asked each time.
+  func wants(_ name: String) -> Bool
+  /// Receives the rows, on the thread that evaluates; they are valid during the call alone.
+  func observe(_ name: String, _ rows: TapRows)
+}
+
+/// Rows of an intermediate value.
+public struct TapRows {
+  /// All values, row after row.
+  public var values: UnsafeBufferPointer<Float>
+  /// Rows.
+  public var rowCount: Int
+  /// Values per row.
+  public var rowLength: Int
+  /// The expert of each row, ascending, for matrices of routed experts; a token occurs once per expert it uses.
+  public var experts: [Int]?
+}

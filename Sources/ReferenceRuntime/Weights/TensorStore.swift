@@ -1,0 +1,75 @@
+internal import FileBytes
+public import TensorCompute
+
+/// Where a model's weights come from, under GGUF names and in GGUF layout.
+///
+/// Norms are stored as they are multiplied with, rotary pairs and delta-net heads are in the architecture's order;
+/// a store over a checkpoint does what a conversion would have done.
+public protocol TensorStore: Sendable {
+  /// The file or folder, for messages.
+  var source: String { get }
+  /// The names of all tensors.
+  var names: [String] { get }
+  /// The shape of a tensor, fastest dimension first; `nil` when there is no such tensor.
+  func ggmlShape(of name: String) -> [Int]?
+  /// A matrix of any type; a vector counts as one row.
+  func matrix(_ name: String) throws -> WeightMatrix
+  /// A stack of matrices, the third dimension being the expert.
+  func experts(_ name: String) throws -> ExpertStack
+  /// Bytes held in memory apart from the map, by matrices handed out so far.
+  var materializedByteCount: Int { get }
+  /// Bytes of the mapped files.
+  var mappedByteCount: Int { get }
+}
+
+extension TensorStore {
+  /// A tensor whose absence is an error.
+  ///
+  /// - Throws: ``RuntimeError`` with `missingTensor` or `wrongShape`.
+  func check(_ name: String, _ shape: [Int]) throws {
+    guard let found = ggmlShape(of: name) else { throw missing(name, shape) }
+    // Trailing dimensions of 1 may be there or not.
+    var trimmed = found
+    while trimmed.count > 1, trimmed.last == 1 { trimmed.removeLast() }
+    var wanted = shape
+    while wanted.count > 1, wanted.last == 1 { wanted.removeLast() }
+    guard trimmed == wanted else {
+      throw RuntimeError(
+        .wrongShape,
+        Fault(
+          file: source, subject: name, expected: "shape \(wanted) (fastest dimension first)",
+          found: "\(found)",
+          remedy: "the file does not fit its metadata; make it again"))
+    }
+  }
+
+  /// All values in f32, row by row.
+  ///
+  /// - Throws: As ``matrix(_:)``.
+  public func values(_ name: String) throws -> [Float] {
+    let matrix = try matrix(name)
+    let engine = MatrixEngine(mode: .exact, pool: WorkerPool(threadCount: 1))
+    // Decoding writes whole blocks of 16 values at the most, whatever the columns.
+    let stride = (matrix.columns + 15) / 16 * 16
+    var values: [Float] = []
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: stride) { row in
+      guard let base = row.baseAddress else { return }
+      for index in 0..<matrix.rows {
+        engine.copyRow(matrix, row: index, into: base)
+        values.append(contentsOf: UnsafeBufferPointer(start: base, count: matrix.columns))
+      }
+    }
+    return values
+  }
+
+  /// Whether there is such a tensor.
+  func has(_ name: String) -> Bool { ggmlShape(of: name) != nil }
+
+  private func missing(_ name: String, _ shape: [Int]) -> RuntimeError {
+    RuntimeError(
+      .missingTensor,
+      Fault(
+        file: source, subject: name, expected: "a tensor of shape \(shape)", found: "no such tensor",
+        remedy: "the file is incomplete or of another architecture than it says"))
+  }
+}

@@ -1,0 +1,130 @@
+import ArgumentParser
+import CommandSupport
+import Dispatch
+import FileBytes
+import Foundation
+import ReferenceRuntime
+import TensorCompute
+import TensorTypes
+import TextTokenizers
+
+@main
+struct Command: PouchCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pouch-generate",
+    abstract: "Continues a prompt with a model: a GGUF file or a checkpoint folder.",
+    discussion: """
+      Text goes to standard output as it is made, timings to standard error. Flags, defaults and the order of the \
+      sampling steps are llama.cpp's. Equal prompts, seeds and modes give equal text on every machine and for every \
+      number of threads.
+      """)
+
+  @Option(
+    name: [.customShort("m"), .long], help: "A GGUF file, the first shard of one, or a checkpoint folder.")
+  var model: String
+
+  @OptionGroup var prompt: PromptOptions
+  @OptionGroup var sampling: SamplingFlags
+
+  @Option(
+    name: [.customShort("n"), .customLong("predict")], parsing: .unconditional,
+    help: "The most tokens to make; -1 for no limit.")
+  var predict: Int?
+
+  @Option(
+    name: [.customShort("c"), .customLong("ctx-size")],
+    help: "The context in tokens; 0 for the model's own. By default as much as is needed, up to 4096.")
+  var contextSize: Int?
+
+  @Option(name: [.customShort("t"), .long], help: "Threads; all cores by default.")
+  var threads: Int?
+
+  @Option(help: "exact: f32 activations; fast: 8-bit activations, as deployed engines compute.")
+  var mode = ComputeModeFlag.fast
+
+  @Option(name: [.customLong("cache-type")], help: "How keys and values are kept: f32 or f16.")
+  var cacheType = CacheTypeFlag.f32
+
+  @Option(name: [.customShort("b"), .long], help: "The most prompt tokens computed together.")
+  var batchSize = 512
+
+  @Option(help: "Write the f32 logits of all prompt positions to this NumPy file.")
+  var logits: String?
+
+  @Flag(help: "Show special tokens in the output.")
+  var special = false
+
+  @Flag(help: "Print one JSON object with text, tokens, timings and memory instead of streaming.")
+  var json = false
+
+  func validate() throws {
+    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+    if batchSize < 1 { throw ValidationError("--batch-size must be at least 1") }
+    if let contextSize, contextSize < 0 { throw ValidationError("--ctx-size must be at least 0") }
+    if let predict, predict < -1 { throw ValidationError("--predict must be at least -1") }
+  }
+
+  func run() throws {
+    Interrupt.watch()
+    let start = DispatchTime.now().uptimeNanoseconds
+    let model = try LoadedModel.open(path: model)
+    for warning in model.warnings { Standard.error("Warning: \(warning)") }
+    let tokenizer = try prompt.tokenizer(for: model)
+    let loadSeconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
+    let tokens = try prompt.tokens(tokenizer)
+
+    // Logits alone are wanted unless a number of tokens is asked for.
+    let limit = predict ?? (logits == nil ? -1 : 0)
+    let session = try Session(
+      model: model, contextLength: try contextLength(model, promptCount: tokens.count, limit: limit),
+      mode: mode.mode, threads: threads, cacheType: cacheType.type, batchLength: batchSize)
+    let options = sampling.options(metadata: (try? model.metadata()) ?? [])
+    let generation = TextGeneration(
+      sampling: options, tokenLimit: limit < 0 ? nil : limit, stopTokens: tokenizer?.endOfGeneration ?? [])
+    let writer = try logits.map {
+      try FloatTableWriter(path: $0, rowCount: tokens.count, rowLength: model.shape.vocabularySize)
+    }
+
+    var decoder = tokenizer.map { StreamingDecoder($0, showSpecial: special) }
+    var text = ""
+    func show(_ piece: String) {
+      text += piece
+      if !json { Standard.outputText(piece) }
+    }
+    let report = try generation.run(
+      prompt: tokens, session: session, promptLogits: writer.map { writer in { try writer.append($0) } }
+    ) { token in
+      if decoder != nil { show(decoder?.append(token) ?? "") } else { show("\(token) ") }
+      return !Interrupt.isRequested
+    }
+    try writer?.finish()
+    show(decoder?.finish() ?? "")
+    if json {
+      Standard.output(
+        try JSONText.encode(
+          GenerateReport(
+            command: self, session: session, prompt: tokens, text: text, options: options, report: report,
+            loadSeconds: loadSeconds)))
+    } else {
+      if !text.isEmpty, !text.hasSuffix("\n") { Standard.outputText("\n") }
+      Standard.error(summary(report, options, loadSeconds))
+    }
+  }
+
+  /// As long as asked for; by default as long as the prompt and the limit need.
+  private func contextLength(_ model: LoadedModel, promptCount: Int, limit: Int) throws -> Int {
+    let own = model.shape.contextLength ?? 4096
+    if let contextSize { return contextSize == 0 ? own : contextSize }
+    let wanted = limit < 0 ? max(min(own, 4096), promptCount) : promptCount + limit
+    return max(wanted, 1)
+  }
+
+  private func summary(_ report: GenerationReport, _ options: SamplingOptions, _ loadSeconds: Double)
+    -> String
+  {
+    "\nprompt \(report.promptTokenCount) tokens, \(decimals(report.prefillTokensPerSecond, 1)) tokens/s; "
+      + "generated \(report.tokens.count) tokens (\(report.stopReason.rawValue)), "
+      + "\(decimals(report.decodeTokensPerSecond, 1)) tokens/s; load \(decimals(loadSeconds, 3)) s; "
+      + "peak memory \(ByteSize.text(ProcessMemory.peakResidentByteCount)); seed \(options.seed)"
+  }
+}

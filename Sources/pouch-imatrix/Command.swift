@@ -1,0 +1,7 @@
+import ArgumentParser
+import CommandSupport
+
+@main
+struct Command: PouchCommand {
+  static let configuration = CommandConfiguration(commandName: "pouch-imatrix")
+}
