@@ -118,7 +118,8 @@ let package = Package(
         "ModelDescriptions",
         "ZstdStreams",
       ]),
-    command("pouch-generate", ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers"]),
+    command(
+      "pouch-generate", ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers"]),
     command(
       "pouch-perplexity",
       ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation"]),
@@ -150,10 +151,13 @@ let package = Package(
     tests(
       "ReferenceRuntime",
       [
-        "CRuntimeKernels", "TensorCompute", "BlockQuantization", "GGUFFormat", "SafetensorsFormat", "ModelDescriptions",
+        "CRuntimeKernels", "TensorCompute", "BlockQuantization", "GGUFFormat", "SafetensorsFormat",
+        "ModelDescriptions",
         "TextTokenizers",
       ], resources: [.copy("Golden")]),
-    tests("ModelEvaluation", ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"]),
+    tests(
+      "ModelEvaluation",
+      ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"]),
     tests(
       "CheckpointConversion",
       [

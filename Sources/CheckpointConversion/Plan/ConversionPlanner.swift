@@ -34,7 +34,8 @@ public enum ConversionPlanner {
     blockCount: MetadataEntry? = nil
   ) throws -> PreparedConversion {
     guard !outputPath.isEmpty else {
-      throw ConversionError(.badOption, Fault(subject: "output", expected: "a file name", found: "an empty text"))
+      throw ConversionError(
+        .badOption, Fault(subject: "output", expected: "a file name", found: "an empty text"))
     }
     let importance = try request.importancePath.map {
       try ImportanceProvider(path: $0, include: request.includeWeights, exclude: request.excludeWeights)
