@@ -14,6 +14,10 @@ struct AffineSearch {
   var steps: Int
   /// Absolute instead of squared errors.
   var absolute = false
+  /// Candidates limit quotients before rounding them instead of the integers after it.
+  ///
+  /// The reference does so in weighted searches. Codes differ where a quotient leaves ±2^22.
+  var limitsQuotients = false
 
   /// A scale, the negated minimum, and the codes.
   struct Fit {
@@ -43,7 +47,12 @@ struct AffineSearch {
     for s in 0...steps {
       // `low` is that of the best candidate so far: the reference does so, and it changes most results.
       inverse = ((rmin + rdelta * Float(s)) + Float(nmax)) / (high - low)
-      let trial = x.map { PlainFloats.round(inverse * ($0 - low), 0...nmax) }
+      let trial = x.map { value in
+        let quotient = inverse * (value - low)
+        return limitsQuotients
+          ? PlainFloats.round(PlainFloats.limited(quotient, to: Float(nmax)))
+          : PlainFloats.round(quotient, 0...nmax)
+      }
       var sl: Float = 0
       var sl2: Float = 0
       var sxl: Float = 0

@@ -50,7 +50,8 @@ enum PlainFloats {
 
   /// The nearest integer, ties to even, for magnitudes up to 2^22; beyond that a defined but meaningless number.
   ///
-  /// Files of the reference contain what this returns for huge quotients, so no library rounding can replace it.
+  /// Files of the reference contain what this returns for huge quotients, where those are not ``limited(_:to:)``
+  /// first, so no library rounding can replace it.
   static func round(_ value: Float) -> Int32 {
     let shifted = value + 12_582_912
     return Int32(shifted.bitPattern & 0x7F_FFFF) - 0x40_0000
@@ -59,6 +60,12 @@ enum PlainFloats {
   /// `round` limited to a range.
   static func round(_ value: Float, _ range: ClosedRange<Int32>) -> Int32 {
     max(range.lowerBound, min(range.upperBound, round(value)))
+  }
+
+  /// `value` limited to `0...top`; zero when it is not a number.
+  static func limited(_ value: Float, to top: Float) -> Float {
+    let positive = value > 0 ? value : 0
+    return positive < top ? positive : top
   }
 
   /// Truncation to 32 bits as x86 has it: everything out of range is the smallest integer.

@@ -17,7 +17,7 @@ enum PlainQ2K: PlainBlockFormat {
     if let importance {
       let w = importanceWeights(x, importance, sigma2: squareSum(x) / 256)
       let weights = (0..<16).map { w.part($0, of: 16) }
-      let search = AffineSearch(nmax: 3, rmin: -0.9, rdelta: 0.05, steps: 36)
+      let search = AffineSearch(nmax: 3, rmin: -0.9, rdelta: 0.05, steps: 36, limitsQuotients: true)
       fits = zip(parts, weights).map { search.fit($0, $1) }
       let sums = weights.map(plainSum)
       let steps = PositiveSearch.fit(fits.map(\.scale), sums, nmax: 15)

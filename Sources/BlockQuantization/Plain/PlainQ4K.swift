@@ -11,7 +11,7 @@ enum PlainQ4K: PlainBlockFormat {
   static func encode(_ x: [Float], importance: [Float]?, rowPower: Float) -> [UInt8] {
     let (header, codes) = PlainAffineSuperBlock(
       plain: AffineSearch(nmax: 15, rmin: -1, rdelta: 0.1, steps: 20),
-      weighted: AffineSearch(nmax: 15, rmin: -0.9, rdelta: 0.05, steps: 36),
+      weighted: AffineSearch(nmax: 15, rmin: -0.9, rdelta: 0.05, steps: 36, limitsQuotients: true),
       limitsWeightedLevels: false
     ).encode(x, importance)
     return header + PlainAffineSuperBlock.nibbles(codes)

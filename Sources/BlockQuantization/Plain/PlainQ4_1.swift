@@ -41,7 +41,7 @@ enum RangedBlock {
     _ x: [Float], _ importance: [Float]?, _ rowPower: Float, nmax: Int32
   ) -> (d: Float, m: Float, codes: [UInt8]) {
     if let importance {
-      let search = AffineSearch(nmax: nmax, rmin: -0.9, rdelta: 0.05, steps: 36)
+      let search = AffineSearch(nmax: nmax, rmin: -0.9, rdelta: 0.05, steps: 36, limitsQuotients: true)
       let fit = search.fit(x, importanceWeights(x, importance, sigma2: rowPower))
       return (fit.scale, -fit.negmin, fit.codes.map { UInt8($0) })
     }

@@ -10,7 +10,7 @@ enum PlainQ5K: PlainBlockFormat {
   static func encode(_ x: [Float], importance: [Float]?, rowPower: Float) -> [UInt8] {
     let (header, codes) = PlainAffineSuperBlock(
       plain: AffineSearch(nmax: 31, rmin: -0.5, rdelta: 0.1, steps: 15),
-      weighted: AffineSearch(nmax: 31, rmin: -0.9, rdelta: 0.05, steps: 36),
+      weighted: AffineSearch(nmax: 31, rmin: -0.9, rdelta: 0.05, steps: 36, limitsQuotients: true),
       limitsWeightedLevels: true
     ).encode(x, importance)
     let high = (0..<32).map { i in byte(of: 8, step: 1) { codes[32 * $0 + i] >> 4 } }

@@ -12,11 +12,13 @@ typedef struct {
   float rmin, rdelta;  // candidate s uses nmax + rmin + rdelta * s
   int steps;           // candidates 0...steps
   int absolute;        // absolute instead of squared error
+  int limited;         // quotients of candidates are limited to 0...nmax before they are rounded, as the weighted
+                       // searches do; otherwise the integers are
 } affine_plan;
 
-// How codes are rounded: with both limits, without the upper one where no quotient reaches it, or by the integer
-// form that is right for any quotient.
-enum { LIMIT_BOTH, LIMIT_BELOW, LIMIT_ANY };
+// How codes are rounded: from limited quotients; or from quotients as they are, with both limits, without the upper
+// one where no quotient reaches it, or by the integer form that is right for any quotient.
+enum { LIMIT_QUOTIENTS, LIMIT_BOTH, LIMIT_BELOW, LIMIT_ANY };
 
 // The state of four sub-blocks of p.n vectors each.
 typedef struct {
@@ -30,7 +32,7 @@ typedef struct {
   vf sl[AFFINE_HALF], sl2[AFFINE_HALF], sxl[AFFINE_HALF];  // sums of w * code, w * code^2, w * code * x
   vf ts[AFFINE_HALF], tm[AFFINE_HALF];                     // its scale and minimum
   vi usable[AFFINE_HALF], dead[AFFINE_HALF];
-  int limit;
+  int limit;                                               // unless p.limited
 } affine_half;
 
 INLINE void affine_begin(affine_plan p, affine_half *h) {
@@ -53,12 +55,20 @@ INLINE void affine_begin(affine_plan p, affine_half *h) {
   }
 }
 
-// The inverse scale of the candidate whose numerator is given, and how its quotients have to be rounded.
-INLINE void affine_candidate(affine_plan p, float numerator, affine_half *h) {
-  vi tame = (vi)-1, below = (vi)-1;
+// The inverse scale of the candidate whose numerator is given.
+INLINE void affine_inverse(float numerator, affine_half *h) {
   for (int u = 0; u < AFFINE_HALF; u++) {
     vf span = h->dead[u] ? (vf)1.0f : h->max[u] - h->min[u];
     h->isc[u] = numerator / span;
+  }
+}
+
+// The candidate's inverse scale, and how its quotients have to be rounded.
+INLINE void affine_candidate(affine_plan p, float numerator, affine_half *h) {
+  affine_inverse(numerator, h);
+  if (p.limited) return;
+  vi tame = (vi)-1, below = (vi)-1;
+  for (int u = 0; u < AFFINE_HALF; u++) {
     // Every quotient lies between these two, since rounding is monotonic; NaN counts as wild.
     vf first = h->isc[u] * (h->low[u] - h->min[u]), last = h->isc[u] * (h->max[u] - h->min[u]);
     tame &= (abs_f(first) < 4194304.0f) & (abs_f(last) < 4194304.0f);
@@ -79,8 +89,10 @@ INLINE void affine_codes_as(affine_plan p, int limit, const affine_half *h) {
       if (limit == LIMIT_ANY) {
         codes[i] = float_of(round_clamped_i(v, 0, p.nmax));
       } else {
-        vf t = at_least(v + magic, magic);
-        if (limit == LIMIT_BOTH) t = at_most(t, top);
+        // Adding the constant keeps the order, so limits after it equal limits before it. A quotient that is not a
+        // number counts as zero, which takes a comparison of floats.
+        vf t = limit == LIMIT_QUOTIENTS ? max_f(v + magic, magic) : at_least(v + magic, magic);
+        if (limit != LIMIT_BELOW) t = at_most(t, top);
         codes[i] = t - magic;
       }
     }
@@ -88,7 +100,9 @@ INLINE void affine_codes_as(affine_plan p, int limit, const affine_half *h) {
 }
 
 INLINE void affine_codes(affine_plan p, const affine_half *h) {
-  if (h->limit == LIMIT_BELOW)
+  if (p.limited)
+    affine_codes_as(p, LIMIT_QUOTIENTS, h);
+  else if (h->limit == LIMIT_BELOW)
     affine_codes_as(p, LIMIT_BELOW, h);
   else if (h->limit == LIMIT_BOTH)
     affine_codes_as(p, LIMIT_BOTH, h);
@@ -174,9 +188,9 @@ INLINE void affine(affine_plan p, const vf *x, const vf *w, vf *scale, vf *negmi
     h->codes = codes + offset;
     h->kept = kept ? kept + offset : NULL;
     affine_begin(p, h);
-    // The plain range sets the error to beat.
-    affine_candidate(p, (float)p.nmax, h);
-    affine_codes(p, h);
+    // The plain range sets the error to beat; its quotients are not limited in any plan.
+    affine_inverse((float)p.nmax, h);
+    affine_codes_as(p, LIMIT_ANY, h);
     for (int u = 0; u < AFFINE_HALF; u++) {
       h->ts[u] = h->scale[u] = 1.0f / h->isc[u];
       h->tm[u] = h->min[u];

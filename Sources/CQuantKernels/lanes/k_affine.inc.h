@@ -48,12 +48,12 @@ INLINE void requantize_side(affine_plan p, vf *x, const vf *w, const vf *D, cons
     affine((affine_plan){__VA_ARGS__}, x, w, scale, negmin, kept);                                    \
   }
 
-SEARCH(search_q4_plain, 32, 15, -1.0f, 0.1f, 20, 0)
-SEARCH(search_q4_weighted, 32, 15, -0.9f, 0.05f, 36, 0)
-SEARCH(search_q5_plain, 32, 31, -0.5f, 0.1f, 15, 0)
-SEARCH(search_q5_weighted, 32, 31, -0.9f, 0.05f, 36, 0)
-SEARCH(search_q2_plain, 16, 3, -0.5f, 0.1f, 15, 1)
-SEARCH(search_q2_weighted, 16, 3, -0.9f, 0.05f, 36, 0)
+SEARCH(search_q4_plain, 32, 15, -1.0f, 0.1f, 20, 0, 0)
+SEARCH(search_q4_weighted, 32, 15, -0.9f, 0.05f, 36, 0, 1)
+SEARCH(search_q5_plain, 32, 31, -0.5f, 0.1f, 15, 0, 0)
+SEARCH(search_q5_weighted, 32, 31, -0.9f, 0.05f, 36, 0, 1)
+SEARCH(search_q2_plain, 16, 3, -0.5f, 0.1f, 15, 1, 0)
+SEARCH(search_q2_weighted, 16, 3, -0.9f, 0.05f, 36, 0, 1)
 
 // Largest value, at least zero.
 INLINE vf top_of(const vf *v, int n) {
