@@ -214,19 +214,19 @@ INLINE void tile_32(const int type, const uint8_t *weights, size_t row_bytes, si
     for (size_t t = 0; t < count; t++) y[t] = _mm256_setzero_ps();
     for (size_t b = 0; b < columns / 32; b++) {
       __m256i q[8], w[8];
-      float d[8], m[8];
+      scales_of_8 d, m;
       for (size_t r = 0; r < 8; r++) {
         const uint8_t *s = row[r] + b * step;
         q[r] = load_32(type, s);
         if (code_offset(type)) q[r] = _mm256_sub_epi8(q[r], _mm256_set1_epi8((char)code_offset(type)));
-        d[r] = scale_32(type, s);
-        if (has_mins(type)) m[r] = min_32(type, s);
+        collect_scale(type, s, &d, r);
+        if (has_mins(type)) collect_min(s, &m, r);
       }
       transpose_8x8(q, w);
       __m256i bias = _mm256_setzero_si256();
       if (operand == UNSIGNED_TOKENS) bias = tile_dot(type, 8, w, biased_zeros, ones);
-      __m256 dw = _mm256_loadu_ps(d), mw = _mm256_setzero_ps();
-      if (has_mins(type)) mw = _mm256_loadu_ps(m);
+      __m256 dw = collected(type, &d), mw = _mm256_setzero_ps();
+      if (has_mins(type)) mw = collected(type, &m);
       for (size_t t = 0; t < count; t++) {
         __m256i sum = tile_dot(type, 8, w, tile_codes(type, tokens + t) + 32 * b, ones);
         if (operand == UNSIGNED_TOKENS) sum = _mm256_sub_epi32(sum, bias);

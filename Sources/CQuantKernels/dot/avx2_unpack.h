@@ -174,6 +174,24 @@ INLINE float min_32(const int type, const uint8_t *s) {
   return type == T_Q4_1 || type == T_Q5_1 ? _cvtsh_ss(read_u16(s + 2)) : 0;
 }
 
+// The scales of one block in each of eight rows; `raw` is where a loop over the rows put them.
+typedef union {
+  uint16_t halves[8];
+  float floats[8];
+} scales_of_8;
+
+INLINE void collect_scale(const int type, const uint8_t *s, scales_of_8 *raw, size_t r) {
+  if (type == T_MXFP4) raw->floats[r] = float_of_e8m0_half(s[0]);
+  else memcpy(&raw->halves[r], s, 2);
+}
+
+INLINE void collect_min(const uint8_t *s, scales_of_8 *raw, size_t r) { memcpy(&raw->halves[r], s + 2, 2); }
+
+INLINE __m256 collected(const int type, const scales_of_8 *raw) {
+  if (type == T_MXFP4) return _mm256_loadu_ps(raw->floats);
+  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)raw->halves));
+}
+
 // The sums of eight vectors' lanes, vector r in lane r.
 INLINE __m256i sums_of_8(const __m256i v[8]) {
   __m256i t[4];

@@ -103,21 +103,21 @@ INLINE void vector_32(const int type, const uint8_t *weights, size_t row_bytes, 
     for (size_t b = 0; b < columns / 32; b++) {
       __m256i x = load_bytes((const uint8_t *)token->codes + 32 * b);
       __m256i isums[8];
-      float d[8], m[8];
+      scales_of_8 d, m;
       for (size_t r = 0; r < 8; r++) {
         const uint8_t *s = row[r] + b * step;
         if (b % 2 == 0) _mm_prefetch((const char *)s + 8 * row_bytes, _MM_HINT_T0);
         isums[r] = _mm256_madd_epi16(pair_products(has_signed_codes(type), load_32(type, s), x), ones);
-        d[r] = scale_32(type, s);
-        if (has_mins(type)) m[r] = min_32(type, s);
+        collect_scale(type, s, &d, r);
+        if (has_mins(type)) collect_min(s, &m, r);
       }
       __m256i isum = sums_of_8(isums);
       if (code_offset(type))
         isum = _mm256_sub_epi32(isum, _mm256_set1_epi32(code_offset(type) * token->sums[b]));
       float dx = token->scales[b];
-      __m256 scale = _mm256_mul_ps(_mm256_loadu_ps(d), _mm256_set1_ps(dx));
+      __m256 scale = _mm256_mul_ps(collected(type, &d), _mm256_set1_ps(dx));
       y = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(isum), y);
-      if (has_mins(type)) y = _mm256_fmadd_ps(_mm256_loadu_ps(m), _mm256_set1_ps(dx * (float)token->sums[b]), y);
+      if (has_mins(type)) y = _mm256_fmadd_ps(collected(type, &m), _mm256_set1_ps(dx * (float)token->sums[b]), y);
     }
     store_rows(y, rows - r0, out + r0);
   }
