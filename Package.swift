@@ -48,7 +48,7 @@ let package = Package(
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
     // 0: C
@@ -101,16 +101,21 @@ let package = Package(
     // 6: what all commands share
     library(
       "CommandSupport",
-      ["TensorTypes", "FileBytes", "QuantRecipes", "CheckpointConversion", "ModelDescriptions", argumentParser]),
+      [
+        "TensorTypes", "FileBytes", "QuantRecipes", "CheckpointConversion", "ModelDescriptions",
+        argumentParser,
+      ]),
 
     // 7: commands
     command(
-      "pouch-convert", ["TensorTypes", "FileBytes", "CheckpointConversion", "ModelDescriptions", "QuantRecipes"]),
+      "pouch-convert",
+      ["TensorTypes", "FileBytes", "CheckpointConversion", "ModelDescriptions", "QuantRecipes"]),
     command("pouch-quantize", ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes"]),
     command(
       "pouch-inspect",
       [
-        "TensorTypes", "FileBytes", "CheckpointConversion", "GGUFFormat", "SafetensorsFormat", "ModelDescriptions",
+        "TensorTypes", "FileBytes", "CheckpointConversion", "GGUFFormat", "SafetensorsFormat",
+        "ModelDescriptions",
         "ZstdStreams",
       ]),
     command("pouch-generate", ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers"]),

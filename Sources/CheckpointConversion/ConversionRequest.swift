@@ -24,7 +24,7 @@ public struct ConversionRequest: Sendable {
   public var source: String
   /// The type of the output.
   public var outputType: OutputType
-  /// The output path; `{ftype}` in it stands for the type. `nil` chooses a name beside the source.
+  /// The output path, in which `{ftype}` stands for the type; `nil` chooses a name beside the source.
   public var outputPath: String?
   /// Rules on top of the mix.
   public var mixOptions = MixOptions()

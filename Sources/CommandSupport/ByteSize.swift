@@ -38,7 +38,9 @@ public struct ByteSize: ExpressibleByArgument, Hashable, Sendable {
   }
 
   /// Mebibytes with two decimals, as llama-quantize prints sizes.
-  public static func mebibytes(_ byteCount: Int) -> String { decimals(Double(byteCount) / 1_048_576, 2) + " MiB" }
+  public static func mebibytes(_ byteCount: Int) -> String {
+    decimals(Double(byteCount) / 1_048_576, 2) + " MiB"
+  }
 }
 
 /// A number with a fixed count of decimals, without regard to locale.

@@ -40,7 +40,8 @@ public struct MixArguments: ParsableArguments {
 
   @Option(
     name: .customLong("include-weights"),
-    help: ArgumentHelp("Use only importance entries whose name contains this; repeatable.", valueName: "text"))
+    help: ArgumentHelp("Use only importance entries whose name contains this; repeatable.", valueName: "text")
+  )
   var includeWeights: [String] = []
 
   @Option(
@@ -50,7 +51,8 @@ public struct MixArguments: ParsableArguments {
 
   @Option(
     name: .customLong("override-kv"),
-    help: ArgumentHelp("Set a metadata entry (type: int, float, bool, str); repeatable.", valueName: "key=type:value"))
+    help: ArgumentHelp(
+      "Set a metadata entry (type: int, float, bool, str); repeatable.", valueName: "key=type:value"))
   var overrides: [String] = []
 
   /// Creates empty arguments, as the parser needs.
@@ -68,8 +70,12 @@ public struct MixArguments: ParsableArguments {
       rules += try TensorTypeRule.parseFile(content, file: tensorTypeFile)
     }
     request.mixOptions.tensorTypeRules = rules
-    request.mixOptions.outputTensorType = try outputTensorType.map { try TensorTypeRule.tensorType(named: $0) }
-    request.mixOptions.tokenEmbeddingType = try tokenEmbeddingType.map { try TensorTypeRule.tensorType(named: $0) }
+    request.mixOptions.outputTensorType = try outputTensorType.map {
+      try TensorTypeRule.tensorType(named: $0)
+    }
+    request.mixOptions.tokenEmbeddingType = try tokenEmbeddingType.map {
+      try TensorTypeRule.tensorType(named: $0)
+    }
     request.mixOptions.leaveOutputTensor = leaveOutputTensor
     request.mixOptions.pure = pure
     guard includeWeights.isEmpty || excludeWeights.isEmpty else {

@@ -80,11 +80,13 @@ public struct PlanPrinter {
     }
     let shape = tensor.ggmlShape.map(String.init).joined(separator: ", ")
     let name = tensor.name + String(repeating: " ", count: max(0, 36 - tensor.name.count))
-    let start = "[\(right(index + 1))/\(right(count))] \(name) - [\(shape)], type = \(tensor.sourceType.name), "
+    let start =
+      "[\(right(index + 1))/\(right(count))] \(name) - [\(shape)], type = \(tensor.sourceType.name), "
     if tensor.type == tensor.sourceType {
       return start + "size = \(ByteSize.mebibytes(tensor.byteCount))"
     }
-    return start + "converting to \(tensor.type.name) .. size = \(ByteSize.mebibytes(tensor.sourceByteCount)) -> "
+    return start
+      + "converting to \(tensor.type.name) .. size = \(ByteSize.mebibytes(tensor.sourceByteCount)) -> "
       + ByteSize.mebibytes(tensor.byteCount)
   }
 }

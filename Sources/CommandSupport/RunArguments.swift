@@ -21,7 +21,8 @@ public struct RunArguments: ParsableArguments {
   @Flag(name: .customLong("json"), help: "Print the plan or the result as JSON on standard output.")
   var json = false
 
-  @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Print a line per tensor on standard error.")
+  @Flag(
+    name: [.customShort("v"), .customLong("verbose")], help: "Print a line per tensor on standard error.")
   var verbose = false
 
   @Flag(name: [.customShort("q"), .customLong("quiet")], help: "Print errors alone.")
@@ -30,7 +31,8 @@ public struct RunArguments: ParsableArguments {
   @Flag(name: .customLong("force"), help: "Replace an existing output and forget an interrupted run.")
   var force = false
 
-  @Flag(name: .customLong("strict"), help: "Treat notices (fallbacks, shadowed rules, thin experts) as errors.")
+  @Flag(
+    name: .customLong("strict"), help: "Treat notices (fallbacks, shadowed rules, thin experts) as errors.")
   var strict = false
 
   /// Whether nothing is to be written.
@@ -41,7 +43,9 @@ public struct RunArguments: ParsableArguments {
 
   /// Runs a prepared conversion, or prints its plan.
   ///
-  /// - Parameter threadCount: Threads when the flag is absent; `nil` for all cores.
+  /// - Parameters:
+  ///   - prepared: What is run.
+  ///   - threadCount: Threads when the flag is absent; `nil` for all cores.
   /// - Throws: Any error of the run; ``ConversionError`` with `strictViolation` under `--strict`.
   public func perform(_ prepared: PreparedConversion, threadCount: Int? = nil) throws {
     let plan = prepared.plan
@@ -51,7 +55,8 @@ public struct RunArguments: ParsableArguments {
       maxMemory: maxMemory.byteCount, force: force,
       onProgress: { progress in
         bar.update(
-          done: progress.doneByteCount, total: progress.totalByteCount, alreadyDone: progress.resumedByteCount)
+          done: progress.doneByteCount, total: progress.totalByteCount, alreadyDone: progress.resumedByteCount
+        )
       },
       onTensorDone: verbose && !quiet ? Self.tensorLine(plan, bar) : nil,
       isCancelled: { Interrupt.isRequested })

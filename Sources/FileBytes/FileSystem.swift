@@ -61,7 +61,8 @@ public enum FileSystem {
       let result = Darwin.rename(old, new)
     #endif
     guard result == 0 else {
-      throw FileError(.cannotWrite, Fault(file: new, expected: "renaming from \(old)", found: errorText(errno)))
+      throw FileError(
+        .cannotWrite, Fault(file: new, expected: "renaming from \(old)", found: errorText(errno)))
     }
     let fd = open(folder(of: new), O_RDONLY | O_CLOEXEC)
     if fd >= 0 {

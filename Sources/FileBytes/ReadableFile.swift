@@ -30,7 +30,8 @@ public final class ReadableFile: Sendable {
     var info = stat()
     guard fstat(fd, &info) == 0, (info.st_mode & S_IFMT) == S_IFREG else {
       close(fd)
-      throw FileError(.cannotOpen, Fault(file: path, expected: "a regular file", found: "another kind of file"))
+      throw FileError(
+        .cannotOpen, Fault(file: path, expected: "a regular file", found: "another kind of file"))
     }
     self.path = path
     self.descriptor = fd
@@ -56,13 +57,15 @@ public final class ReadableFile: Sendable {
       if got < 0 {
         if errno == EINTR { continue }
         throw FileError(
-          .cannotRead, Fault(file: path, expected: "\(buffer.count) bytes at \(offset)", found: errorText(errno)))
+          .cannotRead,
+          Fault(file: path, expected: "\(buffer.count) bytes at \(offset)", found: errorText(errno)))
       }
       if got == 0 {
         throw FileError(
           .truncated,
           Fault(
-            file: path, expected: "\(buffer.count) bytes at \(offset)", found: "the end of the file after \(done)",
+            file: path, expected: "\(buffer.count) bytes at \(offset)",
+            found: "the end of the file after \(done)",
             remedy: "the file changed or is incomplete; fetch it again"))
       }
       done += got

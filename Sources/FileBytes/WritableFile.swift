@@ -53,7 +53,9 @@ public final class WritableFile: Sendable {
       if code != 0 && code != EINVAL && code != EOPNOTSUPP { throw writeError(code, at: 0, count: byteCount) }
       if code == 0 { return }
     #endif
-    guard ftruncate(descriptor, off_t(byteCount)) == 0 else { throw writeError(errno, at: 0, count: byteCount) }
+    guard ftruncate(descriptor, off_t(byteCount)) == 0 else {
+      throw writeError(errno, at: 0, count: byteCount)
+    }
   }
 
   /// Writes all of `bytes` at `offset`.
@@ -83,7 +85,8 @@ public final class WritableFile: Sendable {
       if got < 0 {
         if errno == EINTR { continue }
         throw FileError(
-          .cannotRead, Fault(file: path, expected: "\(buffer.count) bytes at \(offset)", found: errorText(errno)))
+          .cannotRead,
+          Fault(file: path, expected: "\(buffer.count) bytes at \(offset)", found: errorText(errno)))
       }
       if got == 0 { return false }
       done += got
@@ -127,6 +130,7 @@ public final class WritableFile: Sendable {
           remedy: "free some space and run the same command again; finished work is kept"))
     }
     return FileError(
-      .cannotWrite, Fault(file: path, expected: "\(count) bytes written at \(offset)", found: errorText(number)))
+      .cannotWrite,
+      Fault(file: path, expected: "\(count) bytes written at \(offset)", found: errorText(number)))
   }
 }

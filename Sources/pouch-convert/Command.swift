@@ -37,7 +37,8 @@ struct Convert: PouchCommand {
 
   @Option(
     name: .customLong("split-max-size"),
-    help: ArgumentHelp("Split the output into shards of at most this many bytes (K, M, G: decimal).", valueName: "size"))
+    help: ArgumentHelp(
+      "Split the output into shards of at most this many bytes (K, M, G: decimal).", valueName: "size"))
   var splitMaxSize: ByteSize?
 
   @Option(
@@ -48,7 +49,9 @@ struct Convert: PouchCommand {
   @Flag(name: .customLong("no-tensor-first-split"), help: "Put metadata alone into the first shard.")
   var noTensorFirstSplit = false
 
-  @Flag(name: .customLong("mtp"), help: "Require next-token-prediction (MTP) blocks. Default: keep them if present.")
+  @Flag(
+    name: .customLong("mtp"),
+    help: "Require next-token-prediction (MTP) blocks. Default: keep them if present.")
   var mtp = false
 
   @Flag(name: [.customLong("no-mtp"), .customLong("no-nextn")], help: "Drop next-token-prediction blocks.")
@@ -56,10 +59,12 @@ struct Convert: PouchCommand {
 
   @Option(
     name: .customLong("pre"),
-    help: ArgumentHelp("The pre-tokenizer name, instead of the one recognised by its regex.", valueName: "name"))
+    help: ArgumentHelp(
+      "The pre-tokenizer name, instead of the one recognised by its regex.", valueName: "name"))
   var preTokenizer: String?
 
-  @Option(name: .customLong("model-name"), help: ArgumentHelp("The value of general.name.", valueName: "name"))
+  @Option(
+    name: .customLong("model-name"), help: ArgumentHelp("The value of general.name.", valueName: "name"))
   var modelName: String?
 
   @Flag(

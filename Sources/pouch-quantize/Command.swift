@@ -21,7 +21,8 @@ struct Quantize: PouchCommand {
   @Argument(help: ArgumentHelp("Input, optional output, type, optional threads.", valueName: "arguments"))
   var positionals: [String] = []
 
-  @Flag(name: .customLong("allow-requantize"), help: "Permit sources that are quantized already; costs accuracy.")
+  @Flag(
+    name: .customLong("allow-requantize"), help: "Permit sources that are quantized already; costs accuracy.")
   var allowRequantize = false
 
   @Flag(name: .customLong("keep-split"), help: "Write the same shards as the input.")
@@ -29,7 +30,8 @@ struct Quantize: PouchCommand {
 
   @Option(
     name: .customLong("split-max-size"),
-    help: ArgumentHelp("Split the output into shards of at most this many bytes (K, M, G: decimal).", valueName: "size"))
+    help: ArgumentHelp(
+      "Split the output into shards of at most this many bytes (K, M, G: decimal).", valueName: "size"))
   var splitMaxSize: ByteSize?
 
   @Option(

@@ -10,7 +10,8 @@ struct QuantizeArguments {
 
   init(_ words: [String]) throws {
     guard let first = words.first else {
-      throw UsageError("arguments", expected: "<input.gguf> [<output.gguf>] <type> [<threads>]", found: "none")
+      throw UsageError(
+        "arguments", expected: "<input.gguf> [<output.gguf>] <type> [<threads>]", found: "none")
     }
     input = first
     var rest = Array(words.dropFirst())

@@ -86,7 +86,9 @@ public struct PlanExecutor: Sendable {
       guard FileSystem.kind(of: folder) == .folder else {
         throw ConversionError(
           .outputNotWritable,
-          Fault(file: file.path, expected: "an existing folder \(folder)", found: "none", remedy: "create it first"))
+          Fault(
+            file: file.path, expected: "an existing folder \(folder)", found: "none",
+            remedy: "create it first"))
       }
       guard FileSystem.canCreate(file.path) else {
         throw ConversionError(
@@ -148,7 +150,8 @@ public struct PlanExecutor: Sendable {
     DispatchQueue.concurrentPerform(iterations: options.threadCount) { worker in
       do {
         try work(
-          worker, sizes: sizes, scales: scales, queue: queue, outputs: outputs, flusher: flusher, journal: journal, tracker: tracker,
+          worker, sizes: sizes, scales: scales, queue: queue, outputs: outputs, flusher: flusher,
+          journal: journal, tracker: tracker,
           options: options, hasFailed: { failure.withLock { $0 != nil } })
       } catch {
         failure.withLock { if $0 == nil { $0 = error } }
@@ -188,9 +191,12 @@ public struct PlanExecutor: Sendable {
     tracker: ProgressTracker, options: ExecutionOptions, hasFailed: () -> Bool
   ) throws {
     var worker = TileWorker(
-      plan: plan, importance: importance, scales: scales, sourceByteCount: sizes.source, outputByteCount: sizes.output,
+      plan: plan, importance: importance, scales: scales, sourceByteCount: sizes.source,
+      outputByteCount: sizes.output,
       longestRow: sizes.longestRow)
-    while !options.isCancelled(), !hasFailed(), let tile = try queue.next(worker: index, buffer: worker.source) {
+    while !options.isCancelled(), !hasFailed(),
+      let tile = try queue.next(worker: index, buffer: worker.source)
+    {
       let bytes = try worker.process(tile)
       let tensor = plan.tensors[tile.tensor]
       let offset = tensor.offset + tile.firstRow * tensor.rowByteCount
@@ -214,7 +220,8 @@ public struct PlanExecutor: Sendable {
         throw ConversionError(
           .selfCheckFailed,
           Fault(
-            file: file.partialPath, expected: "\(file.byteCount) bytes", found: "\(output.currentByteCount())"))
+            file: file.partialPath, expected: "\(file.byteCount) bytes", found: "\(output.currentByteCount())"
+          ))
       }
     }
     try SelfCheck(plan: plan).run()
@@ -254,7 +261,8 @@ public struct PlanExecutor: Sendable {
       throw ConversionError(
         .badOption,
         Fault(
-          subject: "--threads", expected: "a number from 1 to \(Self.mostThreads)", found: "\(options.threadCount)"))
+          subject: "--threads", expected: "a number from 1 to \(Self.mostThreads)",
+          found: "\(options.threadCount)"))
     }
     let longestRow = plan.tensors.lazy.map(\.rowLength).max() ?? 0
     var tile = 2 << 20

@@ -50,7 +50,8 @@ struct ScaleTable: Sendable {
     guard case .element(let type) = source.encoding else { return [] }
     let scales = [Float](unsafeUninitializedCapacity: source.elementCount) { buffer, count in
       bytes.withUnsafeBytes {
-        FloatConversion.widen(type, bytes: $0, into: UnsafeMutableBufferPointer(rebasing: buffer[0..<source.elementCount]))
+        FloatConversion.widen(
+          type, bytes: $0, into: UnsafeMutableBufferPointer(rebasing: buffer[0..<source.elementCount]))
       }
       count = source.elementCount
     }

@@ -26,8 +26,11 @@ struct SelfCheck {
           tensor.offset == written.dataStart + info.offset, tensor.byteCount == info.byteCount
         else {
           throw failure(
-            file, subject: tensor.name, expected: "\(tensor.type.name), \(tensor.byteCount) bytes at \(tensor.offset)",
-            found: "\(info.name), \(info.type.name), \(info.byteCount) bytes at \(written.dataStart + info.offset)")
+            file, subject: tensor.name,
+            expected: "\(tensor.type.name), \(tensor.byteCount) bytes at \(tensor.offset)",
+            found:
+              "\(info.name), \(info.type.name), \(info.byteCount) bytes at \(written.dataStart + info.offset)"
+          )
         }
       }
     }

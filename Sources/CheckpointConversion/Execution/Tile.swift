@@ -39,7 +39,8 @@ struct TileCutter {
     case .values:
       return [
         Tile(
-          tensor: index, run: -1, firstRow: rows.lowerBound, rowCount: rows.count, offsetInRun: rows.lowerBound,
+          tensor: index, run: -1, firstRow: rows.lowerBound, rowCount: rows.count,
+          offsetInRun: rows.lowerBound,
           firstSourceRow: rows.lowerBound, file: -1, sourceOffset: 0, sourceByteCount: 0)
       ]
     case .feed(let feed):
@@ -78,7 +79,8 @@ struct TileCutter {
       let lastGroup = (stop + group - 1) / group * group
       tiles.append(
         Tile(
-          tensor: index, run: runIndex, firstRow: runStart + offset, rowCount: stop - offset, offsetInRun: offset,
+          tensor: index, run: runIndex, firstRow: runStart + offset, rowCount: stop - offset,
+          offsetInRun: offset,
           firstSourceRow: run.firstRow + firstGroup, file: source.file,
           sourceOffset: source.offset + (run.firstRow + firstGroup) * rowBytes,
           sourceByteCount: (lastGroup - firstGroup) * rowBytes))

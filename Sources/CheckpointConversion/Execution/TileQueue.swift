@@ -85,7 +85,8 @@ final class TileQueue: Sendable {
     }
     if tile.file >= 0 {
       try files[tile.file]?.read(
-        at: tile.sourceOffset, into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount]))
+        at: tile.sourceOffset, into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount])
+      )
     }
     return tile
   }

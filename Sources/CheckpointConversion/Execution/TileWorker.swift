@@ -76,7 +76,8 @@ struct TileWorker: ~Copyable {
       let absolute = tile.firstRow + row
       let matrixEnd = (absolute / tensor.rowsPerMatrix + 1) * tensor.rowsPerMatrix
       let count = min(step, tile.rowCount - row, matrixEnd - absolute)
-      let chunk = try load(tile: tile, run: run, origin: origin, feed: feed, tensor: tensor, row: row, count: count)
+      let chunk = try load(
+        tile: tile, run: run, origin: origin, feed: feed, tensor: tensor, row: row, count: count)
       let target = UnsafeMutableRawBufferPointer(
         rebasing: stored[(row * tensor.rowByteCount)..<((row + count) * tensor.rowByteCount)])
       if tensor.importanceName != nil {
@@ -93,7 +94,8 @@ struct TileWorker: ~Copyable {
 
   /// Reads `count` rows as f32 values in output order, transformed and checked.
   private func load(
-    tile: Tile, run: RowRun, origin: PlannedSource, feed: TensorFeed, tensor: PlannedTensor, row: Int, count: Int
+    tile: Tile, run: RowRun, origin: PlannedSource, feed: TensorFeed, tensor: PlannedTensor, row: Int,
+    count: Int
   ) throws -> UnsafeBufferPointer<Float> {
     let rowLength = tensor.rowLength
     let rowBytes = origin.byteCount(ofElements: rowLength)
@@ -180,7 +182,8 @@ struct TileWorker: ~Copyable {
           tensor.type, rows: chunk, rowLength: tensor.rowLength, importance: $0, into: target)
       }
     } else {
-      BlockQuantizer.quantize(tensor.type, rows: chunk, rowLength: tensor.rowLength, importance: nil, into: target)
+      BlockQuantizer.quantize(
+        tensor.type, rows: chunk, rowLength: tensor.rowLength, importance: nil, into: target)
     }
   }
 
@@ -205,7 +208,8 @@ struct TileWorker: ~Copyable {
     ConversionError(
       .nonFiniteWeight,
       Fault(
-        file: plan.sourceFiles[origin.file].path, subject: "\(origin.name) -> \(place(tensor: tensor, row: row))",
+        file: plan.sourceFiles[origin.file].path,
+        subject: "\(origin.name) -> \(place(tensor: tensor, row: row))",
         expected: "finite weights", found: "\(value) in column \(column)",
         remedy: "the checkpoint is damaged; fetch this shard again or report it to the model's authors"))
   }

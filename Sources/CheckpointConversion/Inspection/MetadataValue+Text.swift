@@ -83,7 +83,8 @@ extension MetadataArray {
     case .float64(let v): return list(v) { "\($0)" }
     case .bool(let v): return list(v) { "\($0)" }
     case .string(let v): return list(v) { MetadataValue.shortened($0, whole: whole) }
-    case .rawString(let v): return list(v) { MetadataValue.shortened(String(decoding: $0, as: UTF8.self), whole: whole) }
+    case .rawString(let v):
+      return list(v) { MetadataValue.shortened(String(decoding: $0, as: UTF8.self), whole: whole) }
     }
   }
 }

@@ -66,7 +66,9 @@ public struct ModelInspection: Codable, Sendable {
 
   /// Reads the headers of a GGUF file (or split set) or of a checkpoint folder.
   ///
-  /// - Parameter wholeValues: Whether arrays and long texts are printed whole.
+  /// - Parameters:
+  ///   - source: A file or folder.
+  ///   - wholeValues: Whether arrays and long texts are printed whole.
   /// - Throws: Errors of the readers.
   public init(source: String, wholeValues: Bool) throws {
     switch FileSystem.kind(of: source) {

@@ -130,7 +130,8 @@ extension ConversionPlanner {
     draft.skipped = map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) }
     draft.notices = map.warnings.map { ConversionPlan.Notice(subject: "checkpoint", text: $0) }
     draft.notices += checkpoint.warnings.map {
-      ConversionPlan.Notice(subject: $0.file, text: "\($0.subject): expected \($0.expected), found \($0.found)")
+      ConversionPlan.Notice(
+        subject: $0.file, text: "\($0.subject): expected \($0.expected), found \($0.found)")
     }
     return draft
   }

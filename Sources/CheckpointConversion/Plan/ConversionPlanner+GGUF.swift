@@ -70,7 +70,8 @@ extension ConversionPlanner {
     _ draft: PlanDraft, _ pruning: LayerPruning
   ) throws -> (draft: PlanDraft, blockCount: MetadataEntry) {
     let names = try pruning.apply(to: draft.tensors.map(\.name))
-    guard let architecture = draft.metadata.first(where: { $0.key == "general.architecture" })?.value.text else {
+    guard let architecture = draft.metadata.first(where: { $0.key == "general.architecture" })?.value.text
+    else {
       throw ConversionError(
         .unknownSource, Fault(subject: "general.architecture", expected: "a name", found: "no such key"))
     }
@@ -101,7 +102,8 @@ extension ConversionPlanner {
         throw ConversionError(
           .unsupportedSourceType,
           Fault(
-            subject: tensor.name, expected: "a source type that Pouch can decode", found: tensor.sourceType.name,
+            subject: tensor.name, expected: "a source type that Pouch can decode",
+            found: tensor.sourceType.name,
             remedy: "start from the 16-bit model"))
       }
     }

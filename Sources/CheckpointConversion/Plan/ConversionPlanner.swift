@@ -59,7 +59,8 @@ public enum ConversionPlanner {
       throw ConversionError(
         .badOption,
         Fault(
-          file: file.path, subject: "output", expected: "another file than the source", found: "the source itself",
+          file: file.path, subject: "output", expected: "another file than the source",
+          found: "the source itself",
           remedy: "choose another output name"))
     }
   }

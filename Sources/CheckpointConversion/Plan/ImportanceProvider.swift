@@ -64,7 +64,8 @@ struct ImportanceProvider: ImportanceSource {
     if let first = unused.first {
       let others = unused.count > 1 ? " and \(unused.count - 1) more" : ""
       notices.append(
-        ConversionPlan.Notice(subject: first + others, text: "importance data for a tensor that the model lacks"))
+        ConversionPlan.Notice(
+          subject: first + others, text: "importance data for a tensor that the model lacks"))
     }
     for coverage in matrix.coverage(thinBelow: Self.thinTokenCount) where known.contains(coverage.tensor) {
       notices.append(

@@ -60,7 +60,9 @@ private struct HashedText {
       for run in feed.runs {
         add([run.source, run.firstRow, run.rowCount])
         if case .pairHalves(let headDim) = run.order { add(headDim) }
-        if let scale = run.scale { add([scale.source, scale.blockRows, scale.blockColumns, scale.matrixRows]) }
+        if let scale = run.scale {
+          add([scale.source, scale.blockRows, scale.blockColumns, scale.matrixRows])
+        }
       }
       if case .blocks(let width, let order) = feed.columns { add([width] + order) }
       switch feed.operation {

@@ -80,7 +80,9 @@ extension PlanDraft {
     return TypeMixer.processingOrder(tensors.map(\.name)).map { tensors[$0] }
   }
 
-  private func plan(_ tensor: Tensor, _ decision: TypeDecision, _ choices: PlanChoices) throws -> PlannedTensor {
+  private func plan(_ tensor: Tensor, _ decision: TypeDecision, _ choices: PlanChoices) throws
+    -> PlannedTensor
+  {
     let covered = choices.importanceNames?.contains(tensor.importanceName) ?? false
     let usesImportance = covered && decision.type.isQuantized && decision.type != tensor.sourceType
     var result = PlannedTensor(
@@ -140,7 +142,8 @@ extension PlanDraft {
           name: plan.tensors[$0].name, type: plan.tensors[$0].type, ggmlShape: plan.tensors[$0].ggmlShape)
       }
       let header = try GGUFHeaderEncoder(
-        metadata: entries, tensors: descriptions, dimensions: choices.mix.isQuantizing ? .trimmed : .asGiven, file: path)
+        metadata: entries, tensors: descriptions, dimensions: choices.mix.isQuantizing ? .trimmed : .asGiven,
+        file: path)
       for (index, info) in zip(group, header.tensors) {
         plan.tensors[index].file = number
         plan.tensors[index].offset = header.dataStart + info.offset
@@ -155,7 +158,8 @@ extension PlanDraft {
       let more = tensor.byteCount - tensor.elementCount / wanted.blockLength * wanted.blockByteCount
       return ConversionPlan.Notice(
         subject: tensor.name,
-        text: "rows of \(tensor.rowLength) are no multiple of \(wanted.blockLength), so \(wanted.name) becomes "
+        text:
+          "rows of \(tensor.rowLength) are no multiple of \(wanted.blockLength), so \(wanted.name) becomes "
           + "\(tensor.type.name) (\(more >= 0 ? "+" : "")\(more) bytes)")
     }
   }
