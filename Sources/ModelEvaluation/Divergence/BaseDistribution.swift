@@ -17,6 +17,17 @@ public struct PositionScore: Hashable, Sendable {
   /// Whether both give the same token the largest probability.
   public var isSameTop: Bool
 
+  /// Creates a score.
+  public init(
+    surprise: Float, baseSurprise: Float, divergence: Float, divergenceBound: Float, isSameTop: Bool
+  ) {
+    self.surprise = surprise
+    self.baseSurprise = baseSurprise
+    self.divergence = divergence
+    self.divergenceBound = divergenceBound
+    self.isSameTop = isSameTop
+  }
+
   /// The change of the actual token's probability.
   public var probabilityChange: Float { exp(-surprise) - exp(-baseSurprise) }
 }
