@@ -166,6 +166,7 @@ public final class ImportanceCollector: TapObserver {
   ///
   /// - Parameter chunkSize: Tokens per window; the number of chunks is the largest count in windows, as
   ///   llama-imatrix has it.
+  /// - Returns: Raw sums and counts.
   /// - Throws: `ImportanceError` when nothing was collected.
   public func file(chunkSize: Int) throws -> ImportanceFile {
     let largest = entries.values.lazy.compactMap { $0.counts.max() }.max() ?? 0

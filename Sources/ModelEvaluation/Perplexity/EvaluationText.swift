@@ -44,6 +44,7 @@ public struct EvaluationText: Sendable {
   /// - Parameters:
   ///   - tokenizer: The model's tokenizer.
   ///   - parseSpecial: Whether control tokens written out in the text count as such.
+  /// - Returns: The token ids.
   /// - Throws: ``EvaluationError`` with `addsEndOfText`.
   public func tokens(_ tokenizer: Tokenizer, parseSpecial: Bool = false) throws -> [Int32] {
     guard !tokenizer.addEOS else {

@@ -19,6 +19,7 @@ public struct PerplexityRun {
   ///   - evaluator: The model.
   ///   - onWindow: Called after each window with the number of windows done and the result so far; `false` ends the
   ///     run, which then covers fewer windows.
+  /// - Returns: The perplexity over all windows done.
   /// - Throws: `RuntimeError`, ``EvaluationError``, and errors of writing the base file.
   public func run(
     _ evaluator: WindowEvaluator, onWindow: (_ done: Int, _ soFar: Perplexity) -> Bool

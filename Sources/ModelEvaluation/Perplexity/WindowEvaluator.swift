@@ -8,9 +8,13 @@ public import TensorCompute
 public struct EvaluationOptions: Hashable, Sendable {
   /// How matrix products are computed.
   public var mode: ComputeMode
-  /// Threads; all cores when `nil`. Without effect on results.
+  /// Threads; all cores when `nil`.
+  ///
+  /// Without effect on results.
   public var threads: Int?
-  /// The most tokens computed together. Without effect on results.
+  /// The most tokens computed together.
+  ///
+  /// Without effect on results.
   public var batchLength: Int
 
   /// Creates options.
@@ -86,6 +90,7 @@ public final class WindowEvaluator {
   ///   - index: Which one.
   ///   - body: Makes a result of a position and its logits.
   /// - Returns: The results in order of position.
+  /// - Throws: `RuntimeError`, and what `body` throws.
   func score<Result: Sendable>(
     _ windows: TokenWindows, _ index: Int,
     _ body: @Sendable (_ position: Int, _ row: UnsafeBufferPointer<Float>) throws -> Result
