@@ -1,0 +1,56 @@
+public import ImportanceData
+
+/// How often the experts of each layer were used by a calibration text.
+public struct ExpertReport: Hashable, Sendable, Codable {
+  /// One layer.
+  public struct Layer: Hashable, Sendable, Codable {
+    /// The layer's number.
+    public var layer: Int
+    /// Routed experts.
+    public var expertCount: Int
+    /// Tokens that passed the layer.
+    public var tokenCount: Int64
+    /// Experts that no token reached.
+    public var blind: [Int]
+    /// Experts that some tokens reached, but fewer than the threshold.
+    public var thin: [Int]
+    /// The share of tokens that each expert saw.
+    public var shares: [Double]
+    /// Tokens that each expert saw.
+    public var counts: [Int64]
+  }
+
+  /// Below how many tokens an expert is thin.
+  public var threshold: Int64
+  /// The layers with experts.
+  public var layers: [Layer]
+
+  /// Reads the counts of importance data.
+  ///
+  /// - Parameters:
+  ///   - file: The data.
+  ///   - threshold: Experts with fewer tokens than this, but at least one, are thin.
+  ///   - usedPerToken: Experts per token.
+  public init(_ file: ImportanceFile, threshold: Int64, usedPerToken: Int) {
+    self.threshold = threshold
+    var byLayer: [Int: [Int64]] = [:]
+    for record in file.records where record.name.contains("_exps.") && record.counts.count > 1 {
+      let parts = record.name.split(separator: ".")
+      guard parts.count > 1, let number = Int(parts[1]), byLayer[number] == nil else { continue }
+      byLayer[number] = record.counts
+    }
+    layers = byLayer.sorted { $0.key < $1.key }.map { number, counts in
+      let tokens = counts.reduce(0, +) / Int64(max(usedPerToken, 1))
+      return Layer(
+        layer: number, expertCount: counts.count, tokenCount: tokens,
+        blind: counts.indices.filter { counts[$0] == 0 },
+        thin: counts.indices.filter { counts[$0] > 0 && counts[$0] < threshold },
+        shares: counts.map { tokens > 0 ? Double($0) / Double(tokens) : 0 }, counts: counts)
+    }
+  }
+
+  /// Experts, over all layers, that saw fewer tokens than a number.
+  public func expertCount(below tokens: Int64) -> Int {
+    layers.reduce(0) { $0 + $1.counts.count { $0 < tokens } }
+  }
+}

@@ -1,0 +1,55 @@
+internal import ReferenceRuntime
+
+/// Collects importance data while a model reads windows of text.
+public struct ImportanceRun {
+  /// The windows.
+  public let windows: TokenWindows
+  /// Whether perplexity is measured along the way.
+  public var measuresPerplexity: Bool
+  /// Whether the output matrix sees all positions.
+  public var needsOutput: Bool
+
+  /// Creates a run.
+  public init(windows: TokenWindows, measuresPerplexity: Bool, needsOutput: Bool) {
+    self.windows = windows
+    self.measuresPerplexity = measuresPerplexity
+    self.needsOutput = needsOutput
+  }
+
+  /// Runs all windows.
+  ///
+  /// - Parameters:
+  ///   - evaluator: The model.
+  ///   - collector: Receives the activations.
+  ///   - onWindow: Called after each window; `false` ends the run.
+  /// - Returns: The perplexity, without tokens when it was not measured.
+  /// - Throws: `RuntimeError`, ``EvaluationError``, and what `onWindow` throws.
+  public func run(
+    _ evaluator: WindowEvaluator, _ collector: ImportanceCollector,
+    onWindow: (_ done: Int, _ soFar: Perplexity) throws -> Bool
+  ) throws -> Perplexity {
+    try evaluator.check(windows)
+    evaluator.session.observer = collector
+    defer { evaluator.session.observer = nil }
+    var result = Perplexity()
+    let windows = windows
+    let scored = windows.firstScored..<(windows.length - 1)
+    for index in 0..<windows.count {
+      evaluator.session.reset()
+      let selection: LogitsSelection =
+        needsOutput ? .all : measuresPerplexity ? .range(scored) : .none
+      try evaluator.session.evaluate(tokens: windows.input(index), logits: selection) { first, rows in
+        guard measuresPerplexity else { return }
+        let surprises: [Double?] = try evaluator.map(rows, rowLength: evaluator.vocabularySize) {
+          row, logits in
+          guard scored.contains(first + row) else { return nil }
+          return try LogitSummary(logits).surprise(logits[windows.target(index, position: first + row)])
+        }
+        for surprise in surprises.compactMap(\.self) { result.add(surprise) }
+      }
+      try collector.check()
+      guard try onWindow(index + 1, result) else { break }
+    }
+    return result
+  }
+}

@@ -1,0 +1,89 @@
+internal import FileBytes
+internal import ReferenceRuntime
+
+/// Compares models with a base, in lock-step or against a file.
+public struct DivergenceRun {
+  /// The windows.
+  public let windows: TokenWindows
+
+  /// Creates a run.
+  public init(windows: TokenWindows) { self.windows = windows }
+
+  /// Runs the base and the tested models together, window by window; nothing is stored.
+  ///
+  /// - Parameters:
+  ///   - models: The tested models.
+  ///   - base: The base.
+  ///   - onWindow: Called after each window with the number of windows done and the statistics so far, as many as
+  ///     models; `false` ends the run.
+  /// - Returns: The statistics, one per model.
+  /// - Throws: ``EvaluationError`` with `vocabularyMismatch` or `nonFinite`, `RuntimeError`.
+  public func run(
+    _ models: [WindowEvaluator], base: WindowEvaluator,
+    onWindow: (_ done: Int, _ soFar: [DivergenceStatistics]) -> Bool
+  ) throws -> [DivergenceStatistics] {
+    let size = base.vocabularySize
+    for model in models { try Self.check(model, size, base.model.source) }
+    try base.check(windows)
+    var statistics = models.map { _ in DivergenceStatistics() }
+    let windows = windows
+    for index in 0..<windows.count {
+      for evaluator in [base] + models { try evaluator.begin(windows, index) }
+      var scores = models.map { _ in [PositionScore]() }
+      for piece in base.pieces(windows) {
+        let expected = try base.logits(windows, index, piece)
+        for (number, model) in models.enumerated() {
+          let tested = try model.logits(windows, index, piece)
+          try expected.values.withUnsafeBufferPointer { p in
+            nonisolated(unsafe) let p = p
+            try tested.values.withUnsafeBufferPointer { q in
+              scores[number] += try model.map(q, rowLength: size) { row, values in
+                let range = (row * size)..<((row + 1) * size)
+                return try BaseDistribution.logits(UnsafeBufferPointer(rebasing: p[range])).score(
+                  values, target: windows.target(index, position: piece.lowerBound + row))
+              }
+            }
+          }
+        }
+      }
+      for number in models.indices { statistics[number].add(window: scores[number]) }
+      guard onWindow(index + 1, statistics) else { break }
+    }
+    return statistics
+  }
+
+  /// Compares a model with the probabilities of a base file, whose windows are this run's or begin with them.
+  ///
+  /// - Throws: As the reader and ``run(_:base:onWindow:)``.
+  public func run(
+    _ model: WindowEvaluator, base: BaseFileReader,
+    onWindow: (_ done: Int, _ soFar: DivergenceStatistics) -> Bool
+  ) throws -> DivergenceStatistics {
+    try Self.check(model, base.vocabularySize, base.path)
+    try model.check(windows)
+    var statistics = DivergenceStatistics()
+    let windows = windows
+    for index in 0..<windows.count {
+      let scores = try base.nextWindow { distributions in
+        nonisolated(unsafe) let distributions = distributions
+        return try model.score(windows, index) { position, row in
+          try distributions[position - windows.firstScored].score(
+            row, target: windows.target(index, position: position))
+        }
+      }
+      statistics.add(window: scores)
+      guard onWindow(index + 1, statistics) else { break }
+    }
+    return statistics
+  }
+
+  private static func check(_ model: WindowEvaluator, _ size: Int, _ base: String) throws {
+    guard model.vocabularySize == size else {
+      throw EvaluationError(
+        .vocabularyMismatch,
+        Fault(
+          file: model.model.source, subject: "vocabulary", expected: "\(size) tokens, as in \(base)",
+          found: "\(model.vocabularySize)", remedy: "compare models with one tokenizer"))
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import CommandSupport
+import ImportanceData
+import ModelEvaluation
+
+/// Prints which experts a text reached.
+struct ReportPrinter {
+  let command: Command
+  let file: ImportanceFile
+  let report: ExpertReport
+  let perplexity: Perplexity
+  let seconds: Double
+
+  private struct Result: Encodable {
+    var output: String
+    var format: String
+    var entries: Int
+    var windows: Int
+    var windowLength: Int
+    var datasets: [String]
+    var mode: String
+    var perplexity: Estimate?
+    var experts: ExpertReport
+    var seconds: Double
+  }
+
+  func print() throws {
+    let hasPerplexity = perplexity.tokenCount > 0
+    if command.json {
+      Standard.output(
+        try JSONText.encode(
+          Result(
+            output: command.output, format: command.outputFormat.rawValue, entries: file.records.count,
+            windows: file.chunkCount, windowLength: file.chunkSize, datasets: file.datasets,
+            mode: command.mode.rawValue,
+            perplexity: hasPerplexity ? Estimate(perplexity.value, perplexity.uncertainty) : nil,
+            experts: report, seconds: seconds)))
+      return
+    }
+    for line in table { Standard.output(line) }
+    Standard.error(
+      "\(command.output): \(file.records.count) entries, \(file.chunkCount) windows; \(decimals(seconds, 1)) s"
+    )
+  }
+
+  private var table: [String] {
+    guard !report.layers.isEmpty else { return [] }
+    func right(_ text: String, _ width: Int) -> String {
+      String(repeating: " ", count: max(0, width - text.count)) + text
+    }
+    var lines = [
+      "layer  experts  blind   thin  tokens     least  median    most (share of tokens per expert)"
+    ]
+    for layer in report.layers {
+      let shares = layer.shares.sorted()
+      func percent(_ share: Double?) -> String { right(decimals(100 * (share ?? 0), 2), 6) + " %" }
+      var line = right("\(layer.layer)", 5) + right("\(layer.expertCount)", 9)
+      line += right("\(layer.blind.count)", 7) + right("\(layer.thin.count)", 7)
+      line += right("\(layer.tokenCount)", 8) + "  " + percent(shares.first)
+      line += percent(shares[shares.count / 2]) + percent(shares.last)
+      if !layer.blind.isEmpty {
+        line += "  blind: " + layer.blind.prefix(12).map(String.init).joined(separator: " ")
+        if layer.blind.count > 12 { line += " ..." }
+      }
+      lines.append(line)
+    }
+    let blind = report.layers.reduce(0) { $0 + $1.blind.count }
+    let thin = report.layers.reduce(0) { $0 + $1.thin.count }
+    let all = report.layers.reduce(0) { $0 + $1.expertCount }
+    lines.append(
+      "\(blind) of \(all) experts are blind (their columns will all weigh 1), \(thin) are thin (fewer than "
+        + "\(report.threshold) tokens)")
+    return lines
+  }
+}
