@@ -209,7 +209,10 @@ struct SampleEvaluationTests {
     let twice = try collect(once)
     for (a, b) in zip(once.records, twice.records) {
       #expect(b.counts == a.counts.map { 2 * $0 })
-      #expect(b.sums == a.sums.map { 2 * $0 })
+      // Sums go on in f32 from where the file ends, row by row as in llama-imatrix; 128 to 256 additions
+      // round at most that many times, so the doubled sum is met within 256 half units in the last place.
+      let isDoubled = zip(a.sums, b.sums).allSatisfy { abs($1 - 2 * $0) <= 256 * 0x1p-24 * 2 * $0 }
+      #expect(isDoubled, "\(a.name)")
     }
     let report = ExpertReport(once, threshold: 1000, usedPerToken: experts.usedCount)
     #expect(report.layers.count == 4)
