@@ -103,7 +103,7 @@ let package = Package(
       "CommandSupport",
       [
         "TensorTypes", "FileBytes", "BlockQuantization", "QuantRecipes", "CheckpointConversion",
-        "ModelDescriptions", argumentParser,
+        "ModelDescriptions", "ImportanceData", argumentParser,
       ]),
 
     // 7: commands
@@ -169,6 +169,7 @@ let package = Package(
       dependencies: [
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
         "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench",
+        "pouch-generate", "pouch-imatrix", "ImportanceData",
       ],
       swiftSettings: swiftSettings),
   ]
