@@ -157,7 +157,8 @@ let package = Package(
       ], resources: [.copy("Golden")]),
     tests(
       "ModelEvaluation",
-      ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"]),
+      ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"],
+      resources: [.copy("Golden")]),
     tests(
       "CheckpointConversion",
       [

@@ -106,15 +106,15 @@ struct Calibration {
     let before = merged.isEmpty ? [] : try merged.file(chunkSize: command.contextSize).records
     let base = Dictionary(before.map { ($0.name, $0.counts) }, uniquingKeysWith: { first, _ in first })
     // Rows of the dense matrices, which see every token; those that came from other files do not count.
-    let rows =
-      earlier.records.map { record in
-        record.counts.enumerated().map { index, count in
-          let other = base[record.name].map { $0.count == 1 ? $0[0] : index < $0.count ? $0[index] : 0 } ?? 0
-          return count - other
-        }.max() ?? 0
-      }.max() ?? 0
+    var rows: Int64 = 0
+    for record in earlier.records {
+      let others = base[record.name] ?? [0]
+      for (index, count) in record.counts.enumerated() {
+        rows = max(rows, count - (others.count == 1 ? others[0] : index < others.count ? others[index] : 0))
+      }
+    }
     let done = Int(rows) / command.contextSize
-    guard done <= windows.count, rows >= 0, Int(rows) % command.contextSize == 0 else {
+    guard done <= windows.count, Int(rows) % command.contextSize == 0 else {
       throw mismatch(
         "imatrix.chunk_count", "at most \(windows.count) windows of \(command.contextSize) tokens",
         "\(rows) tokens")
