@@ -26,6 +26,13 @@ final class RunningCommand {
     process.standardError = try FileHandle(forWritingTo: folder.appendingPathComponent("err"))
     let ended = ended
     process.terminationHandler = { _ in ended.signal() }
+    // Threads of a test may have signals blocked, which a new process would inherit.
+    var signals = sigset_t()
+    var before = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGINT)
+    pthread_sigmask(SIG_UNBLOCK, &signals, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
     try process.run()
   }
 

@@ -11,7 +11,15 @@ struct RuntimeModel {
   init(metadata: String...) throws {
     folder = try TemporaryFolder()
     path = folder.path("model.gguf")
-    let checkpoint = try TinyCheckpoint().write(in: folder)
+    var tiny = TinyCheckpoint()
+    // Tokenizers without any merge cannot be used; this one merges two spaces.
+    var words = try #require(tiny.tokenizer["model"] as? [String: Any])
+    var vocabulary = try #require(words["vocab"] as? [String: Int])
+    vocabulary["\u{120}\u{120}"] = 259
+    words["vocab"] = vocabulary
+    words["merges"] = [["\u{120}", "\u{120}"]]
+    tiny.tokenizer["model"] = words
+    let checkpoint = try tiny.write(in: folder)
     let run = try CommandRun(
       "pouch-convert",
       [checkpoint, "--outtype", "f32", "--outfile", path] + metadata.flatMap { ["--override-kv", $0] })

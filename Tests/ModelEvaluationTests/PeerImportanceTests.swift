@@ -83,7 +83,7 @@ struct PeerImportanceTests {
     #expect(tensor.deviation == Float(3).squareRoot() && tensor.active == 1 && tensor.zScoreShare == 0.25)
     // H = 3/8 * 3 + 5/8 * log2(8/5) = 1.125 + 0.42379 bits.
     #expect(abs(tensor.entropy - 1.5488) < 1e-4 && abs(tensor.normalizedEntropy - 0.7744) < 1e-4)
-    #expect(tensor.cosineToPrevious == 1)
+    #expect(abs(tensor.cosineToPrevious - 1) < 1e-6)
     #expect(statistics.tensors.first?.active == 0.5)
     #expect(statistics.layers.map(\.layer) == [0, 1])
   }
