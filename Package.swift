@@ -103,7 +103,7 @@ let package = Package(
       "CommandSupport",
       [
         "TensorTypes", "FileBytes", "BlockQuantization", "QuantRecipes", "CheckpointConversion",
-        "ModelDescriptions", argumentParser,
+        "ModelDescriptions", "ImportanceData", argumentParser,
       ]),
 
     // 7: commands
@@ -157,7 +157,8 @@ let package = Package(
       ], resources: [.copy("Golden")]),
     tests(
       "ModelEvaluation",
-      ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"]),
+      ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"],
+      resources: [.copy("Golden")]),
     tests(
       "CheckpointConversion",
       [
@@ -169,6 +170,7 @@ let package = Package(
       dependencies: [
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
         "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench",
+        "pouch-generate", "pouch-imatrix", "ImportanceData",
       ],
       swiftSettings: swiftSettings),
   ]
