@@ -29,6 +29,11 @@ struct CodedRecord {
     codes = UnsafeRawBufferPointer(rebasing: bytes[8...])
   }
 
+  /// Whether the numbers can be log-probabilities.
+  var isPossible: Bool {
+    scale.isFinite && scale >= 0 && minimum.isFinite && scale * 65535 + minimum <= 1e-2
+  }
+
   @inline(__always)
   private func code(_ index: Int) -> UInt16 {
     UInt16(littleEndian: codes.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
@@ -54,14 +59,9 @@ struct CodedRecord {
   }
 
   /// `sum of p_i (ln p_i - ln q_i)` over the entries with `ln p_i > -16`, as llama-perplexity computes it.
+  ///
+  /// - Throws: ``EvaluationError`` with `nonFinite` for the row; the record is checked by the reader.
   func score(_ row: UnsafeBufferPointer<Float>, target: Int) throws -> PositionScore {
-    guard scale.isFinite, scale >= 0, minimum.isFinite else {
-      throw EvaluationError(
-        .nonFinite,
-        Fault(
-          subject: "a record of base probabilities", expected: "finite numbers",
-          found: "scale \(scale), minimum \(minimum)", remedy: "make the base file again"))
-    }
     let q = try LogitSummary(row)
     let qOffset = q.maximum + Float(q.logSum)
     var sum = 0.0
