@@ -9,11 +9,18 @@ public enum BaseFormat: String, Hashable, Sendable, CaseIterable {
 }
 
 /// Makes the record of one position.
-struct BaseEncoder: Sendable {
+package struct BaseEncoder: Sendable {
   var format: BaseFormat
   var limit: Int
 
-  func encode(_ row: UnsafeBufferPointer<Float>, _ summary: LogitSummary, target: Int) throws -> [UInt8] {
+  package init(format: BaseFormat, limit: Int) {
+    self.format = format
+    self.limit = limit
+  }
+
+  package func encode(_ row: UnsafeBufferPointer<Float>, _ summary: LogitSummary, target: Int) throws
+    -> [UInt8]
+  {
     switch format {
     case .compact: CompactRecord(row, summary, target: target, limit: limit).bytes
     case .full, .llama: CodedRecord.encode(row, summary)

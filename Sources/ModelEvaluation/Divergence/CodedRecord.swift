@@ -13,7 +13,7 @@ internal import FileBytes
 /// ln p_i = scale * code_i + minimum
 /// ```
 /// Probabilities more than 16 nats below the largest are raised to that; steps are at most 16 / 65535 nat.
-struct CodedRecord {
+package struct CodedRecord {
   /// Bytes of a record.
   static func byteCount(vocabularySize: Int) -> Int { 8 + (vocabularySize + 1) / 2 * 4 }
 
@@ -22,7 +22,7 @@ struct CodedRecord {
   private let codes: UnsafeRawBufferPointer
 
   /// Reads a record; `bytes` holds all of it.
-  init(_ bytes: UnsafeRawBufferPointer) {
+  package init(_ bytes: UnsafeRawBufferPointer) {
     scale = Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)))
     minimum = Float(
       bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
