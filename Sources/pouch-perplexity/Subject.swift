@@ -25,7 +25,12 @@ extension Command {
   func open(_ path: String) throws -> (model: LoadedModel, tokenizer: Tokenizer) {
     let model = try LoadedModel.open(path: path)
     for warning in model.warnings { Standard.error("Warning: \(warning)") }
-    return (model, try Tokenizer(metadata: try model.metadata()))
+    do {
+      return (model, try Tokenizer(metadata: try model.metadata()))
+    } catch var error as TokenizerError {
+      if error.fault.file.isEmpty { error.fault.file = path }
+      throw error
+    }
   }
 
   func readText() throws -> EvaluationText {

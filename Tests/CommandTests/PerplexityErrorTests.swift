@@ -53,12 +53,12 @@ struct PerplexityErrorTests {
     try expect(["--base", fixture.quantized, "-m", missing] + text, 3, missing)
 
     let norm = "model.layers.0.input_layernorm.weight"
-    var tiny = TinyCheckpoint()
+    var tiny = try PerplexityFixture.tiny()
     tiny.shards[0][norm] = nil
     let lacking = try tiny.write(in: fixture.folder, name: "lacking")
     try expect(["-m", fixture.quantized, "-m", lacking] + text, 3, "lacking", norm)
 
-    tiny = TinyCheckpoint()
+    tiny = try PerplexityFixture.tiny()
     tiny.change(norm) { tensor in
       tensor.shape = [32]
       tensor.bytes = Array(tensor.bytes.prefix(64))
@@ -73,7 +73,7 @@ struct PerplexityErrorTests {
   @Test("A NaN is never averaged away", arguments: ["perplexity", "base file", "lock-step", "base"])
   func nan(_ task: String) throws {
     // The embedding of the byte z (122), which comes up in the third window first.
-    var tiny = TinyCheckpoint()
+    var tiny = try PerplexityFixture.tiny()
     tiny.set("model.embed_tokens.weight", at: (122 - 33) * 64 + 5, bits: 0x7FC0)
     let model = try tiny.write(in: fixture.folder, name: "nan")
     var bytes = PerplexityFixture.bytes(640, seed: 3)
@@ -103,16 +103,10 @@ struct PerplexityErrorTests {
   func bases() throws {
     let base = fixture.folder.path("base")
     let text = ["-f", fixture.text, "-c", "64", "--chunks", "4"]
-    let other = try fixture.folder.write("other.txt", PerplexityFixture.bytes(6000, seed: 8))
+    let other = try fixture.folder.write("other.txt", PerplexityFixture.bytes(3000, seed: 8))
     // The same tokens, with other meanings: a and b change places.
-    var swapped = TinyCheckpoint()
-    var model = try #require(swapped.tokenizer["model"] as? [String: Any])
-    var vocabulary = try #require(model["vocab"] as? [String: Int])
-    (vocabulary["a"], vocabulary["b"]) = (vocabulary["b"], vocabulary["a"])
-    model["vocab"] = vocabulary
-    swapped.tokenizer["model"] = model
-    let foreign = try swapped.write(in: fixture.folder, name: "swapped")
-    var smaller = TinyCheckpoint()
+    let foreign = try PerplexityFixture.swapped().write(in: fixture.folder, name: "swapped")
+    var smaller = try PerplexityFixture.tiny()
     smaller.config["vocab_size"] = 280
     smaller.change("model.embed_tokens.weight") { tensor in
       tensor.shape[0] = 280
@@ -147,13 +141,7 @@ struct PerplexityErrorTests {
 
   @Test("Models with different tokenizers cannot be compared")
   func tokenizers() throws {
-    var swapped = TinyCheckpoint()
-    var model = try #require(swapped.tokenizer["model"] as? [String: Any])
-    var vocabulary = try #require(model["vocab"] as? [String: Int])
-    (vocabulary["a"], vocabulary["b"]) = (vocabulary["b"], vocabulary["a"])
-    model["vocab"] = vocabulary
-    swapped.tokenizer["model"] = model
-    let foreign = try swapped.write(in: fixture.folder, name: "swapped")
+    let foreign = try PerplexityFixture.swapped().write(in: fixture.folder, name: "swapped")
     try expect(
       ["--base", fixture.checkpoint, "-m", fixture.quantized, "-m", foreign, "-f", fixture.text, "-c", "64"],
       3,
