@@ -77,8 +77,9 @@ struct BaseFormTests {
       #expect(Double(compact.divergence) <= expected + tolerance, "case \(number)")
       #expect(Double(compact.divergenceBound) >= expected - tolerance, "case \(number)")
       #expect(compact.divergenceBound >= compact.divergence)
-      #expect(compact.surprise == full.surprise)
-      #expect(abs(compact.baseSurprise - full.baseSurprise) < 1e-6 * max(1, full.baseSurprise))
+      // The same number by another order of f32 operations on logits up to some tens.
+      #expect(abs(compact.surprise - full.surprise) < 2e-5)
+      #expect(abs(compact.baseSurprise - full.baseSurprise) < 2e-5)
       #expect(compact.isSameTop == full.isSameTop)
       if compact.divergenceBound > compact.divergence {
         openIntervals += 1
@@ -186,7 +187,7 @@ struct ProcedureTests {
         #expect(error.fault.found.contains("at 1 of \(bytes.count)"), "\(error.fault.found)")
       }
     }
-    #expect(try EvaluationText(bytes: Array("zählen ✓".utf8)).byteCount == 12)
+    #expect(try EvaluationText(bytes: Array("zählen ✓".utf8)).byteCount == 11)
   }
 
   @Test("The cautious error is that of window means when tokens of a window are alike")
