@@ -110,6 +110,7 @@ public final class BaseFileWriter {
   ///
   /// - Parameter marks: How far the file was after each of the first windows.
   /// - Returns: How many windows are whole on disk; the others have to be made again.
+  /// - Throws: `FileError`.
   func resume(_ marks: [BaseMark]) throws -> Int {
     written = 0
     guard !marks.isEmpty else {
