@@ -54,6 +54,7 @@ let package = Package(
     // 0: C
     .target(name: "CQuantKernels"),
     .target(name: "CRuntimeKernels"),
+    .target(name: "CBuiltinTexts"),
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
 
@@ -94,8 +95,8 @@ let package = Package(
     library(
       "ModelEvaluation",
       [
-        "TensorTypes", "FileBytes", "ZstdStreams", "GGUFFormat", "ImportanceData", "TextTokenizers",
-        "ReferenceRuntime", "TensorCompute",
+        "CBuiltinTexts", "TensorTypes", "FileBytes", "ZstdStreams", "GGUFFormat", "ImportanceData",
+        "TextTokenizers", "ReferenceRuntime", "TensorCompute",
       ]),
 
     // 6: what all commands share
@@ -169,8 +170,8 @@ let package = Package(
       name: "CommandTests",
       dependencies: [
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
-        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench",
-        "pouch-generate", "pouch-imatrix", "ImportanceData",
+        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench", "pouch-generate", "pouch-imatrix",
+        "pouch-perplexity", "ImportanceData",
       ],
       swiftSettings: swiftSettings),
   ]

@@ -28,6 +28,8 @@ public struct Estimate: Hashable, Sendable, Codable {
 public struct DivergenceStatistics: Sendable {
   /// The divergence at each position, in nats.
   public private(set) var divergences: [Float] = []
+  /// The upper bound of the divergence at each position; equal to it for complete bases.
+  public private(set) var divergenceBounds: [Float] = []
   /// The change of the actual token's probability at each position.
   public private(set) var probabilityChanges: [Float] = []
   private var windowEnds: [Int] = []
@@ -77,6 +79,7 @@ public struct DivergenceStatistics: Sendable {
       squaredChange.add(delta * delta)
       if score.isSameTop { sameTopCount += 1 }
       divergences.append(score.divergence)
+      divergenceBounds.append(score.divergenceBound)
       probabilityChanges.append(score.probabilityChange)
       logRatios.append(own - base)
     }
