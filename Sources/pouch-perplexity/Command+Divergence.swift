@@ -58,10 +58,11 @@ extension Command {
     }
     Standard.error("\(decimals(seconds, 1)) s")
     if isComplete { state?.finish() }
-    let reports = zip(model, results).map { path, statistics in
+    let reports = zip(model, results).enumerated().map { index, result in
       ModelReport(
-        model: path, base: basePath, text: text, textHash: text.hashText, windows: windows,
-        tokenCount: base.tokenCount, mode: mode.rawValue, statistics: statistics, seconds: seconds)
+        model: result.0, base: basePath, text: text, textHash: text.hashText, windows: windows,
+        tokenCount: base.tokenCount, mode: mode.rawValue, statistics: result.1,
+        beside: index > 0 ? (model[0], results[0]) : nil, seconds: seconds)
     }
     return (reports, isComplete)
   }
@@ -111,6 +112,7 @@ extension Command {
     let state = try state(
       "base", text, pairs.map(\.subject.windows), base: resume == nil ? "" : ModelFingerprint.ofFile(file))
     var reports: [ModelReport] = []
+    var results: [(model: String, statistics: DivergenceStatistics)] = []
     for (part, (subject, base)) in pairs.enumerated() where !Interrupt.isRequested {
       let evaluator = try WindowEvaluator(subject.model, length: subject.windows.length, options: options)
       let clock = ProgressBar(isEnabled: false)
@@ -130,9 +132,11 @@ extension Command {
         ModelReport(
           model: subject.path, base: file, text: text, textHash: hash, windows: subject.windows,
           tokenCount: subject.tokenCount, mode: mode.rawValue, statistics: result,
-          seconds: clock.elapsedSeconds))
+          beside: results.first, seconds: clock.elapsedSeconds))
+      results.append((subject.path, result))
     }
     let isComplete = reports.count == pairs.count && reports.allSatisfy(\.isComplete)
+    if !json, isComplete, results.count > 1 { DivergencePrinter.table(results).forEach(Standard.output) }
     if isComplete { state?.finish() }
     return (reports, isComplete)
   }

@@ -36,6 +36,13 @@ struct ModelReport: Encodable {
     var perplexityChangePercent95: [Double]
   }
 
+  struct Pairing: Encodable {
+    var model: String
+    var meanDivergenceChange: Estimate
+    var interval95: [Double]
+    var verdict: String
+  }
+
   var model: String
   var text: String?
   var textBytes: Int?
@@ -52,6 +59,8 @@ struct ModelReport: Encodable {
   var perplexityInterval95: [Double]?
   var verdictText: String?
   var comparison: Comparison?
+  /// Beside the first model of the run; absent for that one.
+  var beside: Pairing?
   var seconds: Double
 
   private init(
@@ -86,7 +95,8 @@ struct ModelReport: Encodable {
 
   init(
     model: String, base: String, text: EvaluationText?, textHash: String?, windows: TokenWindows,
-    tokenCount: Int, mode: String, statistics s: DivergenceStatistics, seconds: Double
+    tokenCount: Int, mode: String, statistics s: DivergenceStatistics,
+    beside first: (model: String, statistics: DivergenceStatistics)?, seconds: Double
   ) {
     self.init(model, text, textHash, windows, s.windowCount, tokenCount, mode, seconds)
     perplexity = s.perplexity
@@ -108,5 +118,11 @@ struct ModelReport: Encodable {
       rootMeanSquareProbabilityChange: s.rootMeanSquareChange, sameTop: s.sameTop,
       verdict: verdict.kind.rawValue,
       perplexityChangePercent95: [verdict.percent.lowerBound, verdict.percent.upperBound])
+    if let first, let pair = PairedDivergence(s, to: first.statistics) {
+      let interval = pair.change.interval95
+      beside = Pairing(
+        model: first.model, meanDivergenceChange: pair.change,
+        interval95: [interval.lowerBound, interval.upperBound], verdict: pair.verdict)
+    }
   }
 }

@@ -32,7 +32,8 @@ public struct DivergenceStatistics: Sendable {
   public private(set) var divergenceBounds: [Float] = []
   /// The change of the actual token's probability at each position.
   public private(set) var probabilityChanges: [Float] = []
-  private var windowEnds: [Int] = []
+  /// The number of positions up to the end of each window.
+  private(set) var windowEnds: [Int] = []
   private var logRatios: [Double] = []
 
   private var surprise = Moments()
