@@ -46,6 +46,7 @@ let package = Package(
     .executable(name: "pouch-perplexity", targets: ["pouch-perplexity"]),
     .executable(name: "pouch-imatrix", targets: ["pouch-imatrix"]),
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
+    .executable(name: "pouch-estimate", targets: ["pouch-estimate"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -98,6 +99,14 @@ let package = Package(
         "ReferenceRuntime", "TensorCompute",
       ]),
 
+    .target(
+      name: "MemoryEstimation",
+      dependencies: [
+        "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization",
+        "ModelDescriptions", "TextTokenizers", "QuantRecipes", "CheckpointConversion",
+      ],
+      resources: [.embedInCode("Configs")], swiftSettings: swiftSettings),
+
     // 6: what all commands share
     library(
       "CommandSupport",
@@ -130,6 +139,9 @@ let package = Package(
         "ImportanceData",
       ]),
     command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute"]),
+    command(
+      "pouch-estimate",
+      ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes", "MemoryEstimation"]),
 
     // tests
     .target(
@@ -164,11 +176,14 @@ let package = Package(
         "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization", "ModelDescriptions",
         "TextTokenizers", "ImportanceData", "QuantRecipes",
       ]),
+    tests(
+      "MemoryEstimation",
+      ["SafetensorsFormat", "GGUFFormat", "ModelDescriptions", "QuantRecipes", "CheckpointConversion"]),
     .testTarget(
       name: "CommandTests",
       dependencies: [
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
-        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench",
+        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench", "pouch-estimate",
       ],
       swiftSettings: swiftSettings),
   ]
