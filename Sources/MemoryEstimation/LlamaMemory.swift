@@ -115,7 +115,8 @@ struct LlamaMemory {
     let sequences = options.sequenceCount
     let context = perStream * streams
     let tokens = Checked.padded(min(context, options.microBatchLength), to: sequences)
-    let outputs = min(min(context, options.microBatchLength), options.batchLength)
+    let outputs = min(
+      min(context, options.microBatchLength), options.keepsAllLogits ? options.batchLength : sequences)
     let graph = try DecoderGraph(
       model: model, architecture: priced.architecture,
       batch: DecoderGraph.Batch(

@@ -22,6 +22,9 @@ public struct RunOptions: Hashable, Sendable {
   public var isUnified = false
   /// Whether attention is one operation (`-fa`); llama.cpp turns it on wherever it can.
   public var flashAttention = true
+  /// Whether logits of all tokens of a batch are kept, as llama-perplexity and llama-bench do; llama-server and
+  /// llama-cli keep one row per sequence.
+  public var keepsAllLogits = false
   /// Whether llama.cpp copies weights into the layout of its x86 kernels.
   public var repacks = false
   /// Whether the next-token-prediction block is loaded, too.
