@@ -3,13 +3,13 @@
 
 1. Files: every family of scripts/make-random-checkpoint.py and the sample, five mixes each, written by pouch-convert;
    estimated from the folder, from its index without shards, and from its config.json with --tokenizer.
-2. llama.cpp: the buffer sizes that it logs (the xllamacpp wheel, and llama-perplexity if one is given).
+2. llama.cpp: the buffer sizes that it logs (the xllamacpp wheel), with one row of logits and with those of whole batches.
 3. Pouch: the peak resident memory that pouch-generate reports.
 
 Ends with 1 when a size of a file differs, weights or caches are off by more than 2 %, compute buffers by more than 10 %,
 or Pouch's peak by more than 3 % and 20 MB. Needs numpy and xllamacpp.
 
-  check-estimate.py --bin .build/release [--llama-perplexity PATH] [--work DIR] [--only files,llama,pouch]
+  check-estimate.py --bin .build/release [--work DIR] [--only files,llama,pouch]
 """
 import argparse
 import json
@@ -94,16 +94,17 @@ def check_files(a):
 LOG = """
 import os, sys, xllamacpp
 p = xllamacpp.CommonParams()
-model, context, ubatch, parallel, keys, values, flash = sys.argv[1:8]
+model, context, ubatch, parallel, keys, values, flash, rows = sys.argv[1:9]
 p.model.path = model
 p.n_ctx, p.n_ubatch, p.n_parallel = int(context), int(ubatch), int(parallel)
 p.n_batch = max(2048, int(ubatch))
 p.verbosity, p.warmup, p.fit_params, p.kv_unified = 4, False, False, False
-types = {str(t).split(".")[-1].split(":")[0].lower(): t for t in xllamacpp.ggml_type}
-p.cache_type_k = types["ggml_type_" + keys]
-p.cache_type_v = types["ggml_type_" + values]
+p.cache_type_k = xllamacpp.ggml_type["GGML_TYPE_" + keys.upper()]
+p.cache_type_v = xllamacpp.ggml_type["GGML_TYPE_" + values.upper()]
 if flash == "off":
-    p.flash_attn_type = [t for t in xllamacpp.llama_flash_attn_type if "DISABLED" in str(t)][0]
+    p.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+if rows == "all":
+    p.embedding = True
 server = xllamacpp.Server(p)
 sys.stdout.flush()
 os._exit(0)
@@ -170,14 +171,6 @@ def check_llama(a):
                      values, "-fa", flash]
             compare(a, f"{name}, {context} {ubatch} {parallel} {keys}/{values} {flash}", model, flags,
                     logged(text.stdout + text.stderr))
-        if a.llama_perplexity:
-            prompt = os.path.join(a.work, "text.txt")
-            with open(prompt, "w", encoding="utf-8") as file:
-                file.write("A pelican stands in the shallow water and waits for fish. " * 400)
-            text = run(a.llama_perplexity, "-m", model, "-f", prompt, "-c", 1024, "-b", 1024, "--chunks", 1, "-lv", 4,
-                       "-fit", "off")
-            compare(a, f"{name}, llama-perplexity, 1024 512 1 f16/f16 on", model,
-                    ["-c", 1024, "-b", 1024, "--all-logits"], logged(text.stdout + text.stderr))
 
 
 def compare(a, name, model, flags, seen):
@@ -222,7 +215,6 @@ def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--bin", default=os.path.join(ROOT, ".build", "release"))
     p.add_argument("--estimate", help="pouch-estimate, when it is not in --bin")
-    p.add_argument("--llama-perplexity")
     p.add_argument("--work", help="where models are made; kept when given")
     p.add_argument("--only", default="files,llama,pouch")
     a = p.parse_args()

@@ -18,7 +18,7 @@ struct LlamaMemory {
   /// - Throws: ``EstimationError`` with `overflow` or `badOption`.
   func breakdown() throws -> MemoryBreakdown {
     try options.check()
-    var parts = [weights()]
+    var parts = [try weights()]
     if options.repacks { parts.append(try repacked()) }
     parts.append(try keyValueCache())
     if let state = try recurrentState() { parts.append(state) }
@@ -42,32 +42,45 @@ struct LlamaMemory {
     priced.tensors.filter { options.loadsNextToken || !$0.isNextToken }
   }
 
-  private func weights() -> MemoryBreakdown.Part {
-    let bytes = loaded.reduce(0) { $0 + Checked.padded($1.byteCount, to: 32) }
+  /// Whether the CPU backend copies a tensor into interleaved rows on x86 with AVX2: matrices of Q4_0, Q4_K and IQ4_NL
+  /// with a multiple of 8 rows, except the embedding.
+  private func isRepacked(_ tensor: PricedTensor) -> Bool {
+    options.repacks && [.q4_0, .q4_K, .iq4_nl].contains(tensor.type) && tensor.ggmlShape.count > 1
+      && tensor.ggmlShape[1] % 8 == 0 && tensor.role != .tokenEmbedding
+  }
+
+  /// The range of the file from the first to the last tensor that is used where it lies.
+  private func weights() throws -> MemoryBreakdown.Part {
+    var offset = 0
+    var first: Int?
+    var end = 0
+    for tensor in priced.tensors {
+      if options.loadsNextToken || !tensor.isNextToken, !isRepacked(tensor) {
+        first = first ?? offset
+        end = offset + tensor.byteCount
+      }
+      offset = try Checked.sum("weights", [offset, Checked.padded(tensor.byteCount, to: 32)])
+    }
     let left = priced.tensors.count - loaded.count
     return .init(
-      kind: .weights, name: "weights, mapped", bytes: bytes,
-      formula: "\(loaded.count) tensors of the file, each padded to 32 bytes"
+      kind: .weights, name: "weights, mapped", bytes: end - (first ?? 0),
+      formula: "the file from the first to the last of \(loaded.count) tensors"
+        + (options.repacks ? " that are used where they lie" : "")
         + (left > 0 ? "; \(left) of the next-token block stay on disk" : ""),
       basis: .exact)
   }
 
-  /// Tensors that the CPU backend copies into interleaved rows on x86 with AVX2: matrices of Q4_0, Q4_K and IQ4_NL with
-  /// a multiple of 8 rows, except the embedding.
   private func repacked() throws -> MemoryBreakdown.Part {
-    let tensors = loaded.filter { tensor in
-      [.q4_0, .q4_K, .iq4_nl].contains(tensor.type) && tensor.ggmlShape.count > 1
-        && tensor.ggmlShape[1] % 8 == 0 && tensor.role != .tokenEmbedding
-    }
-    let tied = model.tiedEmbeddings ? priced.tensor("token_embd.weight") : nil
-    let head = tied.flatMap {
-      [.q4_0, .q4_K, .iq4_nl].contains($0.type) && $0.ggmlShape[1] % 8 == 0 ? $0.byteCount : nil
+    var copied = loaded.filter(isRepacked)
+    // A tied head is a second use of the embedding, and that is copied.
+    if model.tiedEmbeddings, var head = priced.tensor("token_embd.weight") {
+      head.role = .output
+      if isRepacked(head) { copied.append(head) }
     }
     return .init(
       kind: .repackedWeights, name: "weights, repacked copies",
-      bytes: try Checked.sum("repacked weights", tensors.map(\.byteCount) + [head ?? 0]),
-      formula: "\(tensors.count + (head == nil ? 0 : 1)) matrices of q4_0, q4_K or iq4_nl, copied for AVX2 kernels",
-      basis: .exact)
+      bytes: try Checked.sum("repacked weights", copied.map(\.byteCount)),
+      formula: "\(copied.count) matrices of q4_0, q4_K or iq4_nl, copied for AVX2 kernels", basis: .exact)
   }
 
   private func keyValueCache() throws -> MemoryBreakdown.Part {

@@ -115,10 +115,10 @@ extension DecoderGraph {
       alpha = graph.view(try product("delta net gates", x, rows: net.valueHeadCount, columns: tokens))
     }
     beta = try graph.result("delta net gates", shape, [beta], overwrites: true)
-    for source in [[alpha, graph.external], [], [graph.external]] {
-      let operands = source.first == alpha ? source : [alpha] + source
-      alpha = try graph.result("delta net gates", shape, operands, overwrites: true)
-    }
+    // Plus the step bias, softplus, times the decay rate.
+    alpha = try graph.result("delta net gates", shape, [alpha, graph.external], overwrites: true)
+    alpha = try graph.result("delta net gates", shape, [alpha], overwrites: true)
+    alpha = try graph.result("delta net gates", shape, [alpha, graph.external], overwrites: true)
     return (graph.view(beta), graph.view(alpha))
   }
 

@@ -50,11 +50,7 @@ struct DecoderGraph {
   }
 
   private mutating func build() throws {
-    let ids = try graph.input("token ids", [tokens])
-    let embedded = try graph.input("embedding input", [width, tokens])
-    var stream = try graph.result("residual stream", [width, tokens], [graph.external, ids])
-    graph.expand(stream)
-    graph.expand(embedded)
+    var stream = try embedding()
     try makeInputs()
     let outputIDs = try graph.input("output ids", [batch.outputs])
 
@@ -68,7 +64,7 @@ struct DecoderGraph {
         }
       var residual = stream
       var rows = tokens
-      if index == model.layerKinds.count - 1, !isHybrid {
+      if index == model.layerKinds.count - 1 {
         rows = batch.outputs
         mixed = try graph.result("last rows", [width, rows], [mixed, outputIDs])
         residual = try graph.result("last rows", [width, rows], [residual, outputIDs])
@@ -79,15 +75,27 @@ struct DecoderGraph {
       stream = try graph.result("residual stream", [width, rows], [fed, sum], overwrites: true)
     }
 
-    var last = try norm(stream, [width, isHybrid ? tokens : batch.outputs])
+    let last = try norm(stream, [width, batch.outputs])
     graph.markOutput(last)
-    if isHybrid {
-      last = try graph.result("last rows", [width, batch.outputs], [last, outputIDs])
-      graph.markOutput(last)
-    }
     let logits = try graph.result("logits", [model.vocabularySize, batch.outputs], [graph.external, last])
     graph.markOutput(logits)
     graph.expand(logits)
+  }
+
+  /// The rows of the embedding, and beside them what batches of vectors, or of tokens and vectors, would take: a graph
+  /// has all three, whichever is used.
+  private mutating func embedding() throws -> TensorGraph.ID {
+    let ids = try graph.input("token ids", [tokens])
+    let stream = try graph.result("residual stream", [width, tokens], [graph.external, ids])
+    graph.expand(stream)
+    graph.expand(try graph.input("embedding input", [width, tokens]))
+    let mixedIDs = try graph.input("token ids", [tokens])
+    let rows = try graph.result("embedding input", [width, tokens], [graph.external, mixedIDs])
+    let slots = try graph.input("slots", [tokens], elementByteCount: 8)
+    let vectors = try graph.input("embedding input", [width, tokens])
+    let copy = try graph.result("embedding input", [width, tokens], [vectors])
+    graph.store([rows, slots], into: copy)
+    return stream
   }
 
   private mutating func makeInputs() throws {

@@ -38,7 +38,12 @@ struct TensorGraph {
   /// Stands for all weights and caches.
   private(set) var external: ID = 0
 
-  init() { external = add(Node(kind: .external, byteCount: 0, shape: [], elementByteCount: 0, sources: [], mayOverwrite: false, label: "weights")) }
+  init() {
+    external = add(
+      Node(
+        kind: .external, byteCount: 0, shape: [], elementByteCount: 0, sources: [], mayOverwrite: false,
+        label: "weights"))
+  }
 
   private mutating func add(_ node: Node) -> ID {
     nodes.append(node)
@@ -81,12 +86,13 @@ struct TensorGraph {
         mayOverwrite: false, label: nodes[source].label))
   }
 
-  /// A store into a cache: takes no memory, but needs its sources.
-  mutating func store(_ sources: [ID]) {
+  /// Puts a store into a tensor, by default a cache, at the end of the graph: it takes no memory, but needs its sources.
+  mutating func store(_ sources: [ID], into target: ID? = nil) {
+    let root = target ?? external
     let id = add(
       Node(
-        kind: .view(root: external), byteCount: 0, shape: [], elementByteCount: 0, sources: sources,
-        mayOverwrite: false, label: "store"))
+        kind: .view(root: root), byteCount: 0, shape: [], elementByteCount: 0,
+        sources: target.map { sources + [$0] } ?? sources, mayOverwrite: false, label: "store"))
     expand(id)
   }
 
