@@ -152,24 +152,27 @@ def convert_sample(a):
 
 
 def settings(name):
-    yield from ((4096, 512, 1, "f16", "f16", "on"), (16384, 512, 1, "f16", "f16", "on"))
+    """Context, micro batch, sequences, cache types, flash attention, rows of logits."""
+    yield from ((4096, 512, 1, "f16", "f16", "on", "one"), (16384, 512, 1, "f16", "f16", "on", "one"),
+                (4096, 512, 1, "f16", "f16", "on", "all"))
     if "(" not in name or name.startswith("sample"):
         return
-    yield from ((4096, 128, 1, "f16", "f16", "on"), (4096, 2048, 1, "f16", "f16", "on"),
-                (8192, 512, 2, "f16", "f16", "on"), (4096, 512, 1, "q8_0", "q8_0", "on"),
-                (4096, 512, 1, "q8_0", "q4_0", "on"), (4096, 512, 1, "f16", "f16", "off"),
-                (4000, 512, 1, "bf16", "bf16", "on"))
+    yield from ((4096, 128, 1, "f16", "f16", "on", "one"), (4096, 2048, 1, "f16", "f16", "on", "one"),
+                (8192, 512, 2, "f16", "f16", "on", "one"), (4096, 512, 1, "q8_0", "q8_0", "on", "one"),
+                (4096, 512, 1, "q8_0", "q4_0", "on", "one"), (4096, 512, 1, "f16", "f16", "off", "one"),
+                (4000, 512, 1, "bf16", "bf16", "on", "one"), (4096, 512, 1, "f32", "f32", "on", "one"))
 
 
 def check_llama(a):
-    print("Told / logged, MiB.\n\n| model, -c -ub -np -ctk/-ctv -fa | weights | repacked | KV cache | state | compute "
-          "| output |\n|---|---|---|---|---|---|---|")
+    print("Told / logged, MiB.\n\n| model, -c -ub -np -ctk/-ctv -fa, logits | weights | repacked | KV cache | state "
+          "| compute | output |\n|---|---|---|---|---|---|---|")
     for name, model in models(a):
-        for context, ubatch, parallel, keys, values, flash in settings(name):
-            text = run(sys.executable, "-c", LOG, model, context, ubatch, parallel, keys, values, flash)
+        for setting in settings(name):
+            context, ubatch, parallel, keys, values, flash, rows = setting
+            text = run(sys.executable, "-c", LOG, model, *setting)
             flags = ["-c", context, "-ub", ubatch, "-b", max(2048, ubatch), "-np", parallel, "-ctk", keys, "-ctv",
-                     values, "-fa", flash]
-            compare(a, f"{name}, {context} {ubatch} {parallel} {keys}/{values} {flash}", model, flags,
+                     values, "-fa", flash] + (["--all-logits"] if rows == "all" else [])
+            compare(a, f"{name}, {context} {ubatch} {parallel} {keys}/{values} {flash}, {rows}", model, flags,
                     logged(text.stdout + text.stderr))
 
 
