@@ -178,7 +178,10 @@ let package = Package(
       ]),
     tests(
       "MemoryEstimation",
-      ["SafetensorsFormat", "GGUFFormat", "ModelDescriptions", "QuantRecipes", "CheckpointConversion"]),
+      [
+        "SafetensorsFormat", "GGUFFormat", "ModelDescriptions", "QuantRecipes", "CheckpointConversion",
+        "ReferenceRuntime", "TensorCompute",
+      ]),
     .testTarget(
       name: "CommandTests",
       dependencies: [

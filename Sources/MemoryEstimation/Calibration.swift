@@ -31,7 +31,8 @@ public struct Calibration: Codable, Hashable, Sendable {
     for type in wanted { speeds[type.name] = quantizeSpeed(type, seconds: share) }
     let memory = readSpeed(threads: threads, seconds: seconds * 0.4)
     return Calibration(
-      weightsPerSecond: speeds, readBytesPerSecond: memory / 2, memoryBytesPerSecond: memory, threads: threads)
+      weightsPerSecond: speeds, readBytesPerSecond: memory / 2, memoryBytesPerSecond: memory, threads: threads
+    )
   }
 
   private static func now() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }

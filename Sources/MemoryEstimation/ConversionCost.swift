@@ -41,14 +41,16 @@ extension PricedModel {
     if let calibration {
       var work = Double(plan.sourceByteCount) / calibration.readBytesPerSecond
       for tensor in plan.tensors where tensor.type != tensor.sourceType {
-        work += Double(tensor.elementCount) / (calibration.weightsPerSecond(tensor.type) * Double(threadCount))
+        work +=
+          Double(tensor.elementCount) / (calibration.weightsPerSecond(tensor.type) * Double(threadCount))
       }
       seconds = work
     }
     return ConversionCost(
       bufferBytes: buffers,
       peakBytes: try Checked.sum(
-        "conversion", [buffers, Self.programByteCount, runs * Self.bytesPerRun, 4 * headerByteCount.upperBound]),
+        "conversion",
+        [buffers, Self.programByteCount, runs * Self.bytesPerRun, 4 * headerByteCount.upperBound]),
       diskBytes: output + 1 << 20 + output / 1000, readBytes: plan.sourceByteCount, threads: threadCount,
       seconds: seconds)
   }

@@ -122,7 +122,8 @@ public struct EstimateReport: Codable, Sendable {
     outputs = []
     for model in priced {
       var output = try Output(model, options, run: run, machine: machine, calibration: calibration)
-      if let mix = StockMix(rawValue: model.mix), model.tensors.contains(where: \.isNextToken), !source.isGGUF {
+      if let mix = StockMix(rawValue: model.mix), model.tensors.contains(where: \.isNextToken), !source.isGGUF
+      {
         var request = EstimateRequest(mix: mix, wishes: options.wishes)
         request.wishes.nextTokenBlocks = .drop
         output.fileBytesWithoutNextToken = Interval(try source.price(request).fileByteCount)
@@ -189,11 +190,12 @@ extension EstimateReport.Output {
     byType = model.byType
     byRole = model.byRole
     memory = try options.engines.map { try model.memory(of: $0, run) }
-    fits = try machine.map { machine in
-      try options.engines.map {
-        try model.fit(machine, engine: $0, run, minimumContext: options.minimumContext)
-      }
-    } ?? []
+    fits =
+      try machine.map { machine in
+        try options.engines.map {
+          try model.fit(machine, engine: $0, run, minimumContext: options.minimumContext)
+        }
+      } ?? []
     conversion = try model.conversionCost(
       threadCount: options.conversionThreads, maxMemory: options.conversionMemory, calibration: calibration)
     let measured = calibration?.memoryBytesPerSecond

@@ -104,7 +104,8 @@ extension ModelSource {
         let bytes = try priced.memory(of: engine, options).totalBytes
         cells.append(
           Fit.Cell(
-            mix: mix.rawValue, context: context, bytes: bytes, fits: machine.map { bytes <= $0.availableBytes }))
+            mix: mix.rawValue, context: context, bytes: bytes,
+            fits: machine.map { bytes <= $0.availableBytes }))
       }
     }
     return cells

@@ -139,7 +139,8 @@ struct LlamaMemory {
     let largest = reserved.atPeak.prefix(4).map { "\($0.label) \($0.byteCount)" }.joined(separator: " + ")
     return .init(
       kind: .computeBuffer, name: "compute buffer", bytes: reserved.byteCount,
-      formula: "graph of \(graph.graph.nodeCount) operations at \(tokens) tokens, \(outputs) outputs; fullest with "
+      formula:
+        "graph of \(graph.graph.nodeCount) operations at \(tokens) tokens, \(outputs) outputs; fullest with "
         + largest + " + \(max(0, reserved.atPeak.count - 4)) smaller",
       basis: .exact)
   }

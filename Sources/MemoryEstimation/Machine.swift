@@ -17,7 +17,8 @@ public struct Machine: Codable, Hashable, Sendable {
   public var availableBytes: Int { max(0, installedBytes - reservedBytes) }
 
   /// Creates a machine.
-  init(name: String, installedBytes: Int, reservedBytes: Int, rule: String, usesRepackedWeights: Bool = false) {
+  init(name: String, installedBytes: Int, reservedBytes: Int, rule: String, usesRepackedWeights: Bool = false)
+  {
     self.name = name
     self.installedBytes = installedBytes
     self.reservedBytes = reservedBytes
@@ -43,7 +44,8 @@ public struct Machine: Codable, Hashable, Sendable {
   /// - Throws: ``EstimationError`` with `badOption`, naming the presets.
   public static func preset(_ name: String) throws -> Machine {
     let wanted = name.lowercased().replacing("mac-", with: "macbook-")
-    guard presetNames.contains(wanted), let size = wanted.split(separator: "-").last.flatMap({ Int($0) }) else {
+    guard presetNames.contains(wanted), let size = wanted.split(separator: "-").last.flatMap({ Int($0) })
+    else {
       throw EstimationError(
         .badOption,
         Fault(

@@ -38,7 +38,9 @@ extension ModelSource {
 
   private func hyperParameters(of set: GGUFSplitSet) throws -> HyperParameters {
     var model = try HyperParameters(metadata: set.metadata, file: name)
-    if let rows = set.tensor("token_embd.weight")?.info.ggmlShape.dropFirst().first { model.vocabularySize = rows }
+    if let rows = set.tensor("token_embd.weight")?.info.ggmlShape.dropFirst().first {
+      model.vocabularySize = rows
+    }
     adjust(&model, names: Set(set.tensors.map(\.info.name)))
     try SizeLimits.check(model, file: name)
     return model

@@ -56,7 +56,8 @@ public struct ModelSource: Sendable {
       || text.hasPrefix(".")
   }
 
-  private static func file(_ path: String, _ tokenizerFolder: String?, _ notices: inout [String]) throws -> Kind
+  private static func file(_ path: String, _ tokenizerFolder: String?, _ notices: inout [String]) throws
+    -> Kind
   {
     let file = try ReadableFile(path: path)
     if file.byteCount >= 4, try file.bytes(at: 0, count: 4) == Array("GGUF".utf8) {
@@ -75,7 +76,8 @@ public struct ModelSource: Sendable {
           remedy: path.hasSuffix(".safetensors") ? "give the folder, with its config.json" : ""))
     }
     let config = try ModelConfig(contentsOf: path)
-    return try outline(config, names: nil, try TokenizerFolder(tokenizerFolder ?? folder), basis: "config.json")
+    return try outline(
+      config, names: nil, try TokenizerFolder(tokenizerFolder ?? folder), basis: "config.json")
   }
 
   private static func folder(_ path: String, _ tokenizerFolder: String?, _ notices: inout [String]) throws

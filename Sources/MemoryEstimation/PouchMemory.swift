@@ -20,6 +20,7 @@ struct PouchMemory {
     var parts = [weights(), vectors(), try keyValueCache()]
     if let state = try recurrentState() { parts.append(state) }
     parts.append(try scratch())
+    parts.append(try activations())
     parts.append(try logits())
     if !options.skipsTokenizer { parts.append(tokenizer()) }
     parts.append(
@@ -122,15 +123,24 @@ struct PouchMemory {
     let perToken = try valuesPerToken()
     let rows = try Checked.product("scratch", batch, perToken, 4)
     let attends = model.layerKinds.contains(.attention)
-    let width = 4 * Checked.padded(options.contextLength, to: 16) + 4 * Checked.padded(model.attention.headDim, to: 16)
+    let width =
+      4 * Checked.padded(options.contextLength, to: 16) + 4 * Checked.padded(model.attention.headDim, to: 16)
     let scores = attends ? try Checked.product("scores", options.threadCount, width, 4) : 0
+    return .init(
+      kind: .computeBuffer, name: "scratch memory", bytes: try Checked.sum("scratch", [rows, scores]),
+      formula:
+        "\(batch) tokens x \(perToken) values x 4 B + scores: \(options.threadCount) threads x \(width) x 4 B",
+      basis: .exact)
+  }
+
+  /// Activations as 8-bit codes come and go with every product; the system's heap keeps two to five times the largest
+  /// batch of them, differently from run to run.
+  private func activations() throws -> MemoryBreakdown.Part {
     let prepared = try preparedByteCount()
     return .init(
-      kind: .computeBuffer, name: "scratch memory",
-      bytes: try Checked.sum("scratch", [rows, scores, prepared]),
-      formula: "\(batch) tokens x \(perToken) values x 4 B + scores: \(options.threadCount) threads x \(width) x 4 B + "
-        + "8-bit activations \(prepared) B",
-      basis: .exact)
+      kind: .computeBuffer, name: "8-bit activations",
+      bytes: try Checked.product("activations", prepared, 7) / 2,
+      formula: "3.5 x \(prepared) B, the largest batch of them: what the heap keeps", basis: .measured)
   }
 
   private func logits() throws -> MemoryBreakdown.Part {

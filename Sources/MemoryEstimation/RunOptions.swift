@@ -53,7 +53,8 @@ public struct RunOptions: Hashable, Sendable {
       guard !condition else { return }
       throw EstimationError(.badOption, Fault(subject: flag, expected: expected, found: "\(found)"))
     }
-    try require(1...Self.longestContext ~= contextLength, "-c", "1 to \(Self.longestContext) tokens", contextLength)
+    try require(
+      1...Self.longestContext ~= contextLength, "-c", "1 to \(Self.longestContext) tokens", contextLength)
     try require(1...(1 << 24) ~= batchLength, "-b", "1 to \(1 << 24) tokens", batchLength)
     try require(1...(1 << 20) ~= microBatchLength, "-ub", "1 to \(1 << 20) tokens", microBatchLength)
     try require(1...256 ~= sequenceCount, "-np", "1 to 256 sequences", sequenceCount)

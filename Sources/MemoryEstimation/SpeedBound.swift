@@ -24,7 +24,8 @@ extension PricedModel {
     tensors.reduce(0) { sum, tensor in
       if tensor.isNextToken { return sum }
       if tensor.role == .tokenEmbedding {
-        return sum + (model.tiedEmbeddings ? tensor.byteCount : tensor.byteCount / max(1, model.vocabularySize))
+        return sum
+          + (model.tiedEmbeddings ? tensor.byteCount : tensor.byteCount / max(1, model.vocabularySize))
       }
       guard tensor.isRouted, let experts = model.experts else { return sum + tensor.byteCount }
       return sum + tensor.byteCount / experts.count * experts.usedCount

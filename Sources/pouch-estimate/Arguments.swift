@@ -132,7 +132,9 @@ struct FitFlags: ParsableArguments {
     guard fitTarget >= 0, fitTarget < 1 << 40 else {
       throw UsageError("--fit-target", expected: "0 or more MiB", found: "\(fitTarget)")
     }
-    guard fitContext >= 0 else { throw UsageError("--fit-ctx", expected: "0 or more", found: "\(fitContext)") }
+    guard fitContext >= 0 else {
+      throw UsageError("--fit-ctx", expected: "0 or more", found: "\(fitContext)")
+    }
     switch (memory, machine) {
     case (_?, _?): throw UsageError("--memory", expected: "no --machine beside it", found: "both")
     case (let memory?, nil): return try .memory(memory.byteCount, reserve: reserve?.byteCount)

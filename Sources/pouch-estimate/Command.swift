@@ -79,7 +79,8 @@ struct Estimate: PouchCommand {
   @Flag(name: [.customLong("no-mtp"), .customLong("no-nextn")], help: "Drop next-token-prediction blocks.")
   var noMTP = false
 
-  @Option(name: .customLong("model-name"), help: ArgumentHelp("The value of general.name.", valueName: "name"))
+  @Option(
+    name: .customLong("model-name"), help: ArgumentHelp("The value of general.name.", valueName: "name"))
   var modelName: String?
 
   @Option(

@@ -23,7 +23,9 @@ struct ReportPrinter {
         PlanPrinter.printTotals("role", output.byRole)
       }
       for notice in output.notices.prefix(10) { Standard.error("note: \(notice)") }
-      if output.notices.count > 10 { Standard.error("note: and \(output.notices.count - 10) more; see --json") }
+      if output.notices.count > 10 {
+        Standard.error("note: and \(output.notices.count - 10) more; see --json")
+      }
     }
     printTable()
   }
@@ -39,7 +41,8 @@ struct ReportPrinter {
       Standard.output(
         "  fits \(name) at \(report.contextLength) tokens with \(fit.engine.rawValue): \(verdict), "
           + "\(size(fit.neededBytes)) of \(size(machine.availableBytes)), "
-          + (fit.marginBytes >= 0 ? "\(size(fit.marginBytes)) to spare" : "\(size(-fit.marginBytes)) too much"))
+          + (fit.marginBytes >= 0
+            ? "\(size(fit.marginBytes)) to spare" : "\(size(-fit.marginBytes)) too much"))
       let largest = fit.largestContext.map {
         "largest context: \($0) tokens" + (fit.isLimitedByModel ? ", the model's own" : "")
       }
@@ -72,7 +75,8 @@ struct ReportPrinter {
     if let without = output.fileBytesWithoutNextToken {
       let text =
         without.isExact
-        ? "\(without.lowest) bytes, \(size(without.lowest))" : "\(size(without.lowest)) to \(size(without.highest))"
+        ? "\(without.lowest) bytes, \(size(without.lowest))"
+        : "\(size(without.lowest)) to \(size(without.highest))"
       row("", "\(text) without the next-token-prediction block (--no-mtp)")
     }
     row(
@@ -147,7 +151,8 @@ struct ReportPrinter {
       let time = cost.seconds.map { ", about \(ProgressBar.duration($0)) here" } ?? ""
       row(
         "converting",
-        "\(size(cost.peakBytes)) of memory, \(size(cost.diskBytes)) of disk, reads \(size(cost.readBytes))\(time)")
+        "\(size(cost.peakBytes)) of memory, \(size(cost.diskBytes)) of disk, reads \(size(cost.readBytes))\(time)"
+      )
     }
     if let speed = output.speed {
       let origin = speed.isMeasured ? "measured here" : "given"
@@ -156,7 +161,8 @@ struct ReportPrinter {
         "generation at most \(decimals(speed.decodeTokensPerSecond, 1)) tokens/s at \(report.contextLength) tokens, "
           + "prompt \(decimals(speed.prefillTokensPerSecond, 0))")
       row(
-        "", "(\(size(speed.activeWeightBytes)) of weights + \(size(speed.cacheBytes)) of cache per token, "
+        "",
+        "(\(size(speed.activeWeightBytes)) of weights + \(size(speed.cacheBytes)) of cache per token, "
           + "\(decimals(speed.bandwidth / 1e9, 1)) GB/s \(origin))")
       if let compute = speed.prefillComputeTokensPerSecond {
         row("", "prompt at most \(decimals(compute, 0)) tokens/s by arithmetic")
@@ -212,7 +218,9 @@ struct ReportPrinter {
   private static func wrapped(_ text: String, _ width: Int) -> [String] {
     var lines = [""]
     for word in text.split(separator: " ") {
-      if !lines[lines.count - 1].isEmpty, lines[lines.count - 1].count + word.count + 1 > width { lines.append("") }
+      if !lines[lines.count - 1].isEmpty, lines[lines.count - 1].count + word.count + 1 > width {
+        lines.append("")
+      }
       lines[lines.count - 1] += (lines[lines.count - 1].isEmpty ? "" : " ") + word
     }
     return lines

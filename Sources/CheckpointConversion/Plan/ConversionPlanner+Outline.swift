@@ -54,7 +54,8 @@ extension ConversionPlanner {
       fileType: fileType(of: intermediate), modelName: request.modelName, preOverride: request.preTokenizer)
     let entries =
       outline.hasVocabulary
-      ? try CheckpointMetadata(files: outline.files, config: outline.config, map: map, options: options).entries
+      ? try CheckpointMetadata(files: outline.files, config: outline.config, map: map, options: options)
+        .entries
       : try CheckpointMetadata.entriesWithoutVocabulary(
         files: outline.files, config: outline.config, map: map, options: options)
     var request = request

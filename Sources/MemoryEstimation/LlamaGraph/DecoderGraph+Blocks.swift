@@ -42,7 +42,8 @@ extension DecoderGraph {
     graph.expand(weights)
     let input = graph.view(x)
     let up = try graph.result("experts up", [experts.width, used, rows], [graph.external, input, chosen])
-    let gate = try graph.result("experts gate", [experts.width, used, rows], [graph.external, input, chosen])
+    let gate = try graph.result(
+      "experts gate", [experts.width, used, rows], [graph.external, input, chosen])
     let both = try graph.result("experts product", [experts.width, used, rows], [gate, up])
     let down = try graph.result("experts down", [width, used, rows], [graph.external, both, chosen])
     let weighted = try graph.result("experts down", [width, used, rows], [down, weights], overwrites: true)
@@ -94,7 +95,8 @@ extension DecoderGraph {
       [query, key, graph.view(active), decay, beta, graph.view(state)])
     graph.store([graph.view(stepped)])
     let normed = try norm(graph.view(stepped), [net.valueDim, heads, tokens], "delta net output")
-    let open = try graph.result("delta net gate", [net.valueDim, heads, tokens], [graph.view(gate)], overwrites: true)
+    let open = try graph.result(
+      "delta net gate", [net.valueDim, heads, tokens], [graph.view(gate)], overwrites: true)
     let gated = try graph.result(
       "delta net output", [net.valueDim, heads, tokens], [normed, open], overwrites: true)
     return graph.view(try product("delta net result", graph.view(gated), rows: width, columns: tokens))

@@ -179,7 +179,8 @@ struct DecoderGraph {
     _ label: String, _ x: TensorGraph.ID, _ rotation: (id: TensorGraph.ID, width: Int), _ rows: Int
   ) throws -> TensorGraph.ID {
     graph.view(
-      try graph.result(label, [rotation.width, rows / rotation.width * tokens], [rotation.id, graph.view(x)]))
+      try graph.result(
+        label, [rotation.width, rows / rotation.width * tokens], [rotation.id, graph.view(x)]))
   }
 
   /// One operation for scores, softmax and sum; f32 caches are narrowed to f16 for it.

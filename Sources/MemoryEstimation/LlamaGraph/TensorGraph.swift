@@ -186,7 +186,8 @@ private struct Placement {
     // The best fit among all blocks but the last, later ones first among equals; else the last, which has no end.
     var best = blocks.count - 1
     var bestSize = Int.max
-    for index in blocks.indices.dropLast() where blocks[index].size >= size && blocks[index].size <= bestSize {
+    for index in blocks.indices.dropLast() where blocks[index].size >= size && blocks[index].size <= bestSize
+    {
       best = index
       bestSize = blocks[index].size
     }
