@@ -105,7 +105,7 @@ let package = Package(
         "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization",
         "ModelDescriptions", "TextTokenizers", "QuantRecipes", "CheckpointConversion",
       ],
-      resources: [.embedInCode("Configs")], swiftSettings: swiftSettings),
+      exclude: ["Configs/README.md"], resources: [.embedInCode("Configs")], swiftSettings: swiftSettings),
 
     // 6: what all commands share
     library(

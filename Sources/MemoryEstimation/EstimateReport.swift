@@ -132,46 +132,27 @@ public struct EstimateReport: Codable, Sendable {
     }
     table = []
     bestMixes = []
-    let request = EstimateRequest(mix: nil, wishes: options.wishes)
+    guard machine != nil || options.wantsTable else { return }
+    let common = try ModelSource.commonMixes.map { mix in
+      // What was priced already need not be planned again.
+      try priced.first { $0.mix == mix.rawValue && $0.prepared != nil }
+        ?? source.price(EstimateRequest(mix: mix, wishes: options.wishes))
+    }
     if let machine {
-      for engine in options.engines {
-        bestMixes.append(
-          try Self.bestMix(source, request, engine: engine, run: run, machine: machine))
-      }
+      bestMixes = try options.engines.map { try common.best(on: machine, engine: $0, run) }
     }
     if options.wantsTable, let engine = options.engines.first {
-      table = try source.table(
-        mixes: Array(Set(ModelSource.commonMixes + options.mixes.filter { $0 != .copy })).sorted {
-          (Self.rank($0), $0.rawValue) < (Self.rank($1), $1.rawValue)
-        },
-        contexts: Self.contexts(longest: first.longestContext), engine: engine, request: request,
-        options: run, machine: machine)
+      let others = priced.filter { model in !common.contains { $0.mix == model.mix } }
+      table = try (common + others).table(
+        contexts: Self.contexts(longest: first.longestContext), engine: engine, options: run, machine: machine
+      )
     }
-  }
-
-  private static func rank(_ mix: StockMix) -> Int {
-    ModelSource.commonMixes.firstIndex(of: mix) ?? ModelSource.commonMixes.count
   }
 
   /// Contexts for a table: powers of four up to the model's own.
   private static func contexts(longest: Int) -> [Int] {
     let usual = [4096, 16384, 32768, 131_072, 262_144].filter { $0 < longest }
     return Array((usual + [longest]).suffix(5))
-  }
-
-  private static func bestMix(
-    _ source: ModelSource, _ request: EstimateRequest, engine: RunOptions.Engine, run: RunOptions,
-    machine: Machine
-  ) throws -> BestMix {
-    for mix in ModelSource.commonMixes {
-      var request = request
-      request.mix = mix
-      let bytes = try source.price(request).memory(of: engine, run).totalBytes
-      if bytes <= machine.availableBytes {
-        return BestMix(engine: engine, mix: mix.rawValue, bytes: bytes)
-      }
-    }
-    return BestMix(engine: engine, mix: nil, bytes: nil)
   }
 }
 

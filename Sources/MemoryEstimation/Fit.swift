@@ -86,28 +86,36 @@ extension ModelSource {
     .bf16, .q8_0, .q6_K, .q5_K_M, .q4_K_M, .q4_K_S, .iq4_XS, .q3_K_M, .q2_K,
   ]
 
-  /// What a model takes for several mixes and contexts.
+}
+
+extension Sequence<PricedModel> {
+  /// What a model takes with several mixes, one per element, and contexts.
   ///
-  /// - Throws: ``EstimationError`` and errors of the planner.
-  public func table(
-    mixes: [StockMix], contexts: [Int], engine: RunOptions.Engine, request: EstimateRequest,
-    options: RunOptions, machine: Machine?
+  /// - Throws: ``EstimationError``.
+  func table(
+    contexts: [Int], engine: RunOptions.Engine, options: RunOptions, machine: Machine?
   ) throws -> [Fit.Cell] {
-    var cells: [Fit.Cell] = []
-    for mix in mixes {
-      var request = request
-      request.mix = mix
-      let priced = try price(request)
-      for context in contexts {
+    try flatMap { model in
+      try contexts.map { context in
         var options = options
         options.contextLength = context
-        let bytes = try priced.memory(of: engine, options).totalBytes
-        cells.append(
-          Fit.Cell(
-            mix: mix.rawValue, context: context, bytes: bytes,
-            fits: machine.map { bytes <= $0.availableBytes }))
+        let bytes = try model.memory(of: engine, options).totalBytes
+        return Fit.Cell(
+          mix: model.mix, context: context, bytes: bytes, fits: machine.map { bytes <= $0.availableBytes })
       }
     }
-    return cells
+  }
+
+  /// The first model, in order of preference, that fits.
+  ///
+  /// - Throws: ``EstimationError``.
+  func best(on machine: Machine, engine: RunOptions.Engine, _ run: RunOptions) throws
+    -> EstimateReport.BestMix
+  {
+    for model in self {
+      let bytes = try model.memory(of: engine, run).totalBytes
+      if bytes <= machine.availableBytes { return .init(engine: engine, mix: model.mix, bytes: bytes) }
+    }
+    return .init(engine: engine, mix: nil, bytes: nil)
   }
 }

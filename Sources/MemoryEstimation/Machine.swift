@@ -61,8 +61,8 @@ public struct Machine: Codable, Hashable, Sendable {
     let limit = size <= 36 ? installed / 3 * 2 : installed / 4 * 3
     return Machine(
       name: wanted, installedBytes: installed, reservedBytes: installed - limit,
-      rule: "macOS keeps \(size <= 36 ? "two thirds" : "three quarters") of the memory for the GPU at most "
-        + "(iogpu.wired_limit_mb)")
+      rule: "macOS gives the GPU \(size <= 36 ? "two thirds" : "three quarters") of it (iogpu.wired_limit_mb)"
+    )
   }
 
   /// A machine with a size and a reserve.

@@ -5,7 +5,9 @@ internal import TensorTypes
 /// Refuses configurations that no model has, before anything is built from them.
 enum SizeLimits {
   /// Experts over all layers; the largest models have some 50,000.
-  private static let expertsInAll = 1 << 20
+  private static let expertsInAll = 1 << 18
+  /// Layers; the deepest have 126.
+  private static let layers = 1024
   /// Rows of a projection; the largest have some 50,000.
   private static let rows = 1 << 22
   /// Weights; the largest models have 2^41.
@@ -15,6 +17,7 @@ enum SizeLimits {
   ///
   /// - Throws: ``EstimationError`` with `overflow`.
   static func check(_ model: HyperParameters, file: String) throws {
+    try check("layers", model.blockCount, 1, most: layers, file: file)
     try check("attention heads", model.attention.headCount, model.attention.headDim, most: rows, file: file)
     if let net = model.linearAttention {
       try check("linear attention heads", net.valueHeadCount, net.valueDim, most: rows, file: file)

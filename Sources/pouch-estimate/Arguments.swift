@@ -159,7 +159,7 @@ struct Rate: ExpressibleByArgument {
   init?(argument: String) {
     var text = argument
     if text.hasSuffix("/s") { text.removeLast(2) }
-    for ending in ["OPS", "FLOPS"] where text.uppercased().hasSuffix(ending) { text.removeLast(ending.count) }
+    for ending in ["FLOPS", "OPS"] where text.uppercased().hasSuffix(ending) { text.removeLast(ending.count) }
     guard let size = ByteSize(argument: text), size.byteCount > 0 else { return nil }
     perSecond = Double(size.byteCount)
   }

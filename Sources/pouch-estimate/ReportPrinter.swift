@@ -37,22 +37,22 @@ struct ReportPrinter {
     for fit in output.fits {
       let machine = fit.machine
       let name = machine.name == "memory" ? size(machine.installedBytes) : machine.name
-      let verdict = fit.fits ? "YES" : "NO"
+      let verdict =
+        fit.fits
+        ? "YES, \(size(fit.neededBytes)) of \(size(machine.availableBytes))"
+        : "NO, \(size(-fit.marginBytes)) too much"
       Standard.output(
-        "  fits \(name) at \(report.contextLength) tokens with \(fit.engine.rawValue): \(verdict), "
-          + "\(size(fit.neededBytes)) of \(size(machine.availableBytes)), "
-          + (fit.marginBytes >= 0
-            ? "\(size(fit.marginBytes)) to spare" : "\(size(-fit.marginBytes)) too much"))
+        "  fits \(name) at \(report.contextLength) tokens with \(fit.engine.rawValue): \(verdict)")
       let largest = fit.largestContext.map {
-        "largest context: \($0) tokens" + (fit.isLimitedByModel ? ", the model's own" : "")
+        "largest context: \($0) tokens" + (fit.isLimitedByModel ? " (its own)" : "")
       }
       let best = report.bestMixes.first { $0.engine == fit.engine }
-      let mix = best?.mix.map { "best mix at this context: \($0), \(size(best?.bytes ?? 0))" }
-      Standard.output(
-        "    \(largest ?? "no context fits"); \(mix ?? "no common mix fits at this context")")
+      let mix = best?.mix.map { "best mix here: \($0), \(size(best?.bytes ?? 0))" }
+      Standard.output("    \(largest ?? "no context fits"); \(mix ?? "no common mix fits here")")
     }
-    if let rule = output.fits.first?.machine, rule.reservedBytes > 0 {
-      Standard.output("    \(size(rule.reservedBytes)) kept back: \(rule.rule)")
+    if let machine = output.fits.first?.machine, machine.reservedBytes > 0 {
+      Standard.output("  \(size(machine.reservedBytes)) of \(size(machine.installedBytes)) kept back:")
+      Standard.output("    \(machine.rule)")
     }
     Standard.output("")
   }
@@ -77,7 +77,7 @@ struct ReportPrinter {
         without.isExact
         ? "\(without.lowest) bytes, \(size(without.lowest))"
         : "\(size(without.lowest)) to \(size(without.highest))"
-      row("", "\(text) without the next-token-prediction block (--no-mtp)")
+      row("", "\(text) with --no-mtp (no next-token block)")
     }
     row(
       "tensors",
@@ -155,17 +155,16 @@ struct ReportPrinter {
       )
     }
     if let speed = output.speed {
-      let origin = speed.isMeasured ? "measured here" : "given"
       row(
-        "bounds",
-        "generation at most \(decimals(speed.decodeTokensPerSecond, 1)) tokens/s at \(report.contextLength) tokens, "
-          + "prompt \(decimals(speed.prefillTokensPerSecond, 0))")
+        "at most",
+        "\(decimals(speed.decodeTokensPerSecond, 1)) tokens/s of text, "
+          + "\(decimals(speed.prefillTokensPerSecond, 0)) of prompt: a bound by bandwidth,")
       row(
         "",
-        "(\(size(speed.activeWeightBytes)) of weights + \(size(speed.cacheBytes)) of cache per token, "
-          + "\(decimals(speed.bandwidth / 1e9, 1)) GB/s \(origin))")
+        "\(decimals(speed.bandwidth / 1e9, 1)) GB/s \(speed.isMeasured ? "measured here" : "given"), "
+          + "\(size(speed.activeWeightBytes)) of weights + \(size(speed.cacheBytes)) of cache per token")
       if let compute = speed.prefillComputeTokensPerSecond {
-        row("", "prompt at most \(decimals(compute, 0)) tokens/s by arithmetic")
+        row("", "\(decimals(compute, 0)) tokens/s of prompt: a bound by arithmetic")
       }
     }
   }

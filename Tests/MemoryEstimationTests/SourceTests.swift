@@ -110,11 +110,11 @@ import Testing
     var generator = SeededGenerator(seed: 11)
     let keys = RandomModel.config("qwen3_5_moe").filter { $0.value is Int }.map(\.key).sorted()
     var priced = 0
-    for _ in 0..<fuzzRounds(60) {
+    for _ in 0..<fuzzRounds(40) {
       var changes: [String: Any] = [:]
       for _ in 0..<2 {
         let key = keys[Int(generator.next() % UInt64(keys.count))]
-        changes[key] = Int(truncatingIfNeeded: generator.next() >> (generator.next() % 62))
+        changes[key] = Int(truncatingIfNeeded: generator.next() >> (34 + generator.next() % 30))
       }
       let path =
         try RandomModel.writeConfig(
