@@ -16,7 +16,7 @@ import Testing
   @Test("states and scratch memory are those that a session allocates", arguments: RandomModel.families)
   func session(family: String) throws {
     let source = try RandomModel.write(RandomModel.config(family), in: folder, name: "Tiny")
-    var request = ConversionRequest(source: source, outputType: .mix(.q4_K_M))
+    var request = ConversionRequest(source: source, outputType: .mix(.q8_0))
     request.outputPath = folder.path("model.gguf")
     _ = try ConversionPlanner.prepareCheckpoint(request).executor.run(ExecutionOptions(threadCount: 2))
     let priced = try ModelSource(folder.path("model.gguf")).price(EstimateRequest(mix: nil))
