@@ -24,6 +24,7 @@ public struct Calibration: Codable, Hashable, Sendable {
   ///   - types: What is quantized to.
   ///   - threads: Threads for the memory's part.
   ///   - seconds: Time for everything, roughly.
+  /// - Returns: The speeds.
   public static func measure(types: [TensorType], threads: Int, seconds: Double = 1) -> Calibration {
     let wanted = Set(types.filter { BlockQuantizer.canQuantize($0) })
     let share = seconds * 0.6 / Double(max(1, wanted.count))

@@ -25,8 +25,9 @@ public struct EstimateOptions: Sendable {
   public var minimumContext = 1
   /// Whether mixes and contexts are tabulated.
   public var wantsTable = false
-  /// Threads and memory of a conversion.
+  /// Threads of a conversion.
   public var conversionThreads = 1
+  /// The most bytes that its buffers may take.
   public var conversionMemory = 512_000_000
   /// Whether this machine's speed is measured.
   public var calibrates = false

@@ -74,14 +74,15 @@ public struct EstimateReport: Codable, Sendable {
   public var contextLength: Int
   /// The context that the model was made for.
   public var modelContextLength: Int?
-  /// Layers in all, and those with a KV cache.
+  /// Layers in all.
   public var layers: Int
+  /// Layers with a KV cache.
   public var attentionLayers: Int
   /// One entry per mix.
   public var outputs: [Output]
   /// The best mix per engine; empty without a machine.
   public var bestMixes: [BestMix]
-  /// Mixes and contexts; empty unless asked for. For the first engine.
+  /// Mixes and contexts for the first engine; empty unless asked for.
   public var table: [Fit.Cell]
   /// This machine's speed, if it was measured.
   public var calibration: Calibration?

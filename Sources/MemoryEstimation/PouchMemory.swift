@@ -172,6 +172,7 @@ extension PricedModel {
   /// - Parameters:
   ///   - engine: Whose rules apply.
   ///   - options: Context, batch and types of the cache.
+  /// - Returns: The parts and their sum.
   /// - Throws: ``EstimationError``.
   public func memory(of engine: RunOptions.Engine, _ options: RunOptions) throws -> MemoryBreakdown {
     switch engine {

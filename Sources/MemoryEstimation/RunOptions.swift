@@ -11,14 +11,17 @@ public struct RunOptions: Hashable, Sendable {
 
   /// Tokens of context, all sequences together.
   public var contextLength: Int
-  /// The types of the caches of keys and values.
+  /// The type of cached keys.
   public var keyType = TensorType.f16
+  /// The type of cached values.
   public var valueType = TensorType.f16
-  /// Tokens handed over at once (`-b`) and computed at once (`-ub`).
+  /// Tokens handed over at once (`-b`).
   public var batchLength = 2048
+  /// Tokens computed at once (`-ub`).
   public var microBatchLength = 512
-  /// Sequences (`-np`), and whether they share one cache (`-kvu`).
+  /// Sequences (`-np`).
   public var sequenceCount = 1
+  /// Whether they share one cache (`-kvu`).
   public var isUnified = false
   /// Whether attention is one operation (`-fa`); llama.cpp turns it on wherever it can.
   public var flashAttention = true

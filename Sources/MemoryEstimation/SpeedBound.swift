@@ -40,6 +40,7 @@ extension PricedModel {
   ///   - bandwidth: Bytes per second.
   ///   - isMeasured: Whether that was measured.
   ///   - operationsPerSecond: Multiplications and additions per second, if known.
+  /// - Returns: The bounds.
   public func speedBound(
     _ memory: MemoryBreakdown, batch: Int, bandwidth: Double, isMeasured: Bool, operationsPerSecond: Double?
   ) -> SpeedBound {

@@ -11,6 +11,7 @@ extension CheckpointMetadata {
   ///   - config: The configuration.
   ///   - map: The tensors.
   ///   - options: Choices.
+  /// - Returns: The entries, in file order.
   /// - Throws: ``DescriptionError``.
   public static func entriesWithoutVocabulary(
     files: TokenizerFolder, config: ModelConfig, map: CheckpointMap, options: Options

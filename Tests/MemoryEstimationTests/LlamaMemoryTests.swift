@@ -5,8 +5,10 @@ import TensorTypes
 import TestSupport
 import Testing
 
-/// Buffer sizes against those that llama.cpp logs (build 11549 of October 2026, CPU backend), recorded in MiB with two
-/// decimals for models of the shapes below, quantized to Q4_K_M. `scripts/check-estimate.py` makes them anew.
+/// Buffer sizes against those that llama.cpp logs.
+///
+/// Recorded from build 11549 of October 2026, CPU backend, in MiB with two decimals, for models of the shapes below
+/// quantized to Q4_K_M. `scripts/check-estimate.py` makes them anew.
 @Suite("Memory of llama.cpp") struct LlamaMemoryTests {
   let folder: TemporaryFolder
   init() throws { folder = try TemporaryFolder() }

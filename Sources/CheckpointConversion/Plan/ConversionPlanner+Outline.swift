@@ -26,12 +26,14 @@ public struct CheckpointOutline: Sendable {
 }
 
 extension ConversionPlanner {
-  /// Plans the conversion of a checkpoint that is known by its outline alone: every name, shape, type and size of the
-  /// output. The plan can be priced, not executed.
+  /// Plans the conversion of a checkpoint that is known by its outline alone.
+  ///
+  /// Every name, shape, type and size of the output is known then. The plan can be priced, not executed.
   ///
   /// - Parameters:
   ///   - outline: The checkpoint.
   ///   - request: As for ``prepareCheckpoint(_:)``; its source is a name for messages alone.
+  /// - Returns: The plan.
   /// - Throws: As ``prepareCheckpoint(_:)``.
   public static func prepareOutline(_ outline: CheckpointOutline, _ request: ConversionRequest) throws
     -> PreparedConversion

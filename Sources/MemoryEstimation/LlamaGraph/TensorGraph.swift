@@ -67,6 +67,8 @@ struct TensorGraph {
   ///   - sources: The operands, in ggml's order.
   ///   - overwrites: Whether the result may take over the memory of an operand of the same layout.
   ///   - elementByteCount: Bytes per value.
+  /// - Returns: The node.
+  /// - Throws: ``EstimationError`` with `overflow`.
   mutating func result(
     _ label: String, _ shape: [Int], _ sources: [ID], overwrites: Bool = false, elementByteCount: Int = 4
   ) throws -> ID {
