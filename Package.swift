@@ -46,6 +46,7 @@ let package = Package(
     .executable(name: "pouch-perplexity", targets: ["pouch-perplexity"]),
     .executable(name: "pouch-imatrix", targets: ["pouch-imatrix"]),
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
+    .executable(name: "pouch-estimate", targets: ["pouch-estimate"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -99,6 +100,14 @@ let package = Package(
         "TextTokenizers", "ReferenceRuntime", "TensorCompute",
       ]),
 
+    .target(
+      name: "MemoryEstimation",
+      dependencies: [
+        "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization",
+        "ModelDescriptions", "TextTokenizers", "QuantRecipes", "CheckpointConversion",
+      ],
+      exclude: ["Configs/README.md"], resources: [.embedInCode("Configs")], swiftSettings: swiftSettings),
+
     // 6: what all commands share
     library(
       "CommandSupport",
@@ -131,6 +140,9 @@ let package = Package(
         "ImportanceData",
       ]),
     command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute"]),
+    command(
+      "pouch-estimate",
+      ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes", "MemoryEstimation"]),
 
     // tests
     .target(
@@ -166,12 +178,18 @@ let package = Package(
         "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization", "ModelDescriptions",
         "TextTokenizers", "ImportanceData", "QuantRecipes",
       ]),
+    tests(
+      "MemoryEstimation",
+      [
+        "SafetensorsFormat", "GGUFFormat", "ModelDescriptions", "QuantRecipes", "CheckpointConversion",
+        "ReferenceRuntime", "TensorCompute",
+      ]),
     .testTarget(
       name: "CommandTests",
       dependencies: [
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
-        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench", "pouch-generate", "pouch-imatrix",
-        "pouch-perplexity", "ImportanceData",
+        "ImportanceData", "pouch-bench", "pouch-convert", "pouch-estimate", "pouch-generate", "pouch-imatrix",
+        "pouch-inspect", "pouch-perplexity", "pouch-quantize",
       ],
       swiftSettings: swiftSettings),
   ]

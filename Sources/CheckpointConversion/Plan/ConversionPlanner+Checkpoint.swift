@@ -72,7 +72,7 @@ extension ConversionPlanner {
     }
   }
 
-  private static func policy(_ choice: ConversionRequest.NextTokenBlocks) -> NextTokenPolicy {
+  static func policy(_ choice: ConversionRequest.NextTokenBlocks) -> NextTokenPolicy {
     switch choice {
     case .ifPresent: .auto
     case .keep: .keep
@@ -81,7 +81,7 @@ extension ConversionPlanner {
   }
 
   /// The type that `--outtype auto` stands for: that of the first 16-bit matrix; `nil` when there is none.
-  private static func sixteenBitType(of tensors: [CheckpointTensor]) -> TensorType? {
+  static func sixteenBitType(of tensors: [CheckpointTensor]) -> TensorType? {
     for tensor in tensors where tensor.tensor.shape.count >= 2 {
       switch tensor.tensor.elementType {
       case .bf16: return .bf16
@@ -93,12 +93,12 @@ extension ConversionPlanner {
   }
 
   /// The type of the file that a two-step conversion would have in between; f32 checkpoints lose nothing.
-  private static func intermediateType(mix: StockMix, sixteenBit: TensorType?) -> TensorType {
+  static func intermediateType(mix: StockMix, sixteenBit: TensorType?) -> TensorType {
     if !mix.isQuantizing, let plain = mix.defaultType { return plain }
     return sixteenBit ?? .f32
   }
 
-  private static func fileType(of type: TensorType) -> UInt32 {
+  static func fileType(of type: TensorType) -> UInt32 {
     switch type {
     case .bf16: 32
     case .f16: 1

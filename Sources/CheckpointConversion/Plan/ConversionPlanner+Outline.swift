@@ -1,0 +1,93 @@
+internal import FileBytes
+public import ModelDescriptions
+internal import QuantRecipes
+internal import SafetensorsFormat
+public import TensorTypes
+public import TextTokenizers
+
+/// What is known of a checkpoint whose shards are not at hand.
+public struct CheckpointOutline: Sendable {
+  /// The configuration.
+  public var config: ModelConfig
+  /// Names, types and shapes of its tensors.
+  public var tensors: [SourceTensor]
+  /// Where tokenizer, model card and generation settings are looked for.
+  public var files: TokenizerFolder
+  /// Whether `files` has a tokenizer; without one the plan's header lacks the vocabulary.
+  public var hasVocabulary: Bool
+
+  /// Creates an outline.
+  public init(config: ModelConfig, tensors: [SourceTensor], files: TokenizerFolder, hasVocabulary: Bool) {
+    self.config = config
+    self.tensors = tensors
+    self.files = files
+    self.hasVocabulary = hasVocabulary
+  }
+}
+
+extension ConversionPlanner {
+  /// Plans the conversion of a checkpoint that is known by its outline alone.
+  ///
+  /// Every name, shape, type and size of the output is known then. The plan can be priced, not executed.
+  ///
+  /// - Parameters:
+  ///   - outline: The checkpoint.
+  ///   - request: As for ``prepareCheckpoint(_:)``; its source is a name for messages alone.
+  /// - Returns: The plan.
+  /// - Throws: As ``prepareCheckpoint(_:)``.
+  public static func prepareOutline(_ outline: CheckpointOutline, _ request: ConversionRequest) throws
+    -> PreparedConversion
+  {
+    let map = try ModelDescription.describe(
+      config: outline.config, tensors: outline.tensors,
+      options: DescriptionOptions(nextToken: policy(request.nextTokenBlocks)))
+    let sixteenBit = sixteenBitType(
+      of: outline.tensors.map { CheckpointTensor(tensor: $0, shard: 0, byteOffset: 0, byteCount: 0) })
+    let mix: StockMix
+    switch request.outputType {
+    case .auto: mix = sixteenBit == .bf16 ? .bf16 : .f16
+    case .mix(.copy):
+      throw ConversionError(
+        .badOption, Fault(subject: "--type", expected: "a type or auto", found: "copy"))
+    case .mix(let chosen): mix = chosen
+    }
+    let intermediate = intermediateType(mix: mix, sixteenBit: sixteenBit)
+    let options = CheckpointMetadata.Options(
+      fileType: fileType(of: intermediate), modelName: request.modelName, preOverride: request.preTokenizer)
+    let entries =
+      outline.hasVocabulary
+      ? try CheckpointMetadata(files: outline.files, config: outline.config, map: map, options: options)
+        .entries
+      : try CheckpointMetadata.entriesWithoutVocabulary(
+        files: outline.files, config: outline.config, map: map, options: options)
+    var request = request
+    request.mixOptions.keepsGivenOrder = !mix.isQuantizing
+    var draft = PlanDraft(
+      sourceFiles: [],
+      sources: outline.tensors.map {
+        PlannedSource(
+          name: $0.name, encoding: .element($0.elementType), elementCount: $0.shape.reduce(1, *), file: 0,
+          offset: 0)
+      },
+      tensors: map.outputs.map {
+        PlanDraft.Tensor(
+          name: $0.name, ggmlShape: $0.ggmlShape, content: $0.content,
+          sourceType: $0.storage == .alwaysF32 ? .f32 : intermediate, importanceName: $0.name)
+      },
+      metadata: entries, intermediate: intermediate)
+    draft.skipped = map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) }
+    draft.notices = map.warnings.map { ConversionPlan.Notice(subject: "checkpoint", text: $0) }
+    return try finish(
+      draft, request: request, mix: mix, outputPath: request.outputPath ?? "model.gguf",
+      split: try split(request))
+  }
+}
+
+extension PreparedConversion {
+  /// Bytes of the buffers that running the plan takes.
+  ///
+  /// - Throws: ``ConversionError`` with `memoryLimitTooSmall` or `badOption`.
+  public func bufferByteCount(threadCount: Int, maxMemory: Int) throws -> Int {
+    try executor.bufferSizes(ExecutionOptions(threadCount: threadCount, maxMemory: maxMemory)).total
+  }
+}

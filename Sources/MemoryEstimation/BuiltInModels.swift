@@ -1,0 +1,63 @@
+internal import FileBytes
+internal import ModelDescriptions
+
+/// The models that can be named instead of given as files; facts of published configurations (`samples/configs`).
+public enum BuiltInModels {
+  private static let configs: [(name: String, bytes: [UInt8])] = [
+    ("qwen3.6-35b-a3b", PackageResources.qwen3_6_35b_a3b_json),
+    ("qwen3.6-27b", PackageResources.qwen3_6_27b_json),
+    ("qwen3.5-35b-a3b", PackageResources.qwen3_5_35b_a3b_json),
+    ("qwen3.5-122b-a10b", PackageResources.qwen3_5_122b_a10b_json),
+    ("qwen3.5-397b-a17b", PackageResources.qwen3_5_397b_a17b_json),
+    ("qwen3.5-9b", PackageResources.qwen3_5_9b_json),
+    ("qwen3-next-80b-a3b", PackageResources.qwen3_next_80b_a3b_json),
+    ("qwen3-30b-a3b", PackageResources.qwen3_30b_a3b_json),
+    ("qwen3-30b-a3b-2507", PackageResources.qwen3_30b_a3b_2507_json),
+    ("qwen3-235b-a22b", PackageResources.qwen3_235b_a22b_json),
+    ("qwen3-coder-480b-a35b", PackageResources.qwen3_coder_480b_a35b_json),
+    ("qwen2-57b-a14b", PackageResources.qwen2_57b_a14b_json),
+    ("qwen1.5-moe-a2.7b", PackageResources.qwen1_5_moe_a2_7b_json),
+    ("mixtral-8x7b", PackageResources.mixtral_8x7b_json),
+    ("mixtral-8x22b", PackageResources.mixtral_8x22b_json),
+    ("qwen3-0.6b", PackageResources.qwen3_0_6b_json),
+    ("qwen3-4b", PackageResources.qwen3_4b_json),
+    ("qwen3-8b", PackageResources.qwen3_8b_json),
+    ("qwen3-32b", PackageResources.qwen3_32b_json),
+    ("qwen2.5-7b", PackageResources.qwen2_5_7b_json),
+    ("llama-3.1-8b", PackageResources.llama_3_1_8b_json),
+    ("llama-3.2-1b", PackageResources.llama_3_2_1b_json),
+  ]
+
+  /// All names.
+  public static var names: [String] { configs.map(\.name) }
+
+  /// The name that `text` stands for: without regard to case, to an owner before a slash, and to endings such as
+  /// `-Instruct`; `nil` when there is no such model.
+  public static func canonicalName(_ text: String) -> String? {
+    var wanted = text.lowercased()
+    if let slash = wanted.lastIndex(of: "/") { wanted = String(wanted[wanted.index(after: slash)...]) }
+    if names.contains(wanted) { return wanted }
+    for ending in ["-instruct", "-base", "-chat", "-thinking", "-v0.1", "-instruct-v0.1"]
+    where wanted.hasSuffix(ending) {
+      let shorter = String(wanted.dropLast(ending.count))
+      if names.contains(shorter) { return shorter }
+    }
+    return nil
+  }
+
+  /// The configuration of a built-in model.
+  ///
+  /// - Throws: ``EstimationError`` with `unknownModel`, naming the nearest one.
+  static func config(named text: String) throws -> (name: String, config: ModelConfig) {
+    if let name = canonicalName(text), let entry = configs.first(where: { $0.name == name }) {
+      return (name, try ModelConfig(parsing: entry.bytes, file: name))
+    }
+    let last = text.split(separator: "/").last.map { $0.lowercased() } ?? text
+    let nearest = ModelDescription.nearestName(to: last, among: names)
+    throw EstimationError(
+      .unknownModel,
+      Fault(
+        file: text, expected: "a file, a folder or the name of a known model", found: "nothing of that name",
+        remedy: nearest.map { "did you mean \($0)?" } ?? "--list-models lists the names"))
+  }
+}

@@ -1,0 +1,200 @@
+public import CheckpointConversion
+internal import ModelDescriptions
+internal import QuantRecipes
+
+/// The answer to all questions about a model's memory, for people and programs.
+public struct EstimateReport: Codable, Sendable {
+  /// A size that may be known as an interval alone.
+  public struct Interval: Codable, Hashable, Sendable {
+    /// The least.
+    public var lowest: Int
+    /// The most; equal to the least when the size is exact.
+    public var highest: Int
+    /// Whether both are equal.
+    public var isExact: Bool
+
+    init(_ range: ClosedRange<Int>) {
+      lowest = range.lowerBound
+      highest = range.upperBound
+      isExact = lowest == highest
+    }
+  }
+
+  /// One choice of types.
+  public struct Output: Codable, Sendable {
+    /// The mix.
+    public var mix: String
+    /// Bytes of all files.
+    public var fileBytes: Interval
+    /// The same without next-token-prediction blocks (`--no-mtp`); `nil` for models without them.
+    public var fileBytesWithoutNextToken: Interval?
+    /// Bytes of the files that are not tensors: header, metadata, tensor table, padding.
+    public var headerBytes: Interval
+    /// Bytes of all tensors.
+    public var tensorBytes: Int
+    /// Bits per weight.
+    public var bitsPerWeight: Double
+    /// All weights.
+    public var parameters: Int
+    /// Weights that one token uses.
+    public var activeParameters: Int
+    /// Sums by type, largest first.
+    public var byType: [PlanReport.Total]
+    /// Sums by role, largest first.
+    public var byRole: [PlanReport.Total]
+    /// Run-time memory, one entry per engine.
+    public var memory: [MemoryBreakdown]
+    /// What fits, one entry per engine; empty without a machine.
+    public var fits: [Fit]
+    /// What converting takes; `nil` for a GGUF as it is.
+    public var conversion: ConversionCost?
+    /// Bounds of speed; `nil` without a bandwidth.
+    public var speed: SpeedBound?
+    /// What the user should know.
+    public var notices: [String]
+  }
+
+  /// The best mix for a machine.
+  public struct BestMix: Codable, Hashable, Sendable {
+    /// The engine.
+    public var engine: RunOptions.Engine
+    /// The mix with the most bits that fits; `nil` when none does.
+    public var mix: String?
+    /// What it takes.
+    public var bytes: Int?
+  }
+
+  /// The source as given.
+  public var source: String
+  /// How sizes were found.
+  public var basis: String
+  /// The architecture string.
+  public var architecture: String
+  /// The context that run-time memory is for.
+  public var contextLength: Int
+  /// The context that the model was made for.
+  public var modelContextLength: Int?
+  /// Layers in all.
+  public var layers: Int
+  /// Layers with a KV cache.
+  public var attentionLayers: Int
+  /// One entry per mix.
+  public var outputs: [Output]
+  /// The best mix per engine; empty without a machine.
+  public var bestMixes: [BestMix]
+  /// Mixes and contexts for the first engine; empty unless asked for.
+  public var table: [Fit.Cell]
+  /// This machine's speed, if it was measured.
+  public var calibration: Calibration?
+
+  /// Answers.
+  ///
+  /// - Throws: ``EstimationError`` and the errors of readers and planner.
+  public init(_ options: EstimateOptions) throws {
+    let source = try ModelSource(options.source, tokenizerFolder: options.tokenizerFolder)
+    let mixes: [StockMix?] =
+      options.mixes.isEmpty ? [source.isGGUF ? nil : .q4_K_M] : options.mixes.map { $0 == .copy ? nil : $0 }
+    let priced = try mixes.map { try source.price(EstimateRequest(mix: $0, wishes: options.wishes)) }
+    guard let first = priced.first else { preconditionFailure("there is at least one mix") }
+
+    var run = options.run
+    switch options.contextLength {
+    case nil: run.contextLength = min(first.model.contextLength ?? 4096, EstimateOptions.defaultContext)
+    case 0: run.contextLength = first.model.contextLength ?? 4096
+    case let wanted?: run.contextLength = wanted
+    }
+    try run.check()
+    if options.machine?.usesRepackedWeights == true { run.repacks = true }
+
+    self.source = options.source
+    basis = first.basis
+    architecture = first.architecture
+    contextLength = run.contextLength
+    modelContextLength = first.model.contextLength
+    layers = first.model.layerCount
+    attentionLayers = first.model.layerKinds.filter { $0 == .attention }.count
+    calibration =
+      options.calibrates
+      ? Calibration.measure(
+        types: priced.flatMap { $0.tensors.map(\.type) }, threads: options.conversionThreads) : nil
+
+    var machine = options.machine
+    machine?.reserve(options.fitTargetBytes)
+    outputs = []
+    for model in priced {
+      var output = try Output(model, options, run: run, machine: machine, calibration: calibration)
+      if let mix = StockMix(rawValue: model.mix), model.tensors.contains(where: \.isNextToken), !source.isGGUF
+      {
+        var request = EstimateRequest(mix: mix, wishes: options.wishes)
+        request.wishes.nextTokenBlocks = .drop
+        output.fileBytesWithoutNextToken = Interval(try source.price(request).fileByteCount)
+      }
+      outputs.append(output)
+    }
+    table = []
+    bestMixes = []
+    guard machine != nil || options.wantsTable else { return }
+    let common = try ModelSource.commonMixes.map { mix in
+      // What was priced already need not be planned again.
+      try priced.first { $0.mix == mix.rawValue && $0.prepared != nil }
+        ?? source.price(EstimateRequest(mix: mix, wishes: options.wishes))
+    }
+    if let machine {
+      bestMixes = try options.engines.map { try common.best(on: machine, engine: $0, run) }
+    }
+    if options.wantsTable, let engine = options.engines.first {
+      let others = priced.filter { model in !common.contains { $0.mix == model.mix } }
+      table = try (common + others).table(
+        contexts: Self.contexts(longest: first.longestContext), engine: engine, options: run, machine: machine
+      )
+    }
+  }
+
+  /// Contexts for a table: powers of four up to the model's own.
+  private static func contexts(longest: Int) -> [Int] {
+    let usual = [4096, 16384, 32768, 131_072, 262_144].filter { $0 < longest }
+    return Array((usual + [longest]).suffix(5))
+  }
+}
+
+extension EstimateReport.Output {
+  init(
+    _ model: PricedModel, _ options: EstimateOptions, run: RunOptions, machine: Machine?,
+    calibration: Calibration?
+  ) throws {
+    mix = model.mix
+    fileBytes = .init(model.fileByteCount)
+    headerBytes = .init(model.headerByteCount)
+    tensorBytes = model.tensorByteCount
+    bitsPerWeight = model.bitsPerWeight
+    parameters = model.parameterCount
+    activeParameters = model.activeParameterCount
+    byType = model.byType
+    byRole = model.byRole
+    memory = try options.engines.map { try model.memory(of: $0, run) }
+    fits =
+      try machine.map { machine in
+        try options.engines.map {
+          try model.fit(machine, engine: $0, run, minimumContext: options.minimumContext)
+        }
+      } ?? []
+    conversion = try model.conversionCost(
+      threadCount: options.conversionThreads, maxMemory: options.conversionMemory, calibration: calibration)
+    let measured = calibration?.memoryBytesPerSecond
+    notices = model.notices
+    if let bandwidth = options.bandwidth ?? measured, let breakdown = memory.first {
+      speed = model.speedBound(
+        breakdown, batch: min(run.microBatchLength, run.contextLength), bandwidth: bandwidth,
+        isMeasured: options.bandwidth == nil, operationsPerSecond: options.operationsPerSecond)
+    }
+  }
+}
+
+extension Machine {
+  /// Keeps more bytes free.
+  mutating func reserve(_ bytes: Int) {
+    guard bytes > 0 else { return }
+    reservedBytes = min(installedBytes, reservedBytes + min(bytes, installedBytes))
+    rule += ", and \(bytes) bytes kept free"
+  }
+}

@@ -1,0 +1,134 @@
+internal import ModelDescriptions
+
+extension DecoderGraph {
+  /// The feed-forward part of a layer: dense, or experts with or without a shared one.
+  mutating func feedForward(_ x: TensorGraph.ID, rows: Int) throws -> TensorGraph.ID {
+    guard let experts = model.experts else {
+      return try dense(x, width: model.feedForwardSize ?? 0, rows: rows)
+    }
+    let routed = try mixture(x, experts, rows: rows)
+    guard let sharedWidth = experts.sharedWidth else { return routed }
+    let output = try dense(x, width: sharedWidth, rows: rows)
+    let gate = try product("shared gate", x, rows: 1, columns: rows)
+    let open = try graph.result("shared gate", [1, rows], [gate], overwrites: true)
+    let scaled = try graph.result("shared expert", [width, rows], [output, open], overwrites: true)
+    return try graph.result("feed-forward", [width, rows], [routed, scaled], overwrites: true)
+  }
+
+  private mutating func dense(_ x: TensorGraph.ID, width inner: Int, rows: Int) throws -> TensorGraph.ID {
+    let bias = model.hasFeedForwardBias
+    let up = try product("feed-forward up", x, rows: inner, columns: rows, bias: bias)
+    let gate = try product("feed-forward gate", x, rows: inner, columns: rows, bias: bias)
+    let both = try graph.result("feed-forward product", [inner, rows], [gate, up])
+    return try product("feed-forward", both, rows: width, columns: rows, bias: bias)
+  }
+
+  private mutating func mixture(
+    _ x: TensorGraph.ID, _ experts: HyperParameters.Experts, rows: Int
+  ) throws -> TensorGraph.ID {
+    let used = experts.usedCount
+    let logits = try product("router", x, rows: experts.count, columns: rows)
+    let shares = try graph.result("router", [experts.count, rows], [logits], overwrites: true)
+    let sorted = try graph.result("expert order", [experts.count, rows], [shares])
+    let chosen = graph.view(sorted)
+    var weights = try graph.result("expert weights", [1, used, rows], [graph.view(shares), chosen])
+    if experts.normalizesTopK {
+      let flat = graph.view(weights)
+      let sum = try graph.result("expert weights", [1, rows], [flat])
+      let clamped = try graph.result("expert weights", [1, rows], [sum], overwrites: true)
+      weights = graph.view(
+        try graph.result("expert weights", [used, rows], [flat, clamped], overwrites: true))
+    }
+    graph.expand(weights)
+    let input = graph.view(x)
+    let up = try graph.result("experts up", [experts.width, used, rows], [graph.external, input, chosen])
+    let gate = try graph.result(
+      "experts gate", [experts.width, used, rows], [graph.external, input, chosen])
+    let both = try graph.result("experts product", [experts.width, used, rows], [gate, up])
+    let down = try graph.result("experts down", [width, used, rows], [graph.external, both, chosen])
+    let weighted = try graph.result("experts down", [width, used, rows], [down, weights], overwrites: true)
+    graph.expand(weighted)
+    let parts = (0..<used).map { _ in graph.view(weighted) }
+    for part in parts { graph.expand(part) }
+    var sum = parts[0]
+    for part in parts.dropFirst() {
+      sum = try graph.result("experts sum", [width, rows], [sum, part], overwrites: true)
+      graph.expand(sum)
+    }
+    if used == 1 { sum = try graph.result("experts sum", [width, rows], [sum]) }
+    return sum
+  }
+
+  /// A gated delta net, with the fused operation.
+  mutating func deltaNet(_ x: TensorGraph.ID) throws -> TensorGraph.ID {
+    guard let net = model.linearAttention else { return x }
+    let sequences = batch.sequences
+    let perSequence = tokens / sequences
+    let heads = net.valueHeadCount
+    let mixed = graph.view(try product("delta net input", x, rows: net.channelCount, columns: tokens))
+    let gate = try product("delta net gate", x, rows: net.valueWidth, columns: tokens)
+    let (beta, decay) = try gates(x, net)
+
+    let history = try graph.result(
+      "convolution state", [(net.kernelLength - 1) * net.channelCount, sequences], [graph.external])
+    graph.expand(history)
+    let padded = try graph.result(
+      "convolution input", [net.kernelLength - 1 + perSequence, net.channelCount, sequences],
+      [graph.view(history), graph.view(mixed)])
+    graph.store([graph.view(padded)])
+    let stateSize = try Checked.product("recurrent state", net.valueDim, net.valueDim, heads)
+    let state = try graph.result("recurrent state", [stateSize, sequences], [graph.external])
+    graph.expand(state)
+    let shape = [net.channelCount, perSequence, sequences]
+    let convolved = try graph.result("convolution", shape, [padded, graph.external])
+    let active = try graph.result("convolution", shape, [convolved], overwrites: true)
+    var query = try unitLength("delta net queries", graph.view(active), net)
+    var key = try unitLength("delta net keys", graph.view(active), net)
+    if architecture == "qwen3next", net.keyHeadCount != heads {
+      let repeated = [net.keyDim, net.repetition, net.keyHeadCount, tokens]
+      query = graph.view(try graph.result("delta net queries", repeated, [graph.view(query)]))
+      key = graph.view(try graph.result("delta net keys", repeated, [graph.view(key)]))
+    }
+    let outputSize = try Checked.product("delta net", net.valueDim, heads, tokens)
+    let stepped = try graph.result(
+      "delta net", [outputSize + stateSize * sequences],
+      [query, key, graph.view(active), decay, beta, graph.view(state)])
+    graph.store([graph.view(stepped)])
+    let normed = try norm(graph.view(stepped), [net.valueDim, heads, tokens], "delta net output")
+    let open = try graph.result(
+      "delta net gate", [net.valueDim, heads, tokens], [graph.view(gate)], overwrites: true)
+    let gated = try graph.result(
+      "delta net output", [net.valueDim, heads, tokens], [normed, open], overwrites: true)
+    return graph.view(try product("delta net result", graph.view(gated), rows: width, columns: tokens))
+  }
+
+  /// Step sizes and decays, one per value head and token.
+  private mutating func gates(
+    _ x: TensorGraph.ID, _ net: HyperParameters.LinearAttention
+  ) throws -> (beta: TensorGraph.ID, decay: TensorGraph.ID) {
+    let shape = [net.valueHeadCount, tokens]
+    var (beta, alpha): (TensorGraph.ID, TensorGraph.ID)
+    if architecture == "qwen3next" {
+      let both = try product("delta net gates", x, rows: 2 * net.valueHeadCount, columns: tokens)
+      beta = try graph.result("delta net gates", shape, [graph.view(both)])
+      alpha = try graph.result("delta net gates", shape, [graph.view(both)])
+    } else {
+      beta = graph.view(try product("delta net gates", x, rows: net.valueHeadCount, columns: tokens))
+      alpha = graph.view(try product("delta net gates", x, rows: net.valueHeadCount, columns: tokens))
+    }
+    beta = try graph.result("delta net gates", shape, [beta], overwrites: true)
+    // Plus the step bias, softplus, times the decay rate.
+    alpha = try graph.result("delta net gates", shape, [alpha, graph.external], overwrites: true)
+    alpha = try graph.result("delta net gates", shape, [alpha], overwrites: true)
+    alpha = try graph.result("delta net gates", shape, [alpha, graph.external], overwrites: true)
+    return (graph.view(beta), graph.view(alpha))
+  }
+
+  private mutating func unitLength(
+    _ label: String, _ x: TensorGraph.ID, _ net: HyperParameters.LinearAttention
+  ) throws -> TensorGraph.ID {
+    let shape = [net.keyDim, net.keyHeadCount, tokens]
+    let normed = try graph.result(label, shape, [x], overwrites: true)
+    return try graph.result(label, shape, [normed], overwrites: true)
+  }
+}

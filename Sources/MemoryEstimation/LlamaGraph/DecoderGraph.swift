@@ -1,0 +1,212 @@
+internal import ModelDescriptions
+internal import TensorTypes
+
+/// The largest graph that llama.cpp runs for a model of the supported families: one full batch over a full cache.
+///
+/// Follows llama.cpp's builders (`qwen2moe`, `qwen3moe`, `qwen35moe`, `qwen3next`, `llama` and their dense relatives)
+/// operation by operation, sizes alone.
+struct DecoderGraph {
+  /// What the graph is built for.
+  struct Batch {
+    /// Tokens computed together, a multiple of `sequences`.
+    var tokens: Int
+    /// Sequences.
+    var sequences: Int
+    /// Rows of logits.
+    var outputs: Int
+    /// Positions in the cache of one stream.
+    var cells: Int
+    /// Streams of the cache.
+    var streams: Int
+    /// The types of the cache.
+    var keyType: TensorType
+    var valueType: TensorType
+    var flashAttention: Bool
+  }
+
+  let model: HyperParameters
+  let architecture: String
+  let batch: Batch
+  var graph = TensorGraph()
+  private var positions = 0
+  private var mask = 0
+  private var keyIndices = 0
+  private var valueIndices = 0
+  private var keyRotation: (id: TensorGraph.ID, width: Int)?
+  private var valueRotation: (id: TensorGraph.ID, width: Int)?
+
+  var width: Int { model.hiddenSize }
+  var tokens: Int { batch.tokens }
+  var isHybrid: Bool { model.linearAttention != nil }
+
+  /// Builds the graph.
+  ///
+  /// - Throws: ``EstimationError`` with `overflow`.
+  init(model: HyperParameters, architecture: String, batch: Batch) throws {
+    self.model = model
+    self.architecture = architecture
+    self.batch = batch
+    try build()
+  }
+
+  private mutating func build() throws {
+    var stream = try embedding()
+    try makeInputs()
+    let outputIDs = try graph.input("output ids", [batch.outputs])
+
+    for (index, kind) in model.layerKinds.enumerated() {
+      let normed = try norm(stream, [width, tokens])
+      if isHybrid { graph.expand(normed) }
+      var mixed =
+        switch kind {
+        case .linearAttention: try deltaNet(normed)
+        case .attention: try attention(normed)
+        }
+      var residual = stream
+      var rows = tokens
+      if index == model.layerKinds.count - 1 {
+        rows = batch.outputs
+        mixed = try graph.result("last rows", [width, rows], [mixed, outputIDs])
+        residual = try graph.result("last rows", [width, rows], [residual, outputIDs])
+      }
+      let sum = try graph.result("residual stream", [width, rows], [mixed, residual], overwrites: true)
+      let second = try norm(sum, [width, rows])
+      let fed = try feedForward(second, rows: rows)
+      stream = try graph.result("residual stream", [width, rows], [fed, sum], overwrites: true)
+    }
+
+    let last = try norm(stream, [width, batch.outputs])
+    graph.markOutput(last)
+    let logits = try graph.result("logits", [model.vocabularySize, batch.outputs], [graph.external, last])
+    graph.markOutput(logits)
+    graph.expand(logits)
+  }
+
+  /// The rows of the embedding, and beside them what batches of vectors, or of tokens and vectors, would take: a graph
+  /// has all three, whichever is used.
+  private mutating func embedding() throws -> TensorGraph.ID {
+    let ids = try graph.input("token ids", [tokens])
+    let stream = try graph.result("residual stream", [width, tokens], [graph.external, ids])
+    graph.expand(stream)
+    graph.expand(try graph.input("embedding input", [width, tokens]))
+    let mixedIDs = try graph.input("token ids", [tokens])
+    let rows = try graph.result("embedding input", [width, tokens], [graph.external, mixedIDs])
+    let slots = try graph.input("slots", [tokens], elementByteCount: 8)
+    let vectors = try graph.input("embedding input", [width, tokens])
+    let copy = try graph.result("embedding input", [width, tokens], [vectors])
+    graph.store([rows, slots], into: copy)
+    return stream
+  }
+
+  private mutating func makeInputs() throws {
+    // Multimodal rotary embeddings have four positions per token.
+    positions = try graph.input("positions", [tokens * (architecture.hasPrefix("qwen35") ? 4 : 1)])
+    guard model.layerKinds.contains(.attention) else { return }
+    let a = model.attention
+    keyIndices = try graph.input("key slots", [tokens], elementByteCount: 8)
+    valueIndices = try graph.input(
+      "value slots", batch.flashAttention ? [tokens] : [tokens, a.keyValueWidth], elementByteCount: 8)
+    mask = try graph.input(
+      "attention mask", [batch.cells, tokens / batch.streams, batch.streams],
+      elementByteCount: batch.flashAttention ? 2 : 4)
+    // Quantized caches hold rotated heads, for which a Hadamard matrix is an input.
+    guard a.headDim % 64 == 0 else { return }
+    if batch.keyType.isQuantized {
+      var side = 64
+      while a.headDim % (side * 2) == 0 { side *= 2 }
+      keyRotation = (try graph.input("key rotation", [side, side]), side)
+    }
+    if batch.valueType.isQuantized {
+      valueRotation = (try graph.input("value rotation", [64, 64]), 64)
+    }
+  }
+
+  /// An RMS norm with its weight.
+  mutating func norm(_ x: TensorGraph.ID, _ shape: [Int], _ label: String = "norm") throws -> TensorGraph.ID {
+    let scaled = try graph.result(label, shape, [x], overwrites: true)
+    return try graph.result(label, shape, [scaled, graph.external], overwrites: true)
+  }
+
+  /// A product with a weight matrix of `rows` rows.
+  mutating func product(_ label: String, _ x: TensorGraph.ID, rows: Int, columns: Int, bias: Bool = false)
+    throws -> TensorGraph.ID
+  {
+    let y = try graph.result(label, [rows, columns], [graph.external, x])
+    return bias ? try graph.result(label, [rows, columns], [y, graph.external], overwrites: true) : y
+  }
+
+  /// Softmax attention.
+  private mutating func attention(_ x: TensorGraph.ID) throws -> TensorGraph.ID {
+    let a = model.attention
+    let queryShape = [a.headDim, a.headCount, tokens]
+    let keyShape = [a.headDim, a.keyValueHeadCount, tokens]
+    let queryRows = a.queryWidth * (a.hasOutputGate ? 2 : 1)
+    let projected = try product("queries", x, rows: queryRows, columns: tokens, bias: a.hasInputBias)
+    var query = graph.view(projected)
+    var key = graph.view(
+      try product("keys", x, rows: a.keyValueWidth, columns: tokens, bias: a.hasInputBias))
+    var value = graph.view(
+      try product("values", x, rows: a.keyValueWidth, columns: tokens, bias: a.hasInputBias))
+    if a.hasQueryKeyNorm {
+      query = try norm(query, queryShape, "queries")
+      key = try norm(key, keyShape, "keys")
+    }
+    query = try graph.result("queries", queryShape, [query, positions], overwrites: true)
+    key = try graph.result("keys", keyShape, [key, positions], overwrites: true)
+    if let keyRotation {
+      query = try rotated("queries", query, keyRotation, a.queryWidth)
+      key = try rotated("keys", key, keyRotation, a.keyValueWidth)
+    }
+    if let valueRotation { value = try rotated("values", value, valueRotation, a.keyValueWidth) }
+    graph.expand(query)
+    graph.expand(value)
+    graph.expand(key)
+    graph.store([graph.view(key), keyIndices])
+    graph.store([graph.view(value), valueIndices])
+
+    var output = batch.flashAttention ? try flash(query) : try scores(query)
+    graph.expand(output)
+    if let valueRotation { output = try rotated("attention", output, valueRotation, a.queryWidth) }
+    if a.hasOutputGate {
+      let gate = try graph.result("gate", [a.queryWidth, tokens], [graph.view(projected)])
+      let open = try graph.result("gate", [a.queryWidth, tokens], [gate], overwrites: true)
+      output = try graph.result("gated", [a.queryWidth, tokens], [output, open], overwrites: true)
+    }
+    return try product("attention output", output, rows: width, columns: tokens, bias: a.hasOutputBias)
+  }
+
+  private mutating func rotated(
+    _ label: String, _ x: TensorGraph.ID, _ rotation: (id: TensorGraph.ID, width: Int), _ rows: Int
+  ) throws -> TensorGraph.ID {
+    graph.view(
+      try graph.result(
+        label, [rotation.width, rows / rotation.width * tokens], [rotation.id, graph.view(x)]))
+  }
+
+  /// One operation for scores, softmax and sum; f32 caches are narrowed to f16 for it.
+  private mutating func flash(_ query: TensorGraph.ID) throws -> TensorGraph.ID {
+    let a = model.attention
+    func cache(_ type: TensorType, _ label: String, _ graph: inout TensorGraph) throws -> TensorGraph.ID {
+      let view = graph.view(graph.external)
+      guard type == .f32 else { return view }
+      return try graph.result(
+        label, [a.keyValueWidth, batch.cells, batch.streams], [view], elementByteCount: 2)
+    }
+    let keys = try cache(batch.keyType, "keys as f16", &graph)
+    let values = try cache(batch.valueType, "values as f16", &graph)
+    let output = try graph.result(
+      "attention", [a.headDim, a.headCount, tokens], [graph.view(query), keys, values, mask])
+    return graph.view(output)
+  }
+
+  /// Scores of all heads and positions at once.
+  private mutating func scores(_ query: TensorGraph.ID) throws -> TensorGraph.ID {
+    let a = model.attention
+    let cache = graph.view(graph.external)
+    let shape = [batch.cells, tokens, a.headCount]
+    let products = try graph.result("scores", shape, [cache, graph.view(query)])
+    let shares = try graph.result("scores", shape, [products, mask], overwrites: true)
+    let sums = try graph.result("attention", [a.headDim, tokens, a.headCount], [cache, shares])
+    return try graph.result("attention", [a.queryWidth, tokens], [graph.view(sums)])
+  }
+}

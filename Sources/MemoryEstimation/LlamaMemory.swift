@@ -1,0 +1,179 @@
+internal import FileBytes
+internal import ModelDescriptions
+internal import TensorTypes
+
+/// The memory of llama.cpp's CPU backend, by its allocation rules.
+///
+/// Rules of October 2026: `llama_context` pads contexts to 256 cells, `llama_kv_cache` allocates all cells of all
+/// attention layers, `llama_memory_recurrent` one f32 state per sequence, and the scheduler reserves the buffer of the
+/// largest graph, which is simulated here (``DecoderGraph``).
+struct LlamaMemory {
+  let priced: PricedModel
+  let options: RunOptions
+
+  private var model: HyperParameters { priced.model }
+
+  /// What a run takes.
+  ///
+  /// - Throws: ``EstimationError`` with `overflow` or `badOption`.
+  func breakdown() throws -> MemoryBreakdown {
+    try options.check()
+    var parts = [try weights()]
+    if options.repacks { parts.append(try repacked()) }
+    parts.append(try keyValueCache())
+    if let state = try recurrentState() { parts.append(state) }
+    parts.append(try computeBuffer())
+    parts.append(try outputBuffer())
+    if !options.skipsTokenizer { parts.append(tokenizer()) }
+    parts.append(overhead())
+    return try MemoryBreakdown(engine: .llamaCpp, parts: parts)
+  }
+
+  /// The cells of the cache: per stream, and how many streams.
+  ///
+  /// The context is padded to 256; streams of their own get an equal share, padded again.
+  var cells: (perStream: Int, streams: Int) {
+    let context = Checked.padded(options.contextLength, to: 256)
+    if options.isUnified || options.sequenceCount == 1 { return (context, 1) }
+    return (Checked.padded(max(context / options.sequenceCount, 1), to: 256), options.sequenceCount)
+  }
+
+  private var loaded: [PricedTensor] {
+    priced.tensors.filter { options.loadsNextToken || !$0.isNextToken }
+  }
+
+  /// Whether the CPU backend copies a tensor into interleaved rows on x86 with AVX2: matrices of Q4_0, Q4_K and IQ4_NL
+  /// with a multiple of 8 rows, except the embedding.
+  private func isRepacked(_ tensor: PricedTensor) -> Bool {
+    options.repacks && [.q4_0, .q4_K, .iq4_nl].contains(tensor.type) && tensor.ggmlShape.count > 1
+      && tensor.ggmlShape[1] % 8 == 0 && tensor.role != .tokenEmbedding
+  }
+
+  /// The range of the file from the first to the last tensor that is used where it lies.
+  private func weights() throws -> MemoryBreakdown.Part {
+    var offset = 0
+    var first: Int?
+    var end = 0
+    for tensor in priced.tensors {
+      if options.loadsNextToken || !tensor.isNextToken, !isRepacked(tensor) {
+        first = first ?? offset
+        end = offset + tensor.byteCount
+      }
+      offset = try Checked.sum("weights", [offset, Checked.padded(tensor.byteCount, to: 32)])
+    }
+    let left = priced.tensors.count - loaded.count
+    return .init(
+      kind: .weights, name: "weights, mapped", bytes: end - (first ?? 0),
+      formula: "the file from the first to the last of \(loaded.count) tensors"
+        + (options.repacks ? " that are used where they lie" : "")
+        + (left > 0 ? "; \(left) of the next-token block stay on disk" : ""),
+      basis: .exact)
+  }
+
+  private func repacked() throws -> MemoryBreakdown.Part {
+    var copied = loaded.filter(isRepacked)
+    // A tied head is a second use of the embedding, and that is copied.
+    if model.tiedEmbeddings, var head = priced.tensor("token_embd.weight") {
+      head.role = .output
+      if isRepacked(head) { copied.append(head) }
+    }
+    return .init(
+      kind: .repackedWeights, name: "weights, repacked copies",
+      bytes: try Checked.sum("repacked weights", copied.map(\.byteCount)),
+      formula: "\(copied.count) matrices of q4_0, q4_K or iq4_nl, copied for AVX2 kernels", basis: .exact)
+  }
+
+  private func keyValueCache() throws -> MemoryBreakdown.Part {
+    let a = model.attention
+    let layers = model.layerKinds.filter { $0 == .attention }.count
+    let (perStream, streams) = cells
+    func row(_ type: TensorType, _ flag: String) throws -> Int {
+      guard let bytes = type.rowByteCount(length: a.keyValueWidth) else {
+        throw EstimationError(
+          .badOption,
+          Fault(
+            subject: flag, expected: "a type that \(a.keyValueWidth) values per token fit into",
+            found: "\(type.name), blocks of \(type.blockLength)"))
+      }
+      return bytes
+    }
+    let keyRow = try row(options.keyType, "-ctk")
+    let valueRow = try row(options.valueType, "-ctv")
+    let bytes = try Checked.product("KV cache", layers, perStream, streams, keyRow + valueRow)
+    return .init(
+      kind: .keyValueCache, name: "KV cache", bytes: bytes,
+      formula:
+        "\(layers) attention layers of \(model.layerCount) x \(perStream * streams) cells x (\(keyRow) B of keys "
+        + "[\(options.keyType.name)] + \(valueRow) B of values [\(options.valueType.name)]), "
+        + "\(a.keyValueHeadCount) KV heads x \(a.headDim)",
+      basis: .exact)
+  }
+
+  private func recurrentState() throws -> MemoryBreakdown.Part? {
+    guard let net = model.linearAttention else { return nil }
+    let layers = model.layerKinds.filter { $0 == .linearAttention }.count
+    let convolution = try Checked.product("state", net.kernelLength - 1, net.channelCount)
+    let matrices = try Checked.product("state", net.valueHeadCount, net.valueDim, net.keyDim)
+    return .init(
+      kind: .recurrentState, name: "recurrent and conv state",
+      bytes: try Checked.product("state", layers, options.sequenceCount, 4, convolution + matrices),
+      formula: "\(layers) linear layers x \(options.sequenceCount) sequences x 4 B x "
+        + "(\(net.kernelLength - 1) x \(net.channelCount) conv + \(net.valueHeadCount) heads x \(net.keyDim) x "
+        + "\(net.valueDim))",
+      basis: .exact)
+  }
+
+  private func computeBuffer() throws -> MemoryBreakdown.Part {
+    let (perStream, streams) = cells
+    let sequences = options.sequenceCount
+    let context = perStream * streams
+    let tokens = Checked.padded(min(context, options.microBatchLength), to: sequences)
+    let outputs = min(
+      min(context, options.microBatchLength), options.keepsAllLogits ? options.batchLength : sequences)
+    let graph = try DecoderGraph(
+      model: model, architecture: priced.architecture,
+      batch: DecoderGraph.Batch(
+        tokens: tokens, sequences: sequences, outputs: max(outputs, 1), cells: perStream, streams: streams,
+        keyType: options.keyType, valueType: options.valueType, flashAttention: options.flashAttention))
+    let reserved = graph.graph.reserve()
+    let largest = reserved.atPeak.prefix(4).map { "\($0.label) \($0.byteCount)" }.joined(separator: " + ")
+    return .init(
+      kind: .computeBuffer, name: "compute buffer", bytes: reserved.byteCount,
+      formula:
+        "graph of \(graph.graph.nodeCount) operations at \(tokens) tokens, \(outputs) outputs; fullest with "
+        + largest + " + \(max(0, reserved.atPeak.count - 4)) smaller",
+      basis: .exact)
+  }
+
+  private func outputBuffer() throws -> MemoryBreakdown.Part {
+    .init(
+      kind: .outputBuffer, name: "output logits",
+      bytes: try Checked.product("logits", model.vocabularySize, options.sequenceCount, 4),
+      formula: "\(model.vocabularySize) tokens x \(options.sequenceCount) rows x 4 B", basis: .exact)
+  }
+
+  /// Texts, types and maps of the vocabulary as llama.cpp holds them, and the metadata they came from.
+  private func tokenizer() -> MemoryBreakdown.Part {
+    let header = priced.headerByteCount.upperBound
+    return .init(
+      kind: .tokenizer, name: "tokenizer",
+      bytes: header + model.vocabularySize * Self.bytesPerToken,
+      formula: "\(header) B of metadata + \(model.vocabularySize) tokens x \(Self.bytesPerToken) B of tables",
+      basis: .measured)
+  }
+
+  /// Token records, maps and merges, per token: 385 bytes were measured with Qwen's tokenizer (151,936 tokens), 600
+  /// with that of Llama 3 (128,256 tokens, 280,147 merges).
+  private static let bytesPerToken = 450
+
+  private func overhead() -> MemoryBreakdown.Part {
+    let cells = self.cells
+    let bytes = Self.programByteCount + cells.perStream * cells.streams * 12 + priced.tensors.count * 4096
+    return .init(
+      kind: .overhead, name: "program and graph", bytes: bytes,
+      formula: "\(Self.programByteCount) B of program + 12 B per cell + 4 KiB per tensor", basis: .measured)
+  }
+
+  /// What a llama.cpp process has before a model is loaded.
+  private static let programByteCount = 20_000_000
+}

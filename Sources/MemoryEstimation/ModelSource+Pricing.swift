@@ -1,0 +1,120 @@
+internal import CheckpointConversion
+internal import FileBytes
+internal import GGUFFormat
+internal import ModelDescriptions
+internal import QuantRecipes
+internal import SafetensorsFormat
+internal import TensorTypes
+internal import ZstdStreams
+
+extension ModelSource {
+  /// Whether the source is a GGUF, which has types of its own.
+  public var isGGUF: Bool { if case .gguf = kind { true } else { false } }
+
+  /// Finds every size for one choice of types.
+  ///
+  /// - Throws: Errors of the planner, and ``EstimationError``.
+  public func price(_ request: EstimateRequest) throws -> PricedModel {
+    switch kind {
+    case .gguf(let set):
+      let model = try hyperParameters(of: set)
+      guard request.mix != nil else { return try asItIs(set, model) }
+      let prepared = try ConversionPlanner.prepareGGUF(request.conversion(of: name))
+      return try priced(prepared, model: model, basis: "GGUF header", vocabulary: nil)
+    case .checkpoint(let folder):
+      let prepared = try ConversionPlanner.prepareCheckpoint(request.conversion(of: folder))
+      let config = try ModelConfig(contentsOf: folder + "/config.json")
+      return try priced(
+        prepared, model: try hyperParameters(config, prepared.plan), basis: "checkpoint headers",
+        vocabulary: nil)
+    case .outline(let outline, let basis):
+      let prepared = try ConversionPlanner.prepareOutline(outline, request.conversion(of: name))
+      let model = try hyperParameters(outline.config, prepared.plan)
+      let vocabulary =
+        outline.hasVocabulary ? nil : VocabularySize.interval(tokenCount: model.vocabularySize)
+      return try priced(prepared, model: model, basis: basis, vocabulary: vocabulary)
+    }
+  }
+
+  private func hyperParameters(of set: GGUFSplitSet) throws -> HyperParameters {
+    var model = try HyperParameters(metadata: set.metadata, file: name)
+    if let rows = set.tensor("token_embd.weight")?.info.ggmlShape.dropFirst().first {
+      model.vocabularySize = rows
+    }
+    adjust(&model, names: Set(set.tensors.map(\.info.name)))
+    try SizeLimits.check(model, file: name)
+    return model
+  }
+
+  private func hyperParameters(_ config: ModelConfig, _ plan: ConversionPlan) throws -> HyperParameters {
+    var model = try HyperParameters(config: config, family: try ModelFamily.family(of: config))
+    let names = Set(plan.tensors.map(\.name))
+    let blocks = names.compactMap { Self.block(of: $0) }.max().map { $0 + 1 } ?? model.layerCount
+    model.nextTokenLayerCount = max(0, blocks - model.layerCount)
+    adjust(&model, names: names)
+    return model
+  }
+
+  /// What only the tensors tell.
+  private func adjust(_ model: inout HyperParameters, names: Set<String>) {
+    model.tiedEmbeddings = !names.contains("output.weight")
+    let layer = model.layerKinds.firstIndex(of: .attention) ?? 0
+    model.attention.hasInputBias = names.contains("blk.\(layer).attn_q.bias")
+    model.attention.hasOutputBias = names.contains("blk.\(layer).attn_output.bias")
+    model.hasFeedForwardBias = names.contains("blk.0.ffn_up.bias")
+  }
+
+  private static func block(of name: String) -> Int? {
+    let parts = name.split(separator: ".", maxSplits: 2)
+    return parts.count == 3 && parts[0] == "blk" ? Int(parts[1]) : nil
+  }
+
+  private func asItIs(_ set: GGUFSplitSet, _ model: HyperParameters) throws -> PricedModel {
+    let recurrent = RecurrentLayers(names: set.tensors.map(\.info.name))
+    let tensors = set.tensors.map {
+      PricedTensor(
+        name: $0.info.name, ggmlShape: $0.info.ggmlShape, type: $0.info.type, byteCount: $0.info.byteCount,
+        role: recurrent.role(of: $0.info.name), isNextToken: Self.isNextToken($0.info.name, model))
+    }
+    let bytes = try Checked.sum("files", set.files.map(\.file.byteCount))
+    let header = bytes - (try Checked.sum("tensors", tensors.map(\.byteCount)))
+    let type = set.value("general.file_type")?.integer.flatMap(UInt32.init(exactly:))
+    return PricedModel(
+      source: name, basis: "GGUF header",
+      architecture: set.value("general.architecture")?.text ?? "",
+      mix: type.flatMap(Self.mixName) ?? "as stored", model: model, tensors: tensors,
+      fileByteCount: bytes...bytes, headerByteCount: header...header, notices: notices, prepared: nil)
+  }
+
+  private func priced(
+    _ prepared: PreparedConversion, model: HyperParameters, basis: String, vocabulary: ClosedRange<Int>?
+  ) throws -> PricedModel {
+    let plan = prepared.plan
+    let recurrent = RecurrentLayers(names: plan.tensors.map(\.name))
+    let tensors = plan.tensors.map {
+      PricedTensor(
+        name: $0.name, ggmlShape: $0.ggmlShape, type: $0.type, byteCount: $0.byteCount,
+        role: recurrent.role(of: $0.name), isNextToken: Self.isNextToken($0.name, model))
+    }
+    let bytes = try Checked.sum("files", plan.files.map(\.byteCount))
+    let header = bytes - plan.tensorByteCount
+    let more = vocabulary ?? 0...0
+    return PricedModel(
+      source: name, basis: basis, architecture: plan.architecture, mix: plan.mix.rawValue, model: model,
+      tensors: tensors, fileByteCount: (bytes + more.lowerBound)...(bytes + more.upperBound),
+      headerByteCount: (header + more.lowerBound)...(header + more.upperBound),
+      notices: notices + plan.notices.map { "\($0.subject): \($0.text)" }, prepared: prepared)
+  }
+
+  private static func isNextToken(_ name: String, _ model: HyperParameters) -> Bool {
+    guard let block = block(of: name) else { return false }
+    return block >= model.layerCount
+  }
+}
+
+extension ModelSource {
+  /// The name of the mix with a file type's number.
+  static func mixName(_ fileType: UInt32) -> String? {
+    (try? StockMix(name: "\(fileType)"))?.rawValue
+  }
+}

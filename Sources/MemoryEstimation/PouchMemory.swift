@@ -1,0 +1,183 @@
+internal import ModelDescriptions
+internal import TensorTypes
+
+/// The memory of Pouch's own runtime: the sum of what `ReferenceRuntime` allocates for a filled context.
+///
+/// Weights are mapped; pages count once they are touched, and a long text touches all but the next-token block. Scratch
+/// memory is one buffer per name, as large as the largest batch made it.
+struct PouchMemory {
+  let priced: PricedModel
+  let options: RunOptions
+
+  private var model: HyperParameters { priced.model }
+  private var batch: Int { min(options.microBatchLength, options.contextLength) }
+
+  /// What a run takes.
+  ///
+  /// - Throws: ``EstimationError`` with `overflow` or `badOption`.
+  func breakdown() throws -> MemoryBreakdown {
+    try options.check()
+    var parts = [weights(), vectors(), try keyValueCache()]
+    if let state = try recurrentState() { parts.append(state) }
+    parts.append(try scratch())
+    parts.append(try activations())
+    parts.append(try logits())
+    if !options.skipsTokenizer { parts.append(tokenizer()) }
+    parts.append(
+      .init(
+        kind: .overhead, name: "program", bytes: Self.programByteCount,
+        formula: "a process without a model", basis: .measured))
+    return try MemoryBreakdown(engine: .pouch, parts: parts)
+  }
+
+  private func weights() -> MemoryBreakdown.Part {
+    let loaded = priced.tensors.filter { !$0.isNextToken }
+    return .init(
+      kind: .weights, name: "weights, mapped", bytes: loaded.reduce(0) { $0 + $1.byteCount },
+      formula: "\(loaded.count) tensors as stored", basis: .exact)
+  }
+
+  /// Vectors are copied to f32, each into pages of its own.
+  private func vectors() -> MemoryBreakdown.Part {
+    let copied = priced.tensors.filter { tensor in
+      !tensor.isNextToken && (tensor.ggmlShape.count == 1 || tensor.name.hasSuffix("ssm_conv1d.weight"))
+    }
+    let bytes = copied.reduce(0) { $0 + Checked.padded($1.elementCount * 4, to: 4096) }
+    return .init(
+      kind: .weights, name: "vectors, copied", bytes: bytes,
+      formula: "\(copied.count) vectors x 4 B, in whole pages", basis: .exact)
+  }
+
+  private func keyValueCache() throws -> MemoryBreakdown.Part {
+    let a = model.attention
+    let layers = model.layerKinds.filter { $0 == .attention }.count
+    let size = options.pouchCacheType == .f32 ? 4 : 2
+    let positions = Checked.padded(options.contextLength, to: 16)
+    let padded = Checked.padded(a.headDim, to: 16)
+    let bytes = try Checked.product(
+      "KV cache", layers, positions, a.keyValueHeadCount, (a.headDim + padded) * size)
+    return .init(
+      kind: .keyValueCache, name: "KV cache", bytes: bytes,
+      formula: "\(layers) attention layers of \(model.layerCount) x \(positions) positions x "
+        + "\(a.keyValueHeadCount) KV heads x (\(a.headDim) + \(padded)) x \(size) B",
+      basis: .exact)
+  }
+
+  private func recurrentState() throws -> MemoryBreakdown.Part? {
+    guard let net = model.linearAttention else { return nil }
+    let layers = model.layerKinds.filter { $0 == .linearAttention }.count
+    let stride = Checked.padded(net.valueDim, to: 16)
+    let values = try Checked.sum(
+      "state",
+      [
+        try Checked.product("state", net.kernelLength - 1, net.channelCount),
+        try Checked.product("state", net.valueHeadCount, net.keyDim, stride),
+      ])
+    return .init(
+      kind: .recurrentState, name: "recurrent and conv state",
+      bytes: try Checked.product("state", layers, values, 4),
+      formula: "\(layers) linear layers x 4 B x (\(net.kernelLength - 1) x \(net.channelCount) conv + "
+        + "\(net.valueHeadCount) heads x \(net.keyDim) x \(stride))",
+      basis: .exact)
+  }
+
+  /// Values per token of all scratch rows whose number is the batch's.
+  private func valuesPerToken() throws -> Int {
+    var values = 3 * model.hiddenSize
+    if model.layerKinds.contains(.attention) {
+      let a = model.attention
+      values += a.queryWidth * (a.hasOutputGate ? 2 : 1) + 2 * a.keyValueWidth + a.queryWidth
+      values += 2 * (model.rotaryDimensions / 2)
+    }
+    if let net = model.linearAttention {
+      values += 2 * net.channelCount + 2 * net.valueWidth + 2 * net.valueHeadCount
+      if priced.architecture == "qwen3next" { values += 2 * net.valueHeadCount }
+    }
+    if let experts = model.experts {
+      values += experts.count + experts.usedCount * (2 * experts.width + model.hiddenSize + 1)
+      if let shared = experts.sharedWidth { values += model.hiddenSize + 1 + 2 * shared }
+    } else {
+      values += 2 * (model.feedForwardSize ?? 0)
+    }
+    return values
+  }
+
+  /// The largest batch of activations as int8 codes: codes twice, sums and scales.
+  private func preparedByteCount() throws -> Int {
+    var columns = max(model.hiddenSize, model.attention.queryWidth, model.linearAttention?.valueWidth ?? 0)
+    var rows = batch
+    if let experts = model.experts {
+      let routed = experts.usedCount * experts.width
+      if routed > columns {
+        columns = experts.width
+        rows = batch * experts.usedCount
+      }
+    } else {
+      columns = max(columns, model.feedForwardSize ?? 0)
+    }
+    let lines = (columns + 255) / 256 | 1
+    return try Checked.product("activations", rows, 2 * lines * 256 + columns / 256 * 52)
+  }
+
+  private func scratch() throws -> MemoryBreakdown.Part {
+    let perToken = try valuesPerToken()
+    let rows = try Checked.product("scratch", batch, perToken, 4)
+    let attends = model.layerKinds.contains(.attention)
+    let width =
+      4 * Checked.padded(options.contextLength, to: 16) + 4 * Checked.padded(model.attention.headDim, to: 16)
+    let scores = attends ? try Checked.product("scores", options.threadCount, width, 4) : 0
+    return .init(
+      kind: .computeBuffer, name: "scratch memory", bytes: try Checked.sum("scratch", [rows, scores]),
+      formula:
+        "\(batch) tokens x \(perToken) values x 4 B + scores: \(options.threadCount) threads x \(width) x 4 B",
+      basis: .exact)
+  }
+
+  /// Activations as 8-bit codes come and go with every product; the system's heap keeps two to five times the largest
+  /// batch of them, differently from run to run.
+  private func activations() throws -> MemoryBreakdown.Part {
+    let prepared = try preparedByteCount()
+    return .init(
+      kind: .computeBuffer, name: "8-bit activations",
+      bytes: try Checked.product("activations", prepared, 13) / 4,
+      formula: "3.25 x \(prepared) B, the largest batch of them: what the heap keeps", basis: .measured)
+  }
+
+  private func logits() throws -> MemoryBreakdown.Part {
+    let copies = 4
+    return .init(
+      kind: .outputBuffer, name: "output logits",
+      bytes: try Checked.product("logits", model.vocabularySize, copies, 4),
+      formula: "\(model.vocabularySize) tokens x (scratch 4 B + copy 4 B + candidates 8 B)", basis: .exact)
+  }
+
+  private func tokenizer() -> MemoryBreakdown.Part {
+    let header = priced.headerByteCount.upperBound
+    return .init(
+      kind: .tokenizer, name: "tokenizer",
+      bytes: header + model.vocabularySize * Self.bytesPerToken,
+      formula: "\(header) B of metadata + \(model.vocabularySize) tokens x \(Self.bytesPerToken) B of tables",
+      basis: .measured)
+  }
+
+  /// Strings, maps and merges, per token: 120 bytes were measured with Qwen's tokenizer, 200 with that of Llama 3.
+  private static let bytesPerToken = 160
+  /// A process without a model: program, Foundation, thread stacks.
+  private static let programByteCount = 24_000_000
+}
+
+extension PricedModel {
+  /// What running the model takes.
+  ///
+  /// - Parameters:
+  ///   - engine: Whose rules apply.
+  ///   - options: Context, batch and types of the cache.
+  /// - Returns: The parts and their sum.
+  /// - Throws: ``EstimationError``.
+  public func memory(of engine: RunOptions.Engine, _ options: RunOptions) throws -> MemoryBreakdown {
+    switch engine {
+    case .llamaCpp: try LlamaMemory(priced: self, options: options).breakdown()
+    case .pouch: try PouchMemory(priced: self, options: options).breakdown()
+    }
+  }
+}

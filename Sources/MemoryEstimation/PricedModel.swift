@@ -1,0 +1,86 @@
+public import CheckpointConversion
+public import ModelDescriptions
+public import TensorTypes
+
+/// A tensor of the output with its size.
+public struct PricedTensor: Hashable, Sendable {
+  /// The GGUF name.
+  public var name: String
+  /// The shape, fastest dimension first.
+  public var ggmlShape: [Int]
+  /// The type it is stored with.
+  public var type: TensorType
+  /// Bytes as stored.
+  public var byteCount: Int
+  /// What it does in the model.
+  public var role: TensorRole
+  /// Whether it belongs to a block for next-token prediction, which inference loads on request alone.
+  public var isNextToken: Bool
+
+  /// Values.
+  public var elementCount: Int { ggmlShape.reduce(1, *) }
+}
+
+/// A model of which every size is known, with one choice of types.
+public struct PricedModel: Sendable {
+  /// The source as given.
+  public var source: String
+  /// How sizes were found: `GGUF`, `checkpoint headers`, `checkpoint index`, `config.json`, `built-in config`.
+  public var basis: String
+  /// The architecture string of the GGUF.
+  public var architecture: String
+  /// The mix, or the file type of a GGUF as it is.
+  public var mix: String
+  /// The hyper-parameters.
+  public var model: HyperParameters
+  /// Every tensor, in file order.
+  public var tensors: [PricedTensor]
+  /// Bytes of all files: one value, or an interval when the tokenizer is not at hand.
+  public var fileByteCount: ClosedRange<Int>
+  /// Bytes of header, metadata, tensor table and padding within them.
+  public var headerByteCount: ClosedRange<Int>
+  /// What the user should know.
+  public var notices: [String]
+  /// The plan, for checkpoints and for GGUFs that are requantized.
+  public var prepared: PreparedConversion?
+
+  /// Whether the size of the file is exact.
+  public var isExact: Bool { fileByteCount.lowerBound == fileByteCount.upperBound }
+  /// Bytes of all tensors.
+  public var tensorByteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
+  /// Weights of all tensors.
+  public var parameterCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
+  /// Bits per weight over all tensors.
+  public var bitsPerWeight: Double {
+    parameterCount > 0 ? Double(tensorByteCount) * 8 / Double(parameterCount) : 0
+  }
+  /// Weights that one token uses: all but the routed experts that it is not sent to.
+  public var activeParameterCount: Int {
+    let routed = tensors.reduce(0) { $0 + ($1.isRouted ? $1.elementCount : 0) }
+    guard let experts = model.experts else { return parameterCount }
+    return parameterCount - routed / experts.count * (experts.count - experts.usedCount)
+  }
+
+  /// Sums by type, largest first.
+  public var byType: [PlanReport.Total] { totals { $0.type.name } }
+  /// Sums by role, largest first.
+  public var byRole: [PlanReport.Total] { totals { $0.role.rawValue } }
+
+  private func totals(_ key: (PricedTensor) -> String) -> [PlanReport.Total] {
+    var sums: [String: PlanReport.Total] = [:]
+    for tensor in tensors {
+      let name = key(tensor)
+      sums[name, default: PlanReport.Total(named: name)]
+        .count(weights: tensor.elementCount, bytes: tensor.byteCount)
+    }
+    return sums.values.sorted { ($0.bytes, $1.name) > ($1.bytes, $0.name) }
+  }
+
+  /// The tensor called `name`.
+  func tensor(_ name: String) -> PricedTensor? { tensors.first { $0.name == name } }
+}
+
+extension PricedTensor {
+  /// Whether a token uses only some of its matrices.
+  var isRouted: Bool { role == .routedExperts }
+}

@@ -1,0 +1,27 @@
+public import TensorTypes
+public import TextTokenizers
+
+extension CheckpointMetadata {
+  /// The entries of the GGUF that a checkpoint becomes, without those of its tokenizer.
+  ///
+  /// For sizes of models whose tokenizer is not at hand.
+  ///
+  /// - Parameters:
+  ///   - files: The folder, whose files need not exist; its last component is a source for names.
+  ///   - config: The configuration.
+  ///   - map: The tensors.
+  ///   - options: Choices.
+  /// - Returns: The entries, in file order.
+  /// - Throws: ``DescriptionError``.
+  public static func entriesWithoutVocabulary(
+    files: TokenizerFolder, config: ModelConfig, map: CheckpointMap, options: Options
+  ) throws -> [MetadataEntry] {
+    let general = GeneralMetadata(
+      files: files, name: options.modelName, outputs: map.outputs.map { ($0.name, $0.ggmlShape) })
+    let architecture = try ArchitectureMetadata(map: map, config: config, fileType: options.fileType)
+    return [
+      MetadataEntry("general.architecture", .string(map.family.ggufArchitecture)),
+      MetadataEntry("general.type", .string("model")),
+    ] + general.entries + architecture.entries + [MetadataEntry("general.quantization_version", .uint32(2))]
+  }
+}

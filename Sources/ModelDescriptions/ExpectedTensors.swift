@@ -1,0 +1,99 @@
+public import TensorTypes
+internal import TextTokenizers
+
+extension ModelDescription {
+  /// The tensors that a checkpoint with this configuration has, told from the configuration alone.
+  ///
+  /// Experts are listed as stacks, one tensor per matrix and layer; a mapping of the list gives the same outputs as
+  /// that of any other layout. Tensors that a checkpoint may lack are left out, and there are as many blocks for
+  /// next-token prediction as the configuration announces (`mtp_num_hidden_layers`).
+  ///
+  /// - Parameters:
+  ///   - config: The configuration as it is.
+  ///   - options: What to leave out.
+  /// - Returns: Names, shapes and the element type that the configuration names (bf16 when it names none).
+  /// - Throws: ``DescriptionError`` with `invalidConfig` or `notSupported`.
+  public static func expectedTensors(
+    config: ModelConfig, options: DescriptionOptions = DescriptionOptions()
+  ) throws -> [SourceTensor] {
+    let family = try ModelFamily.family(of: config)
+    var model = try HyperParameters(config: config, family: family)
+    if family.traits.canPredictNextTokens, options.nextToken != .drop {
+      let announced = try config.optionalInteger("mtp_num_hidden_layers", in: 0...64) ?? 0
+      model.nextTokenLayerCount = max(announced, options.nextToken == .keep ? 1 : 0)
+    }
+    let type = storedType(config)
+    var tensors: [SourceTensor] = []
+    for block in family.blocks(model) {
+      for rule in block.rules where !rule.isOptional {
+        tensors.append(SourceTensor(name: rule.source, elementType: type, shape: rule.shapes[0]))
+      }
+      guard let experts = block.experts else { continue }
+      for role in ExpertRule.Role.allCases {
+        tensors.append(
+          SourceTensor(
+            name: experts.prefix + "switch_mlp.\(role.rawValue)_proj.weight", elementType: type,
+            shape: [experts.count] + experts.matrix(role)))
+      }
+    }
+    return tensors
+  }
+
+  /// Gives shapes to the tensors that an index names.
+  ///
+  /// A name that the family does not have gets the shape `[1]`; ``describe(config:tensors:options:)`` reports it.
+  ///
+  /// - Parameters:
+  ///   - names: All names of the checkpoint.
+  ///   - config: The configuration as it is.
+  /// - Returns: One tensor per name, in their order.
+  /// - Throws: ``DescriptionError`` with `invalidConfig` or `notSupported`.
+  public static func tensors(named names: [String], config: ModelConfig) throws -> [SourceTensor] {
+    let family = try ModelFamily.family(of: config)
+    var model = try HyperParameters(config: config, family: family)
+    let quantization = try SourceQuantization(config)
+    let verdicts = names.map(SourceNames.judge)
+    let used = verdicts.compactMap { if case .use(let name) = $0 { name } else { nil } }
+    if family.traits.canPredictNextTokens {
+      model.nextTokenLayerCount = SourceNames.nextTokenLayerCount(in: used)
+    }
+    var shapes: [String: [Int]] = [:]
+    var stacks: [String: ExpertStack] = [:]
+    for block in family.blocks(model) {
+      for rule in block.rules { shapes[rule.source] = rule.shapes[0] }
+      if let experts = block.experts { stacks[experts.prefix] = ExpertStack(rule: experts) }
+    }
+    func shape(_ name: String) -> [Int]? {
+      if let shape = shapes[name] { return shape }
+      guard let (prefix, part) = ExpertStack.Part.parse(name, prefixes: stacks.keys) else { return nil }
+      return stacks[prefix]?.rule.slots(of: part)?.shape
+    }
+    let type = storedType(config)
+    let scaled = Set(used.filter { $0.hasSuffix("_scale_inv") }.map { String($0.dropLast(10)) })
+    return zip(names, verdicts).map { name, verdict in
+      guard case .use(let plain) = verdict else {
+        return SourceTensor(name: name, elementType: type, shape: [1])
+      }
+      if plain.hasSuffix("_scale_inv") {
+        let scales = shape(String(plain.dropLast(10))).flatMap(quantization.scaleShape)
+        return SourceTensor(name: name, elementType: .f32, shape: scales ?? [1])
+      }
+      return SourceTensor(
+        name: name, elementType: scaled.contains(plain) ? .f8E4M3 : type, shape: shape(plain) ?? [1])
+    }
+  }
+
+  /// The element type that a configuration names.
+  private static func storedType(_ config: ModelConfig) -> ElementType {
+    switch (config["dtype"] ?? config["torch_dtype"])?.text {
+    case "float16": .f16
+    case "float32": .f32
+    default: .bf16
+    }
+  }
+
+  /// The candidate that a mistyped name most likely means, `nil` when none is near.
+  public static func nearestName(to name: String, among candidates: [String]) -> String? {
+    NearestName.find(name, in: candidates)
+  }
+}

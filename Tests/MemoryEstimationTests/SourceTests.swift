@@ -1,0 +1,157 @@
+import CheckpointConversion
+import FileBytes
+import Foundation
+import MemoryEstimation
+import ModelDescriptions
+import QuantRecipes
+import TensorTypes
+import TestSupport
+import Testing
+
+@Suite("Sources") struct SourceTests {
+  let folder: TemporaryFolder
+  init() throws { folder = try TemporaryFolder() }
+
+  /// Totals of published checkpoints (trunk, without next-token blocks), from model cards and papers.
+  static let published: [(name: String, parameters: Int)] = [
+    ("qwen3-30b-a3b", 30_532_122_624), ("qwen3-235b-a22b", 235_093_634_560),
+    ("qwen1.5-moe-a2.7b", 14_315_784_192), ("qwen2-57b-a14b", 57_408_658_944),
+    ("mixtral-8x22b", 140_620_634_112), ("mixtral-8x7b", 46_702_792_704), ("qwen3-8b", 8_190_735_360),
+    ("qwen2.5-7b", 7_615_616_512), ("qwen3-0.6b", 596_049_920), ("qwen3-next-80b-a3b", 79_674_391_296),
+    ("qwen3-coder-480b-a35b", 480_154_875_392), ("llama-3.1-8b", 8_030_261_248),
+    ("llama-3.2-1b", 1_235_814_400),
+  ]
+
+  @Test("built-in models have the published number of parameters", arguments: published)
+  func parameters(name: String, parameters: Int) throws {
+    var request = EstimateRequest(mix: .bf16)
+    request.wishes.nextTokenBlocks = .drop
+    let priced = try ModelSource(name).price(request)
+    // Rotary factors are a tensor of the GGUF and no parameter.
+    let factors = priced.tensors.first { $0.name == "rope_freqs.weight" }?.elementCount ?? 0
+    #expect(priced.parameterCount - factors == parameters)
+  }
+
+  @Test("every built-in model is priced for both engines", arguments: BuiltInModels.names)
+  func builtIn(name: String) throws {
+    let priced = try ModelSource(name).price(EstimateRequest(mix: .q4_K_M))
+    #expect(!priced.isExact && (2.0...7.0).contains(priced.bitsPerWeight))
+    for engine in RunOptions.Engine.allCases {
+      #expect(
+        try priced.memory(of: engine, RunOptions(contextLength: 4096)).totalBytes > priced.tensorByteCount / 2
+      )
+    }
+  }
+
+  @Test("the flagship by name: 21.16 GB without its next-token block")
+  func flagship() throws {
+    var request = EstimateRequest(mix: .q4_K_M)
+    request.wishes.nextTokenBlocks = .drop
+    let priced = try ModelSource("Qwen/Qwen3.6-35B-A3B").price(request)
+    #expect(priced.tensorByteCount == 21_155_768_832)
+    #expect(
+      priced.fileByteCount.lowerBound > 21_155_768_832 && priced.fileByteCount.upperBound < 21_175_000_000)
+    // With the sample's tokenizer the size is exact: what pouch-convert plans for the checkpoint with that tokenizer.
+    let exact = try ModelSource("qwen3.6-35b-a3b", tokenizerFolder: RandomModel.sample).price(request)
+    #expect(exact.isExact && priced.fileByteCount.contains(exact.fileByteCount.lowerBound))
+  }
+
+  @Test("names almost right get a suggestion")
+  func nearest() throws {
+    #expect(BuiltInModels.canonicalName("Qwen/Qwen3-30B-A3B-Instruct") == "qwen3-30b-a3b")
+    let error = #expect(throws: EstimationError.self) { try ModelSource("qwen3.6-35b-a3") }
+    #expect(error?.code == .unknownModel && error?.fault.remedy == "did you mean qwen3.6-35b-a3b?")
+    #expect(throws: EstimationError.self) { try ModelSource("no-model-at-all") }
+    let missing = #expect(throws: EstimationError.self) { try ModelSource("./absent.gguf") }
+    #expect(missing?.code == .unknownSource)
+  }
+
+  @Test("what is no source", arguments: ["weights.bin", "model.safetensors", "alone.index.json", "empty"])
+  func noSource(name: String) throws {
+    let path: String
+    if name == "empty" {
+      path = folder.path(name)
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } else {
+      path = try folder.write(name, Array(#"{"weight_map": {"a": "model.safetensors"}}"#.utf8))
+    }
+    let error = #expect(throws: EstimationError.self) { try ModelSource(path) }
+    #expect([.unknownSource, .incompleteSource].contains(error?.code) && error?.fault.file == path)
+  }
+
+  @Test("every truncation of a configuration is refused or priced, never a crash")
+  func truncated() throws {
+    let bytes = try JSONSerialization.data(withJSONObject: RandomModel.config("qwen3_5_moe"))
+    for count in stride(from: 0, to: bytes.count, by: 7) {
+      let path = try folder.write("config.json", Array(bytes.prefix(count)))
+      let error = #expect(throws: (any Error).self) { try ModelSource(path) }
+      #expect((error as? any FaultError)?.faultClass == .rejected)
+    }
+  }
+
+  @Test(
+    "absurd numbers are refused",
+    arguments: [
+      ["num_experts": 65_536, "num_hidden_layers": 4096],
+      ["head_dim": 65_536, "num_attention_heads": 65_536],
+      ["hidden_size": 1 << 20, "moe_intermediate_size": 1 << 24, "num_experts": 60_000],
+      ["num_hidden_layers": -1], ["vocab_size": 0], ["num_key_value_heads": 3],
+      ["linear_num_value_heads": 65_536, "linear_value_head_dim": 65_536, "linear_num_key_heads": 1],
+    ])
+  func absurd(changes: [String: Int]) throws {
+    let config = RandomModel.config("qwen3_5_moe", changes)
+    let path = try RandomModel.writeConfig(config, in: folder, name: "absurd") + "/config.json"
+    let error = #expect(throws: (any Error).self) { try ModelSource(path) }
+    #expect((error as? any FaultError)?.faultClass == .rejected)
+  }
+
+  @Test("random numbers in a configuration never crash")
+  func fuzz() throws {
+    var generator = SeededGenerator(seed: 11)
+    let keys = RandomModel.config("qwen3_5_moe").filter { $0.value is Int }.map(\.key).sorted()
+    var priced = 0
+    for _ in 0..<fuzzRounds(40) {
+      var changes: [String: Any] = [:]
+      for _ in 0..<2 {
+        let key = keys[Int(generator.next() % UInt64(keys.count))]
+        changes[key] = Int(truncatingIfNeeded: generator.next() >> (34 + generator.next() % 30))
+      }
+      let path =
+        try RandomModel.writeConfig(
+          RandomModel.config("qwen3_5_moe", changes), in: folder, name: "fuzz") + "/config.json"
+      do {
+        let model = try ModelSource(path).price(EstimateRequest(mix: .q4_K_M))
+        for engine in RunOptions.Engine.allCases {
+          _ = try model.memory(of: engine, RunOptions(contextLength: 1 << 20))
+        }
+        priced += 1
+      } catch let error as any FaultError {
+        #expect(error.faultClass != .failed)
+      }
+    }
+    #expect(priced > 0)
+  }
+
+  @Test("options out of range are refused")
+  func options() throws {
+    let model = try ModelSource("qwen3-0.6b").price(EstimateRequest(mix: .q4_K_M))
+    func expect(_ change: (inout RunOptions) -> Void) {
+      var options = RunOptions(contextLength: 4096)
+      change(&options)
+      for engine in RunOptions.Engine.allCases {
+        let error = #expect(throws: EstimationError.self) { try model.memory(of: engine, options) }
+        #expect(error?.code == .badOption && error?.faultClass == .usage)
+      }
+    }
+    expect { $0.contextLength = 0 }
+    expect { $0.contextLength = -5 }
+    expect { $0.contextLength = .max }
+    expect { $0.microBatchLength = 0 }
+    expect { $0.sequenceCount = 1000 }
+    expect { $0.keyType = .q2_K }
+    expect {
+      $0.flashAttention = false
+      $0.valueType = .q8_0
+    }
+  }
+}
