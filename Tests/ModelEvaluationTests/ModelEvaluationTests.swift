@@ -200,7 +200,11 @@ struct SampleEvaluationTests {
     #expect(try code(header([-1, 100, 1])) == .damagedBase)
     #expect(try code(header([1 << 24, 100, 1 << 24])) == .damagedBase)
     #expect(try code(header([1 << 20, 100, 1 << 10])) == .truncatedBase)
-    #expect(try code(header([4, 100, 1], [1, 2, 100, 3])) == .damagedBase)
+    // One scored row of 104 half words follows the tokens, of which one is not in the vocabulary.
+    let row = [UInt8](repeating: 0, count: 208)
+    #expect(try code(header([4, 100, 1], [1, 2, 100, 3]) + row) == .damagedBase)
+    #expect(try code(header([4, 100, 1], [1, 2, 99, 3]) + row) == nil)
+    #expect(try code(header([4, 100, 1], [1, 2, 99, 3]) + row.dropLast()) == .truncatedBase)
   }
 
   @Test("Importance data counts every token and every choice of an expert, and merges")
