@@ -45,10 +45,12 @@ let package = Package(
     .executable(name: "pouch-generate", targets: ["pouch-generate"]),
     .executable(name: "pouch-perplexity", targets: ["pouch-perplexity"]),
     .executable(name: "pouch-imatrix", targets: ["pouch-imatrix"]),
+    .executable(name: "pouch-validate", targets: ["pouch-validate"]),
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "3.12.3"),
   ],
   targets: [
     // 0: C
@@ -98,6 +100,13 @@ let package = Package(
         "ReferenceRuntime", "TensorCompute",
       ]),
 
+    library(
+      "OutputValidation",
+      [
+        "TensorTypes", "FileBytes", "GGUFFormat", "BlockQuantization", "ModelDescriptions", "ImportanceData",
+        "QuantRecipes", "CheckpointConversion", .product(name: "Crypto", package: "swift-crypto"),
+      ]),
+
     // 6: what all commands share
     library(
       "CommandSupport",
@@ -116,8 +125,11 @@ let package = Package(
       [
         "TensorTypes", "FileBytes", "CheckpointConversion", "GGUFFormat", "SafetensorsFormat",
         "ModelDescriptions",
-        "ZstdStreams",
+        "ZstdStreams", "OutputValidation",
       ]),
+    command(
+      "pouch-validate",
+      ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes", "OutputValidation"]),
     command(
       "pouch-generate", ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers"]),
     command(
@@ -164,11 +176,14 @@ let package = Package(
         "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization", "ModelDescriptions",
         "TextTokenizers", "ImportanceData", "QuantRecipes",
       ]),
+    tests(
+      "OutputValidation",
+      ["BlockQuantization", "GGUFFormat", "ModelDescriptions", "QuantRecipes", "CheckpointConversion"]),
     .testTarget(
       name: "CommandTests",
       dependencies: [
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
-        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench",
+        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench", "pouch-validate", "BlockQuantization",
       ],
       swiftSettings: swiftSettings),
   ]
