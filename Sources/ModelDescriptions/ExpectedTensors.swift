@@ -15,6 +15,11 @@ public struct ExpectedTensor: Hashable, Sendable {
     self.ggmlShape = ggmlShape
     self.isOptional = isOptional
   }
+
+  /// The name among `tensors` that `name` may be a misspelling of.
+  public static func nearestName(to name: String, in tensors: [ExpectedTensor]) -> String? {
+    NearestName.find(name, in: tensors.map(\.name))
+  }
 }
 
 extension ModelFamily {

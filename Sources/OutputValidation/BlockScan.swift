@@ -65,7 +65,7 @@ struct BlockScan {
   private static let pieceByteCount = 512 << 10
 
   /// Bytes of all tensors.
-  var totalByteCount: Int { set.tensors.reduce(0) { $0 + $1.info.byteCount } }
+  var totalByteCount: Int { self.set.tensors.reduce(0) { $0 + $1.info.byteCount } }
 
   /// Makes the pass.
   ///

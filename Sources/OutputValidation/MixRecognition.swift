@@ -68,8 +68,8 @@ struct MixRecognizer {
         }
       }
     }
-    func rank(_ c: Candidate) -> (Int, Int, Int, Int) {
-      (c.deviations.isEmpty ? 0 : 1, c.mix == stated ? 0 : 1, c.isPure ? 1 : 0, c.withImportance ? 1 : 0)
+    func rank(_ c: Candidate) -> Int {
+      (c.deviations.isEmpty ? 0 : 8) + (c.mix == stated ? 0 : 4) + (c.isPure ? 2 : 0) + (c.withImportance ? 1 : 0)
     }
     let exact = candidates.filter(\.deviations.isEmpty).min { rank($0) < rank($1) }
     let ofStated = candidates.filter { $0.mix == stated }.min { ($0.weight, rank($0)) < ($1.weight, rank($1)) }

@@ -1,3 +1,4 @@
+internal import BlockQuantization
 internal import CheckpointConversion
 internal import GGUFFormat
 internal import ModelDescriptions

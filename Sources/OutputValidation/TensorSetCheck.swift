@@ -65,7 +65,7 @@ struct TensorSetCheck {
           found: "none of this name", remedy: "convert the model again"))
     }
     for tensor in tensors where !known.contains(tensor.name) {
-      let near = NearestName.find(tensor.name, in: expected.map(\.name))
+      let near = ExpectedTensor.nearestName(to: tensor.name, in: expected)
       findings.append(
         Finding(
           .error, .extraTensor, tensor.name, expected: "only tensors of the architecture \(family.ggufArchitecture)",

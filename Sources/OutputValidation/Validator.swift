@@ -1,3 +1,4 @@
+internal import BlockQuantization
 internal import CheckpointConversion
 internal import Dispatch
 internal import FileBytes
@@ -84,7 +85,8 @@ public struct Validator: Sendable {
   }
 
   private func progress(_ stage: ValidationOptions.Stage) -> (@Sendable (Int, Int) -> Void)? {
-    options.onProgress.map { callback in { done, total in callback(stage, done, total) } }
+    guard let callback = options.onProgress else { return nil }
+    return { done, total in callback(stage, done, total) }
   }
 
   private func describe(_ set: GGUFSplitSet, in report: inout ValidationReport) {

@@ -2,7 +2,8 @@ internal import Dispatch
 internal import Synchronization
 
 internal import FileBytes
-package import TensorTypes
+internal import QuantRecipes
+internal import TensorTypes
 
 /// The values that a plan's tensors have before they are quantized, streamed tile by tile.
 ///
