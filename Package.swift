@@ -183,7 +183,8 @@ let package = Package(
       name: "CommandTests",
       dependencies: [
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
-        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench", "pouch-validate", "BlockQuantization",
+        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench", "pouch-validate",
+        "BlockQuantization",
       ],
       swiftSettings: swiftSettings),
   ]

@@ -27,9 +27,11 @@ public struct TensorScan: Codable, Hashable, Sendable {
 
 /// A pass over all blocks of a model: scales and values finite, no empty experts, no scale out of line.
 struct BlockScan {
-  /// A block whose scales reach this many times farther than the next one's, and
+  /// A block is reported whose scales reach this many times farther than those of the next one.
+  ///
+  /// Flipped exponent bits look like that.
   static let isolation: Float = 16
-  /// this many times farther than the middle one's, is reported: flipped exponent bits look like that.
+  /// How many times farther than those of the middle block they must reach besides.
   static let distance: Float = 64
   /// Reported even if it is not alone.
   static let farDistance: Float = 65536
@@ -137,7 +139,11 @@ struct BlockScan {
     type.isQuantized ? type.blockByteCount : type.blockByteCount * BlockChecks.floatBlockLength
   }
 
-  private func matrixCount(_ info: GGUFTensorInfo) -> Int { max(1, info.ggmlShape.dropFirst(2).reduce(1, *)) }
+  /// Matrices that are looked at one by one; 1 where they do not start at the border of a block.
+  private func matrixCount(_ info: GGUFTensorInfo) -> Int {
+    let count = max(1, info.ggmlShape.dropFirst(2).reduce(1, *))
+    return info.byteCount / count % pieceUnit(info.type) == 0 ? count : 1
+  }
 
   private func check(
     _ piece: Piece, buffer: UnsafeMutableRawBufferPointer, reach: UnsafeMutableBufferPointer<Float>,
@@ -147,7 +153,8 @@ struct BlockScan {
     let bytes = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<piece.byteCount])
     try set.files[tensor.shard].file.read(at: piece.position, into: bytes)
     let type = tensor.info.type
-    let count = BlockChecks.blockCount(type, elementCount: piece.byteCount / type.blockByteCount * type.blockLength)
+    let count = BlockChecks.blockCount(
+      type, elementCount: piece.byteCount / type.blockByteCount * type.blockLength)
     let reaches = UnsafeMutableBufferPointer(rebasing: reach[0..<count])
     guard BlockChecks.reach(type, bytes: UnsafeRawBufferPointer(bytes), into: reaches) else { return }
     state.value.withLock { state in
@@ -213,7 +220,8 @@ struct BlockScan {
     if !unknown.isEmpty {
       findings.append(
         Finding(
-          .note, .notChecked, unknown.sorted().joined(separator: ", "), expected: "types whose scales are known here",
+          .note, .notChecked, unknown.sorted().joined(separator: ", "),
+          expected: "types whose scales are known here",
           found: "types whose blocks are not checked"))
     }
     return (scans, findings)
@@ -239,7 +247,8 @@ struct BlockScan {
     let (what, value) = NonFiniteValue.describe(info.type, bytes)
     let place =
       info.type.isQuantized
-      ? Place(info).text(block: first) : Place(info).text(element: first * BlockChecks.floatBlockLength + value)
+      ? Place(info).text(block: first)
+      : Place(info).text(element: first * BlockChecks.floatBlockLength + value)
     return [
       Finding(
         .error, .nonFinite, info.name, place: place,
@@ -253,15 +262,18 @@ struct BlockScan {
     if matrices > 1, dead.count < matrices {
       return [
         Finding(
-          .error, .zeroExpert, info.name, place: (dead.count == 1 ? "expert " : "experts ") + shortList(dead.map(String.init)),
-          expected: "weights", found: "zeros alone", remedy: "the writer lost these experts; convert the model again")
+          .error, .zeroExpert, info.name,
+          place: (dead.count == 1 ? "expert " : "experts ") + shortList(dead.map(String.init)),
+          expected: "weights", found: "zeros alone",
+          remedy: "the writer lost these experts; convert the model again")
       ]
     }
     // A bias or a single scale may be zero; a matrix may not.
     let isMatrix = info.ggmlShape.filter { $0 > 1 }.count > 1
     return [
       Finding(
-        isMatrix ? .error : .note, .zeroTensor, info.name, expected: isMatrix ? "weights" : "at least one value",
+        isMatrix ? .error : .note, .zeroTensor, info.name,
+        expected: isMatrix ? "weights" : "at least one value",
         found: "zeros alone", remedy: isMatrix ? "the writer lost this tensor; convert the model again" : "")
     ]
   }

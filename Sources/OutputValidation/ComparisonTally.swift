@@ -63,7 +63,9 @@ final class RowComparer {
   private let expectedErrors: UnsafeMutableBufferPointer<Float>
 
   /// Bytes that a comparer holds.
-  static func byteCount(longestRow: Int) -> Int { max(valuesPerStep, longestRow) * (3 * 4 + 2 * 4) + longestRow }
+  static func byteCount(longestRow: Int) -> Int {
+    max(valuesPerStep, longestRow) * (3 * 4 + 2 * 4) + longestRow
+  }
 
   init(longestRow: Int) {
     let count = max(Self.valuesPerStep, longestRow)
@@ -96,6 +98,7 @@ final class RowComparer {
   ///   - given: The source's rows.
   ///   - givenType: The type of `given`: f32, or `type` when the source stores the tensor in the same type.
   ///   - importance: Weights of the columns.
+  /// - Returns: What was seen.
   func compare(
     type: TensorType, rowLength: Int, rowCount: Int, firstRow: Int, given: UnsafeRawBufferPointer,
     givenType: TensorType, importance: [Float]?
@@ -105,18 +108,21 @@ final class RowComparer {
     let byteCount = type.blockByteCount * (count / type.blockLength)
     let file = UnsafeRawBufferPointer(rebasing: fileBytes[0..<byteCount])
     let isDecodable = BlockQuantizer.canDequantize(type)
-    let x = UnsafeMutableBufferPointer(rebasing: source[0..<count])
+    let x: UnsafeBufferPointer<Float>
     if givenType == .f32 {
-      UnsafeMutableRawBufferPointer(x).copyMemory(from: given)
-    } else if isDecodable {
-      BlockQuantizer.dequantize(givenType, bytes: given, rowLength: rowLength, into: x)
+      // Rows start at multiples of four bytes of an aligned buffer.
+      x = given.assumingMemoryBound(to: Float.self)
+    } else {
+      let values = UnsafeMutableBufferPointer(rebasing: source[0..<count])
+      if isDecodable { BlockQuantizer.dequantize(givenType, bytes: given, rowLength: rowLength, into: values) }
+      x = UnsafeBufferPointer(values)
     }
     let expected: UnsafeRawBufferPointer
     if givenType == type {
       expected = given
     } else {
       let target = UnsafeMutableRawBufferPointer(rebasing: expectedBytes[0..<byteCount])
-      quantize(type, UnsafeBufferPointer(x), rowLength, importance, target)
+      quantize(type, x, rowLength, importance, target)
       expected = UnsafeRawBufferPointer(target)
     }
     let unit = BlockChecks.blockLength(type)
@@ -130,7 +136,8 @@ final class RowComparer {
     let y = UnsafeMutableBufferPointer(rebasing: stored[0..<count])
     BlockQuantizer.dequantize(type, bytes: file, rowLength: rowLength, into: y)
     let blockErrors = UnsafeMutableBufferPointer(rebasing: errors[0..<part.blocks])
-    part.sums = BlockChecks.compare(UnsafeBufferPointer(x), UnsafeBufferPointer(y), blockLength: unit, errors: blockErrors)
+    part.sums = BlockChecks.compare(
+      x, UnsafeBufferPointer(y), blockLength: unit, errors: blockErrors)
     if !part.sums.ee.isFinite || !part.sums.yy.isFinite {
       repair(y, x, blockErrors, unit: unit, firstBlock: firstBlock, into: &part)
     }
@@ -146,12 +153,17 @@ final class RowComparer {
     let expectedBlockErrors = UnsafeMutableBufferPointer(rebasing: expectedErrors[0..<part.blocks])
     part.requantized =
       BlockChecks.compare(
-        UnsafeBufferPointer(x), UnsafeBufferPointer(z), blockLength: unit, errors: expectedBlockErrors
+        x, UnsafeBufferPointer(z), blockLength: unit, errors: expectedBlockErrors
       ).ee
     countDiffering(file, expected, type: type, firstBlock: firstBlock, into: &part)
-    let typical = Float(part.requantized / Double(max(1, part.blocks)))
+    let blocks = Double(max(1, part.blocks))
+    // Quantizing has an error to measure with; types that keep the values have a share of the values.
+    let typical =
+      type.isQuantized
+      ? Self.spikeFactor * Float(part.requantized / blocks)
+      : Float(part.sums.xx / blocks * SourceJudge.floatTolerance * SourceJudge.floatTolerance)
     for index in 0..<part.blocks {
-      let limit = Self.spikeFactor * max(expectedBlockErrors[index], typical)
+      let limit = max(Self.spikeFactor * expectedBlockErrors[index], typical)
       guard blockErrors[index] > limit else { continue }
       part.spikeCount += 1
       part.spikeError += Double(blockErrors[index])
@@ -194,14 +206,16 @@ final class RowComparer {
 
   /// Takes blocks with values that are not finite out of the sums and counts them as sticking out.
   private func repair(
-    _ y: UnsafeMutableBufferPointer<Float>, _ x: UnsafeMutableBufferPointer<Float>,
-    _ blockErrors: UnsafeMutableBufferPointer<Float>, unit: Int, firstBlock: Int, into part: inout ComparisonPart
+    _ y: UnsafeMutableBufferPointer<Float>, _ x: UnsafeBufferPointer<Float>,
+    _ blockErrors: UnsafeMutableBufferPointer<Float>, unit: Int, firstBlock: Int,
+    into part: inout ComparisonPart
   ) {
     for index in 0..<part.blocks where !blockErrors[index].isFinite {
       for position in (index * unit)..<min((index + 1) * unit, y.count) { y[position] = x[position] }
       part.spikeCount += 1
       if part.spikes.count < 8 { part.spikes.append(firstBlock + index) }
     }
-    part.sums = BlockChecks.compare(UnsafeBufferPointer(x), UnsafeBufferPointer(y), blockLength: unit, errors: blockErrors)
+    part.sums = BlockChecks.compare(
+      x, UnsafeBufferPointer(y), blockLength: unit, errors: blockErrors)
   }
 }

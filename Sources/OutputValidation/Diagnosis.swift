@@ -48,7 +48,9 @@ struct Diagnosis {
     }
     let limit = max(Self.tolerance * mismatch.expectedError, Self.closeEnough)
     let own = maker.ownHypotheses(mismatch.pair.planned)
-    if let best = try best(of: own, mismatch, rows: probe(mismatch, count: Self.probeRows)), best.error <= limit {
+    if let best = try best(of: own, mismatch, rows: probe(mismatch, count: Self.probeRows)),
+      best.error <= limit
+    {
       return finding(own[best.index])
     }
     // Most other tensors show in a few rows that they are not the one.
@@ -56,7 +58,9 @@ struct Diagnosis {
     if let best = try best(of: others, mismatch, rows: probe(mismatch, count: 3)), best.error <= limit {
       var result = finding(others[best.index])
       if mismatch.matrixCount > 1, mismatch.matrices.count < mismatch.matrixCount {
-        result.place = "expert" + (mismatch.matrices.count > 1 ? "s " : " ") + shortList(mismatch.matrices.map(String.init))
+        result.place =
+          "expert" + (mismatch.matrices.count > 1 ? "s " : " ")
+          + shortList(mismatch.matrices.map(String.init))
       }
       return result
     }
@@ -66,11 +70,13 @@ struct Diagnosis {
   private func unexplained(_ mismatch: Case, _ name: String) -> Finding {
     let place =
       mismatch.matrixCount > 1 && mismatch.matrices.count < mismatch.matrixCount
-      ? "expert" + (mismatch.matrices.count > 1 ? "s " : " ") + shortList(mismatch.matrices.map(String.init)) : ""
+      ? "expert" + (mismatch.matrices.count > 1 ? "s " : " ") + shortList(mismatch.matrices.map(String.init))
+      : ""
     if mismatch.cosine > 0.99, abs(mismatch.slope - 1) > 0.02 {
       return Finding(
         .error, .scaledValues, name, place: place, expected: "the values that the source gives",
-        found: "\(figures(mismatch.slope)) times these values", remedy: "a scale was applied twice or not at all")
+        found: "\(figures(mismatch.slope)) times these values",
+        remedy: "a scale was applied twice or not at all")
     }
     let numbers =
       "relative error \(figures(mismatch.relativeError)) where quantizing gives \(figures(mismatch.expectedError)), "
@@ -98,7 +104,9 @@ struct Diagnosis {
     }
   }
 
-  private func best(of hypotheses: [Hypothesis], _ mismatch: Case, rows: [Int]) throws -> (index: Int, error: Double)? {
+  private func best(of hypotheses: [Hypothesis], _ mismatch: Case, rows: [Int]) throws -> (
+    index: Int, error: Double
+  )? {
     guard !hypotheses.isEmpty else { return nil }
     var stored: [(row: Int, values: [Float])] = []
     for row in rows {
@@ -114,7 +122,9 @@ struct Diagnosis {
     for (index, hypothesis) in hypotheses.enumerated() {
       var sums = BlockChecks.Sums()
       for (row, values) in stored {
-        guard var x = expected[.init(tensor: hypothesis.tensor, row: hypothesis.row?(row) ?? row)] else { continue }
+        guard var x = expected[.init(tensor: hypothesis.tensor, row: hypothesis.row?(row) ?? row)] else {
+          continue
+        }
         if let columns = hypothesis.columns { x = columns.map { x[$0] } }
         if let change = hypothesis.change { x = x.map(change) }
         sums.add(ProbeReader.fit(x, values))
@@ -144,13 +154,21 @@ struct Diagnosis {
     var moved: [(expert: Int, holds: Int)] = []
     for expert in mismatch.matrices {
       var values: [Float] = []
-      for row in local { values += try reader.stored(mismatch.pair.tensor, row: expert * perMatrix + row) ?? [] }
-      let fits = sources.enumerated().map { (index: $0.offset, error: ProbeReader.fit($0.element, values).relativeError) }
-      guard let best = fits.min(by: { $0.error < $1.error }), best.error <= limit, best.index != expert else { continue }
+      for row in local {
+        values += try reader.stored(mismatch.pair.tensor, row: expert * perMatrix + row) ?? []
+      }
+      let fits = sources.enumerated().map {
+        (index: $0.offset, error: ProbeReader.fit($0.element, values).relativeError)
+      }
+      guard let best = fits.min(by: { $0.error < $1.error }), best.error <= limit, best.index != expert else {
+        continue
+      }
       moved.append((expert, best.index))
     }
     guard !moved.isEmpty, moved.count * 2 >= mismatch.matrices.count else { return nil }
-    let pairs = moved.filter { a in a.expert < a.holds && moved.contains { $0.expert == a.holds && $0.holds == a.expert } }
+    let pairs = moved.filter { a in
+      a.expert < a.holds && moved.contains { $0.expert == a.holds && $0.holds == a.expert }
+    }
     let text: String
     if pairs.count * 2 == moved.count {
       text = "exchanged: " + shortList(pairs.map { "\($0.expert) and \($0.holds)" })

@@ -55,7 +55,8 @@ public struct Finding: Codable, Hashable, Sendable {
 
   /// Creates a finding.
   public init(
-    _ severity: Severity, _ kind: Kind, _ subject: String, place: String = "", expected: String, found: String,
+    _ severity: Severity, _ kind: Kind, _ subject: String, place: String = "", expected: String,
+    found: String,
     remedy: String = ""
   ) {
     self.severity = severity
@@ -80,7 +81,10 @@ func shortList(_ items: [String], limit: Int = 8) -> String {
 extension Finding {
   /// Merges findings of one kind about many subjects into one that names the first few, so that a report stays short.
   ///
-  /// - Parameter limit: How many of one kind with the same texts are kept apart.
+  /// - Parameters:
+  ///   - findings: Findings in any order.
+  ///   - limit: How many of one kind with the same texts are kept apart.
+  /// - Returns: The findings in order of their first occurrence.
   static func condensed(_ findings: [Finding], limit: Int = 5) -> [Finding] {
     struct Key: Hashable {
       var severity: Severity

@@ -20,7 +20,8 @@ public struct HeatMapPage {
     if let against = report.against {
       body += comparisonSection(against)
     } else {
-      body += "<h2>Relative error</h2>\n<p>Compare with a source (<code>--against</code>) for errors per expert.</p>\n"
+      body +=
+        "<h2>Relative error</h2>\n<p>Compare with a source (<code>--against</code>) for errors per expert.</p>\n"
     }
     return """
       <!doctype html>
@@ -62,7 +63,7 @@ public struct HeatMapPage {
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .9rem; }
     th, td { text-align: left; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top;
       overflow-wrap: anywhere; }
-    th { color: var(--soft); font-weight: 600; } td.n, th.n { text-align: right; white-space: nowrap; }
+    th { color: var(--soft); font-weight: 600; } td.n, th.n { text-align: right; white-space: nowrap; } td.s { white-space: nowrap; }
     dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; margin: .5rem 0; }
     dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
     figure { margin: .5rem 0 1.2rem; } svg { display: block; width: 100%; height: auto; }
@@ -70,15 +71,19 @@ public struct HeatMapPage {
     .c0 { fill: var(--c0); } .c1 { fill: var(--c1); } .c2 { fill: var(--c2); } .c3 { fill: var(--c3); }
     .c4 { fill: var(--c4); } .c5 { fill: var(--c5); } .c6 { fill: var(--c6); } .c7 { fill: var(--c7); }
     .c8 { fill: var(--c8); } .none { fill: var(--none); }
-    .mark { fill: none; stroke: var(--bad); stroke-width: 1.5; }
+    figure path { stroke: var(--line); stroke-width: .5; }
+    figure path.mark { fill: none; stroke: var(--bad); stroke-width: 1.5; }
     """
 
   private var summary: String {
     let errors = report.count(.error)
     var rows: [(String, String)] = [
       ("file", escaped(report.file)),
-      ("model", "\(escaped(report.architecture ?? "unknown")), \(report.tensorCount) tensors, \(report.weights) weights, "
-        + "\(report.fileBytes) bytes"),
+      (
+        "model",
+        "\(escaped(report.architecture ?? "unknown")), \(report.tensorCount) tensors, \(report.weights) weights, "
+          + "\(report.fileBytes) bytes"
+      ),
     ]
     if let mix = report.mix {
       let deviations = mix.deviations.isEmpty ? "as stock" : "\(mix.deviations.count) tensors deviate"
@@ -88,8 +93,11 @@ public struct HeatMapPage {
     if let against = report.against {
       rows.append(("source", escaped(against.source)))
       rows.append(
-        ("verdict", "\(against.verdict.rawValue); \(against.exactTensors) of \(against.comparedTensors) tensors exact, "
-          + "relative error \(figures(against.relativeError))"))
+        (
+          "verdict",
+          "\(against.verdict.rawValue); \(against.exactTensors) of \(against.comparedTensors) tensors exact, "
+            + "relative error \(figures(against.relativeError))"
+        ))
     }
     let verdict =
       errors == 0
@@ -101,18 +109,19 @@ public struct HeatMapPage {
   private var findingsTable: String {
     guard !report.findings.isEmpty else { return "" }
     let rows = report.findings.prefix(200).map { finding in
-      "<tr><td class=\"\(finding.severity == .error ? "bad" : "soft")\">\(finding.severity.rawValue)</td>"
+      "<tr><td class=\"s \(finding.severity == .error ? "bad" : "soft")\">\(finding.severity.rawValue)</td>"
         + "<td>\(finding.kind.rawValue)</td><td>\(escaped(finding.location))</td>"
         + "<td>\(escaped(finding.found))<br><span class=\"soft\">expected \(escaped(finding.expected))</span></td></tr>\n"
     }
-    return "<h2>Findings</h2>\n<table><tr><th></th><th>kind</th><th>where</th><th>found</th></tr>\n" + rows.joined()
+    return "<h2>Findings</h2>\n<table><tr><th></th><th>kind</th><th>where</th><th>found</th></tr>\n"
+      + rows.joined()
       + "</table>\n"
   }
 
   private func comparisonSection(_ against: SourceComparison) -> String {
     var text = heatMaps(against)
     let rows = against.tensors.prefix(60).map { tensor in
-      "<tr><td>\(escaped(tensor.name))</td><td>\(tensor.type)</td>"
+      "<tr><td>\(escaped(tensor.name))</td><td class=\"s\">\(tensor.type)</td>"
         + "<td class=\"\(tensor.verdict == .notFromSource || tensor.verdict == .damaged ? "bad" : "")\">"
         + "\(tensor.verdict.rawValue)</td><td class=\"n\">\(figures(tensor.relativeError))</td>"
         + "<td class=\"n\">\(figures(tensor.requantizedError))</td><td class=\"n\">\(figures(tensor.rmse))</td>"
@@ -137,7 +146,9 @@ public struct HeatMapPage {
       guard parts.count == 3, let layer = Int(parts[1]) else { continue }
       kinds[String(parts[2]), default: [:]][layer] = tensor.experts
     }
-    let errors = kinds.values.flatMap { $0.values.flatMap { $0.map(\.relativeError) } }.filter { $0.isFinite && $0 > 0 }
+    let errors = kinds.values.flatMap { $0.values.flatMap { $0.map(\.relativeError) } }.filter {
+      $0.isFinite && $0 > 0
+    }
     guard !kinds.isEmpty else {
       return "<h2>Relative error</h2>\n<p>The model has no experts; see the table of tensors.</p>\n"
     }
@@ -151,14 +162,16 @@ public struct HeatMapPage {
 
   private func legend(_ scale: ColourScale) -> String {
     let width = 60
-    var svg = "<figure><svg viewBox=\"0 0 \(Self.steps * width + 20) 34\" style=\"max-width: \(Self.steps * width + 20)px\" "
+    var svg =
+      "<figure><svg viewBox=\"0 0 \(Self.steps * width + 20) 34\" style=\"max-width: \(Self.steps * width + 20)px\" "
       + "role=\"img\" aria-label=\"colour scale\">"
     for step in 0..<Self.steps {
-      svg += "<rect class=\"c\(step)\" x=\"\(step * width)\" y=\"0\" width=\"\(width)\" height=\"16\"/>"
+      svg +=
+        "<rect class=\"c\(step)\" x=\"\(step * width)\" y=\"0\" width=\"\(width)\" height=\"16\"/>"
         + "<text x=\"\(step * width)\" y=\"29\">\(figures(scale.lowerBound(step)))</text>"
     }
-    return svg + "</svg></figure>\n<p class=\"soft\">√(Σ(w − source)² / Σ source²) of each expert's matrix, from light "
-      + "(small) to dark; outlined: not from this source, or damaged.</p>\n"
+    return svg + "</svg></figure>\n<p class=\"soft\">√(Σ(w − source)² / Σ source²) of each expert's matrix; "
+      + "rows are layers, columns are experts. Outlined: not from this source, or damaged.</p>\n"
   }
 
   private func map(_ layers: [Int: [SourceComparison.Expert]], scale: ColourScale) -> String {
@@ -175,7 +188,9 @@ public struct HeatMapPage {
     let labelStep = max(1, 14 / cell + (cell < 14 ? 1 : 0))
     for (line, layer) in order.enumerated() {
       let y = top + line * cell
-      if line % labelStep == 0 { labels += "<text x=\"\(left - 5)\" y=\"\(y + cell / 2 + 4)\" text-anchor=\"end\">\(layer)</text>" }
+      if line % labelStep == 0 {
+        labels += "<text x=\"\(left - 5)\" y=\"\(y + cell / 2 + 4)\" text-anchor=\"end\">\(layer)</text>"
+      }
       for expert in layers[layer] ?? [] {
         let x = left + expert.expert * cell
         paths[scale.step(expert.relativeError)] += "M\(x) \(y)h\(cell - 1)v\(cell - 1)h-\(cell - 1)z"
@@ -186,10 +201,14 @@ public struct HeatMapPage {
     }
     let columnStep = columns > 128 ? 16 : columns > 48 ? 8 : columns > 16 ? 4 : 1
     for column in stride(from: 0, to: columns, by: columnStep) {
-      labels += "<text x=\"\(left + column * cell + cell / 2)\" y=\"11\" text-anchor=\"middle\">\(column)</text>"
+      labels +=
+        "<text x=\"\(left + column * cell + cell / 2)\" y=\"11\" text-anchor=\"middle\">\(column)</text>"
     }
-    let drawn = paths.enumerated().filter { !$0.element.isEmpty }.map { "<path class=\"c\($0.offset)\" d=\"\($0.element)\"/>" }
-    return "<figure><svg viewBox=\"0 0 \(width) \(height)\" style=\"max-width: \(max(width, 320))px\" role=\"img\" "
+    let drawn = paths.enumerated().filter { !$0.element.isEmpty }.map {
+      "<path class=\"c\($0.offset)\" d=\"\($0.element)\"/>"
+    }
+    return
+      "<figure><svg viewBox=\"0 0 \(width) \(height)\" style=\"max-width: \(max(width, 320))px\" role=\"img\" "
       + "aria-label=\"relative error by layer (rows) and expert (columns)\">\(labels)\(drawn.joined())"
       + (marks.isEmpty ? "" : "<path class=\"mark\" d=\"\(marks)\"/>") + "</svg></figure>\n"
   }

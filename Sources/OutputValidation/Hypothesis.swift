@@ -46,10 +46,14 @@ struct HypothesisMaker {
     let name = plan.tensors[index].name
     var result: [Hypothesis] = []
     if name.hasSuffix("norm.weight") {
-      for (offset, text) in [(Float(-1), "one less: the stored offset, to which one was not added"), (1, "one more: one was added twice, or to a norm that is stored whole")] {
+      for (offset, text) in [
+        (Float(-1), "one less: the stored offset, to which one was not added"),
+        (1, "one more: one was added twice, or to a norm that is stored whole"),
+      ] {
         result.append(
           Hypothesis(
-            kind: .normOffset, found: "the norm's weights, all \(text)", remedy: Self.convertAgain, tensor: index,
+            kind: .normOffset, found: "the norm's weights, all \(text)", remedy: Self.convertAgain,
+            tensor: index,
             change: { $0 + offset }))
       }
     }
@@ -85,7 +89,8 @@ struct HypothesisMaker {
         .rotaryOrder,
         isAdjacent
           ? "\(what) that were permuted for rotary pairs twice"
-          : "\(what) permuted for adjacent rotary pairs, which this architecture does not want", index, isBias, forward),
+          : "\(what) permuted for adjacent rotary pairs, which this architecture does not want", index,
+        isBias, forward),
     ]
   }
 
@@ -120,7 +125,8 @@ struct HypothesisMaker {
           : "value heads that were reordered back", index, layout.inRow, spread(inverse(tiled))),
       make(
         .valueHeadOrder,
-        isTiled ? "value heads that were reordered twice" : "value heads tiled over key heads, not grouped by them",
+        isTiled
+          ? "value heads that were reordered twice" : "value heads tiled over key heads, not grouped by them",
         index, layout.inRow, spread(tiled)),
     ]
   }
@@ -148,13 +154,15 @@ struct HypothesisMaker {
       let (otherLayer, otherStem) = Self.parts(plan.tensors[other].name)
       return (abs((layer ?? 0) - (otherLayer ?? 0)), otherStem == stem ? 0 : 1, other)
     }
-    return (byShape[own.ggmlShape] ?? []).filter { $0 != index }.sorted { distance($0) < distance($1) }.prefix(limit)
+    return (byShape[own.ggmlShape] ?? []).filter { $0 != index }.sorted { distance($0) < distance($1) }
+      .prefix(limit)
       .map { other in
         let name = plan.tensors[other].name
         let isCounterpart = Self.counterpart(own.name) == name
         return Hypothesis(
           kind: isCounterpart ? .swappedTensors : .otherTensor,
-          found: isCounterpart ? "the weights of \(name): gate and up are exchanged" : "the weights of \(name)",
+          found: isCounterpart
+            ? "the weights of \(name): gate and up are exchanged" : "the weights of \(name)",
           remedy: Self.convertAgain, tensor: other)
       }
   }
@@ -173,6 +181,5 @@ struct HypothesisMaker {
     return (layer, parts[2])
   }
 }
-
 
 private func logarithm(_ x: Float) -> Float { logf(x) }

@@ -88,7 +88,8 @@ public struct Manifest: Hashable, Sendable {
     guard !lines.isEmpty else {
       throw ValidationError(
         .badManifest,
-        Fault(file: file, expected: "lines such as xxh64  0123456789abcdef  model.gguf:tensor", found: "none"))
+        Fault(file: file, expected: "lines such as xxh64  0123456789abcdef  model.gguf:tensor", found: "none")
+      )
     }
   }
 
@@ -121,8 +122,12 @@ struct ManifestMaker {
   func run() throws -> Manifest {
     var jobs: [Job] = []
     for (index, file) in set.files.enumerated() {
-      for hash in hashes { jobs.append(Job(file: index, tensors: file.tensors, hashes: [hash], isWhole: true)) }
-      for tensor in file.tensors { jobs.append(Job(file: index, tensors: [tensor], hashes: hashes, isWhole: false)) }
+      for hash in hashes {
+        jobs.append(Job(file: index, tensors: file.tensors, hashes: [hash], isWhole: true))
+      }
+      for tensor in file.tensors {
+        jobs.append(Job(file: index, tensors: [tensor], hashes: hashes, isWhole: false))
+      }
     }
     let order = jobs.indices.sorted { (jobs[$0].byteCount, $1) > (jobs[$1].byteCount, $0) }
     let total = jobs.reduce(0) { $0 + $1.byteCount }
@@ -164,7 +169,8 @@ struct ManifestMaker {
         for (job, found) in zip(jobs, digits) where job.file == index && job.isWhole == isWhole {
           for (hash, text) in zip(job.hashes, found) {
             lines.append(
-              Manifest.Line(hash: hash, digits: text, file: name, tensor: isWhole ? nil : job.tensors.first?.name))
+              Manifest.Line(
+                hash: hash, digits: text, file: name, tensor: isWhole ? nil : job.tensors.first?.name))
           }
         }
       }
@@ -234,7 +240,9 @@ extension Manifest {
       var file: String
       var tensor: String?
     }
-    let stated = Dictionary(lines.map { (Key(hash: $0.hash, file: $0.file, tensor: $0.tensor), $0.digits) }) { a, _ in a }
+    let stated = Dictionary(lines.map { (Key(hash: $0.hash, file: $0.file, tensor: $0.tensor), $0.digits) }) {
+      a, _ in a
+    }
     var result = ManifestResult(manifest: path, matching: 0, mismatching: [], unlisted: [], missing: [])
     var findings: [Finding] = []
     var seen: Set<Key> = []
@@ -267,18 +275,21 @@ extension Manifest {
     }
     let files = Set(actual.lines.map(\.file))
     for line in lines where files.contains(line.file) {
-      guard let tensor = line.tensor, !actual.lines.contains(where: { $0.tensor == tensor && $0.file == line.file }),
+      guard let tensor = line.tensor,
+        !actual.lines.contains(where: { $0.tensor == tensor && $0.file == line.file }),
         !result.missing.contains(tensor)
       else { continue }
       result.missing.append(tensor)
       findings.append(
         Finding(
-          .error, .hashMissing, tensor, expected: "a tensor, since the manifest lists it", found: "none of this name"))
+          .error, .hashMissing, tensor, expected: "a tensor, since the manifest lists it",
+          found: "none of this name"))
     }
     if !result.unlisted.isEmpty {
       findings.append(
         Finding(
-          .warning, .hashMissing, shortList(result.unlisted), expected: "a line of the manifest for every tensor",
+          .warning, .hashMissing, shortList(result.unlisted),
+          expected: "a line of the manifest for every tensor",
           found: "none for \(result.unlisted.count)"))
     }
     return (result, findings)

@@ -16,7 +16,8 @@ struct MetadataCheck {
 
     func fits(_ value: MetadataValue) -> Bool {
       switch (self, value) {
-      case (.count, .uint32), (.real, .float32), (.text, .string), (.flag, .bool), (.integers, .array(.int32)),
+      case (.count, .uint32), (.real, .float32), (.text, .string), (.flag, .bool),
+        (.integers, .array(.int32)),
         (.strings, .array(.string)), (.strings, .array(.rawString)), (.reals, .array(.float32)):
         true
       // Converters write these as u32 or i32; readers take both.
@@ -49,7 +50,8 @@ struct MetadataCheck {
     if hasQuantizedTensors, values["general.quantization_version"] == nil {
       findings.append(
         Finding(
-          .warning, .missingKey, "general.quantization_version", expected: "a u32, since tensors are quantized",
+          .warning, .missingKey, "general.quantization_version",
+          expected: "a u32, since tensors are quantized",
           found: "no such key"))
     }
     if let version = values["general.quantization_version"]?.integer, version != 2 {
@@ -106,7 +108,9 @@ struct MetadataCheck {
       expect(key("expert_feed_forward_length"), .count, required: name == "qwen35moe" || name == "qwen3moe")
     }
     if family.isHybrid {
-      for suffix in ["ssm.conv_kernel", "ssm.state_size", "ssm.group_count", "ssm.time_step_rank", "ssm.inner_size"] {
+      for suffix in [
+        "ssm.conv_kernel", "ssm.state_size", "ssm.group_count", "ssm.time_step_rank", "ssm.inner_size",
+      ] {
         expect(key(suffix), .count, required: true)
       }
       expect(key("full_attention_interval"), .count, required: false)
@@ -136,7 +140,9 @@ struct MetadataCheck {
     if let factor = real("rope.scaling.factor"), !(factor > 0 && factor.isFinite) {
       wrong("rope.scaling.factor", "a finite number above 0", factor)
     }
-    if let type = values[prefix + "rope.scaling.type"]?.text, !["none", "linear", "yarn", "longrope"].contains(type) {
+    if let type = values[prefix + "rope.scaling.type"]?.text,
+      !["none", "linear", "yarn", "longrope"].contains(type)
+    {
       wrong("rope.scaling.type", "none, linear, yarn or longrope", type)
     }
     for suffix in ["context_length", "embedding_length", "block_count", "attention.head_count"] {
@@ -147,7 +153,9 @@ struct MetadataCheck {
     {
       wrong("expert_used_count", "1 to \(experts)", used)
     }
-    guard let heads = count("attention.head_count"), heads > 0, let width = count("embedding_length") else { return }
+    guard let heads = count("attention.head_count"), heads > 0, let width = count("embedding_length") else {
+      return
+    }
     if let groups = count("attention.head_count_kv"), groups < 1 || heads % groups != 0 {
       wrong("attention.head_count_kv", "a divisor of \(heads)", groups)
     }
@@ -161,9 +169,12 @@ struct MetadataCheck {
       let pairs = (rotated ?? headDim) / 2
       if sections.count != 4 || sections.contains(where: { $0 < 0 }) {
         wrong("rope.dimension_sections", "four numbers of at least 0", sections)
-      } else if sum != pairs, sum != 32 || family.ggufArchitecture != "qwen35" && family.ggufArchitecture != "qwen35moe" {
+      } else if sum != pairs,
+        sum != 32 || family.ggufArchitecture != "qwen35" && family.ggufArchitecture != "qwen35moe"
+      {
         // 11, 11, 10 is what converters write when a configuration is silent.
-        wrong("rope.dimension_sections", "\(pairs) pairs of dimensions in all", "\(sections), which are \(sum)")
+        wrong(
+          "rope.dimension_sections", "\(pairs) pairs of dimensions in all", "\(sections), which are \(sum)")
       }
     }
   }

@@ -58,7 +58,9 @@ struct MixRecognizer {
       StockMix.allCases.first { $0.fileType == UInt32(exactly: number) && $0 != .copy }
     }
     result.stated = stated?.rawValue
-    guard let facts = try? MixModelFacts.from(metadata: metadata), !tensors.isEmpty else { return (result, []) }
+    guard let facts = try? MixModelFacts.from(metadata: metadata), !tensors.isEmpty else {
+      return (result, [])
+    }
     let usedImportance = metadata.contains { $0.key.hasPrefix("quantize.imatrix.") }
     var candidates: [Candidate] = []
     for mix in StockMix.allCases where mix != .copy {
@@ -69,17 +71,22 @@ struct MixRecognizer {
       }
     }
     func rank(_ c: Candidate) -> Int {
-      (c.deviations.isEmpty ? 0 : 8) + (c.mix == stated ? 0 : 4) + (c.isPure ? 2 : 0) + (c.withImportance ? 1 : 0)
+      (c.deviations.isEmpty ? 0 : 8) + (c.mix == stated ? 0 : 4) + (c.isPure ? 2 : 0)
+        + (c.withImportance ? 1 : 0)
     }
     let exact = candidates.filter(\.deviations.isEmpty).min { rank($0) < rank($1) }
-    let ofStated = candidates.filter { $0.mix == stated }.min { ($0.weight, rank($0)) < ($1.weight, rank($1)) }
+    let ofStated = candidates.filter { $0.mix == stated }.min {
+      ($0.weight, rank($0)) < ($1.weight, rank($1))
+    }
     let nearest = candidates.min { ($0.weight, rank($0)) < ($1.weight, rank($1)) }
     guard let chosen = exact ?? ofStated ?? nearest else { return (result, []) }
     result.recognised = chosen.mix.rawValue
     result.isPure = chosen.isPure
     result.withImportance = chosen.withImportance && !usedImportance
     result.deviations = chosen.deviations
-    return (result, findings(result, stated: stated, ofStated: ofStated?.deviations ?? [], isExact: exact != nil))
+    return (
+      result, findings(result, stated: stated, ofStated: ofStated?.deviations ?? [], isExact: exact != nil)
+    )
   }
 
   private func candidate(
@@ -94,10 +101,12 @@ struct MixRecognizer {
         name: $0.name, ggmlShape: $0.ggmlShape.isEmpty ? [1] : $0.ggmlShape,
         type: [.f32, .f16].contains($0.type) ? $0.type : .bf16)
     }
-    guard let decisions = try? TypeMixer.decide(mix: mix, options: options, facts: facts, tensors: inputs) else {
+    guard let decisions = try? TypeMixer.decide(mix: mix, options: options, facts: facts, tensors: inputs)
+    else {
       return nil
     }
-    var candidate = Candidate(mix: mix, isPure: isPure, withImportance: withImportance, deviations: [], weight: 0)
+    var candidate = Candidate(
+      mix: mix, isPure: isPure, withImportance: withImportance, deviations: [], weight: 0)
     for (tensor, decision) in zip(tensors, decisions) where decision.type != tensor.type {
       candidate.deviations.append(
         .init(tensor: tensor.name, expected: decision.type.name, found: tensor.type.name))
@@ -132,7 +141,8 @@ struct MixRecognizer {
     }
     return result.deviations.map {
       Finding(
-        .warning, .mixDeviation, $0.tensor, expected: "\($0.expected), as \(result.title) gives it", found: $0.found,
+        .warning, .mixDeviation, $0.tensor, expected: "\($0.expected), as \(result.title) gives it",
+        found: $0.found,
         remedy: "fine if the file was made with rules of its own")
     }
   }

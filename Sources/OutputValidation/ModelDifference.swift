@@ -88,7 +88,8 @@ public struct ModelDifference: Codable, Hashable, Sendable {
   /// - Throws: Errors of the readers, ``ValidationError`` with `interrupted`.
   /// - Complexity: Reads both models once, in pieces of a few hundred kB for each thread.
   public init(
-    first: String, second: String, threadCount: Int, onProgress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil,
+    first: String, second: String, threadCount: Int,
+    onProgress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil,
     isCancelled: @escaping @Sendable () -> Bool = { false }
   ) throws {
     self.first = first
@@ -120,7 +121,8 @@ public struct ModelDifference: Codable, Hashable, Sendable {
       tensor.shapesDiffer ? .infinity : tensor.relativeError.map { $0.isNaN ? .infinity : $0 } ?? .infinity
     }
     tensors = found.enumerated().sorted {
-      weight($0.element) == weight($1.element) ? $0.offset < $1.offset : weight($0.element) > weight($1.element)
+      weight($0.element) == weight($1.element)
+        ? $0.offset < $1.offset : weight($0.element) > weight($1.element)
     }.map(\.element)
   }
 
@@ -209,10 +211,14 @@ private struct TensorDifferencer {
     let matrices = max(1, p.ggmlShape.dropFirst(2).reduce(1, *))
     var result = ModelDifference.Tensor(
       name: p.name, first: "\(p.type.name) \(p.ggmlShape)", second: "\(q.type.name) \(q.ggmlShape)",
-      typesDiffer: p.type != q.type, shapesDiffer: trimmed(p.ggmlShape) != trimmed(q.ggmlShape), differingValues: 0,
-      values: p.elementCount, firstDifference: nil, relativeError: nil, largestDifference: nil, expertCount: matrices,
+      typesDiffer: p.type != q.type, shapesDiffer: trimmed(p.ggmlShape) != trimmed(q.ggmlShape),
+      differingValues: 0,
+      values: p.elementCount, firstDifference: nil, relativeError: nil, largestDifference: nil,
+      expertCount: matrices,
       experts: [])
-    guard !result.shapesDiffer, p.elementCount > 0 else { return result.shapesDiffer || result.typesDiffer ? result : nil }
+    guard !result.shapesDiffer, p.elementCount > 0 else {
+      return result.shapesDiffer || result.typesDiffer ? result : nil
+    }
     let decodable = BlockQuantizer.canDequantize(p.type) && BlockQuantizer.canDequantize(q.type)
     guard decodable || !result.typesDiffer else { return result }
     let parts = try parts(x, y, isDecodable: decodable)
@@ -229,7 +235,8 @@ private struct TensorDifferencer {
       perMatrix[part.firstRow / rowsPerMatrix]?.differs = true
       if result.firstDifference == nil {
         let place = Place(p).text(element: part.firstElement)
-        result.firstDifference = decodable ? "\(place): \(part.firstValues.0) and \(part.firstValues.1)" : place
+        result.firstDifference =
+          decodable ? "\(place): \(part.firstValues.0) and \(part.firstValues.1)" : place
       }
     }
     guard result.differingValues > 0 || result.typesDiffer else { return nil }
@@ -279,11 +286,13 @@ private struct TensorDifferencer {
   }
 
   private func part(
-    _ x: GGUFSplitSet.Tensor, _ y: GGUFSplitSet.Tensor, _ rowLength: Int, _ row: Int, _ rowCount: Int, _ isDecodable: Bool
+    _ x: GGUFSplitSet.Tensor, _ y: GGUFSplitSet.Tensor, _ rowLength: Int, _ row: Int, _ rowCount: Int,
+    _ isDecodable: Bool
   ) throws -> Part {
     func bytes(_ tensor: GGUFSplitSet.Tensor, _ set: GGUFSplitSet) throws -> [UInt8] {
       let rowBytes = rowLength / tensor.info.type.blockLength * tensor.info.type.blockByteCount
-      return try set.files[tensor.shard].file.bytes(at: tensor.position + row * rowBytes, count: rowCount * rowBytes)
+      return try set.files[tensor.shard].file.bytes(
+        at: tensor.position + row * rowBytes, count: rowCount * rowBytes)
     }
     let (p, q) = (try bytes(x, a), try bytes(y, b))
     var part = Part(firstRow: row)
@@ -292,7 +301,8 @@ private struct TensorDifferencer {
       if !isSame {
         // Without values, blocks are counted as if all their values differed.
         let size = x.info.type.blockByteCount
-        for block in 0..<(p.count / size) where p[block * size..<(block + 1) * size] != q[block * size..<(block + 1) * size] {
+        for block in 0..<(p.count / size)
+        where p[block * size..<(block + 1) * size] != q[block * size..<(block + 1) * size] {
           if part.firstElement < 0 { part.firstElement = row * rowLength + block * x.info.type.blockLength }
           part.differing += x.info.type.blockLength
         }
@@ -304,7 +314,8 @@ private struct TensorDifferencer {
         count = rowCount * rowLength
         bytes.withUnsafeBytes {
           BlockQuantizer.dequantize(
-            type, bytes: $0, rowLength: rowLength, into: UnsafeMutableBufferPointer(rebasing: buffer[0..<count]))
+            type, bytes: $0, rowLength: rowLength,
+            into: UnsafeMutableBufferPointer(rebasing: buffer[0..<count]))
         }
       }
     }

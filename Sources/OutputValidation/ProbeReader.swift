@@ -42,8 +42,11 @@ struct ProbeReader {
   func stored(_ tensor: GGUFSplitSet.Tensor, row: Int) throws -> [Float]? {
     let type = tensor.info.type
     let length = max(1, tensor.info.ggmlShape.first ?? 1)
-    guard BlockQuantizer.canDequantize(type), let byteCount = type.rowByteCount(length: length) else { return nil }
-    let bytes = try set.files[tensor.shard].file.bytes(at: tensor.position + row * byteCount, count: byteCount)
+    guard BlockQuantizer.canDequantize(type), let byteCount = type.rowByteCount(length: length) else {
+      return nil
+    }
+    let bytes = try set.files[tensor.shard].file.bytes(
+      at: tensor.position + row * byteCount, count: byteCount)
     var values = [Float](repeating: 0, count: length)
     bytes.withUnsafeBytes { bytes in
       values.withUnsafeMutableBufferPointer {

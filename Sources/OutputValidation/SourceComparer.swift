@@ -51,7 +51,8 @@ struct SourceComparer {
     }
     let pairs = source.pairs
     let fixedSlots = slots
-    try rows.stream(requests, threadCount: threads, isCancelled: isCancelled) { thread, index, firstRow, bytes in
+    try rows.stream(requests, threadCount: threads, isCancelled: isCancelled) {
+      thread, index, firstRow, bytes in
       let slot = fixedSlots[index]
       let made = try compare(
         comparers[thread].value, pairs[slot], plan.tensors[index], weights: weights[slot], firstRow: firstRow,
@@ -94,7 +95,8 @@ struct SourceComparer {
       let matrix = absolute / planned.rowsPerMatrix
       let count = min(step, rowCount - row, (matrix + 1) * planned.rowsPerMatrix - absolute)
       let target = UnsafeMutableRawBufferPointer(rebasing: comparer.fileBytes[0..<(count * fileRowBytes)])
-      try set.files[pair.tensor.shard].file.read(at: pair.tensor.position + absolute * fileRowBytes, into: target)
+      try set.files[pair.tensor.shard].file.read(
+        at: pair.tensor.position + absolute * fileRowBytes, into: target)
       let given = UnsafeRawBufferPointer(
         rebasing: bytes[(row * givenRowBytes)..<((row + count) * givenRowBytes)])
       let part = comparer.compare(

@@ -6,14 +6,18 @@ internal import TensorTypes
 
 /// Turns the numbers of a comparison into verdicts, diagnoses and findings.
 struct SourceJudge {
-  /// Below this share of differing blocks of a type the rest counts as made by this very recipe, and the differing
-  /// ones as damaged. Builds with fused multiply-adds differ in about 1 % of Q4_K blocks.
+  /// Below this share of differing blocks of a type, these count as damaged and the rest as made by this very recipe.
+  ///
+  /// Builds with fused multiply-adds differ in about 1 % of Q4_K blocks.
   static let damageShare = 0.001
   /// The relative error may be this many times that of quantizing here when only the rounding is another.
   static let roundingFactor = 1.5
   /// The same when the file was made with importance data that is not at hand: it trades other errors for fewer ones
   /// where activations are large.
   static let importanceFactor = 3.0
+
+  /// The relative error of values that were rounded to bf16 on the way.
+  static let floatTolerance = 0.004
 
   let tallies: [SourceComparer.Tally]
   let plan: ConversionPlan
@@ -30,7 +34,7 @@ struct SourceJudge {
   /// What a difference may be in types that lose little: as if the source had been rounded to bf16 on the way.
   private func floor(_ type: TensorType) -> Double {
     switch type {
-    case .f32, .f16, .bf16: 0.004
+    case .f32, .f16, .bf16: Self.floatTolerance
     default: 0.001
     }
   }
@@ -42,7 +46,9 @@ struct SourceJudge {
       let type = tally.pair.tensor.info.type
       blocks[type, default: (0, 0)].all += tally.whole.blocks
       // What does not match at all says nothing about rounding.
-      for matrix in tally.matrices where !isMismatch(matrix, type) { blocks[type]?.differing += matrix.differing }
+      for matrix in tally.matrices where !isMismatch(matrix, type) {
+        blocks[type]?.differing += matrix.differing
+      }
     }
     return tallies.map { tally in
       let type = tally.pair.tensor.info.type
@@ -59,13 +65,15 @@ struct SourceJudge {
   private func isMismatch(_ part: ComparisonPart, _ type: TensorType) -> Bool {
     guard part.differing > 0 else { return false }
     // A few wild blocks do not make it another matrix.
-    let isFew = part.spikeCount <= max(2, part.blocks / 50)
+    let isFew = part.spikeCount <= max(2, part.blocks / 50) && part.spikeCount * 2 <= part.blocks
     let error = isFew ? part.calmError : part.relativeError
     let isClose = error <= max(factor * part.requantizedError, floor(type))
     return !isClose
   }
 
-  private func verdict(_ part: ComparisonPart, _ type: TensorType, othersAreExact: Bool) -> SourceComparison.Verdict {
+  private func verdict(_ part: ComparisonPart, _ type: TensorType, othersAreExact: Bool)
+    -> SourceComparison.Verdict
+  {
     if part.differing == 0 { return .exact }
     if isMismatch(part, type) { return .notFromSource }
     if part.spikeCount > 0 && !(madeWithImportance && !hasImportance) { return .damaged }
@@ -85,8 +93,10 @@ struct SourceJudge {
     if tally.matrices.count > 1 {
       experts = zip(tally.matrices, verdicts).enumerated().map { index, pair in
         SourceComparison.Expert(
-          expert: index, rmse: (pair.0.sums.ee / matrixElements).squareRoot(), relativeError: pair.0.relativeError,
-          requantizedError: pair.0.requantizedError, cosine: pair.0.sums.cosine, differingBlocks: pair.0.differing,
+          expert: index, rmse: (pair.0.sums.ee / matrixElements).squareRoot(),
+          relativeError: pair.0.relativeError,
+          requantizedError: pair.0.requantizedError, cosine: pair.0.sums.cosine,
+          differingBlocks: pair.0.differing,
           verdict: pair.1)
       }
     }
@@ -109,12 +119,14 @@ struct SourceJudge {
     } else if overall == .damaged {
       let spikes = whole.spikeCount > 0
       let number = othersAreExact ? max(whole.differing, whole.spikeCount) : whole.spikeCount
-      let first = spikes && !othersAreExact ? whole.spikes.first ?? whole.firstDiffering : whole.firstDiffering
+      let first =
+        spikes && !othersAreExact ? whole.spikes.first ?? whole.firstDiffering : whole.firstDiffering
       judged.damage = Finding(
         .error, .damagedBlock, info.name, place: place.text(block: first),
         expected: "the bytes that quantizing the source gives, as in "
-          + "\(percent(whole.blocks - whole.differing, of: whole.blocks)) of this tensor's blocks",
-        found: number == 1 ? "other bytes in this block" : "other bytes in \(number) blocks, the first one here",
+          + "\(whole.blocks - number) of this tensor's \(whole.blocks) blocks",
+        found: number == 1
+          ? "other bytes in this block" : "other bytes in \(number) blocks, the first one here",
         remedy: "the file was damaged after it was made; fetch it again")
     }
     return judged

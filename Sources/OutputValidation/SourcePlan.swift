@@ -44,7 +44,9 @@ struct SourcePlan {
       metadata = try GGUFSplitSet(path: source).metadata
     } else {
       let number = set.value("general.file_type")?.integer
-      let stated = StockMix.allCases.first { $0 != .copy && $0.fileType.map(Int.init) == number && number != nil }
+      let stated = StockMix.allCases.first {
+        $0 != .copy && $0.fileType.map(Int.init) == number && number != nil
+      }
       let architecture = set.value("general.architecture")?.text ?? ""
       let hasNextToken = (set.value(architecture + ".nextn_predict_layers")?.integer ?? 0) > 0
       func prepare(_ type: ConversionRequest.OutputType) throws -> ConversionPlan {
@@ -80,7 +82,8 @@ struct SourcePlan {
       guard shapes.0 == shapes.1 else {
         findings.append(
           Finding(
-            .error, .wrongShape, planned.name, expected: "shape \(shapes.1), as the source has it", found: "\(shapes.0)",
+            .error, .wrongShape, planned.name, expected: "shape \(shapes.1), as the source has it",
+            found: "\(shapes.0)",
             remedy: "the file was made from another model"))
         continue
       }
@@ -97,7 +100,8 @@ struct SourcePlan {
     for name in missing {
       findings.append(
         Finding(
-          .error, .missingTensor, name, expected: "a tensor, since the source has it", found: "none of this name",
+          .error, .missingTensor, name, expected: "a tensor, since the source has it",
+          found: "none of this name",
           remedy: "convert the model again"))
     }
     for tensor in set.tensors where !names.contains(tensor.info.name) {
@@ -120,7 +124,8 @@ struct SourcePlan {
     if let stated = found["general.architecture"]?.text, stated != plan.architecture {
       findings.append(
         Finding(
-          .error, .sourceMetadata, "general.architecture", expected: "\(plan.architecture), as the source says",
+          .error, .sourceMetadata, "general.architecture",
+          expected: "\(plan.architecture), as the source says",
           found: stated))
     }
     for entry in metadata {
@@ -129,7 +134,8 @@ struct SourcePlan {
       guard let value = found[entry.key] else {
         findings.append(
           Finding(
-            .warning, .sourceMetadata, entry.key, expected: "the key that the converter writes", found: "no such key",
+            .warning, .sourceMetadata, entry.key, expected: "the key that the converter writes",
+            found: "no such key",
             remedy: "an older or other converter made the file"))
         continue
       }
@@ -142,26 +148,33 @@ struct SourcePlan {
     let remedy = "convert the model again"
     switch (entry.value, value) {
     case (.array(.string(let wanted)), .array(.string(let found))) where isTokenizer:
-      let first = zip(wanted, found).enumerated().first { !$0.element.0.utf8.elementsEqual($0.element.1.utf8) }
-      let number = zip(wanted, found).count { !$0.utf8.elementsEqual($1.utf8) } + abs(wanted.count - found.count)
+      let first = zip(wanted, found).enumerated().first {
+        !$0.element.0.utf8.elementsEqual($0.element.1.utf8)
+      }
+      let number =
+        zip(wanted, found).count { !$0.utf8.elementsEqual($1.utf8) } + abs(wanted.count - found.count)
       return Finding(
         .error, .otherTokenizer, entry.key,
         place: first.map { "entry \($0.offset)" } ?? "entry \(min(wanted.count, found.count))",
         expected: "the tokenizer of the source"
           + (first.map { ": \"\($0.element.0.prefix(40))\" here" } ?? ", \(wanted.count) entries"),
-        found: (first.map { "\"\($0.element.1.prefix(40))\"; " } ?? "") + "\(number) of \(wanted.count) entries differ",
+        found: (first.map { "\"\($0.element.1.prefix(40))\"; " } ?? "")
+          + "\(number) of \(wanted.count) entries differ",
         remedy: "the vocabulary is another model's; " + remedy)
     case (.array(let wanted), .array(let found)) where isTokenizer:
       return Finding(
-        .error, .otherTokenizer, entry.key, expected: "the values of the source's tokenizer (\(wanted.count))",
+        .error, .otherTokenizer, entry.key,
+        expected: "the values of the source's tokenizer (\(wanted.count))",
         found: "others (\(found.count))", remedy: remedy)
     case (.string, .string) where entry.key == "tokenizer.chat_template":
       return Finding(
-        .warning, .sourceMetadata, entry.key, expected: "the chat template of the source", found: "another one",
+        .warning, .sourceMetadata, entry.key, expected: "the chat template of the source",
+        found: "another one",
         remedy: "templates are often corrected after a release")
     default:
       let severity: Finding.Severity =
-        isTokenizer && !entry.key.hasSuffix("_token_id") && entry.key != "tokenizer.ggml.model" ? .warning : .error
+        isTokenizer && !entry.key.hasSuffix("_token_id") && entry.key != "tokenizer.ggml.model"
+        ? .warning : .error
       return Finding(
         severity, .sourceMetadata, entry.key, expected: "\(Self.text(entry.value)), as the source says",
         found: Self.text(value), remedy: remedy)
@@ -170,7 +183,9 @@ struct SourcePlan {
 
   /// Equal, floats within what a decimal notation loses.
   private static func same(_ a: MetadataValue, _ b: MetadataValue) -> Bool {
-    if case (.float32(let x), .float32(let y)) = (a, b) { return x == y || abs(x - y) <= 1e-6 * max(abs(x), abs(y)) }
+    if case (.float32(let x), .float32(let y)) = (a, b) {
+      return x == y || abs(x - y) <= 1e-6 * max(abs(x), abs(y))
+    }
     if let x = a.integer, let y = b.integer { return x == y }
     return a == b
   }

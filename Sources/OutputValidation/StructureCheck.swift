@@ -52,7 +52,9 @@ enum StructureCheck {
         let start = file.position(of: tensor)
         end = start + tensor.byteCount
         let next = min(GGUFConstants.padded(end, to: file.alignment) ?? end, file.file.byteCount)
-        if let first = try nonZero(file, from: end, to: next) { findings.append(damage(tensor.name, at: first, inFile)) }
+        if let first = try nonZero(file, from: end, to: next) {
+          findings.append(damage(tensor.name, at: first, inFile))
+        }
       }
       guard !file.tensors.isEmpty else { continue }
       let complete = GGUFConstants.padded(end, to: file.alignment) ?? end
@@ -60,13 +62,15 @@ enum StructureCheck {
       if actual < complete {
         findings.append(
           Finding(
-            .warning, .missingPadding, file.tensors.last?.name ?? "", expected: "a file of \(complete) bytes\(inFile)",
+            .warning, .missingPadding, file.tensors.last?.name ?? "",
+            expected: "a file of \(complete) bytes\(inFile)",
             found: "\(actual): the padding after the last tensor is missing",
             remedy: "llama.cpp reads it; the writer was interrupted or does not follow the format"))
       } else if actual > complete {
         findings.append(
           Finding(
-            .warning, .trailingBytes, file.tensors.last?.name ?? "", expected: "a file of \(complete) bytes\(inFile)",
+            .warning, .trailingBytes, file.tensors.last?.name ?? "",
+            expected: "a file of \(complete) bytes\(inFile)",
             found: "\(actual): \(actual - complete) bytes follow the last tensor",
             remedy: "readers ignore them; cut them off or fetch the file again"))
       }

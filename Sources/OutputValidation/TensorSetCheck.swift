@@ -35,7 +35,8 @@ struct TensorSetCheck {
       if let fault = (error as? any FaultError)?.fault {
         findings.append(
           Finding(
-            .error, .wrongValue, fault.subject, expected: fault.expected, found: fault.found, remedy: fault.remedy))
+            .error, .wrongValue, fault.subject, expected: fault.expected, found: fault.found,
+            remedy: fault.remedy))
       }
       return
     }
@@ -54,7 +55,8 @@ struct TensorSetCheck {
         findings.append(
           Finding(
             .error, .wrongShape, wanted.name, expected: "shape \(wanted.ggmlShape), as the metadata says",
-            found: "\(found.ggmlShape)", remedy: "the tensor or the metadata is wrong; convert the model again"))
+            found: "\(found.ggmlShape)",
+            remedy: "the tensor or the metadata is wrong; convert the model again"))
       }
     }
     missing += inconsistentBiases(expected.filter(\.isOptional), present)
@@ -64,18 +66,23 @@ struct TensorSetCheck {
           .error, .missingTensor, name, expected: "a tensor that every \(family.ggufArchitecture) model has",
           found: "none of this name", remedy: "convert the model again"))
     }
-    for tensor in tensors where !known.contains(tensor.name) {
-      let near = ExpectedTensor.nearestName(to: tensor.name, in: expected)
+    let extra = tensors.filter { !known.contains($0.name) }
+    for (number, tensor) in extra.enumerated() {
+      // A search over all names for each of very many would take minutes.
+      let near = number < 8 ? ExpectedTensor.nearestName(to: tensor.name, in: expected) : nil
       findings.append(
         Finding(
-          .error, .extraTensor, tensor.name, expected: "only tensors of the architecture \(family.ggufArchitecture)",
+          .error, .extraTensor, tensor.name,
+          expected: "only tensors of the architecture \(family.ggufArchitecture)",
           found: "one that it does not have\(near.map { "; the nearest name is \($0)" } ?? "")",
           remedy: "llama.cpp refuses files with tensors that it does not use"))
     }
   }
 
   /// Gate and up projections may be stored as one tensor.
-  private func isFused(_ name: String, _ present: [String: GGUFTensorInfo], _ known: inout Set<String>) -> Bool {
+  private func isFused(_ name: String, _ present: [String: GGUFTensorInfo], _ known: inout Set<String>)
+    -> Bool
+  {
     for part in ["ffn_gate_exps", "ffn_up_exps"] where name.contains(part) {
       let fused = name.replacing(part, with: "ffn_gate_up_exps")
       if present[fused] != nil {
@@ -87,7 +94,9 @@ struct TensorSetCheck {
   }
 
   /// An optional bias that one layer has, all layers with such a projection have.
-  private func inconsistentBiases(_ optional: [ExpectedTensor], _ present: [String: GGUFTensorInfo]) -> [String] {
+  private func inconsistentBiases(_ optional: [ExpectedTensor], _ present: [String: GGUFTensorInfo])
+    -> [String]
+  {
     func suffix(_ name: String) -> String {
       name.split(separator: ".", maxSplits: 2).last.map(String.init) ?? name
     }
@@ -99,7 +108,9 @@ struct TensorSetCheck {
   /// Notes a wrong `expert_count` once, and goes on with the count that the tensors have.
   private mutating func correctExpertCount(_ metadata: inout [MetadataEntry]) {
     let key = family.ggufArchitecture + ".expert_count"
-    guard let index = metadata.firstIndex(where: { $0.key == key }), let stated = metadata[index].value.integer else {
+    guard let index = metadata.firstIndex(where: { $0.key == key }),
+      let stated = metadata[index].value.integer
+    else {
       return
     }
     let counts = Set(

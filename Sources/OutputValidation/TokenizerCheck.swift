@@ -71,7 +71,8 @@ struct TokenizerCheck {
     guard let value = metadata["tokenizer.ggml.token_type"] else {
       findings.append(
         Finding(
-          .warning, .tokenizer, "tokenizer.ggml.token_type", expected: "an array of i32", found: "no such key",
+          .warning, .tokenizer, "tokenizer.ggml.token_type", expected: "an array of i32",
+          found: "no such key",
           remedy: "control tokens cannot be told from text"))
       return
     }
@@ -90,7 +91,9 @@ struct TokenizerCheck {
   /// Every merge joins two tokens into a third.
   private mutating func merges(_ tokens: [String]) {
     guard let value = metadata["tokenizer.ggml.merges"] else { return }
-    guard case .array(let array) = value else { return wrong("merges", "an array of strings", "another type") }
+    guard case .array(let array) = value else {
+      return wrong("merges", "an array of strings", "another type")
+    }
     guard case .string(let merges) = array else {
       if case .rawString = array { return }
       return wrong("merges", "an array of strings", "an array of another type")
@@ -122,7 +125,8 @@ struct TokenizerCheck {
     if let first = bad.first {
       wrong(
         "merges", "pairs of tokens that make a token",
-        "\(bad.count) of \(merges.count) that do not, such as \"\(first.text.prefix(40))\"", place: "merge \(first.index)")
+        "\(bad.count) of \(merges.count) that do not, such as \"\(first.text.prefix(40))\"",
+        place: "merge \(first.index)")
     }
   }
 

@@ -72,7 +72,8 @@ public struct Validator: Sendable {
     if options.scansBlocks {
       let start = DispatchTime.now().uptimeNanoseconds
       let scan = BlockScan(
-        set: set, threadCount: options.threadCount, onProgress: progress(.blocks), isCancelled: options.isCancelled)
+        set: set, threadCount: options.threadCount, onProgress: progress(.blocks),
+        isCancelled: options.isCancelled)
       let result = try scan.run()
       report.scan = ValidationReport.Scan(
         bytes: scan.totalByteCount, blocks: result.scans.reduce(0) { $0 + $1.blocks },
@@ -141,7 +142,8 @@ public struct Validator: Sendable {
     let start = DispatchTime.now().uptimeNanoseconds
     let plan = try SourcePlan(source: source, set: set, importancePath: options.importancePath)
     let importance = try options.importancePath.map { try ImportanceMatrix(path: $0) }
-    let types = Dictionary(plan.pairs.map { ($0.tensor.info.name, $0.tensor.info.type) }) { first, _ in first }
+    let types = Dictionary(plan.pairs.map { ($0.tensor.info.name, $0.tensor.info.type) }) { first, _ in first
+    }
     let rows = try PlanRows(plan: plan.plan) { plan.isGGUF && types[$0.name] == $0.sourceType }
     let comparer = SourceComparer(
       set: set, source: plan, importance: importance, threadCount: options.threadCount,
@@ -149,18 +151,21 @@ public struct Validator: Sendable {
     let (tallies, bufferByteCount) = try comparer.run(rows: rows)
     let madeWithImportance = set.metadata.contains { $0.key.hasPrefix("quantize.imatrix.") }
     let judged = SourceJudge(
-      tallies: tallies, plan: plan.plan, madeWithImportance: madeWithImportance, hasImportance: importance != nil
+      tallies: tallies, plan: plan.plan, madeWithImportance: madeWithImportance,
+      hasImportance: importance != nil
     ).run()
     let diagnosed = try diagnose(judged, set: set, rows: rows, plan: plan.plan)
     var findings = plan.findings.filter { new in
       !report.findings.contains { $0.kind == new.kind && $0.subject == new.subject }
     }
     findings += diagnosed.findings
-    if madeWithImportance, importance == nil, diagnosed.tensors.contains(where: { $0.verdict == .sameRecipe }) {
+    if madeWithImportance, importance == nil, diagnosed.tensors.contains(where: { $0.verdict == .sameRecipe })
+    {
       let file = set.value("quantize.imatrix.file")?.text ?? "an importance matrix"
       findings.append(
         Finding(
-          .note, .otherRounding, "quantize.imatrix.file", expected: "--imatrix with the data that the file was made with",
+          .note, .otherRounding, "quantize.imatrix.file",
+          expected: "--imatrix with the data that the file was made with",
           found: "none; the file names \(file)", remedy: "with it, the verdict can be \"exact\""))
     }
     let compared = diagnosed.tensors
@@ -203,7 +208,8 @@ public struct Validator: Sendable {
     let family = ModelFamily.family(metadata: set.metadata)
     let model = try? HyperParameters(metadata: set.metadata, file: path)
     let diagnosis = Diagnosis(
-      reader: ProbeReader(set: set, rows: rows, threadCount: options.threadCount, isCancelled: options.isCancelled),
+      reader: ProbeReader(
+        set: set, rows: rows, threadCount: options.threadCount, isCancelled: options.isCancelled),
       maker: HypothesisMaker(plan: plan, family: family, model: model), plan: plan)
     var tensors: [SourceComparison.Tensor] = []
     var findings: [Finding] = []
@@ -231,7 +237,8 @@ public struct Validator: Sendable {
       findings.append(
         Finding(
           .error, .notFromSource, shortList(others, limit: 5), expected: "the values that the source gives",
-          found: "\(others.count) more tensors with other values", remedy: "the file was made from another model"))
+          found: "\(others.count) more tensors with other values",
+          remedy: "the file was made from another model"))
     }
     return (tensors, Self.summarized(findings, of: judged.count))
   }
@@ -257,7 +264,8 @@ public struct Validator: Sendable {
       let bytes = try ReadableFile(path: input)
       guard bytes.byteCount < 1 << 28 else {
         throw ValidationError(
-          .badManifest, Fault(file: input, expected: "a manifest", found: "a file of \(bytes.byteCount) bytes"))
+          .badManifest,
+          Fault(file: input, expected: "a manifest", found: "a file of \(bytes.byteCount) bytes"))
       }
       let text = String(decoding: try bytes.bytes(at: 0, count: bytes.byteCount), as: UTF8.self)
       let stated = try Manifest(parsing: text, file: input)
@@ -268,12 +276,14 @@ public struct Validator: Sendable {
     }
     if let output = options.manifestOutput {
       do {
-        try Data(try make(options.manifestHashes).text.utf8).write(to: URL(fileURLWithPath: output), options: .atomic)
+        try Data(try make(options.manifestHashes).text.utf8).write(
+          to: URL(fileURLWithPath: output), options: .atomic)
       } catch let error as any FaultError {
         throw error
       } catch {
         throw ValidationError(
-          .cannotWrite, Fault(file: output, expected: "to write the manifest", found: "\(error.localizedDescription)"))
+          .cannotWrite,
+          Fault(file: output, expected: "to write the manifest", found: "\(error.localizedDescription)"))
       }
     }
   }

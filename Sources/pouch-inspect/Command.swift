@@ -36,7 +36,8 @@ struct Inspect: PouchCommand {
   @Option(
     name: .customLong("diff"),
     help: ArgumentHelp(
-      "Print how another GGUF differs: metadata, types, values, down to the experts.", valueName: "other.gguf"))
+      "Print how another GGUF differs: metadata, types, values, down to the experts.", valueName: "other.gguf"
+    ))
   var other: String?
 
   @Flag(name: .customLong("strict"), help: "With --diff: exit with 4 when the files differ.")

@@ -20,7 +20,9 @@ struct DifferencePrinter {
       Standard.output("  first   \(plain(key.first ?? "no such key"))")
       Standard.output("  second  \(plain(key.second ?? "no such key"))")
     }
-    for (names, title) in [(difference.onlyInFirst, "only in the first"), (difference.onlyInSecond, "only in the second")]
+    for (names, title) in [
+      (difference.onlyInFirst, "only in the first"), (difference.onlyInSecond, "only in the second"),
+    ]
     where !names.isEmpty {
       Standard.output("")
       Standard.output("\(title):")
@@ -33,7 +35,8 @@ struct DifferencePrinter {
   private func describe(_ tensor: ModelDifference.Tensor) {
     Standard.output("")
     Standard.output(
-      "\(plain(tensor.name))  \(tensor.first == tensor.second ? tensor.first : tensor.first + " and " + tensor.second)")
+      "\(plain(tensor.name))  \(tensor.first == tensor.second ? tensor.first : tensor.first + " and " + tensor.second)"
+    )
     if tensor.shapesDiffer { return }
     if let error = tensor.relativeError {
       let share = Double(tensor.differingValues) / Double(max(1, tensor.values)) * 100
@@ -48,16 +51,22 @@ struct DifferencePrinter {
     if let first = tensor.firstDifference { Standard.output("  first: \(first)") }
     guard tensor.expertCount > 1 else { return }
     let worst = tensor.experts.sorted { ($0.relativeError ?? 0) > ($1.relativeError ?? 0) }.prefix(6)
-    let list = worst.map { expert in "\(expert.expert)" + (expert.relativeError.map { " (\(short($0)))" } ?? "") }
+    let list = worst.map { expert in
+      "\(expert.expert)" + (expert.relativeError.map { " (\(short($0)))" } ?? "")
+    }
     Standard.output(
       "  \(tensor.experts.count) of \(tensor.expertCount) experts differ"
         + (list.isEmpty ? "" : ", most: " + list.joined(separator: ", ")))
   }
 
-  private func short(_ value: Double) -> String { value.isFinite ? String(format: "%.3g", value) : "\(value)" }
+  private func short(_ value: Double) -> String {
+    value.isFinite ? String(format: "%.3g", value) : "\(value)"
+  }
 
   /// Names come from files; they must not break lines or drive the terminal.
   private func plain(_ text: String) -> String {
-    String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
+    String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
   }
 }

@@ -30,7 +30,8 @@ struct Validate: PouchCommand {
 
   @Option(
     name: .customLong("imatrix"),
-    help: ArgumentHelp("The importance matrix that the file was made with; for --against.", valueName: "file"))
+    help: ArgumentHelp("The importance matrix that the file was made with; for --against.", valueName: "file")
+  )
   var imatrix: String?
 
   @Flag(name: .customLong("no-blocks"), help: "Check headers and padding alone.")
@@ -52,7 +53,8 @@ struct Validate: PouchCommand {
 
   @Option(
     name: .customLong("html"),
-    help: ArgumentHelp("Write the report as a page, with a map of errors by layer and expert.", valueName: "file"))
+    help: ArgumentHelp(
+      "Write the report as a page, with a map of errors by layer and expert.", valueName: "file"))
   var html: String?
 
   @Flag(name: .customLong("json"), help: "Print the report as JSON.")
@@ -62,7 +64,9 @@ struct Validate: PouchCommand {
     name: .customLong("rows"), help: ArgumentHelp("Tensors in the table of --against.", valueName: "n"))
   var rows = 20
 
-  @Option(name: [.customShort("t"), .customLong("threads")], help: ArgumentHelp("Threads; default: all cores.", valueName: "n"))
+  @Option(
+    name: [.customShort("t"), .customLong("threads")],
+    help: ArgumentHelp("Threads; default: all cores.", valueName: "n"))
   var threads: Int?
 
   @Flag(name: .customLong("strict"), help: "Treat warnings as errors.")
@@ -75,7 +79,9 @@ struct Validate: PouchCommand {
     if imatrix != nil, against == nil { throw ValidationError("--imatrix needs --against") }
     if sha1, writeManifest == nil { throw ValidationError("--sha1 needs --write-manifest") }
     if rows < 0 { throw ValidationError("--rows needs a number of at least 0") }
-    if let threads, !(1...4096).contains(threads) { throw ValidationError("--threads needs a number from 1 to 4096") }
+    if let threads, !(1...4096).contains(threads) {
+      throw ValidationError("--threads needs a number from 1 to 4096")
+    }
   }
 
   func run() throws {
@@ -116,5 +122,7 @@ struct Validate: PouchCommand {
     }
   }
 
-  private func ValidationError(_ text: String) -> ArgumentParser.ValidationError { ArgumentParser.ValidationError(text) }
+  private func ValidationError(_ text: String) -> ArgumentParser.ValidationError {
+    ArgumentParser.ValidationError(text)
+  }
 }

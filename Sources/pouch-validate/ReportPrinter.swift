@@ -23,7 +23,8 @@ struct ReportPrinter {
     if let manifest = report.manifest {
       line(
         "manifest",
-        "\(manifest.matching) hashes match" + (manifest.mismatching.isEmpty ? "" : ", \(manifest.mismatching.count) do not"))
+        "\(manifest.matching) hashes match"
+          + (manifest.mismatching.isEmpty ? "" : ", \(manifest.mismatching.count) do not"))
     }
     findings()
     line("result", verdict)
@@ -38,7 +39,8 @@ struct ReportPrinter {
     if let stated = mix.stated, stated != mix.recognised { text += ", though the file says \(stated)" }
     if mix.withImportance { text += ", as made with an importance matrix" }
     return text
-      + (mix.recognised == nil ? "" : mix.deviations.isEmpty ? ", every type as stock" : ", \(mix.deviations.count) tensors deviate")
+      + (mix.recognised == nil
+        ? "" : mix.deviations.isEmpty ? ", every type as stock" : ", \(mix.deviations.count) tensors deviate")
   }
 
   private func comparison(_ against: SourceComparison) {
@@ -51,21 +53,30 @@ struct ReportPrinter {
     line(
       "error",
       "\(number(against.relativeError)) relative over \(against.weights) weights; "
-        + "\(decimals(against.seconds, 1)) s, \(decimals(rate, 0)) million weights/s, buffers \(ByteSize.text(against.bufferBytes))")
+        + "\(decimals(against.seconds, 1)) s, \(decimals(rate, 0)) million weights/s, buffers \(ByteSize.text(against.bufferBytes))"
+    )
     guard rowLimit > 0 else { return }
     let shown = against.tensors.prefix(rowLimit)
     Standard.output("")
-    var table = [["tensor, worst first", "type", "rel. error", "quantizing", "RMSE", "1 - cosine", "differ", "worst block"]]
+    var table = [
+      [
+        "tensor, worst first", "type", "rel. error", "quantizing", "RMSE", "1 - cosine", "differ",
+        "worst block",
+      ]
+    ]
     for tensor in shown {
       table.append([
-        tensor.name, tensor.type, number(tensor.relativeError), number(tensor.requantizedError), number(tensor.rmse),
+        tensor.name, tensor.type, number(tensor.relativeError), number(tensor.requantizedError),
+        number(tensor.rmse),
         number(max(0, 1 - tensor.cosine)), "\(tensor.differingBlocks)", tensor.worstBlock,
       ])
-      guard let worst = tensor.experts.max(by: { $0.relativeError < $1.relativeError }), tensor.experts.count > 1 else {
+      guard let worst = tensor.experts.max(by: { Self.rank($0) < Self.rank($1) }), tensor.experts.count > 1
+      else {
         continue
       }
       table.append([
-        "  expert \(worst.expert)", "", number(worst.relativeError), number(worst.requantizedError), number(worst.rmse),
+        "  expert \(worst.expert)", "", number(worst.relativeError), number(worst.requantizedError),
+        number(worst.rmse),
         number(max(0, 1 - worst.cosine)), "\(worst.differingBlocks)", "",
       ])
     }
@@ -74,6 +85,15 @@ struct ReportPrinter {
       Standard.output("… and \(against.tensors.count - shown.count) more; --rows shows them, --json has all")
     }
     Standard.output("")
+  }
+
+  /// Experts that are wrong come before those that are merely coarse.
+  private static func rank(_ expert: SourceComparison.Expert) -> Double {
+    switch expert.verdict {
+    case .notFromSource: 1e9 + expert.relativeError
+    case .damaged: 1e6 + expert.relativeError
+    case .sameRecipe, .exact: expert.relativeError
+    }
   }
 
   private func columns(_ table: [[String]]) {
@@ -94,8 +114,9 @@ struct ReportPrinter {
     for finding in report.findings.prefix(limit) {
       let location = finding.location
       Standard.output(
-        plain("\(finding.severity.rawValue): \(location.isEmpty ? "" : location + ": ")expected \(finding.expected), "
-          + "found \(finding.found)" + (finding.remedy.isEmpty ? "" : " (\(finding.remedy))")))
+        plain(
+          "\(finding.severity.rawValue): \(location.isEmpty ? "" : location + ": ")expected \(finding.expected), "
+            + "found \(finding.found)" + (finding.remedy.isEmpty ? "" : " (\(finding.remedy))")))
     }
     if report.findings.count > limit {
       Standard.output("… and \(report.findings.count - limit) more findings; --json has all")
@@ -104,7 +125,9 @@ struct ReportPrinter {
 
   /// Names come from files; they must not break lines or drive the terminal.
   private func plain(_ text: String) -> String {
-    String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
+    String(
+      String.UnicodeScalarView(
+        text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
   }
 
   private var verdict: String {
@@ -118,7 +141,9 @@ struct ReportPrinter {
   private func number(_ value: Double) -> String {
     guard value.isFinite else { return "\(value)" }
     if value == 0 { return "0" }
-    if value >= 0.001, value < 1000 { return decimals(value, value < 0.01 ? 5 : value < 0.1 ? 4 : value < 10 ? 3 : 1) }
+    if value >= 0.001, value < 1000 {
+      return decimals(value, value < 0.01 ? 5 : value < 0.1 ? 4 : value < 10 ? 3 : 1)
+    }
     var exponent = 0
     var mantissa = value
     while mantissa < 1 {

@@ -76,14 +76,18 @@ struct DiffTests {
     let experts = try #require(found.tensors.first { $0.name == "blk.2.ffn_up_exps.weight" })
     #expect(experts.experts.map(\.expert) == [2, 6] && experts.expertCount == 8)
     #expect(experts.experts.allSatisfy { ($0.relativeError ?? 0) > 1 })
-    #expect(experts.firstDifference?.hasPrefix("expert 2, row 0, column 0") == true, "\(experts.firstDifference ?? "")")
+    #expect(
+      experts.firstDifference?.hasPrefix("expert 2, row 0, column 0") == true,
+      "\(experts.firstDifference ?? "")")
     let norm = try #require(found.tensors.first { $0.name == "blk.0.attn_norm.weight" })
     #expect(norm.differingValues == 1 && norm.firstDifference?.hasPrefix("element 40: ") == true)
     let key = try #require(found.tensors.first { $0.name == "blk.1.attn_k.weight" })
     #expect(key.typesDiffer && key.relativeError == 1)
     let text = try CommandRun.inspect(folder.path("a.gguf"), "--diff", folder.path("b.gguf"))
     #expect(text.status == 0)
-    #expect(text.output.contains("2 of 8 experts differ") && text.output.contains("q4_K [256, 128] and f32 [256, 128]"))
+    #expect(
+      text.output.contains("2 of 8 experts differ")
+        && text.output.contains("q4_K [256, 128] and f32 [256, 128]"))
     let strict = try CommandRun.inspect(folder.path("a.gguf"), "--diff", folder.path("b.gguf"), "--strict")
     #expect(strict.status == 4 && strict.lastErrorLine.contains("b.gguf"), "\(strict.errors)")
   }
@@ -91,9 +95,11 @@ struct DiffTests {
   @Test("the same model in another mix and in shards")
   func mixes() throws {
     let a = folder.path("a.gguf")
-    #expect(try CommandRun.convert(SampleFile.checkpoint, "--outtype", "Q8_0", "--outfile", a, "-q").status == 0)
+    #expect(
+      try CommandRun.convert(SampleFile.checkpoint, "--outtype", "Q8_0", "--outfile", a, "-q").status == 0)
     let split = try CommandRun.convert(
-      SampleFile.checkpoint, "--outtype", "Q8_0", "--outfile", folder.path("s.gguf"), "--split-max-size", "4M")
+      SampleFile.checkpoint, "--outtype", "Q8_0", "--outfile", folder.path("s.gguf"), "--split-max-size", "4M"
+    )
     let shard = try #require(split.output.split(separator: "\n").map(String.init).first)
     // A plain file keeps the converter's order, and so do its shards.
     #expect(try CommandRun.inspect(a, "--diff", shard, "--strict").status == 0)
@@ -102,7 +108,8 @@ struct DiffTests {
     let found = try JSONDecoder().decode(Difference.self, from: Data(run.output.utf8))
     #expect(found.keys.contains { $0.key == "general.file_type" && $0.first == "7" && $0.second == "15" })
     let errors = found.tensors.compactMap(\.relativeError)
-    #expect(errors.count == found.tensors.count && errors.allSatisfy { $0 < 0.2 } && errors == errors.sorted(by: >))
+    #expect(
+      errors.count == found.tensors.count && errors.allSatisfy { $0 < 0.2 } && errors == errors.sorted(by: >))
   }
 
   @Test("what cannot be compared")

@@ -95,7 +95,8 @@ struct EditableGGUF {
       let old = tensor.bytes
       for row in 0..<(old.count / size) {
         let from = order(row)
-        tensor.bytes.replaceSubrange(row * size..<(row + 1) * size, with: old[from * size..<(from + 1) * size])
+        tensor.bytes.replaceSubrange(
+          row * size..<(row + 1) * size, with: old[from * size..<(from + 1) * size])
       }
     }
   }
@@ -105,9 +106,13 @@ struct EditableGGUF {
     try self.change(name) { tensor in
       precondition(tensor.type == .f32)
       for index in 0..<(tensor.bytes.count / 4) {
-        let bits = tensor.bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self) }
+        let bits = tensor.bytes.withUnsafeBytes {
+          $0.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)
+        }
         let value = change(index, Float(bitPattern: bits)).bitPattern
-        for byte in 0..<4 { tensor.bytes[4 * index + byte] = UInt8(truncatingIfNeeded: value >> (8 * UInt32(byte))) }
+        for byte in 0..<4 {
+          tensor.bytes[4 * index + byte] = UInt8(truncatingIfNeeded: value >> (8 * UInt32(byte)))
+        }
       }
     }
   }

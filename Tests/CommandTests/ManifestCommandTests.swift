@@ -12,7 +12,9 @@ struct ManifestCommandTests {
   init() throws { folder = try TemporaryFolder() }
 
   private func good() throws -> String { try folder.write("model.gguf", try SampleFile.q4KM.get().encoded()) }
-  private func validate(_ arguments: String...) throws -> CommandRun { try CommandRun("pouch-validate", arguments) }
+  private func validate(_ arguments: String...) throws -> CommandRun {
+    try CommandRun("pouch-validate", arguments)
+  }
 
   @Test("a manifest is written in llama-gguf-hash's lines and checks")
   func roundTrip() throws {
@@ -26,7 +28,8 @@ struct ManifestCommandTests {
     let digits = String(repeating: "0", count: 16 - xxh64.count) + xxh64
     #expect(text.contains("xxh64     \(digits)  model.gguf:blk.1.attn_q_norm.weight\n"))
     #expect(
-      text.contains("sha256    \(SHA256.hexadecimalDigest(tensor.bytes))  model.gguf:blk.1.attn_q_norm.weight\n"))
+      text.contains(
+        "sha256    \(SHA256.hexadecimalDigest(tensor.bytes))  model.gguf:blk.1.attn_q_norm.weight\n"))
     let all = SHA256.hexadecimalDigest(file.tensors.flatMap(\.bytes))
     #expect(text.contains("sha256    \(all)  model.gguf\n"))
     #expect(text.split(separator: "\n").count == 3 * (file.tensors.count + 1))
@@ -49,15 +52,21 @@ struct ManifestCommandTests {
     let findings = try SabotageCase.report(run).findings
     #expect(findings.contains { $0.kind == "hash-mismatch" && $0.subject == "blk.2.attn_qkv.weight" })
     #expect(findings.contains { $0.kind == "hash-missing" && $0.subject == "output.weight" })
-    #expect(findings.filter { $0.kind == "hash-mismatch" && $0.place.isEmpty }.allSatisfy { $0.subject == "blk.2.attn_qkv.weight" })
+    #expect(
+      findings.filter { $0.kind == "hash-mismatch" && $0.place.isEmpty }.allSatisfy {
+        $0.subject == "blk.2.attn_qkv.weight"
+      })
   }
 
   @Test("manifests that cannot be used")
   func badManifests() throws {
     let path = try good()
     let empty = try folder.write("empty.manifest", [])
-    let foreign = try folder.write("foreign.manifest", Array("xxh64     f66e9cd66a4396a0  other.gguf:x\n".utf8))
-    for (manifest, word) in [(empty, "none"), (foreign, "other.gguf"), (folder.path("none"), "readable file")] {
+    let foreign = try folder.write(
+      "foreign.manifest", Array("xxh64     f66e9cd66a4396a0  other.gguf:x\n".utf8))
+    for (manifest, word) in [
+      (empty, "none"), (foreign, "other.gguf"), (folder.path("none"), "readable file"),
+    ] {
       let run = try validate(path, "--check", manifest)
       #expect(run.status == 3 && run.errorLines.count == 1, "\(run.errors)")
       #expect(run.lastErrorLine.contains(word) && run.lastErrorLine.contains(FileSystem.name(of: manifest)))
@@ -71,8 +80,12 @@ struct ManifestCommandTests {
     let run = try validate(path, "--against", SampleFile.checkpoint, "--html", page, "-q")
     #expect(run.status == 0 && run.output.isEmpty && run.errors.isEmpty)
     let text = try String(contentsOfFile: page, encoding: .utf8)
-    for forbidden in ["<script", "http://", "https://", "url(", "@import", "src="] { #expect(!text.contains(forbidden)) }
-    for wanted in ["prefers-color-scheme: dark", "@media print", "ffn_down_exps.weight", "ffn_gate_exps.weight"] {
+    for forbidden in ["<script", "http://", "https://", "url(", "@import", "src="] {
+      #expect(!text.contains(forbidden))
+    }
+    for wanted in [
+      "prefers-color-scheme: dark", "@media print", "ffn_down_exps.weight", "ffn_gate_exps.weight",
+    ] {
       #expect(text.contains(wanted), "\(wanted)")
     }
     // Four layers of eight experts, three maps.

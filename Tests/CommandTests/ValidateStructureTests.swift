@@ -58,7 +58,8 @@ struct ValidateStructureTests {
     SabotageCase(
       name: "wrong magic", kind: "structure", location: [], words: ["47 47 55 46"], spoil: { $0[0] = 0x67 }),
     SabotageCase(
-      name: "a type that does not exist", kind: "structure", location: ["blk.1.attn_q.weight"], words: ["type 99"],
+      name: "a type that does not exist", kind: "structure", location: ["blk.1.attn_q.weight"],
+      words: ["type 99"],
       spoil: { put(Int32(99), at: try fields(of: "blk.1.attn_q.weight", in: $0) + 4 + 16, in: &$0) }),
     SabotageCase(
       name: "another type in the header", kind: "structure", location: ["blk.1.attn_q_norm.weight"],
@@ -69,7 +70,8 @@ struct ValidateStructureTests {
       words: ["overlaps the tensor before by 64 bytes"],
       spoil: { try shift("blk.1.attn_q.weight", by: -64, in: &$0) }),
     SabotageCase(
-      name: "a misaligned offset", kind: "structure", location: ["blk.1.attn_q.weight"], words: ["not aligned"],
+      name: "a misaligned offset", kind: "structure", location: ["blk.1.attn_q.weight"],
+      words: ["not aligned"],
       spoil: { try shift("blk.1.attn_q.weight", by: 4, in: &$0) }),
     SabotageCase(
       name: "a gap", kind: "structure", location: ["blk.1.attn_q.weight"], words: ["a gap of 32 bytes"],
@@ -96,17 +98,21 @@ struct ValidateStructureTests {
       name: "padding that is not zero", kind: "padding", location: ["blk.0.ssm_a"], words: ["another byte"],
       spoil: { bytes in
         let header = try GGUFHeader(parsing: bytes, file: "x")
-        guard let tensor = header.tensors.first(where: { $0.name == "blk.0.ssm_a" }) else { throw Missing(text: "ssm_a") }
+        guard let tensor = header.tensors.first(where: { $0.name == "blk.0.ssm_a" }) else {
+          throw Missing(text: "ssm_a")
+        }
         bytes[header.dataStart + tensor.offset + tensor.byteCount] = 7
       }),
     SabotageCase(
-      name: "bytes behind the end", kind: "trailing-bytes", location: [], status: [0, 4], words: ["100 bytes follow"],
+      name: "bytes behind the end", kind: "trailing-bytes", location: [], status: [0, 4],
+      words: ["100 bytes follow"],
       spoil: { $0 += [UInt8](repeating: 1, count: 100) }),
     SabotageCase(
       name: "a bad alignment", kind: "structure", location: ["general.alignment"], words: ["power of two"],
       spoil: { bytes in
         // The key takes the place of another one with a u32.
-        let at = try position(of: Array("qwen35moe.vocab_size".utf8), in: bytes + Array("qwen35moe.vocab_size".utf8))
+        let at = try position(
+          of: Array("qwen35moe.vocab_size".utf8), in: bytes + Array("qwen35moe.vocab_size".utf8))
         let old = at < bytes.count ? "qwen35moe.vocab_size" : "qwen35moe.ssm.conv_kernel"
         let start = try position(of: Array(old.utf8), in: bytes) - 8
         var entry: [UInt8] = []
@@ -128,17 +134,21 @@ struct ValidateStructureTests {
       name: "a key of the wrong type", kind: "wrong-key-type", location: ["qwen35moe.embedding_length"],
       words: ["a u32", "an f32"], change: { $0.set("qwen35moe.embedding_length", .float32(256)) }),
     SabotageCase(
-      name: "a wrong expert count", kind: "expert-count", location: ["qwen35moe.expert_count"], words: ["8", "7"],
+      name: "a wrong expert count", kind: "expert-count", location: ["qwen35moe.expert_count"],
+      words: ["8", "7"],
       change: { $0.set("qwen35moe.expert_count", .uint32(7)) }),
     SabotageCase(
-      name: "more experts used than there are", kind: "wrong-value", location: ["qwen35moe.expert_used_count"],
+      name: "more experts used than there are", kind: "wrong-value",
+      location: ["qwen35moe.expert_used_count"],
       words: ["1 to 8", "9"], change: { $0.set("qwen35moe.expert_used_count", .uint32(9)) }),
     SabotageCase(
       name: "a rotary base of 0", kind: "wrong-value", location: ["qwen35moe.rope.freq_base"],
       change: { $0.set("qwen35moe.rope.freq_base", .float32(0)) }),
     SabotageCase(
-      name: "rotary sections that do not add up", kind: "wrong-value", location: ["qwen35moe.rope.dimension_sections"],
-      words: ["16 pairs"], change: { $0.set("qwen35moe.rope.dimension_sections", .array(.int32([6, 6, 6, 0]))) }),
+      name: "rotary sections that do not add up", kind: "wrong-value",
+      location: ["qwen35moe.rope.dimension_sections"],
+      words: ["16 pairs"],
+      change: { $0.set("qwen35moe.rope.dimension_sections", .array(.int32([6, 6, 6, 0]))) }),
     SabotageCase(
       name: "a missing tensor", kind: "missing-tensor", location: ["blk.2.ssm_norm.weight"],
       change: { $0.tensors.removeAll { $0.name == "blk.2.ssm_norm.weight" } }),
@@ -146,27 +156,33 @@ struct ValidateStructureTests {
       name: "an extra tensor", kind: "extra-tensor", location: ["blk.2.ssm_nrom.weight"],
       words: ["blk.2.ssm_norm.weight"],
       change: { file in
-        file.tensors.append(.init(name: "blk.2.ssm_nrom.weight", type: .f32, shape: [8], bytes: .init(repeating: 1, count: 32)))
+        file.tensors.append(
+          .init(name: "blk.2.ssm_nrom.weight", type: .f32, shape: [8], bytes: .init(repeating: 1, count: 32)))
       }),
     SabotageCase(
-      name: "a wrong shape", kind: "wrong-shape", location: ["blk.1.attn_k.weight"], words: ["[256, 128]", "[128, 256]"],
+      name: "a wrong shape", kind: "wrong-shape", location: ["blk.1.attn_k.weight"],
+      words: ["[256, 128]", "[128, 256]"],
       change: { file in
         try file.change("blk.1.attn_k.weight") {
-          $0 = .init(name: $0.name, type: .f32, shape: [128, 256], bytes: .init(repeating: 1, count: 128 * 256 * 4))
+          $0 = .init(
+            name: $0.name, type: .f32, shape: [128, 256], bytes: .init(repeating: 1, count: 128 * 256 * 4))
         }
       }),
     SabotageCase(
-      name: "a wrong file type", kind: "file-type", location: ["general.file_type"], words: ["Q4_K_M", "Q5_K_M"],
+      name: "a wrong file type", kind: "file-type", location: ["general.file_type"],
+      words: ["Q4_K_M", "Q5_K_M"],
       change: { $0.set("general.file_type", .uint32(17)) }),
     SabotageCase(
-      name: "a file type that does not exist", kind: "file-type", location: ["general.file_type"], words: ["77"],
+      name: "a file type that does not exist", kind: "file-type", location: ["general.file_type"],
+      words: ["77"],
       change: { $0.set("general.file_type", .uint32(77)) }),
     SabotageCase(
       name: "a type that the mix does not give", kind: "mix-deviation", location: ["blk.1.attn_k.weight"],
       status: [0, 4], words: ["q4_K, as Q4_K_M", "f32"],
       change: { file in
         try file.change("blk.1.attn_k.weight") {
-          $0 = .init(name: $0.name, type: .f32, shape: $0.shape, bytes: .init(repeating: 1, count: 128 * 256 * 4))
+          $0 = .init(
+            name: $0.name, type: .f32, shape: $0.shape, bytes: .init(repeating: 1, count: 128 * 256 * 4))
         }
       }),
   ]
@@ -187,7 +203,8 @@ struct ValidateStructureTests {
         file.set("tokenizer.ggml.tokens", .array(.string(texts)))
       }),
     SabotageCase(
-      name: "too few token types", kind: "tokenizer", location: ["tokenizer.ggml.token_type"], words: ["4096", "10"],
+      name: "too few token types", kind: "tokenizer", location: ["tokenizer.ggml.token_type"],
+      words: ["4096", "10"],
       change: { $0.set("tokenizer.ggml.token_type", .array(.int32(.init(repeating: 1, count: 10)))) }),
     SabotageCase(
       name: "a merge of unknown tokens", kind: "tokenizer", location: ["tokenizer.ggml.merges", "merge 3"],
@@ -198,7 +215,8 @@ struct ValidateStructureTests {
         file.set("tokenizer.ggml.merges", .array(.string(merges)))
       }),
     SabotageCase(
-      name: "an end of text beyond the vocabulary", kind: "tokenizer", location: ["tokenizer.ggml.eos_token_id"],
+      name: "an end of text beyond the vocabulary", kind: "tokenizer",
+      location: ["tokenizer.ggml.eos_token_id"],
       words: ["0 to 4095", "5000"], change: { $0.set("tokenizer.ggml.eos_token_id", .uint32(5000)) }),
     SabotageCase(
       name: "no tokens", kind: "tokenizer", location: ["tokenizer.ggml.tokens"], words: ["no such key"],
@@ -224,7 +242,8 @@ struct ValidateStructureTests {
       name: "a NaN in a norm", kind: "non-finite", location: ["blk.0.attn_norm.weight", "element 77"],
       words: ["a NaN"], change: { try $0.mapValues("blk.0.attn_norm.weight") { $0 == 77 ? .nan : $1 } }),
     SabotageCase(
-      name: "an infinity in a router", kind: "non-finite", location: ["blk.0.ffn_gate_inp.weight", "row 1, column 2"],
+      name: "an infinity in a router", kind: "non-finite",
+      location: ["blk.0.ffn_gate_inp.weight", "row 1, column 2"],
       words: ["an infinity"],
       change: { try $0.mapValues("blk.0.ffn_gate_inp.weight") { $0 == 256 + 2 ? -.infinity : $1 } }),
     SabotageCase(
@@ -249,7 +268,8 @@ struct ValidateStructureTests {
   @Test("a missing shard is named")
   func missingShard() throws {
     let split = try CommandRun.convert(
-      SampleFile.checkpoint, "--outtype", "Q4_K_M", "--outfile", folder.path("s.gguf"), "--split-max-size", "2M", "-q")
+      SampleFile.checkpoint, "--outtype", "Q4_K_M", "--outfile", folder.path("s.gguf"), "--split-max-size",
+      "2M", "-q")
     #expect(split.status == 0, "\(split.errors)")
     let names = try FileManager.default.contentsOfDirectory(atPath: folder.url.path).sorted()
     try #require(names.count > 2)

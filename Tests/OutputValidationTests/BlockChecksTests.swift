@@ -7,7 +7,8 @@ import Testing
 @Suite("Block checks")
 struct BlockChecksTests {
   static let types: [TensorType] = [
-    .f32, .f16, .bf16, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_nl, .iq4_xs, .mxfp4,
+    .f32, .f16, .bf16, .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_nl, .iq4_xs,
+    .mxfp4,
     .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s, .iq1_s, .tq1_0, .tq2_0, .q1_0, .q2_0,
   ]
 
@@ -38,7 +39,8 @@ struct BlockChecksTests {
     guard BlockQuantizer.canDequantize(type) else { return }
     // The largest code of a format, minima included.
     let most: [TensorType: Float] = [
-      .f32: 1, .f16: 1, .bf16: 1, .q4_0: 8, .q4_1: 16, .q5_0: 16, .q5_1: 32, .q8_0: 128, .q2_K: 4, .q3_K: 4, .q4_K: 16,
+      .f32: 1, .f16: 1, .bf16: 1, .q4_0: 8, .q4_1: 16, .q5_0: 16, .q5_1: 32, .q8_0: 128, .q2_K: 4, .q3_K: 4,
+      .q4_K: 16,
       .q5_K: 32, .q6_K: 32, .iq4_nl: 127, .iq4_xs: 127, .mxfp4: 12,
     ]
     var generator = SeededGenerator(seed: 9)
@@ -63,7 +65,9 @@ struct BlockChecksTests {
       for (block, reach) in reaches.enumerated() {
         let largest = values[block * unit..<(block + 1) * unit].map(\.magnitude).max() ?? 0
         #expect(largest <= reach * factor * 1.001, "block \(block): \(largest), reach \(reach)")
-        #expect((reach == 0) == (largest == 0) || scale > 0 && reach < 1e-6, "block \(block): \(largest), reach \(reach)")
+        #expect(
+          (reach == 0) == (largest == 0) || scale > 0 && reach < 1e-6,
+          "block \(block): \(largest), reach \(reach)")
       }
     }
   }
@@ -100,7 +104,8 @@ struct BlockChecksTests {
     }
   }
 
-  @Test("sums: all levels give the same bits, near the exact ones", arguments: [1, 15, 16, 17, 256, 1000, 4096])
+  @Test(
+    "sums: all levels give the same bits, near the exact ones", arguments: [1, 15, 16, 17, 256, 1000, 4096])
   func sums(_ count: Int) throws {
     var generator = SeededGenerator(seed: UInt64(count))
     let x = (0..<count).map { _ in Float.random(in: -2...2, using: &generator) }

@@ -25,9 +25,14 @@ struct ManifestTests {
 
   @Test(
     "what is no manifest is refused",
-    arguments: ["", "hello\nworld\n", "xxh64 123 a.gguf:b", "sha256  zz510d38fa060c46265e0160a85c7243096b01dd31c2f355bdbb5516b20de1bd  a.gguf"])
+    arguments: [
+      "", "hello\nworld\n", "xxh64 123 a.gguf:b",
+      "sha256  zz510d38fa060c46265e0160a85c7243096b01dd31c2f355bdbb5516b20de1bd  a.gguf",
+    ])
   func refused(_ text: String) {
-    #expect { try Manifest(parsing: text, file: "m") } throws: { ($0 as? ValidationError)?.code == .badManifest }
+    #expect { try Manifest(parsing: text, file: "m") } throws: {
+      ($0 as? ValidationError)?.code == .badManifest
+    }
   }
 
   @Test("a hash of pieces is the hash of the whole", arguments: [0, 1, 31, 32, 33, 64, 100, 1000])
