@@ -114,7 +114,9 @@ final class RowComparer {
       x = given.assumingMemoryBound(to: Float.self)
     } else {
       let values = UnsafeMutableBufferPointer(rebasing: source[0..<count])
-      if isDecodable { BlockQuantizer.dequantize(givenType, bytes: given, rowLength: rowLength, into: values) }
+      if isDecodable {
+        BlockQuantizer.dequantize(givenType, bytes: given, rowLength: rowLength, into: values)
+      }
       x = UnsafeBufferPointer(values)
     }
     let expected: UnsafeRawBufferPointer
