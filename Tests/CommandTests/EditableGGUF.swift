@@ -1,4 +1,5 @@
 import BlockQuantization
+import FileBytes
 import Foundation
 import GGUFFormat
 import TensorTypes
@@ -73,7 +74,7 @@ struct EditableGGUF {
   mutating func exchange(_ a: String, _ b: String) throws {
     let (i, j) = (try index(a), try index(b))
     precondition(tensors[i].type == tensors[j].type && tensors[i].shape == tensors[j].shape)
-    swap(&tensors[i].bytes, &tensors[j].bytes)
+    (tensors[i].bytes, tensors[j].bytes) = (tensors[j].bytes, tensors[i].bytes)
   }
 
   /// Puts experts in another order: expert e gets the bytes of expert `order[e]`.
