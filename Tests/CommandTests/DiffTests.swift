@@ -87,7 +87,7 @@ struct DiffTests {
     #expect(text.status == 0)
     #expect(
       text.output.contains("2 of 8 experts differ")
-        && text.output.contains("q4_K [256, 128] and f32 [256, 128]"))
+        && text.output.contains("q8_0 [256, 128] and f32 [256, 128]"))
     let strict = try CommandRun.inspect(folder.path("a.gguf"), "--diff", folder.path("b.gguf"), "--strict")
     #expect(strict.status == 4 && strict.lastErrorLine.contains("b.gguf"), "\(strict.errors)")
   }

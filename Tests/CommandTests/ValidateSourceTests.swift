@@ -102,7 +102,7 @@ struct ValidateSourceTests {
     SabotageCase(
       name: "a flipped bit in a scale", kind: "damaged-block",
       location: ["blk.3.attn_k.weight", "row 17, block 0"],
-      change: { try $0.change("blk.3.attn_k.weight") { $0.bytes[17 * 144] ^= 0x08 } }),
+      change: { try $0.change("blk.3.attn_k.weight") { $0.bytes[17 * $0.rowByteCount] ^= 0x08 } }),
     SabotageCase(
       name: "a flipped bit in a norm", kind: "damaged-block", location: ["blk.3.attn_q_norm.weight"],
       change: { try $0.change("blk.3.attn_q_norm.weight") { $0.bytes[4 * 9 + 1] ^= 0x01 } }),

@@ -178,7 +178,7 @@ struct ValidateStructureTests {
       change: { $0.set("general.file_type", .uint32(77)) }),
     SabotageCase(
       name: "a type that the mix does not give", kind: "mix-deviation", location: ["blk.1.attn_k.weight"],
-      status: [0, 4], words: ["q4_K, as Q4_K_M", "f32"],
+      status: [0, 4], words: ["q8_0, as Q4_K_M", "f32"],
       change: { file in
         try file.change("blk.1.attn_k.weight") {
           $0 = .init(
@@ -262,7 +262,7 @@ struct ValidateStructureTests {
     SabotageCase(
       name: "a flipped exponent bit in a scale", kind: "scale-outlier",
       location: ["blk.1.attn_output.weight", "row 9, block 0"], status: [0, 4],
-      change: { try $0.change("blk.1.attn_output.weight") { $0.bytes[9 * 144 + 1] ^= 0x20 } }),
+      change: { try $0.change("blk.1.attn_output.weight") { $0.bytes[9 * $0.rowByteCount + 1] ^= 0x20 } }),
   ]
 
   @Test("a missing shard is named")
