@@ -41,9 +41,10 @@ static void reach_half(const uint8_t *b, ptrdiff_t blocks, int size, int offset,
   for (ptrdiff_t i = 0; i < blocks; i++) reach[i] = half_magnitude(b + i * size + offset);
 }
 
-// Two half scales at the front: scale and minimum.
-static void reach_pair(const uint8_t *b, ptrdiff_t blocks, int size, float *reach) {
-  for (ptrdiff_t i = 0; i < blocks; i++, b += size) reach[i] = larger(half_magnitude(b), half_magnitude(b + 2));
+// Two half scales at the front: scale and minimum. The scale times the largest code is of the size of the minimum.
+static void reach_pair(const uint8_t *b, ptrdiff_t blocks, int size, int codes, float *reach) {
+  for (ptrdiff_t i = 0; i < blocks; i++, b += size)
+    reach[i] = larger(product(half_magnitude(b), codes), half_magnitude(b + 2));
 }
 
 static void reach_q2_k(const uint8_t *b, ptrdiff_t blocks, float *reach) {
@@ -53,7 +54,7 @@ static void reach_q2_k(const uint8_t *b, ptrdiff_t blocks, float *reach) {
       scale = larger_i(scale, b[j] & 15);
       min = larger_i(min, b[j] >> 4);
     }
-    reach[i] = larger(product(half_magnitude(b + 80), scale), product(half_magnitude(b + 82), min));
+    reach[i] = larger(product(half_magnitude(b + 80), 3 * scale), product(half_magnitude(b + 82), min));
   }
 }
 
@@ -70,7 +71,7 @@ static void reach_q3_k(const uint8_t *b, ptrdiff_t blocks, float *reach) {
 }
 
 // Q4_K and Q5_K have the same twelve bytes of scales and minima.
-static void reach_q45_k(const uint8_t *b, ptrdiff_t blocks, int size, float *reach) {
+static void reach_q45_k(const uint8_t *b, ptrdiff_t blocks, int size, int codes, float *reach) {
   for (ptrdiff_t i = 0; i < blocks; i++, b += size) {
     const uint8_t *s = b + 4;
     int scale = 0, min = 0;
@@ -80,7 +81,7 @@ static void reach_q45_k(const uint8_t *b, ptrdiff_t blocks, int size, float *rea
       scale = larger_i(scale, (s[j + 8] & 15) | ((s[j] >> 6) << 4));
       min = larger_i(min, (s[j + 8] >> 4) | ((s[j + 4] >> 6) << 4));
     }
-    reach[i] = larger(product(half_magnitude(b), scale), product(half_magnitude(b + 2), min));
+    reach[i] = larger(product(half_magnitude(b), codes * scale), product(half_magnitude(b + 2), min));
   }
 }
 
@@ -174,14 +175,14 @@ static int reach_any(int type, const uint8_t *b, ptrdiff_t blocks, ptrdiff_t val
     case 1: reach_16(b, blocks, values, 1, reach); return 1;
     case 30: reach_16(b, blocks, values, 0, reach); return 1;
     case 2: case 20: reach_half(b, blocks, 18, 0, reach); return 1;   // Q4_0, IQ4_NL
-    case 3: reach_pair(b, blocks, 20, reach); return 1;               // Q4_1
+    case 3: reach_pair(b, blocks, 20, 15, reach); return 1;               // Q4_1
     case 6: reach_half(b, blocks, 22, 0, reach); return 1;            // Q5_0
-    case 7: reach_pair(b, blocks, 24, reach); return 1;               // Q5_1
+    case 7: reach_pair(b, blocks, 24, 31, reach); return 1;               // Q5_1
     case 8: reach_half(b, blocks, 34, 0, reach); return 1;            // Q8_0
     case 10: reach_q2_k(b, blocks, reach); return 1;
     case 11: reach_q3_k(b, blocks, reach); return 1;
-    case 12: reach_q45_k(b, blocks, 144, reach); return 1;
-    case 13: reach_q45_k(b, blocks, 176, reach); return 1;
+    case 12: reach_q45_k(b, blocks, 144, 15, reach); return 1;
+    case 13: reach_q45_k(b, blocks, 176, 31, reach); return 1;
     case 14: reach_q6_k(b, blocks, reach); return 1;
     case 16: reach_half(b, blocks, 66, 0, reach); return 1;           // IQ2_XXS
     case 17: reach_half(b, blocks, 74, 0, reach); return 1;           // IQ2_XS
