@@ -40,7 +40,8 @@ public struct XXHash64Stream: Sendable {
     // Short inputs never touch the lanes; the one-shot function has their rules.
     if totalCount < 32 { return rest.withUnsafeBytes { XXHash64.hash($0, seed: seed) } }
     var result =
-      Self.rotate(lanes.0, 1) &+ Self.rotate(lanes.1, 7) &+ Self.rotate(lanes.2, 12) &+ Self.rotate(lanes.3, 18)
+      Self.rotate(lanes.0, 1) &+ Self.rotate(lanes.1, 7) &+ Self.rotate(lanes.2, 12)
+      &+ Self.rotate(lanes.3, 18)
     for lane in [lanes.0, lanes.1, lanes.2, lanes.3] {
       result = (result ^ Self.round(0, lane)) &* Self.prime1 &+ Self.prime4
     }
@@ -75,9 +76,12 @@ public struct XXHash64Stream: Sendable {
     var offset = 0
     while offset + 32 <= bytes.count {
       a = Self.round(a, UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
-      b = Self.round(b, UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self)))
-      c = Self.round(c, UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt64.self)))
-      d = Self.round(d, UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self)))
+      b = Self.round(
+        b, UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 8, as: UInt64.self)))
+      c = Self.round(
+        c, UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 16, as: UInt64.self)))
+      d = Self.round(
+        d, UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: offset + 24, as: UInt64.self)))
       offset += 32
     }
     lanes = (a, b, c, d)

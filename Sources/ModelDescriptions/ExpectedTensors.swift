@@ -25,7 +25,9 @@ public struct ExpectedTensor: Hashable, Sendable {
 extension ModelFamily {
   /// The family that a GGUF's metadata speaks of; `nil` for architectures that are not known here.
   public static func family(metadata: [MetadataEntry]) -> ModelFamily? {
-    guard let name = metadata.first(where: { $0.key == "general.architecture" })?.value.text else { return nil }
+    guard let name = metadata.first(where: { $0.key == "general.architecture" })?.value.text else {
+      return nil
+    }
     let experts = metadata.first { $0.key == name + ".expert_count" }?.value.integer ?? 0
     return family(ggufArchitecture: name, isMixture: experts > 0)
   }
@@ -52,7 +54,8 @@ extension ModelFamily {
     for block in blocks(model) {
       for rule in block.rules {
         for made in rule.outputs {
-          let isFixedBias = input.isCertain && !made.name.hasSuffix("attn_output.bias") && made.name.contains("attn_")
+          let isFixedBias =
+            input.isCertain && !made.name.hasSuffix("attn_output.bias") && made.name.contains("attn_")
           let isOptional = made.name.hasSuffix(".bias") && !made.name.hasSuffix("ssm_dt.bias") && !isFixedBias
           result.append(
             ExpectedTensor(

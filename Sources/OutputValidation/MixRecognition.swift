@@ -79,6 +79,10 @@ struct MixRecognizer {
       ($0.weight, rank($0)) < ($1.weight, rank($1))
     }
     let nearest = candidates.min { ($0.weight, rank($0)) < ($1.weight, rank($1)) }
+    if stated == nil, number != nil, exact == nil {
+      // Nearness to some mix says nothing about a file that claims to be of another one.
+      return (result, findings(result, stated: nil, ofStated: [], isExact: false))
+    }
     guard let chosen = exact ?? ofStated ?? nearest else { return (result, []) }
     result.recognised = chosen.mix.rawValue
     result.isPure = chosen.isPure

@@ -35,12 +35,15 @@ struct ReportPrinter {
   }
 
   private func mixText(_ mix: MixRecognition) -> String {
+    guard mix.recognised != nil else {
+      return mix.fileType.map { "file type \($0), which is not checked here" } ?? "unknown"
+    }
     var text = mix.title
     if let stated = mix.stated, stated != mix.recognised { text += ", though the file says \(stated)" }
     if mix.withImportance { text += ", as made with an importance matrix" }
+    let count = mix.deviations.count
     return text
-      + (mix.recognised == nil
-        ? "" : mix.deviations.isEmpty ? ", every type as stock" : ", \(mix.deviations.count) tensors deviate")
+      + (count == 0 ? ", every type as stock" : ", \(count) tensor\(count == 1 ? " deviates" : "s deviate")")
   }
 
   private func comparison(_ against: SourceComparison) {
@@ -48,7 +51,9 @@ struct ReportPrinter {
     line(
       "verdict",
       "\(against.verdict.rawValue): \(against.exactTensors) of \(against.comparedTensors) tensors have the bytes that "
-        + "quantizing the source\(against.withImportance ? " with this importance matrix" : "") gives")
+        + "quantizing the source\(against.withImportance ? " with this importance matrix" : "") gives"
+        + (against.comparedTensors < report.tensorCount
+          ? "; \(report.tensorCount - against.comparedTensors) not compared" : ""))
     let rate = against.seconds > 0 ? Double(against.weights) / against.seconds / 1e6 : 0
     line(
       "error",

@@ -41,7 +41,8 @@ package struct PlanRows: Sendable {
   package init(plan: ConversionPlan, asStored: (PlannedTensor) -> Bool) throws {
     var plan = plan
     for index in plan.tensors.indices {
-      plan.tensors[index].decision.type = asStored(plan.tensors[index]) ? plan.tensors[index].sourceType : .f32
+      plan.tensors[index].decision.type =
+        asStored(plan.tensors[index]) ? plan.tensors[index].sourceType : .f32
       plan.tensors[index].importanceName = nil
     }
     self.plan = plan
@@ -59,7 +60,9 @@ package struct PlanRows: Sendable {
   /// - Throws: What `body` throws, ``ConversionError`` for a weight that is not finite, `FileError`, `ZstdError`.
   package func stream(
     _ requests: [Request], threadCount: Int, isCancelled: @escaping @Sendable () -> Bool,
-    _ body: @Sendable (_ thread: Int, _ tensor: Int, _ firstRow: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
+    _ body:
+      @Sendable (_ thread: Int, _ tensor: Int, _ firstRow: Int, _ bytes: UnsafeRawBufferPointer) throws ->
+      Void
   ) throws {
     let cutter = TileCutter(plan: plan, sourceByteLimit: Self.tileByteCount)
     let tiles = requests.flatMap { cutter.cut(tensor: $0.tensor, rows: $0.rows) }
@@ -70,7 +73,8 @@ package struct PlanRows: Sendable {
     DispatchQueue.concurrentPerform(iterations: max(1, min(threadCount, tiles.count))) { thread in
       do {
         var worker = TileWorker(
-          plan: plan, importance: nil, scales: scales, sourceByteCount: sizes.source, outputByteCount: sizes.output,
+          plan: plan, importance: nil, scales: scales, sourceByteCount: sizes.source,
+          outputByteCount: sizes.output,
           longestRow: longestRow)
         while !isCancelled(), failure.withLock({ $0 == nil }),
           let tile = try queue.next(worker: thread, buffer: worker.source)
