@@ -45,11 +45,13 @@ let package = Package(
     .executable(name: "pouch-generate", targets: ["pouch-generate"]),
     .executable(name: "pouch-perplexity", targets: ["pouch-perplexity"]),
     .executable(name: "pouch-imatrix", targets: ["pouch-imatrix"]),
+    .executable(name: "pouch-validate", targets: ["pouch-validate"]),
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
     .executable(name: "pouch-estimate", targets: ["pouch-estimate"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-crypto", from: "3.12.3"),
   ],
   targets: [
     // 0: C
@@ -107,6 +109,12 @@ let package = Package(
         "ModelDescriptions", "TextTokenizers", "QuantRecipes", "CheckpointConversion",
       ],
       exclude: ["Configs/README.md"], resources: [.embedInCode("Configs")], swiftSettings: swiftSettings),
+    library(
+      "OutputValidation",
+      [
+        "TensorTypes", "FileBytes", "GGUFFormat", "BlockQuantization", "ModelDescriptions", "ImportanceData",
+        "QuantRecipes", "CheckpointConversion", .product(name: "Crypto", package: "swift-crypto"),
+      ]),
 
     // 6: what all commands share
     library(
@@ -126,8 +134,11 @@ let package = Package(
       [
         "TensorTypes", "FileBytes", "CheckpointConversion", "GGUFFormat", "SafetensorsFormat",
         "ModelDescriptions",
-        "ZstdStreams",
+        "ZstdStreams", "OutputValidation",
       ]),
+    command(
+      "pouch-validate",
+      ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes", "OutputValidation"]),
     command(
       "pouch-generate", ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers"]),
     command(
@@ -184,12 +195,16 @@ let package = Package(
         "SafetensorsFormat", "GGUFFormat", "ModelDescriptions", "QuantRecipes", "CheckpointConversion",
         "ReferenceRuntime", "TensorCompute",
       ]),
+    tests(
+      "OutputValidation",
+      ["BlockQuantization", "GGUFFormat", "ModelDescriptions", "QuantRecipes", "CheckpointConversion"]),
     .testTarget(
       name: "CommandTests",
       dependencies: [
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
-        "ImportanceData", "pouch-bench", "pouch-convert", "pouch-estimate", "pouch-generate", "pouch-imatrix",
-        "pouch-inspect", "pouch-perplexity", "pouch-quantize",
+        "BlockQuantization", "ImportanceData", "pouch-bench", "pouch-convert", "pouch-estimate",
+        "pouch-generate", "pouch-imatrix", "pouch-inspect", "pouch-perplexity", "pouch-quantize",
+        "pouch-validate",
       ],
       swiftSettings: swiftSettings),
   ]

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "CBlockChecks.h"
 #include "CDotKernels.h"
 
 enum {

@@ -1,0 +1,5 @@
+// What every CPU of the architecture has.
+#pragma clang fp contract(off)
+
+#define CHECK_LEVEL cbc_level_portable
+#include "checks.inc.h"

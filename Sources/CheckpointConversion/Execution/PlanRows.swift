@@ -1,0 +1,101 @@
+internal import Dispatch
+internal import Synchronization
+
+internal import FileBytes
+internal import QuantRecipes
+internal import TensorTypes
+
+/// The values that a plan's tensors have before they are quantized, streamed tile by tile.
+///
+/// It reads, reorders and rounds exactly as a conversion does, since it is the conversion's own code with another
+/// output type: f32, or the source's own bytes where a tensor is to be compared as it is stored.
+package struct PlanRows: Sendable {
+  /// Rows of one tensor.
+  package struct Request: Sendable {
+    /// The index of the tensor in the plan.
+    package var tensor: Int
+    /// The rows, counted over all matrices.
+    package var rows: Range<Int>
+
+    /// Creates a request.
+    package init(tensor: Int, rows: Range<Int>) {
+      self.tensor = tensor
+      self.rows = rows
+    }
+  }
+
+  /// The plan with the types in which rows are delivered.
+  package let plan: ConversionPlan
+  private let scales: ScaleTable
+
+  /// Source bytes per tile; small enough that its values stay in the second-level cache.
+  package static let tileByteCount = 256 << 10
+
+  /// Prepares to read.
+  ///
+  /// - Parameters:
+  ///   - plan: The plan of a conversion.
+  ///   - asStored: Whether the rows of a tensor are delivered in the type that the source has; only for plans of
+  ///     GGUF files.
+  /// - Throws: ``ConversionError``, `FileError` or `ZstdError` when scales of an fp8 checkpoint cannot be read.
+  package init(plan: ConversionPlan, asStored: (PlannedTensor) -> Bool) throws {
+    var plan = plan
+    for index in plan.tensors.indices {
+      plan.tensors[index].decision.type =
+        asStored(plan.tensors[index]) ? plan.tensors[index].sourceType : .f32
+      plan.tensors[index].importanceName = nil
+    }
+    self.plan = plan
+    scales = try ScaleTable(plan: plan)
+  }
+
+  /// Delivers rows in tiles, from several threads, in the order of the source files.
+  ///
+  /// - Parameters:
+  ///   - requests: What is wanted.
+  ///   - threadCount: The number of threads.
+  ///   - isCancelled: Asked between tiles.
+  ///   - body: Called with the number of the thread, the tensor's index, the first row and the bytes of whole rows;
+  ///     the bytes are valid during the call.
+  /// - Throws: What `body` throws, ``ConversionError`` for a weight that is not finite, `FileError`, `ZstdError`.
+  package func stream(
+    _ requests: [Request], threadCount: Int, isCancelled: @escaping @Sendable () -> Bool,
+    _ body:
+      @Sendable (_ thread: Int, _ tensor: Int, _ firstRow: Int, _ bytes: UnsafeRawBufferPointer) throws ->
+      Void
+  ) throws {
+    let cutter = TileCutter(plan: plan, sourceByteLimit: Self.tileByteCount)
+    let tiles = requests.flatMap { cutter.cut(tensor: $0.tensor, rows: $0.rows) }
+    let sizes = cutter.largestTile()
+    let longestRow = plan.tensors.lazy.map(\.rowLength).max() ?? 0
+    let queue = try TileQueue(tiles: tiles, sourceFiles: plan.sourceFiles)
+    let failure = Mutex<(any Error)?>(nil)
+    DispatchQueue.concurrentPerform(iterations: max(1, min(threadCount, tiles.count))) { thread in
+      do {
+        var worker = TileWorker(
+          plan: plan, importance: nil, scales: scales, sourceByteCount: sizes.source,
+          outputByteCount: sizes.output,
+          longestRow: longestRow)
+        while !isCancelled(), failure.withLock({ $0 == nil }),
+          let tile = try queue.next(worker: thread, buffer: worker.source)
+        {
+          try body(thread, tile.tensor, tile.firstRow, try worker.process(tile))
+        }
+      } catch {
+        failure.withLock { if $0 == nil { $0 = error } }
+      }
+    }
+    if let error = failure.withLock({ $0 }) { throw error }
+    if isCancelled() {
+      throw ConversionError(
+        .interrupted, Fault(expected: "to finish", found: "an interruption", remedy: "run the command again"))
+    }
+  }
+
+  /// Bytes that the buffers of one thread take.
+  package var bufferByteCount: Int {
+    let sizes = TileCutter(plan: plan, sourceByteLimit: Self.tileByteCount).largestTile()
+    return TileWorker.byteCount(
+      source: sizes.source, output: sizes.output, longestRow: plan.tensors.lazy.map(\.rowLength).max() ?? 0)
+  }
+}

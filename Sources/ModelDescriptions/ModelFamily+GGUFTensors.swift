@@ -1,0 +1,84 @@
+public import TensorTypes
+
+/// A tensor that a GGUF of some architecture has, or may have.
+public struct ExpectedTensor: Hashable, Sendable {
+  /// The name.
+  public var name: String
+  /// The shape in GGUF order, fastest dimension first.
+  public var ggmlShape: [Int]
+  /// Whether models of the architecture exist without it: biases, an output head of its own, frequency factors.
+  public var isOptional: Bool
+
+  /// Creates a description.
+  public init(name: String, ggmlShape: [Int], isOptional: Bool) {
+    self.name = name
+    self.ggmlShape = ggmlShape
+    self.isOptional = isOptional
+  }
+
+  /// The name among `tensors` that `name` may be a misspelling of.
+  public static func nearestName(to name: String, in tensors: [ExpectedTensor]) -> String? {
+    NearestName.find(name, in: tensors.map(\.name))
+  }
+}
+
+extension ModelFamily {
+  /// The family that a GGUF's metadata speaks of; `nil` for architectures that are not known here.
+  public static func family(metadata: [MetadataEntry]) -> ModelFamily? {
+    guard let name = metadata.first(where: { $0.key == "general.architecture" })?.value.text else {
+      return nil
+    }
+    let experts = metadata.first { $0.key == name + ".expert_count" }?.value.integer ?? 0
+    return family(ggufArchitecture: name, isMixture: experts > 0)
+  }
+
+  /// Whether models of the family mix gated delta nets with softmax attention.
+  public var isHybrid: Bool { traits.isHybrid }
+  /// Whether models of the family have routed experts in every layer.
+  public var isMixture: Bool { traits.isMixture }
+  /// Whether checkpoints of the family store norm weights minus one.
+  public var storesNormsMinusOne: Bool { traits.normIsOffset }
+
+  /// The tensors of a GGUF with these hyper-parameters, as ``HyperParameters/init(metadata:file:)`` reads them.
+  ///
+  /// - Returns: Every tensor once, required ones and optional ones.
+  public func expectedTensors(_ hyperParameters: HyperParameters) -> [ExpectedTensor] {
+    var model = hyperParameters
+    // What only the tensors show counts as optional.
+    model.tiedEmbeddings = true
+    let (input, output) = (traits.inputBias, traits.outputBias)
+    model.attention.hasInputBias = input.isPossible
+    model.attention.hasOutputBias = output.isPossible
+    model.hasFeedForwardBias = true
+    var result: [ExpectedTensor] = []
+    for block in blocks(model) {
+      for rule in block.rules {
+        for made in rule.outputs {
+          let isFixedBias =
+            input.isCertain && !made.name.hasSuffix("attn_output.bias") && made.name.contains("attn_")
+          let isOptional = made.name.hasSuffix(".bias") && !made.name.hasSuffix("ssm_dt.bias") && !isFixedBias
+          result.append(
+            ExpectedTensor(
+              name: made.name, ggmlShape: made.ggmlShape, isOptional: rule.isOptional || isOptional))
+        }
+      }
+      guard let experts = block.experts else { continue }
+      for role in experts.order {
+        result.append(
+          ExpectedTensor(
+            name: experts.output(role), ggmlShape: experts.matrix(role).reversed() + [experts.count],
+            isOptional: false))
+      }
+    }
+    if ggufArchitecture == "llama" {
+      result.append(
+        ExpectedTensor(name: "rope_freqs.weight", ggmlShape: [model.rotaryDimensions / 2], isOptional: true))
+    }
+    return result
+  }
+}
+
+extension ModelFamily.BiasRule {
+  fileprivate var isPossible: Bool { if case .never = self { false } else { true } }
+  fileprivate var isCertain: Bool { if case .always = self { true } else { false } }
+}

@@ -1,0 +1,290 @@
+internal import BlockQuantization
+internal import CheckpointConversion
+internal import Dispatch
+internal import FileBytes
+internal import Foundation
+internal import GGUFFormat
+internal import ImportanceData
+internal import ModelDescriptions
+internal import TensorTypes
+
+/// What is validated, and how.
+public struct ValidationOptions: Sendable {
+  /// What is going on, for progress.
+  public enum Stage: String, Sendable {
+    case blocks, source, hashes
+  }
+
+  /// Threads.
+  public var threadCount: Int
+  /// The checkpoint folder or GGUF that the file is compared with.
+  public var source: String?
+  /// The importance matrix that the file was made with.
+  public var importancePath: String?
+  /// Whether the blocks are read; without it headers alone are checked.
+  public var scansBlocks = true
+  /// Where a manifest is written.
+  public var manifestOutput: String?
+  /// The hash functions of a manifest that is written.
+  public var manifestHashes: [ManifestHash] = [.xxh64, .sha256]
+  /// A manifest that the file is compared with.
+  public var manifestInput: String?
+  /// Called while bytes are read, from any thread.
+  public var onProgress: (@Sendable (_ stage: Stage, _ done: Int, _ total: Int) -> Void)?
+  /// Asked between pieces of work.
+  public var isCancelled: @Sendable () -> Bool = { false }
+
+  /// Creates options.
+  public init(threadCount: Int) { self.threadCount = threadCount }
+}
+
+/// Checks a GGUF model: its container, metadata, tensors and blocks, and whether it is what it says it is.
+public struct Validator: Sendable {
+  /// The file, or the first shard of a set.
+  public let path: String
+  /// What is done.
+  public let options: ValidationOptions
+
+  /// Creates a validator.
+  public init(path: String, options: ValidationOptions) {
+    self.path = path
+    self.options = options
+  }
+
+  /// Makes all checks.
+  ///
+  /// What is wrong with the file is in the report, whatever it is.
+  ///
+  /// - Throws: `FileError` when the file cannot be read, errors about the *source* or the manifest,
+  ///   ``ValidationError`` with `interrupted`, `cannotWrite`, `badManifest` or `foreignManifest`.
+  public func run() throws -> ValidationReport {
+    var report = ValidationReport(file: path)
+    let set: GGUFSplitSet
+    switch try StructureCheck.open(path) {
+    case .success(let opened): set = opened
+    case .failure(let error):
+      report.files = [path]
+      report.add([StructureCheck.finding(error, path: path)])
+      return report
+    }
+    describe(set, in: &report)
+    report.add(Finding.condensed(try headerFindings(set, &report)))
+    if options.scansBlocks {
+      let start = DispatchTime.now().uptimeNanoseconds
+      let scan = BlockScan(
+        set: set, threadCount: options.threadCount, onProgress: progress(.blocks),
+        isCancelled: options.isCancelled)
+      let result = try scan.run()
+      report.scan = ValidationReport.Scan(
+        bytes: scan.totalByteCount, blocks: result.scans.reduce(0) { $0 + $1.blocks },
+        seconds: Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9, tensors: result.scans)
+      report.add(Finding.condensed(result.findings))
+    }
+    if let source = options.source { try compare(set, with: source, in: &report) }
+    try manifests(set, &report)
+    return report
+  }
+
+  private func progress(_ stage: ValidationOptions.Stage) -> (@Sendable (Int, Int) -> Void)? {
+    guard let callback = options.onProgress else { return nil }
+    return { done, total in callback(stage, done, total) }
+  }
+
+  private func describe(_ set: GGUFSplitSet, in report: inout ValidationReport) {
+    report.files = set.files.map(\.file.path)
+    report.fileBytes = set.files.reduce(0) { $0 + $1.file.byteCount }
+    report.format = "GGUF v\(set.files[0].version)"
+    report.architecture = set.value("general.architecture")?.text
+    report.tensorCount = set.tensors.count
+    report.weights = set.tensors.reduce(0) { $0 + $1.info.elementCount }
+  }
+
+  /// Checks that need headers (and padding) alone.
+  private func headerFindings(_ set: GGUFSplitSet, _ report: inout ValidationReport) throws -> [Finding] {
+    var findings = try StructureCheck.padding(set)
+    let infos = set.tensors.map(\.info)
+    let kind = set.value("general.type")?.text
+    guard kind == nil || kind == "model" else {
+      findings.append(
+        Finding(
+          .note, .notChecked, "general.type", expected: "a model", found: kind ?? "another kind of file",
+          remedy: "its metadata and tensors are not checked"))
+      return findings
+    }
+    let family = ModelFamily.family(metadata: set.metadata)
+    var metadata = MetadataCheck(metadata: set.metadata)
+    metadata.run(family: family, hasQuantizedTensors: infos.contains { $0.type.isQuantized })
+    findings += metadata.findings
+    var tokenizer = TokenizerCheck(metadata: set.metadata)
+    let embedding = set.tensor("token_embd.weight")?.info.ggmlShape
+    tokenizer.run(embeddingRows: embedding.flatMap { $0.count > 1 ? $0[1] : nil })
+    findings += tokenizer.findings
+    if let family {
+      let brokenKeys = metadata.findings.contains { $0.severity == .error && $0.kind != .wrongValue }
+      if !brokenKeys {
+        var tensors = TensorSetCheck(family: family, metadata: set.metadata, tensors: infos)
+        tensors.run(file: path)
+        findings += tensors.findings.filter { new in !findings.contains { $0.subject == new.subject } }
+      }
+    } else {
+      let known = Swift.Set(ModelFamily.all.map(\.ggufArchitecture)).sorted().joined(separator: ", ")
+      findings.append(
+        Finding(
+          .note, .unknownArchitecture, "general.architecture", expected: "one of \(known)",
+          found: report.architecture ?? "no such key", remedy: "names and shapes of tensors are not checked"))
+    }
+    let mix = MixRecognizer(metadata: set.metadata, tensors: infos).run()
+    report.mix = mix.mix
+    return findings + mix.findings
+  }
+
+  private func compare(_ set: GGUFSplitSet, with source: String, in report: inout ValidationReport) throws {
+    let start = DispatchTime.now().uptimeNanoseconds
+    let plan = try SourcePlan(source: source, set: set, importancePath: options.importancePath)
+    let importance = try options.importancePath.map { try ImportanceMatrix(path: $0) }
+    let types = Dictionary(plan.pairs.map { ($0.tensor.info.name, $0.tensor.info.type) }) { first, _ in first
+    }
+    let rows = try PlanRows(plan: plan.plan) { plan.isGGUF && types[$0.name] == $0.sourceType }
+    let comparer = SourceComparer(
+      set: set, source: plan, importance: importance, threadCount: options.threadCount,
+      onProgress: progress(.source), isCancelled: options.isCancelled)
+    let (tallies, bufferByteCount) = try comparer.run(rows: rows)
+    let madeWithImportance = set.metadata.contains { $0.key.hasPrefix("quantize.imatrix.") }
+    let judged = SourceJudge(
+      tallies: tallies, plan: plan.plan, madeWithImportance: madeWithImportance,
+      hasImportance: importance != nil
+    ).run()
+    let diagnosed = try diagnose(judged, set: set, rows: rows, plan: plan.plan)
+    var findings = plan.findings.filter { new in
+      !report.findings.contains { $0.kind == new.kind && $0.subject == new.subject }
+    }
+    findings += diagnosed.findings
+    if madeWithImportance, importance == nil, diagnosed.tensors.contains(where: { $0.verdict == .sameRecipe })
+    {
+      let file = set.value("quantize.imatrix.file")?.text ?? "an importance matrix"
+      findings.append(
+        Finding(
+          .note, .otherRounding, "quantize.imatrix.file",
+          expected: "--imatrix with the data that the file was made with",
+          found: "none; the file names \(file)", remedy: "with it, the verdict can be \"exact\""))
+    }
+    let compared = diagnosed.tensors
+    let verdicts = compared.map(\.verdict)
+    let isForeign = verdicts.contains(.notFromSource) || plan.findings.contains { $0.severity == .error }
+    let verdict: SourceComparison.Verdict =
+      isForeign
+      ? .notFromSource
+      : verdicts.contains(.damaged) ? .damaged : verdicts.contains(.sameRecipe) ? .sameRecipe : .exact
+    let (xx, ee) = tallies.reduce((0.0, 0.0)) { ($0.0 + $1.whole.sums.xx, $0.1 + $1.whole.sums.ee) }
+    report.against = SourceComparison(
+      source: source, verdict: verdict, withImportance: importance != nil, comparedTensors: compared.count,
+      exactTensors: verdicts.count { $0 == .exact },
+      weights: tallies.reduce(0) { $0 + $1.pair.tensor.info.elementCount },
+      relativeError: xx > 0 ? (ee / xx).squareRoot() : 0,
+      seconds: Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9, bufferBytes: bufferByteCount,
+      tensors: compared.sorted(by: Self.isWorse))
+    report.add(Finding.condensed(findings))
+  }
+
+  /// Mismatches first, then by relative error.
+  private static func isWorse(_ a: SourceComparison.Tensor, _ b: SourceComparison.Tensor) -> Bool {
+    func rank(_ tensor: SourceComparison.Tensor) -> Int {
+      switch tensor.verdict {
+      case .notFromSource: 0
+      case .damaged: 1
+      case .sameRecipe, .exact: 2
+      }
+    }
+    if rank(a) != rank(b) { return rank(a) < rank(b) }
+    return a.relativeError == b.relativeError ? a.name < b.name : a.relativeError > b.relativeError
+  }
+
+  /// The most tensors that are explained one by one; more than that is another model.
+  private static let explainedTensors = 64
+
+  private func diagnose(
+    _ judged: [SourceJudge.Judged], set: GGUFSplitSet, rows: PlanRows, plan: ConversionPlan
+  ) throws -> (tensors: [SourceComparison.Tensor], findings: [Finding]) {
+    let family = ModelFamily.family(metadata: set.metadata)
+    let model = try? HyperParameters(metadata: set.metadata, file: path)
+    let diagnosis = Diagnosis(
+      reader: ProbeReader(
+        set: set, rows: rows, threadCount: options.threadCount, isCancelled: options.isCancelled),
+      maker: HypothesisMaker(plan: plan, family: family, model: model), plan: plan)
+    var tensors: [SourceComparison.Tensor] = []
+    var findings: [Finding] = []
+    var explained = 0
+    var others: [String] = []
+    for item in judged {
+      var tensor = item.tensor
+      if let damage = item.damage {
+        tensor.diagnosis = "damaged: " + damage.place
+        findings.append(damage)
+      }
+      if let mismatch = item.mismatch {
+        if explained < Self.explainedTensors {
+          let finding = try diagnosis.explain(mismatch)
+          tensor.diagnosis = finding.found
+          findings.append(finding)
+          explained += 1
+        } else {
+          others.append(tensor.name)
+        }
+      }
+      tensors.append(tensor)
+    }
+    if !others.isEmpty {
+      findings.append(
+        Finding(
+          .error, .notFromSource, shortList(others, limit: 5), expected: "the values that the source gives",
+          found: "\(others.count) more tensors with other values",
+          remedy: "the file was made from another model"))
+    }
+    return (tensors, Self.summarized(findings, of: judged.count))
+  }
+
+  /// Many tensors without an explanation are one finding.
+  private static func summarized(_ findings: [Finding], of count: Int) -> [Finding] {
+    let plain = findings.filter { $0.kind == .notFromSource }
+    guard plain.count > 5, let first = plain.first else { return findings }
+    var merged = first
+    merged.subject = shortList(plain.map(\.subject), limit: 5)
+    merged.found = "\(plain.count) of \(count) tensors hold other values; the first one: " + first.found
+    return findings.filter { $0.kind != .notFromSource } + [merged]
+  }
+
+  private func manifests(_ set: GGUFSplitSet, _ report: inout ValidationReport) throws {
+    func make(_ hashes: [ManifestHash]) throws -> Manifest {
+      try ManifestMaker(
+        set: set, hashes: hashes, threadCount: options.threadCount, onProgress: progress(.hashes),
+        isCancelled: options.isCancelled
+      ).run()
+    }
+    if let input = options.manifestInput {
+      let bytes = try ReadableFile(path: input)
+      guard bytes.byteCount < 1 << 28 else {
+        throw ValidationError(
+          .badManifest,
+          Fault(file: input, expected: "a manifest", found: "a file of \(bytes.byteCount) bytes"))
+      }
+      let text = String(decoding: try bytes.bytes(at: 0, count: bytes.byteCount), as: UTF8.self)
+      let stated = try Manifest(parsing: text, file: input)
+      let hashes = ManifestHash.allCases.filter { hash in stated.lines.contains { $0.hash == hash } }
+      let (result, findings) = try stated.check(against: try make(hashes), path: input)
+      report.manifest = result
+      report.add(findings)
+    }
+    if let output = options.manifestOutput {
+      do {
+        try Data(try make(options.manifestHashes).text.utf8).write(
+          to: URL(fileURLWithPath: output), options: .atomic)
+      } catch let error as any FaultError {
+        throw error
+      } catch {
+        throw ValidationError(
+          .cannotWrite,
+          Fault(file: output, expected: "to write the manifest", found: "\(error.localizedDescription)"))
+      }
+    }
+  }
+}
