@@ -8,6 +8,8 @@ struct ImportanceProvider: ImportanceSource {
   private let matrix: ImportanceMatrix
   /// A hash of the file and of the filters.
   let fingerprint: String
+  /// A hash of the file.
+  let fileHash: UInt64
 
   /// Experts that fewer tokens than this reached are worth a notice.
   private static let thinTokenCount: Int64 = 32
@@ -19,6 +21,7 @@ struct ImportanceProvider: ImportanceSource {
     matrix = try ImportanceMatrix(path: path).filtered(including: include, excluding: exclude)
     let file = try ReadableFile(path: path)
     let hash = try file.bytes(at: 0, count: file.byteCount).withUnsafeBytes { XXHash64.hash($0) }
+    fileHash = hash
     fingerprint = "\(hash) +\(include.joined(separator: ",")) -\(exclude.joined(separator: ","))"
   }
 
