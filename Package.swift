@@ -14,7 +14,8 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 
 /// The recipes that executables carry; `EmbeddedRecipes.swift` names them, too.
 let recipeNames = [
-  "bf16", "f16", "f32", "iq4_nl", "iq4_xs", "mxfp4_moe", "q2_k", "q2_k_s", "q3_k_l", "q3_k_m", "q3_k_s", "q4_0",
+  "bf16", "f16", "f32", "hybrid-q3_k_l-plus", "hybrid-q4_k_m-plus", "iq4_nl", "iq4_xs", "mxfp4_moe", "q2_k",
+  "q2_k_s", "q3_k_l", "q3_k_m", "q3_k_s", "q4_0",
   "q4_1", "q4_k_m", "q4_k_s", "q5_0", "q5_1", "q5_k_m", "q5_k_s", "q6_k", "q8_0",
 ]
 

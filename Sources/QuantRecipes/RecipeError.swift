@@ -92,7 +92,8 @@ public struct RecipeError: FaultError, Hashable {
       .malformedOverride, .duplicateOverride, .malformedLayerList, .unknownRecipe:
       .usage
     case .ruleMatchesNothing, .ruleHasNoEffect, .noFallback, .badLayer, .badShape, .requantizationNotAllowed,
-      .sourceNotConvertible, .badMetadata, .layerNotPrunable, .recipeTooLarge, .recipeTooNested, .recipeAnchor,
+      .sourceNotConvertible, .badMetadata, .layerNotPrunable, .recipeTooLarge, .recipeTooNested,
+      .recipeAnchor,
       .recipeSyntax, .recipeKeyUnknown, .recipeKeyMissing, .recipeKeyDuplicate, .recipeValue,
       .recipeRoleUnknown, .recipeTypeUnknown, .recipePattern, .recipeLayers, .recipeBaseUnknown,
       .recipeBaseCycle, .recipeNameTaken:

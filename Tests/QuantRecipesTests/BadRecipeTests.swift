@@ -45,7 +45,8 @@ struct BadRecipe: CustomTestStringConvertible, Sendable {
       "a name that is taken", .recipeNameTaken, line: 2, "another name",
       "description: d\nname: q6_k\ndefault: q4_K\n"),
     BadRecipe(
-      "unknown key", .recipeKeyUnknown, line: 3, "did you mean base?", "name: a\ndescription: d\nbsae: q4_k_m\n"),
+      "unknown key", .recipeKeyUnknown, line: 3, "did you mean base?",
+      "name: a\ndescription: d\nbsae: q4_k_m\n"),
     BadRecipe(
       "a key twice", .recipeKeyDuplicate, line: 1, "keep one", "name: a\ndescription: d\nname: b\n"),
     BadRecipe("neither base nor default", .recipeKeyMissing, line: 1, "README", "name: a\ndescription: d\n"),
@@ -62,9 +63,11 @@ struct BadRecipe: CustomTestStringConvertible, Sendable {
       "its own base", .recipeBaseCycle, line: 3, "stock mix",
       "name: a\ndescription: d\nbase: ./bad.yaml\nrules:\n  - {role: output, type: q8_0, why: w}\n"),
     BadRecipe(
-      "no rules on a base", .recipeKeyMissing, line: 1, "add rules", "name: a\ndescription: d\nbase: q4_k_m\n"),
+      "no rules on a base", .recipeKeyMissing, line: 1, "add rules", "name: a\ndescription: d\nbase: q4_k_m\n"
+    ),
     BadRecipe(
-      "empty rules", .recipeValue, line: 4, "add a rule", "name: a\ndescription: d\nbase: q4_k_m\nrules: []\n"),
+      "empty rules", .recipeValue, line: 4, "add a rule", "name: a\ndescription: d\nbase: q4_k_m\nrules: []\n"
+    ),
     BadRecipe(
       "rules that are a text", .recipeValue, line: 4, "README",
       "name: a\ndescription: d\nbase: q4_k_m\nrules: none\n"),
@@ -74,10 +77,12 @@ struct BadRecipe: CustomTestStringConvertible, Sendable {
         + (0...512).map { "  - {pattern: p\($0), type: q8_0, why: w}\n" }.joined()),
     BadRecipe(
       "a rule twice", .recipeKeyDuplicate, line: 6, "delete",
-      "name: a\ndescription: d\nbase: q4_k_m\nrules:\n" + String(
-        repeating: "  - {role: output, type: q8_0, why: w}\n", count: 2)),
+      "name: a\ndescription: d\nbase: q4_k_m\nrules:\n"
+        + String(
+          repeating: "  - {role: output, type: q8_0, why: w}\n", count: 2)),
     BadRecipe("a rule that is a text", .recipeValue, line: 5, "README", rule: "output"),
-    BadRecipe("a rule that catches by nothing", .recipeKeyMissing, line: 5, "role", rule: "type: q8_0\nwhy: w"),
+    BadRecipe(
+      "a rule that catches by nothing", .recipeKeyMissing, line: 5, "role", rule: "type: q8_0\nwhy: w"),
     BadRecipe(
       "a rule that catches by two", .recipeValue, line: 5, "role",
       rule: "role: output\npattern: output\ntype: q8_0\nwhy: w"),
@@ -85,7 +90,8 @@ struct BadRecipe: CustomTestStringConvertible, Sendable {
     BadRecipe("no reason", .recipeKeyMissing, line: 5, "README", rule: "role: output\ntype: q8_0"),
     BadRecipe("an empty reason", .recipeValue, line: 7, "README", rule: "role: output\ntype: q8_0\nwhy:"),
     BadRecipe(
-      "unknown type", .recipeTypeUnknown, line: 6, "did you mean q8_0?", rule: "role: output\ntype: q8_1x\nwhy: w"),
+      "unknown type", .recipeTypeUnknown, line: 6, "did you mean q8_0?",
+      rule: "role: output\ntype: q8_1x\nwhy: w"),
     BadRecipe(
       "a type that cannot be written", .recipeTypeUnknown, line: 6, "did you mean",
       rule: "role: output\ntype: iq2_xxs\nwhy: w"),
@@ -96,7 +102,8 @@ struct BadRecipe: CustomTestStringConvertible, Sendable {
       "unknown role in a list", .recipeRoleUnknown, line: 7, "did you mean router?",
       rule: "role:\n  - output\n  - roter\ntype: q8_0\nwhy: w"),
     BadRecipe(
-      "a role twice", .recipeKeyDuplicate, line: 5, "keep one", rule: "role: [output, output]\ntype: q8_0\nwhy: w"),
+      "a role twice", .recipeKeyDuplicate, line: 5, "keep one",
+      rule: "role: [output, output]\ntype: q8_0\nwhy: w"),
     BadRecipe(
       "unknown category", .recipeRoleUnknown, line: 5, "did you mean values?",
       rule: "category: vales\ntype: q8_0\nwhy: w"),
@@ -128,7 +135,8 @@ struct BadRecipe: CustomTestStringConvertible, Sendable {
       "unknown condition", .recipeKeyUnknown, line: 6, "did you mean experts?",
       rule: "role: attention\nwhen: {expert: 3}\ntype: q8_0\nwhy: w"),
     BadRecipe(
-      "an empty condition", .recipeValue, line: 6, "README", rule: "role: attention\nwhen: {}\ntype: q8_0\nwhy: w"),
+      "an empty condition", .recipeValue, line: 6, "README",
+      rule: "role: attention\nwhen: {}\ntype: q8_0\nwhy: w"),
     BadRecipe(
       "a bad count", .recipeValue, line: 6, "README",
       rule: "role: attention\nwhen: {experts: 8..2}\ntype: q8_0\nwhy: w"),
@@ -166,7 +174,8 @@ struct BadRecipe: CustomTestStringConvertible, Sendable {
           result.last = String(letter)
         }.text.replacingOccurrences(of: "\n", with: " ", options: [], range: nil)),
     BadRecipe(
-      "deep brackets", .recipeTooNested, line: 1, "README", "rules: " + String(repeating: "[", count: 100_000)),
+      "deep brackets", .recipeTooNested, line: 1, "README", "rules: " + String(repeating: "[", count: 100_000)
+    ),
     BadRecipe(
       "deep braces", .recipeTooNested, line: 1, "README", String(repeating: "{a: ", count: 50_000)),
     BadRecipe(

@@ -20,7 +20,7 @@ struct StockRecipeTests {
       #expect(try RecipeLibrary.text(named: name) == [UInt8](Data(contentsOf: url)))
       let recipe = try RecipeLibrary.recipe(name)
       #expect(recipe.name == name)
-      #expect(recipe == (try RecipeLibrary.recipe(name.uppercased())))
+      #expect(try RecipeLibrary.recipe(name.uppercased()) == recipe)
       #expect(recipe.origins.allSatisfy(\.isBuiltIn))
       // The file itself is the same recipe, by another path.
       let loaded = try RecipeLibrary.recipe(url.path)

@@ -21,7 +21,8 @@ extension ConversionPlanner {
     let typeName = typeName(mix, recipe: request.mixOptions.recipe, intermediate: draft.intermediate)
     let output =
       request.outputPath.map { expand($0, typeName: typeName) }
-      ?? FileSystem.folder(of: request.source) + "/ggml-model-\(request.mixOptions.recipe?.name ?? mix.rawValue).gguf"
+      ?? FileSystem.folder(of: request.source)
+      + "/ggml-model-\(request.mixOptions.recipe?.name ?? mix.rawValue).gguf"
     let split = try request.keepSplit ? .asSource(shardCount: source.files.count) : split(request)
     do {
       return try finish(

@@ -45,7 +45,8 @@ public enum ConversionPlanner {
     options.importanceSupplied = importance?.isEmpty == false
     // A copy keeps what its source says of itself.
     let provenance =
-      !request.writesProvenance ? []
+      !request.writesProvenance
+      ? []
       : mix == .copy
         ? nil
         : try Provenance.entries(draft, request: request, mix: mix, importanceHash: importance?.fileHash)

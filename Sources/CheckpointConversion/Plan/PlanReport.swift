@@ -94,7 +94,8 @@ public struct PlanReport: Codable, Sendable {
     tensors = plan.tensors.map {
       Tensor(
         name: $0.name, shape: $0.ggmlShape, sourceType: $0.sourceType.name, type: $0.type.name,
-        reason: $0.decision.summary(recipe: plan.recipe), bytes: $0.byteCount, offset: $0.offset, file: $0.file)
+        reason: $0.decision.summary(recipe: plan.recipe), bytes: $0.byteCount, offset: $0.offset,
+        file: $0.file)
     }
   }
 

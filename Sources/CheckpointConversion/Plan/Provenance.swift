@@ -18,9 +18,9 @@ internal import TensorTypes
 /// | `pouch.source.sample_hashes` | hash of 64 samples of each source file, see ``sampleHash(of:)`` |
 /// | `pouch.config.hash` | hash of the checkpoint's `config.json` |
 /// | `pouch.imatrix.file`, `.hash` | the importance matrix |
-enum Provenance {
+public enum Provenance {
   /// The start of all keys.
-  static let prefix = "pouch."
+  public static let prefix = "pouch."
 
   private static let sampleCount = 64
   private static let sampleByteCount = 4096
@@ -64,13 +64,16 @@ enum Provenance {
   /// Reading a checkpoint whole would cost a second pass: the hashes stand in the header, and a header is written
   /// before the weights are read. Samples cost 256 KiB per file. They tell apart any two trainings, since these
   /// differ everywhere, but not files that differ in a few bytes.
-  static func sampleHash(of path: String) throws -> UInt64 {
+  ///
+  /// - Throws: `FileError` when the file cannot be read.
+  public static func sampleHash(of path: String) throws -> UInt64 {
     let file = try ReadableFile(path: path)
     guard file.byteCount > sampleCount * sampleByteCount else { return try wholeHash(of: path) }
     var samples: [UInt8] = []
     samples.reserveCapacity(sampleCount * sampleByteCount)
     for index in 0..<sampleCount {
-      let offset = (file.byteCount - sampleByteCount) / (sampleCount - 1) * index
+      let offset =
+        (file.byteCount - sampleByteCount) / (sampleCount - 1) * index
         + (file.byteCount - sampleByteCount) % (sampleCount - 1) * index / (sampleCount - 1)
       samples += try file.bytes(at: offset, count: sampleByteCount)
     }
@@ -82,7 +85,8 @@ enum Provenance {
     return try file.bytes(at: 0, count: file.byteCount).withUnsafeBytes { XXHash64.hash($0) }
   }
 
-  private static func text(_ hash: UInt64) -> String {
+  /// A hash as it is written in metadata.
+  public static func text(_ hash: UInt64) -> String {
     let digits = String(hash, radix: 16)
     return "xxh64:" + String(repeating: "0", count: 16 - digits.count) + digits
   }

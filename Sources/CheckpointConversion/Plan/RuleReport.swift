@@ -60,7 +60,8 @@ extension RuleReport {
     }
     for (index, tensor) in tensors.enumerated() {
       // Kept tensors are one entry, whatever keeps them.
-      let reason = tensor.decision.reason.isKept ? DecisionReason.notQuantizable(.notAWeight) : tensor.decision.reason
+      let reason =
+        tensor.decision.reason.isKept ? DecisionReason.notQuantizable(.notAWeight) : tensor.decision.reason
       if reports[reason] == nil { start(reason, RuleReport(reason, tensor: tensor)) }
       reports[reason]?.add(tensor, base: base?[index])
     }

@@ -4,6 +4,8 @@ extension RecipeLibrary {
     "bf16": PackageResources.bf16_yaml,
     "f16": PackageResources.f16_yaml,
     "f32": PackageResources.f32_yaml,
+    "hybrid-q3_k_l-plus": PackageResources.hybrid_q3_k_l_plus_yaml,
+    "hybrid-q4_k_m-plus": PackageResources.hybrid_q4_k_m_plus_yaml,
     "iq4_nl": PackageResources.iq4_nl_yaml,
     "iq4_xs": PackageResources.iq4_xs_yaml,
     "mxfp4_moe": PackageResources.mxfp4_moe_yaml,

@@ -42,7 +42,8 @@ public struct PlaceSelection: Hashable, Sendable {
       let ends = text.split(separator: ".", omittingEmptySubsequences: false)
       let numbers = ends.filter { !$0.isEmpty }.map { Int($0) }
       let isRange = ends.count == 3 && ends[1].isEmpty && numbers.count == 2
-      guard ends.count == 1 || isRange, let first = numbers.first ?? nil, let last = numbers.last ?? nil else {
+      guard ends.count == 1 || isRange, let first = numbers.first ?? nil, let last = numbers.last ?? nil
+      else {
         let near = nearestNames(to: text, among: names.map(\.name), count: 1, limit: 3)
         return (nil, "\"\(text)\"" + (near.first.map { "; did you mean \($0)?" } ?? ""))
       }

@@ -102,7 +102,8 @@ public enum RecipeLibrary {
     throw RecipeError(
       .recipeBaseUnknown,
       Fault(
-        file: "\(file):\(line)", subject: "base", expected: "a path, or one of " + names.joined(separator: ", "),
+        file: "\(file):\(line)", subject: "base",
+        expected: "a path, or one of " + names.joined(separator: ", "),
         found: "\"\(base)\"",
         remedy: near.first.map { "did you mean \($0)?" } ?? "a path needs a slash or .yaml at its end"))
   }

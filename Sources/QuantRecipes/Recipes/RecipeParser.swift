@@ -229,7 +229,8 @@ struct RecipeParser {
   private func condition(_ node: Node) throws -> RecipeCondition {
     let map = try fields.mapping(node, keys: Self.conditionKeys, what: "when")
     var condition = RecipeCondition()
-    condition.architectures = try map["architecture"].map { try fields.list($0, "architecture").map(\.text) } ?? []
+    condition.architectures =
+      try map["architecture"].map { try fields.list($0, "architecture").map(\.text) } ?? []
     func count(_ key: String) throws -> RecipeCondition.Count? {
       try map[key].map { node in
         let text = try fields.text(node, key, limit: 32)
@@ -254,7 +255,9 @@ struct RecipeParser {
       guard let node = map[key] else { continue }
       text += ", \(key) \(try fields.list(node, key).map(\.text).joined(separator: ", "))"
     }
-    if let stacked = map["stacked"] { text += try fields.flag(stacked, "stacked") ? ", stacked" : ", not stacked" }
+    if let stacked = map["stacked"] {
+      text += try fields.flag(stacked, "stacked") ? ", stacked" : ", not stacked"
+    }
     guard let when = map["when"] else { return text }
     let conditions = try fields.mapping(when, keys: Self.conditionKeys, what: "when")
     for key in Self.conditionKeys {

@@ -67,7 +67,9 @@ public struct RecipeRole: Hashable, Sendable {
   ///   - isTied: Whether the model has no output tensor, so that the token embedding is the output, too.
   func covers(_ tensorName: String, role tensorRole: TensorRole, isTied: Bool) -> Bool {
     guard let role else { return true }
-    guard role == tensorRole || (role == .output && isTied && tensorRole == .tokenEmbedding) else { return false }
+    guard role == tensorRole || (role == .output && isTied && tensorRole == .tokenEmbedding) else {
+      return false
+    }
     guard !stems.isEmpty else { return true }
     let parts = tensorName.split(separator: ".", maxSplits: 3)
     return parts.count > 2 && stems.contains { $0 == parts[2] }
