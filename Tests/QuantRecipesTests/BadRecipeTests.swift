@@ -31,11 +31,12 @@ struct BadRecipe: CustomTestStringConvertible, Sendable {
     BadRecipe("empty file", .recipeSyntax, line: nil, "README", ""),
     BadRecipe("comments alone", .recipeSyntax, line: nil, "README", "# nothing\n"),
     BadRecipe("not a mapping", .recipeValue, line: 1, "README", "- a\n- b\n"),
-    BadRecipe("no YAML", .recipeSyntax, line: 2, "indentation", "name: a\ndescription: [b\nbase: c\n"),
+    BadRecipe("no YAML", .recipeSyntax, line: 3, "indentation", "name: a\ndescription: [b\nbase: c\n"),
     BadRecipe("a tab", .recipeSyntax, line: 2, "indentation", "rules:\n\t- a\n"),
     BadRecipe("two documents", .recipeSyntax, line: 2, "README", "name: a\n--- \nname: b\n"),
     BadRecipe("zero bytes", .recipeSyntax, line: nil, "README", "name: a\u{0}\n"),
-    BadRecipe("hidden line ends", .recipeSyntax, line: nil, "", "name: a\u{2028}description: b\n"),
+    BadRecipe(
+      "hidden line ends", .recipeSyntax, line: nil, "plain line ends", "name: a\u{2028}description: b\n"),
     BadRecipe("no name", .recipeKeyMissing, line: 1, "README", "description: b\nbase: q4_k_m\n"),
     BadRecipe("no description", .recipeKeyMissing, line: 1, "README", "name: a\nbase: q4_k_m\n"),
     BadRecipe(
@@ -91,7 +92,7 @@ struct BadRecipe: CustomTestStringConvertible, Sendable {
     BadRecipe("an empty reason", .recipeValue, line: 7, "README", rule: "role: output\ntype: q8_0\nwhy:"),
     BadRecipe(
       "unknown type", .recipeTypeUnknown, line: 6, "did you mean q8_0?",
-      rule: "role: output\ntype: q8_1x\nwhy: w"),
+      rule: "role: output\ntype: q8_0x\nwhy: w"),
     BadRecipe(
       "a type that cannot be written", .recipeTypeUnknown, line: 6, "did you mean",
       rule: "role: output\ntype: iq2_xxs\nwhy: w"),
@@ -141,7 +142,8 @@ struct BadRecipe: CustomTestStringConvertible, Sendable {
       "a bad count", .recipeValue, line: 6, "README",
       rule: "role: attention\nwhen: {experts: 8..2}\ntype: q8_0\nwhy: w"),
     BadRecipe(
-      "a bad flag", .recipeValue, line: 6, "", rule: "role: attention\nstacked: yes\ntype: q8_0\nwhy: w"),
+      "a bad flag", .recipeValue, line: 6, "README", rule: "role: attention\nstacked: yes\ntype: q8_0\nwhy: w"
+    ),
     BadRecipe(
       "a bad word for imatrix", .recipeValue, line: 3, "did you mean expected?",
       "name: a\ndescription: d\nimatrix: expect\nbase: q4_k_m\nrules: []\n"),

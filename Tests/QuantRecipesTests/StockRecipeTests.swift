@@ -42,13 +42,17 @@ struct StockRecipeTests {
   @Test("every type equals llama-quantize's", arguments: GoldenMixes.names)
   func everyDecision(name: String) throws {
     let golden = try GoldenMixes(name)
+    var recipes: [StockMix: Recipe] = [:]
+    for mix in StockMix.allCases where mix != .copy {
+      recipes[mix] = try RecipeLibrary.recipe(mix.rawValue)
+    }
     var compared = 0
     for (mixName, set, expected) in golden.decisions {
       let mix = try StockMix(name: mixName)
       var options = try #require(golden.options[set])
       guard mix != .copy, !options.pure else { continue }
       options.keepsGivenOrder = golden.isGivenOrder
-      options.recipe = try RecipeLibrary.recipe(mix.rawValue)
+      options.recipe = try #require(recipes[mix])
       let found = try TypeMixer.decide(
         mix: mix, options: options, facts: golden.facts, tensors: golden.tensors)
       for (index, decision) in found.enumerated() where decision.type != expected[index] {

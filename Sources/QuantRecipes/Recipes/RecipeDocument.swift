@@ -35,12 +35,16 @@ struct RecipeDocument {
     guard !text.unicodeScalars.contains(where: { ["\u{85}", "\u{2028}", "\u{2029}"].contains($0) }) else {
       throw RecipeError(
         .recipeSyntax,
-        Fault(file: file, expected: "lines that end in a line feed", found: "Unicode line separators"))
+        Fault(
+          file: file, expected: "lines that end in a line feed", found: "Unicode line separators",
+          remedy: "save the file with plain line ends"))
     }
     try Self.refuseExcess(bytes, file: file)
+    let parser: Parser
     let node: Node?
     do {
-      node = try Parser(yaml: text, resolver: .basic, encoding: .utf8).singleRoot()
+      parser = try Parser(yaml: text, resolver: .basic, encoding: .utf8)
+      node = try parser.singleRoot()
     } catch let error as YamlError {
       throw Self.syntax(error, file: file)
     }
@@ -49,7 +53,8 @@ struct RecipeDocument {
         .recipeSyntax, Fault(file: file, expected: "a recipe", found: "an empty file", remedy: Self.remedy))
     }
     root = node
-    try Self.refuseAnchors(node, file: file)
+    // Nodes hold their anchors weakly; the parser keeps them.
+    try withExtendedLifetime(parser) { try Self.refuseAnchors(node, file: file) }
   }
 
   static let remedy = "see recipes/README.md for how to write one"

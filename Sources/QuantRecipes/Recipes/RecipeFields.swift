@@ -25,7 +25,9 @@ struct RecipeFields {
   func unknown(
     _ code: RecipeError.Code, _ node: Node, _ subject: String, _ found: String, among names: [String]
   ) -> RecipeError {
-    let near = nearestNames(to: found.lowercased(), among: names.map { $0.lowercased() }, count: 1, limit: 4)
+    let near = nearestNames(
+      to: found.lowercased(), among: names.map { $0.lowercased() }, count: 1,
+      limit: min(4, found.utf8.count / 2))
     let name = near.first.flatMap { near in names.first { $0.lowercased() == near } }
     return fault(
       code, node, subject, "one of " + names.joined(separator: ", "), "\"\(found.prefix(100))\"",
