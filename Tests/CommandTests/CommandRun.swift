@@ -25,7 +25,7 @@ struct CommandRun {
   private struct Failure: Error { var text: String }
 
   /// The folder of the built executables: the one of the test bundle.
-  private static var executables: URL {
+  static var executables: URL {
     let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
     return bundle?.bundleURL.deletingLastPathComponent() ?? Bundle.main.bundleURL
   }
