@@ -62,6 +62,7 @@ public struct PlaceSelection: Hashable, Sendable {
   ///   - i: The place.
   ///   - n: How many there are, extra ones excluded.
   ///   - isExtra: Whether the place is a layer of next-token prediction.
+  /// - Returns: Whether it is.
   func contains(_ i: Int, of n: Int, isExtra: Bool = false) -> Bool {
     items.contains { item in
       switch item {

@@ -16,6 +16,7 @@ public enum RecipeLibrary {
   ///
   /// - Parameter nameOrPath: The name of a built-in recipe without regard to case, or a path: anything that holds
   ///   a slash or ends in `.yaml` or `.yml`.
+  /// - Returns: The recipe with the rules of everything that it stands on.
   /// - Throws: ``RecipeError`` with `unknownRecipe` for a name, a `recipe…` code for a file; `FileError` for one
   ///   that cannot be read.
   public static func recipe(_ nameOrPath: String) throws -> Recipe {

@@ -65,6 +65,7 @@ public struct RecipeRole: Hashable, Sendable {
   ///   - tensorName: The GGUF name.
   ///   - tensorRole: The role that the name has in its model.
   ///   - isTied: Whether the model has no output tensor, so that the token embedding is the output, too.
+  /// - Returns: Whether it does.
   func covers(_ tensorName: String, role tensorRole: TensorRole, isTied: Bool) -> Bool {
     guard let role else { return true }
     guard role == tensorRole || (role == .output && isTied && tensorRole == .tokenEmbedding) else {
