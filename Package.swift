@@ -62,6 +62,7 @@ let package = Package(
     // 0: C
     .target(name: "CQuantKernels"),
     .target(name: "CRuntimeKernels"),
+    .target(name: "CBuiltinTexts"),
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
 
@@ -109,8 +110,8 @@ let package = Package(
     library(
       "ModelEvaluation",
       [
-        "TensorTypes", "FileBytes", "ZstdStreams", "GGUFFormat", "ImportanceData", "TextTokenizers",
-        "ReferenceRuntime", "TensorCompute",
+        "CBuiltinTexts", "TensorTypes", "FileBytes", "ZstdStreams", "GGUFFormat", "ImportanceData",
+        "TextTokenizers", "ReferenceRuntime", "TensorCompute",
       ]),
 
     // 6: what all commands share
@@ -118,7 +119,7 @@ let package = Package(
       "CommandSupport",
       [
         "TensorTypes", "FileBytes", "BlockQuantization", "QuantRecipes", "CheckpointConversion",
-        "ModelDescriptions", argumentParser,
+        "ModelDescriptions", "ImportanceData", argumentParser,
       ]),
 
     // 7: commands
@@ -172,7 +173,8 @@ let package = Package(
       ], resources: [.copy("Golden")]),
     tests(
       "ModelEvaluation",
-      ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"]),
+      ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"],
+      resources: [.copy("Golden")]),
     tests(
       "CheckpointConversion",
       [
@@ -183,7 +185,8 @@ let package = Package(
       name: "CommandTests",
       dependencies: [
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
-        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench",
+        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench", "pouch-generate", "pouch-imatrix",
+        "pouch-perplexity", "ImportanceData",
       ],
       swiftSettings: swiftSettings),
   ]

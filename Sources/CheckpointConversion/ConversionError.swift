@@ -34,6 +34,8 @@ public struct ConversionError: FaultError {
     case unsupportedSourceType
     /// The importance data does not fit the tensor.
     case importanceMismatch
+    /// Experts without importance data under `--blind-experts error`.
+    case blindExperts
     /// A notice became an error under `--strict`.
     case strictViolation
   }
@@ -53,7 +55,7 @@ public struct ConversionError: FaultError {
   public var faultClass: FaultClass {
     switch code {
     case .badOption: .usage
-    case .strictViolation: .strict
+    case .strictViolation, .blindExperts: .strict
     case .notEnoughDisk, .selfCheckFailed, .interrupted, .outputInUse, .outputNotWritable: .failed
     default: .rejected
     }

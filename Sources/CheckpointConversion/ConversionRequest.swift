@@ -1,3 +1,4 @@
+public import ImportanceData
 public import QuantRecipes
 public import TensorTypes
 
@@ -34,6 +35,8 @@ public struct ConversionRequest: Sendable {
   public var includeWeights: [String] = []
   /// Drop importance entries whose name contains one of these.
   public var excludeWeights: [String] = []
+  /// What weights experts get that the importance data has nothing for.
+  public var blindExperts = BlindExpertPolicy.ones
   /// Start a new shard when the tensor data would exceed this many bytes.
   public var splitMaxByteCount: Int?
   /// Start a new shard after this many tensors.

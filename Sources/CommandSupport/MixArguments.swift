@@ -1,6 +1,7 @@
 public import ArgumentParser
 public import CheckpointConversion
 internal import Foundation
+public import ImportanceData
 internal import QuantRecipes
 
 /// The flags that choose tensor types, named as llama-quantize names them.
@@ -54,6 +55,14 @@ public struct MixArguments: ParsableArguments {
     name: .customLong("exclude-weights"),
     help: ArgumentHelp("Ignore importance entries whose name contains this; repeatable.", valueName: "text"))
   var excludeWeights: [String] = []
+
+  @Option(
+    name: .customLong("blind-experts"),
+    help: ArgumentHelp(
+      "What experts without calibration tokens get: ones, as in llama.cpp; layer-mean, the mean of the other experts; "
+        + "error, exit code 4.",
+      valueName: "policy"))
+  var blindExperts: BlindExpertPolicy?
 
   @Option(
     name: .customLong("override-kv"),
@@ -115,9 +124,15 @@ public struct MixArguments: ParsableArguments {
     guard imatrix != nil || (includeWeights.isEmpty && excludeWeights.isEmpty) else {
       throw UsageError("--include-weights, --exclude-weights", expected: "an --imatrix", found: "none")
     }
+    guard imatrix != nil || blindExperts == nil else {
+      throw UsageError("--blind-experts", expected: "an --imatrix", found: "none")
+    }
     request.importancePath = imatrix
+    request.blindExperts = blindExperts ?? .ones
     request.includeWeights = includeWeights
     request.excludeWeights = excludeWeights
     request.overrides = try KeyValueOverride.parse(overrides).map(\.entry)
   }
 }
+
+extension BlindExpertPolicy: ExpressibleByArgument {}

@@ -1,4 +1,5 @@
 public import CheckpointConversion
+internal import ImportanceData
 internal import QuantRecipes
 internal import TensorTypes
 
@@ -24,6 +25,7 @@ public struct PlanPrinter {
     if plan.notices.count > shown.count {
       Standard.error("note: and \(plan.notices.count - shown.count) more; --dry-run --json lists all")
     }
+    for line in plan.importance?.lines ?? [] { Standard.error(oneLine("note: \(line)")) }
   }
 
   /// Prints one line on what is about to happen.
@@ -55,6 +57,13 @@ public struct PlanPrinter {
     Standard.output(
       "tensors       \(plan.tensors.count), \(report.tensorBytes) bytes, \(decimals(report.bitsPerWeight, 3)) bits "
         + "per weight; before: \(report.sourceBytes) bytes")
+    if let importance = plan.importance {
+      Standard.output(
+        oneLine(
+          "imatrix       \(importance.file)  \(importance.entries) entries; blind experts: "
+            + "\(importance.blindExperts.rawValue), \(importance.blindCount) blind, \(importance.thinCount) thin"
+        ))
+    }
     Standard.output("")
     RulePrinter(rules: plan.rules).print()
     Standard.output("")

@@ -100,6 +100,7 @@ public struct RunArguments: ParsableArguments {
     var weightsPerSecond: Double
     var bufferBytes: Int
     var peakResidentBytes: Int
+    var importance: PlannedImportance?
   }
 
   private func report(_ summary: ExecutionSummary, plan: ConversionPlan, seconds: Double) throws {
@@ -111,7 +112,7 @@ public struct RunArguments: ParsableArguments {
             sourceBytes: plan.sourceByteCount, resumedBytes: summary.resumedByteCount, seconds: seconds,
             weightsPerSecond: Double(plan.weightCount) / max(seconds, 1e-9),
             bufferBytes: summary.bufferByteCount,
-            peakResidentBytes: ProcessMemory.peakResidentByteCount)))
+            peakResidentBytes: ProcessMemory.peakResidentByteCount, importance: plan.importance)))
       return
     }
     guard !quiet else { return }

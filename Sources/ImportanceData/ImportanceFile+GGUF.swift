@@ -11,7 +11,7 @@ extension ImportanceFile {
 
   /// Reads the GGUF form: for every weight, an f32 tensor `NAME.in_sum2` of shape `[columns, matrices]` and one
   /// `NAME.counts` of shape `[1, matrices]`; three metadata keys under `imatrix.`.
-  static func readGGUF(path: String) throws -> ImportanceFile {
+  static func readGGUFLayout(path: String) throws -> ImportanceLayout {
     let container = try GGUFFile(path: path)
     let datasets = try readDatasets(container, path)
     let chunkCount = try readCount(container, chunkCountKey, path)
@@ -39,8 +39,8 @@ extension ImportanceFile {
             + (lonely.count > 1 ? ", likewise for \(lonely.count - 1) more" : ""),
           remedy: "collect the data again"))
     }
-    var records: [ImportanceRecord] = []
-    records.reserveCapacity(sums.count)
+    var entries: [ImportanceLayout.Entry] = []
+    entries.reserveCapacity(sums.count)
     for (name, sumInfo) in sums.sorted(by: { $0.key < $1.key }) {
       guard let countInfo = counts[name] else { continue }
       guard !name.isEmpty else {
@@ -48,24 +48,29 @@ extension ImportanceFile {
           .badName, Fault(file: path, subject: sumInfo.name, expected: "the name of a weight", found: "none"))
       }
       let raw = try values(countInfo, container, path)
-      records.append(
-        ImportanceRecord(
-          name: name, sums: try values(sumInfo, container, path), counts: try rounded(raw, name, path)))
+      try requireFloats(sumInfo, path)
+      entries.append(
+        ImportanceLayout.Entry(
+          name: name, valueCount: sumInfo.byteCount / 4, offset: container.position(of: sumInfo),
+          counts: try rounded(raw, name, path)))
     }
-    var result = try ImportanceFile(
-      format: .gguf, records: records, datasets: datasets, chunkCount: chunkCount, chunkSize: chunkSize,
-      file: path)
+    var result = ImportanceLayout(
+      format: .gguf, entries: entries, datasetNames: datasets, chunkCount: chunkCount, chunkSize: chunkSize)
     result.unusedTensors = unused
     return result
+  }
+
+  private static func requireFloats(_ tensor: GGUFTensorInfo, _ path: String) throws {
+    guard tensor.type == .f32 else {
+      throw ImportanceError(
+        .wrongTensorType, Fault(file: path, subject: tensor.name, expected: "f32", found: tensor.type.name))
+    }
   }
 
   private static func values(_ tensor: GGUFTensorInfo, _ container: GGUFFile, _ path: String) throws
     -> [Float]
   {
-    guard tensor.type == .f32 else {
-      throw ImportanceError(
-        .wrongTensorType, Fault(file: path, subject: tensor.name, expected: "f32", found: tensor.type.name))
-    }
+    try requireFloats(tensor, path)
     return try floats(container.file, at: container.position(of: tensor), count: tensor.byteCount / 4)
   }
 

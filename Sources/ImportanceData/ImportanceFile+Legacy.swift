@@ -8,7 +8,7 @@ extension ImportanceFile {
   ///     i32 entries
   ///     entries times: i32 length, name bytes, i32 calls, i32 values, values times f32
   ///     optionally: i32 chunks, i32 length, bytes of the calibration file's name
-  static func readLegacy(_ file: ReadableFile) throws -> ImportanceFile {
+  static func readLegacyLayout(_ file: ReadableFile) throws -> ImportanceLayout {
     var cursor = LegacyCursor(file: file)
     let entryCount = Int(try cursor.integer("the number of entries"))
     // An entry takes at least 16 bytes: three numbers and one value.
@@ -20,7 +20,7 @@ extension ImportanceFile {
           found: "a file of \(file.byteCount) bytes that would hold \(entryCount) entries",
           remedy: "is this an importance matrix?"))
     }
-    var records: [ImportanceRecord] = []
+    var entries: [ImportanceLayout.Entry] = []
     for index in 0..<entryCount {
       let entry = "entry \(index + 1) of \(entryCount)"
       let name = try cursor.name(entry)
@@ -34,9 +34,10 @@ extension ImportanceFile {
             expected: valueCount > 0 ? "\(valueCount) values" : "at least one value",
             found: valueCount > 0 ? "\(cursor.remaining) bytes to the end of the file" : "\(valueCount)"))
       }
-      let sums = try floats(file, at: cursor.offset, count: valueCount)
+      entries.append(
+        ImportanceLayout.Entry(
+          name: name, valueCount: valueCount, offset: cursor.offset, counts: [Int64(calls)]))
       cursor.skip(valueCount * 4)
-      records.append(ImportanceRecord(name: name, sums: sums, counts: [Int64(calls)]))
     }
     var chunkCount = 0
     var datasets: [[UInt8]] = []
@@ -55,9 +56,8 @@ extension ImportanceFile {
           file: file.path, expected: "the end of the file at byte \(cursor.offset)",
           found: "\(cursor.remaining) more bytes"))
     }
-    return try ImportanceFile(
-      format: .legacy, records: records, datasets: datasets, chunkCount: chunkCount, chunkSize: 0,
-      file: file.path)
+    return ImportanceLayout(
+      format: .legacy, entries: entries, datasetNames: datasets, chunkCount: chunkCount, chunkSize: 0)
   }
 
   /// The bytes of a legacy file for raw sums and counts, as `llama-imatrix --output-format dat` writes it.

@@ -65,19 +65,19 @@ public struct ImportanceFile: Hashable, Sendable {
     format: Format, records: [ImportanceRecord], datasets: [[UInt8]], chunkCount: Int, chunkSize: Int,
     file: String = ""
   ) throws {
-    guard !records.isEmpty else {
-      throw ImportanceError(.empty, Fault(file: file, expected: "at least one entry", found: "none"))
-    }
     self.format = format
     self.records = records.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     datasetNames = datasets
     self.chunkCount = chunkCount
     self.chunkSize = chunkSize
-    for (a, b) in zip(self.records, self.records.dropFirst()) where a.name == b.name {
-      throw ImportanceError(
-        .duplicateName, Fault(file: file, subject: a.name, expected: "one entry", found: "several"))
+    var layout = ImportanceLayout(self)
+    try layout.sortAndCheck(file: file)
+    for record in self.records {
+      guard let bad = Self.firstBadValue(record.sums) else { continue }
+      let columns = record.sums.count / record.counts.count
+      throw Self.badValue(
+        record.sums[bad], name: record.name, matrix: bad / columns, column: bad % columns, file: file)
     }
-    for record in self.records { try Self.check(record, file: file) }
   }
 
   /// Reads a file of either format; the first four bytes tell which.
@@ -86,39 +86,31 @@ public struct ImportanceFile: Hashable, Sendable {
   ///   file cannot be read.
   public init(path: String) throws {
     let file = try ReadableFile(path: path)
-    let magic = try file.bytes(at: 0, count: min(4, file.byteCount))
-    self = magic == Array("GGUF".utf8) ? try Self.readGGUF(path: path) : try Self.readLegacy(file)
+    let layout = try ImportanceLayout(file)
+    format = layout.format
+    records = try layout.entries.map {
+      ImportanceRecord(
+        name: $0.name, sums: try Self.floats(file, at: $0.offset, count: $0.valueCount), counts: $0.counts)
+    }
+    datasetNames = layout.datasetNames
+    chunkCount = layout.chunkCount
+    chunkSize = layout.chunkSize
+    unusedTensors = layout.unusedTensors
   }
 
-  /// The records, given away so that they can be changed in place.
-  consuming func takeRecords() -> [ImportanceRecord] { records }
+  /// The first value that cannot be a sum of squares.
+  static func firstBadValue(_ values: [Float]) -> Int? {
+    values.withUnsafeBufferPointer { values in values.firstIndex { !($0 >= 0 && $0 < .infinity) } }
+  }
 
-  private static func check(_ record: ImportanceRecord, file: String) throws {
-    guard !record.counts.isEmpty, !record.sums.isEmpty, record.sums.count % record.counts.count == 0 else {
-      throw ImportanceError(
-        .shapeMismatch,
-        Fault(
-          file: file, subject: record.name,
-          expected: "equally many sums for each of \(record.counts.count) counts",
-          found: "\(record.sums.count) sums"))
-    }
-    if let matrix = record.counts.firstIndex(where: { $0 < 0 }) {
-      throw ImportanceError(
-        .negativeCount,
-        Fault(
-          file: file, subject: "\(record.name), expert \(matrix)", expected: "a count of at least 0",
-          found: "\(record.counts[matrix])", remedy: "the file is damaged; collect the data again"))
-    }
-    let columns = record.sums.count / record.counts.count
-    let bad = record.sums.withUnsafeBufferPointer { sums in
-      sums.firstIndex { !($0 >= 0 && $0 < .infinity) }
-    }
-    guard let bad else { return }
-    let value = record.sums[bad]
-    throw ImportanceError(
+  /// The error for such a value.
+  static func badValue(_ value: Float, name: String, matrix: Int, column: Int, file: String)
+    -> ImportanceError
+  {
+    ImportanceError(
       value.isFinite ? .negativeValue : .nonFiniteValue,
       Fault(
-        file: file, subject: "\(record.name), expert \(bad / columns), column \(bad % columns)",
+        file: file, subject: "\(name), expert \(matrix), column \(column)",
         expected: "a finite sum of squares", found: "\(value)",
         remedy: "the file is damaged or was collected with overflowing activations; collect the data again"))
   }

@@ -1,24 +1,9 @@
 internal import FileBytes
 
-/// The importance of the columns of one tensor.
-public struct ImportanceWeights: Sendable {
-  /// All weights, matrix after matrix.
-  public let values: [Float]
-  /// Columns per matrix: the row length of the tensor.
-  public let columnCount: Int
-  /// Matrices: experts, or 1.
-  public let matrixCount: Int
-
-  /// The weights for the rows of one matrix, as many as a row has columns.
-  public func weights(ofMatrix matrix: Int) -> ArraySlice<Float> {
-    values[matrix * columnCount..<(matrix + 1) * columnCount]
-  }
-}
-
 /// What an importance matrix has for a tensor.
 public enum ImportanceLookup: Sendable {
-  /// Weights that fit.
-  case found(ImportanceWeights)
+  /// An entry that fits: `columnCount` weights for each of `matrixCount` matrices (experts).
+  case found(columnCount: Int, matrixCount: Int)
   /// Nothing: the tensor is quantized without weights.
   case absent
   /// An entry of the wrong length for a token embedding, which is ignored: it counts tokens, not columns.
@@ -42,11 +27,11 @@ extension ImportanceMatrix {
     let columns = ggmlShape.first ?? 1
     let matrices = ggmlShape.count > 2 ? ggmlShape[2] : 1
     let (expected, overflow) = columns.multipliedReportingOverflow(by: matrices)
-    if !overflow, columns > 0, matrices > 0, entry.values.count == expected {
-      return .found(ImportanceWeights(values: entry.values, columnCount: columns, matrixCount: matrices))
+    if !overflow, columns > 0, matrices > 0, entry.valueCount == expected {
+      return .found(columnCount: columns, matrixCount: matrices)
     }
     if tensor == "token_embd.weight" || tensor == "per_layer_token_embd.weight" {
-      return .ignored(found: entry.values.count, expected: expected)
+      return .ignored(found: entry.valueCount, expected: expected)
     }
     throw ImportanceError(
       .sizeMismatch,
@@ -54,7 +39,7 @@ extension ImportanceMatrix {
         file: path, subject: entry.name,
         expected: overflow
           ? "one weight per column" : "\(expected) weights (\(matrices) times \(columns) columns)",
-        found: "\(entry.values.count)",
+        found: "\(entry.valueCount)",
         remedy: "the data was collected from another model; collect it from this one"))
   }
 }

@@ -6,15 +6,22 @@ public import TensorTypes
 /// From raw sums and counts, the weight of column j for expert e is `sums[e][j] / Float(counts[e])`, and 1 for
 /// all columns of an expert that was never used. From a legacy file it is the stored value divided by the
 /// number of calls (the value itself for 0 calls). These are llama-quantize's formulas, in f32.
+///
+/// Values stay in the file, which is checked once as a whole when it is opened; ``weights(of:matrix:columnCount:)``
+/// reads the row that is asked for. Held in memory are names and counts.
 public struct ImportanceMatrix: Sendable {
-  /// The weights of one tensor.
+  /// What is known of one tensor.
   public struct Entry: Sendable {
     /// The name of the tensor.
     public let name: String
-    /// The weights, expert after expert.
-    public let values: [Float]
+    /// The number of weights, expert after expert.
+    public let valueCount: Int
     /// Activation rows per expert; `nil` when the file does not say.
     public let counts: [Int64]?
+    /// What values are divided by, matrix after matrix; 0 for matrices without data.
+    let divisors: [Int64]
+    /// Where the values are.
+    let values: StoredValues
   }
 
   /// The file's format.
@@ -37,35 +44,34 @@ public struct ImportanceMatrix: Sendable {
   /// True unless filters left no entry; then llama-quantize behaves as if there were no file at all.
   public var isSupplied: Bool { !entries.isEmpty }
 
-  /// Reads and checks a file of either format.
-  ///
-  /// All weights are held in memory: 4 bytes per tensor, expert and column.
+  /// Opens and checks a file of either format; all values are read once, none is kept.
   ///
   /// - Throws: ``ImportanceError``, `GGUFError` or `FileError`.
   public init(path: String) throws {
-    self.init(try ImportanceFile(path: path), path: path)
+    let file = try ReadableFile(path: path)
+    self.init(try ImportanceLayout(file), path: path) { .file(file, offset: $0.offset) }
   }
 
-  /// Computes weights from raw content.
+  /// Uses content that is in memory.
   public init(_ file: consuming ImportanceFile, path: String = "") {
+    let records = file.records
+    let layout = ImportanceLayout(file)
+    self.init(layout, path: path) { .memory(records[$0.offset].sums) }
+  }
+
+  private init(
+    _ layout: ImportanceLayout, path: String, _ values: (ImportanceLayout.Entry) -> StoredValues
+  ) {
     self.path = path
-    format = file.format
-    datasetNames = file.datasetNames
-    chunkCount = file.chunkCount
-    chunkSize = file.chunkSize
-    var records = file.takeRecords()
-    var entries: [Entry] = []
-    entries.reserveCapacity(records.count)
-    for index in records.indices {
-      // Taken out of the array so that the values are changed in place.
-      var values: [Float] = []
-      swap(&values, &records[index].sums)
-      let counts = records[index].counts
-      Self.normalize(&values, counts, format)
-      entries.append(
-        Entry(name: records[index].name, values: values, counts: format == .gguf ? counts : nil))
+    format = layout.format
+    datasetNames = layout.datasetNames
+    chunkCount = layout.chunkCount
+    chunkSize = layout.chunkSize
+    entries = layout.entries.map { entry in
+      Entry(
+        name: entry.name, valueCount: entry.valueCount,
+        counts: layout.format == .gguf ? entry.counts : nil, divisors: entry.counts, values: values(entry))
     }
-    self.entries = entries
     reindex()
   }
 
@@ -73,23 +79,51 @@ public struct ImportanceMatrix: Sendable {
     positions = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($0.element.name, $0.offset) })
   }
 
-  private static func normalize(_ values: inout [Float], _ counts: [Int64], _ format: ImportanceFile.Format) {
-    let columns = values.count / counts.count
-    values.withUnsafeMutableBufferPointer { buffer in
-      for (matrix, count) in counts.enumerated() {
-        let range = matrix * columns..<(matrix + 1) * columns
-        if count > 0 {
-          let divisor = Float(count)
-          for i in range { buffer[i] /= divisor }
-        } else if format == .gguf {
-          for i in range { buffer[i] = 1 }
-        }
-      }
-    }
-  }
-
   /// The entry for a tensor.
   public func entry(_ name: String) -> Entry? { positions[name].map { entries[$0] } }
+
+  /// The weights for the rows of one matrix (expert) of a tensor.
+  ///
+  /// - Parameters:
+  ///   - entry: The entry of the tensor.
+  ///   - matrix: The expert, 0 for a single matrix.
+  ///   - columnCount: Columns of the matrix: values at `matrix * columnCount` and after are its own.
+  /// - Returns: `columnCount` weights.
+  /// - Throws: ``ImportanceError`` with `sizeMismatch` when the entry has no such values, `nonFiniteValue` or
+  ///   `negativeValue` when the file changed since it was opened; `FileError` when it cannot be read.
+  public func weights(of entry: Entry, matrix: Int, columnCount: Int) throws -> [Float] {
+    let (start, overflow) = matrix.multipliedReportingOverflow(by: columnCount)
+    guard !overflow, matrix >= 0, columnCount > 0, start <= entry.valueCount - columnCount else {
+      throw ImportanceError(
+        .sizeMismatch,
+        Fault(
+          file: path, subject: entry.name, expected: "\(columnCount) weights for matrix \(matrix)",
+          found: "\(entry.valueCount) weights in all"))
+    }
+    var values = try entry.values.read(start..<(start + columnCount))
+    // Counts belong to equal shares of the values, which need not be the matrices of this shape.
+    let share = entry.valueCount / entry.divisors.count
+    for index in values.indices {
+      let divisor = entry.divisors[(start + index) / share]
+      if divisor > 0 {
+        values[index] /= Float(divisor)
+      } else if format == .gguf {
+        values[index] = 1
+      }
+      guard values[index] >= 0, values[index] < .infinity else {
+        throw ImportanceFile.badValue(
+          values[index], name: entry.name, matrix: matrix, column: index, file: path)
+      }
+    }
+    return values
+  }
+
+  /// All weights of a tensor, expert after expert.
+  ///
+  /// - Throws: As ``weights(of:matrix:columnCount:)``.
+  public func weights(of entry: Entry) throws -> [Float] {
+    try weights(of: entry, matrix: 0, columnCount: entry.valueCount)
+  }
 
   /// Keeps or drops entries whose name contains one of some texts (`--include-weights`, `--exclude-weights`).
   ///

@@ -27,6 +27,16 @@ public struct EvaluationError: FaultError, Hashable {
     case importanceMismatch
     /// Experts that saw fewer tokens than demanded.
     case thinExperts
+    /// A text that is not UTF-8.
+    case invalidText
+    /// Windows longer than the context the model was made for.
+    case contextTooLong
+    /// The state of another run.
+    case stateMismatch
+    /// A state file, or a half-written base file, that cannot be gone on from.
+    case damagedState
+    /// A state or base file that another run is writing.
+    case inUse
   }
 
   /// The kind, for comparison in code and tests.

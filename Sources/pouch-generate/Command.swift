@@ -17,7 +17,10 @@ struct Command: PouchCommand {
       Text goes to standard output as it is made, timings to standard error. Flags, defaults and the order of the \
       sampling steps are llama.cpp's. Equal prompts, seeds and modes give equal text on every machine and for every \
       number of threads.
-      """)
+
+      Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 130 interrupted.
+      """,
+    version: pouchVersion)
 
   @Option(
     name: [.customShort("m"), .long], help: "A GGUF file, the first shard of one, or a checkpoint folder.")
@@ -51,6 +54,9 @@ struct Command: PouchCommand {
   @Option(help: "Write the f32 logits of all prompt positions to this NumPy file.")
   var logits: String?
 
+  @Flag(help: "Replace an existing --logits file.")
+  var force = false
+
   @Flag(help: "Show special tokens in the output.")
   var special = false
 
@@ -62,10 +68,12 @@ struct Command: PouchCommand {
     if batchSize < 1 { throw ValidationError("--batch-size must be at least 1") }
     if let contextSize, contextSize < 0 { throw ValidationError("--ctx-size must be at least 0") }
     if let predict, predict < -1 { throw ValidationError("--predict must be at least -1") }
+    if let logits, logits.isEmpty { throw ValidationError("--logits needs a file name") }
   }
 
   func run() throws {
     Interrupt.watch()
+    try checkLogitsFile()
     let start = DispatchTime.now().uptimeNanoseconds
     let model = try LoadedModel.open(path: model)
     for warning in model.warnings { Standard.error("Warning: \(warning)") }
@@ -108,6 +116,33 @@ struct Command: PouchCommand {
     } else {
       if !text.isEmpty, !text.hasSuffix("\n") { Standard.outputText("\n") }
       Standard.error(summary(report, options, loadSeconds))
+    }
+    if Interrupt.isRequested { throw ExitCode(130) }
+  }
+
+  /// Makes sure, before anything is computed, that the logits can be written and nothing is overwritten.
+  private func checkLogitsFile() throws {
+    guard let logits else { return }
+    guard FileSystem.kind(of: FileSystem.folder(of: logits)) == .folder, FileSystem.canCreate(logits) else {
+      throw FileError(
+        .cannotWrite,
+        Fault(
+          file: logits, subject: "--logits", expected: "a folder that can be written to",
+          found: FileSystem.folder(of: logits)))
+    }
+    switch FileSystem.kind(of: logits) {
+    case .missing: break
+    case .file where force: break
+    case .file:
+      throw FileError(
+        .alreadyExists,
+        Fault(
+          file: logits, subject: "--logits", expected: "no file of this name", found: "one that exists",
+          remedy: "replace it with --force, or choose another name"))
+    case .folder, .other:
+      throw FileError(
+        .alreadyExists,
+        Fault(file: logits, subject: "--logits", expected: "a file name", found: "a folder or device"))
     }
   }
 

@@ -14,9 +14,13 @@ struct Command: PouchCommand {
     abstract: "Collects an importance matrix: squared activations at the inputs of weight matrices.",
     discussion: """
       Flags, procedure and files are llama-imatrix's. After the run, a report says which experts of each layer the \
-      text did not reach (blind) or hardly reached (thin). An interrupted run leaves its data in the output; --resume \
-      goes on from there.
-      """)
+      text did not reach (blind) or hardly reached (thin). An interrupted run leaves its data in the output; the same \
+      command with --resume goes on from there, and ends with the bytes of a run in one piece.
+
+      Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 4 experts with too few tokens, \
+      130 interrupted.
+      """,
+    version: pouchVersion)
 
   @Option(
     name: [.customShort("m"), .long], help: "A GGUF file, the first shard of one, or a checkpoint folder.")
@@ -41,10 +45,15 @@ struct Command: PouchCommand {
   @Option(name: [.customLong("chunk"), .customLong("from-chunk")], help: "Windows left out at the start.")
   var fromChunk = 0
 
-  @Option(help: "Add the data of this file; repeatable. Without -f, files are merged and no model is run.")
+  @Option(
+    help:
+      "Add the data of this file, GGUF or .dat; repeatable. Without -f, files are merged and no model is run."
+  )
   var inFile: [String] = []
 
-  @Option(name: [.customLong("output-frequency"), .customLong("ofreq")], help: "Save every so many windows.")
+  @Option(
+    name: [.customLong("output-frequency"), .customLong("ofreq", withSingleDash: true)],
+    help: "Save every so many windows.")
   var outputFrequency = 10
 
   @Option(help: "Keep a copy, with the number of windows in its name, every so many windows; 0 never.")
@@ -59,8 +68,14 @@ struct Command: PouchCommand {
   @Flag(name: .customLong("no-ppl"), help: "Do not measure perplexity along the way.")
   var noPerplexity = false
 
+  @Flag(help: "Print llama-imatrix's statistics of the one file given by --in-file, and end.")
+  var showStatistics = false
+
   @Flag(help: "Go on from the data in the output file.")
   var resume = false
+
+  @Flag(help: "Replace an existing output.")
+  var force = false
 
   @Option(help: "Experts with fewer tokens are thin in the report.")
   var thinBelow = 32
@@ -91,102 +106,94 @@ struct Command: PouchCommand {
     if thinBelow < 0 || (minExpertTokens ?? 0) < 0 {
       throw ValidationError("token counts cannot be negative")
     }
-    if model == nil { throw ValidationError("give a model with -m") }
+    if showStatistics {
+      guard inFile.count == 1, text == nil else {
+        throw ValidationError("--show-statistics needs exactly one --in-file, and no text")
+      }
+      return
+    }
     if text == nil, inFile.isEmpty { throw ValidationError("give a text with -f, or files with --in-file") }
+    if text != nil, model == nil { throw ValidationError("give a model with -m") }
     if resume, text == nil { throw ValidationError("--resume needs a text") }
+    if resume, force { throw ValidationError("--resume and --force exclude each other") }
     if resume, outputFormat == .dat { throw ValidationError("--resume needs the gguf format") }
+    if output.isEmpty { throw ValidationError("--output-file needs a name") }
   }
 
   func run() throws {
+    if showStatistics { return try StatisticsPrinter(path: inFile[0], json: json).print() }
     Interrupt.watch()
-    let model = try LoadedModel.open(path: model ?? "")
-    for warning in model.warnings { Standard.error("Warning: \(warning)") }
-    let experts = model.shape.experts
+    try checkOutput()
+    let start = ProgressBar(isEnabled: false)
+    let model = try self.model.map { try LoadedModel.open(path: $0) }
+    for warning in model?.warnings ?? [] { Standard.error("Warning: \(warning)") }
     let collector = ImportanceCollector(
-      expertCount: experts?.count ?? 0, includesOutput: processOutput)
+      expertCount: model?.shape.experts?.count ?? 0, includesOutput: processOutput)
     for path in inFile {
       try collector.merge(try ImportanceFile(path: path), chunkSize: contextSize, path: path)
     }
-    var skip = fromChunk
-    var isResumed = false
-    if resume, FileSystem.kind(of: output) == .file {
-      let earlier = try ImportanceFile(path: output)
-      guard earlier.chunkSize == contextSize else {
-        throw EvaluationError(
-          .importanceMismatch,
-          Fault(
-            file: output, subject: "imatrix.chunk_size", expected: "\(contextSize)",
-            found: "\(earlier.chunkSize)", remedy: "resume with the same -c"))
-      }
-      try collector.merge(earlier, chunkSize: contextSize, path: output)
-      skip += earlier.chunkCount
-      isResumed = true
-      Standard.error("\(output): \(earlier.chunkCount) windows are done")
-    }
-    try collector.check(against: model.store, model: model.source)
+    if let model { try collector.check(against: model.store, model: model.source) }
 
-    let clock = ProgressBar(isEnabled: false)
     var perplexity = Perplexity()
-    if let text {
-      perplexity = try collect(model, collector, text, skip: skip, addDataset: !isResumed)
+    if let text, let model {
+      perplexity = try Calibration(command: self, model: model, merged: collector).run(path: text)
+    } else {
+      try Self.save(try collector.file(chunkSize: contextSize), format: outputFormat, to: output)
     }
-    let file = try save(collector, to: output)
-    let report = ExpertReport(file, threshold: Int64(thinBelow), usedPerToken: experts?.usedCount ?? 1)
+    let file = try ImportanceFile(path: output)
+    let report = ExpertReport(
+      file, threshold: Int64(thinBelow), usedPerToken: model?.shape.experts?.usedCount)
     try ReportPrinter(
-      command: self, file: file, report: report, perplexity: perplexity, seconds: clock.elapsedSeconds
+      command: self, file: file, report: report, perplexity: perplexity, seconds: start.elapsedSeconds
     ).print()
     if Interrupt.isRequested { throw ExitCode(130) }
-    if let minExpertTokens {
-      let count = report.expertCount(below: Int64(minExpertTokens))
-      guard count == 0 else {
-        throw EvaluationError(
-          .thinExperts,
+    try refuseThinExperts(report)
+  }
+
+  /// Makes sure, before anything is computed, that the output can be written and nothing is overwritten.
+  private func checkOutput() throws {
+    let folder = FileSystem.folder(of: output)
+    guard FileSystem.kind(of: folder) == .folder, FileSystem.canCreate(output) else {
+      throw FileError(
+        .cannotWrite, Fault(file: output, expected: "a folder that can be written to", found: folder))
+    }
+    switch FileSystem.kind(of: output) {
+    case .missing: break
+    case .file:
+      guard force || resume else {
+        throw FileError(
+          .alreadyExists,
           Fault(
-            file: output, subject: "experts", expected: "at least \(minExpertTokens) tokens for every expert",
-            found: "fewer for \(count) of \(report.layers.reduce(0) { $0 + $1.expertCount })",
-            remedy: "use a longer or more varied text; the data was written"))
+            file: output, expected: "no file of this name", found: "one that exists",
+            remedy: "go on from it with --resume, replace it with --force, or choose another -o"))
       }
+    case .folder, .other:
+      throw FileError(
+        .alreadyExists, Fault(file: output, expected: "a file name", found: "a folder or device"))
     }
   }
 
-  private func collect(
-    _ model: LoadedModel, _ collector: ImportanceCollector, _ path: String, skip: Int, addDataset: Bool
-  ) throws -> Perplexity {
-    let text = try EvaluationText(path: path)
-    let tokenizer = try Tokenizer(metadata: try model.metadata())
-    let tokens = try text.tokens(tokenizer, parseSpecial: parseSpecial)
-    let windows = try TokenWindows(
-      tokens: tokens, length: contextSize, skip: skip, limit: chunks < 0 ? nil : chunks,
-      beginning: tokenizer.addBOS ? tokenizer.bos : nil, file: path)
-    if addDataset { collector.addDataset(path) }
-    Standard.error(
-      "text \(path): \(text.byteCount) bytes, xxh64 \(text.hashText), \(tokens.count) tokens; "
-        + "\(windows.count) windows of \(windows.length) tokens, the first \(skip) skipped; mode \(mode.rawValue)"
-    )
-    let evaluator = try WindowEvaluator(
-      model, length: contextSize,
-      options: EvaluationOptions(mode: mode.mode, threads: threads, batchLength: batchSize))
-    let run = ImportanceRun(
-      windows: windows, measuresPerplexity: !noPerplexity, needsOutput: processOutput)
-    let result = try run.run(evaluator, collector) { done, soFar in
-      if !noPerplexity, !json { Standard.outputText("[\(done)]\(decimals(soFar.value, 4)),") }
-      if done % outputFrequency == 0, done < windows.count { _ = try save(collector, to: output) }
-      if saveFrequency > 0, done % saveFrequency == 0 {
-        _ = try save(collector, to: "\(output).at_\(skip + done)")
-      }
-      return !Interrupt.isRequested
-    }
-    if !noPerplexity, !json {
-      Standard.output(
-        "\nFinal estimate: PPL = \(decimals(result.value, 4)) +/- \(decimals(result.uncertainty, 5))")
-    }
-    return result
+  private func refuseThinExperts(_ report: ExpertReport) throws {
+    guard let minExpertTokens else { return }
+    let layers = report.layers.map { layer in
+      (layer.layer, layer.counts.indices.filter { layer.counts[$0] < minExpertTokens })
+    }.filter { !$0.1.isEmpty }
+    guard !layers.isEmpty else { return }
+    let all = report.layers.reduce(0) { $0 + $1.expertCount }
+    let shown = layers.prefix(4).map { "layer \($0.0): experts \(LayerCoverage.list($0.1, limit: 8))" }
+    let others = layers.count > 4 ? "; and \(layers.count - 4) more layers" : ""
+    throw EvaluationError(
+      .thinExperts,
+      Fault(
+        file: output, subject: "--min-expert-tokens",
+        expected: "at least \(minExpertTokens) tokens for each of \(all) experts",
+        found: "fewer for \(layers.reduce(0) { $0 + $1.1.count }); " + shown.joined(separator: "; ") + others,
+        remedy: "use a longer or more varied text; the data was written"))
   }
 
-  /// Writes the data so far under a temporary name, and renames it.
-  private func save(_ collector: ImportanceCollector, to path: String) throws -> ImportanceFile {
-    let file = try collector.file(chunkSize: contextSize)
-    let bytes = outputFormat == .dat ? try file.encodedAsLegacy() : try file.encodedAsGGUF()
+  /// Writes data under a temporary name, and renames it.
+  static func save(_ file: ImportanceFile, format: OutputFormatFlag, to path: String) throws {
+    let bytes = format == .dat ? try file.encodedAsLegacy() : try file.encodedAsGGUF()
     let temporary = path + ".partial"
     let target = try WritableFile(path: temporary, mode: .truncate)
     do {
@@ -197,7 +204,6 @@ struct Command: PouchCommand {
       FileSystem.remove(temporary)
       throw error
     }
-    return file
   }
 }
 

@@ -47,19 +47,19 @@ struct ReportPrinter {
     func right(_ text: String, _ width: Int) -> String {
       String(repeating: " ", count: max(0, width - text.count)) + text
     }
+    let unit = report.layers.contains { $0.tokenCount == nil } ? "uses" : "tokens"
     var lines = [
-      "layer  experts  blind   thin  tokens     least  median    most (share of tokens per expert)"
+      "layer  experts  blind   thin  tokens     least  median    most (share of \(unit) per expert)"
     ]
     for layer in report.layers {
       let shares = layer.shares.sorted()
       func percent(_ share: Double?) -> String { right(decimals(100 * (share ?? 0), 2), 6) + " %" }
       var line = right("\(layer.layer)", 5) + right("\(layer.expertCount)", 9)
       line += right("\(layer.blind.count)", 7) + right("\(layer.thin.count)", 7)
-      line += right("\(layer.tokenCount)", 8) + "  " + percent(shares.first)
+      line += right(layer.tokenCount.map { "\($0)" } ?? "?", 8) + "  " + percent(shares.first)
       line += percent(shares[shares.count / 2]) + percent(shares.last)
       if !layer.blind.isEmpty {
-        line += "  blind: " + layer.blind.prefix(12).map(String.init).joined(separator: " ")
-        if layer.blind.count > 12 { line += " ..." }
+        line += "  blind: " + LayerCoverage.list(layer.blind)
       }
       lines.append(line)
     }
@@ -67,7 +67,7 @@ struct ReportPrinter {
     let thin = report.layers.reduce(0) { $0 + $1.thin.count }
     let all = report.layers.reduce(0) { $0 + $1.expertCount }
     lines.append(
-      "\(blind) of \(all) experts are blind (their columns will all weigh 1), \(thin) are thin (fewer than "
+      "\(blind) of \(all) experts are blind (no tokens; --blind-experts says what the quantizer does), \(thin) are thin (fewer than "
         + "\(report.threshold) tokens)")
     return lines
   }

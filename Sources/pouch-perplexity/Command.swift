@@ -2,9 +2,7 @@ import ArgumentParser
 import CommandSupport
 import FileBytes
 import ModelEvaluation
-import ReferenceRuntime
 import TensorCompute
-import TextTokenizers
 
 @main
 struct Command: PouchCommand {
@@ -16,6 +14,11 @@ struct Command: PouchCommand {
       each scored. With --base, base and models run in lock-step and nothing is stored. Results go to standard \
       output, the text's hash, the protocol and progress to standard error. Results do not depend on threads or \
       batches.
+
+      A compact base file lists the likely tokens of every position, at most --base-top-k, and sums over the rest. \
+      Each listed token takes 8 bytes. Positions with more likely tokens than that leave mass to the sums, which \
+      widens the bounds of the KL divergence; the run against the file prints both. Perplexities and top tokens are \
+      exact in any case.
       """)
 
   @Option(
@@ -23,8 +26,11 @@ struct Command: PouchCommand {
     help: "A GGUF file, the first shard of one, or a checkpoint folder; repeatable.")
   var model: [String]
 
-  @Option(name: [.customShort("f"), .customLong("file")], help: "The text.")
+  @Option(name: [.customShort("f"), .customLong("file")], help: "The text, UTF-8.")
   var text: String?
+
+  @Option(help: "builtin: a text that is part of the program, drawings as SVG with captions; in place of -f.")
+  var corpus: CorpusFlag?
 
   @Option(name: [.customShort("c"), .customLong("ctx-size")], help: "Tokens per window.")
   var contextSize = 512
@@ -34,6 +40,16 @@ struct Command: PouchCommand {
 
   @Option(name: [.customShort("b"), .long], help: "The most tokens computed together.")
   var batchSize = 512
+
+  @Option(
+    help: ArgumentHelp(
+      "Begin a window every so many tokens and score as many at its end; 0 for windows side by side.",
+      discussion:
+        "As in llama-perplexity, windows then have -c tokens plus half the stride, rounded up to 256."))
+  var pplStride = 0
+
+  @Option(help: "0: running perplexity; 1: a line per window: first token, perplexity, mean, its error.")
+  var pplOutputType = 0
 
   @Option(help: "exact: f32 activations; fast: 8-bit activations, as deployed engines compute.")
   var mode = ComputeModeFlag.fast
@@ -59,8 +75,19 @@ struct Command: PouchCommand {
   @Flag(help: "The same as --base-format full.")
   var fullBase = false
 
-  @Option(help: "The most tokens listed per position of a compact base file.")
+  @Option(help: "The most tokens listed per position of a compact base file: more give tighter bounds.")
   var baseTopK = 256
+
+  @Option(
+    help: ArgumentHelp(
+      "Keep finished windows in this file; after an interruption the same command goes on from there.",
+      discussion:
+        "The final numbers and files are the same bits. The file is removed when the run is complete.",
+      valueName: "file"))
+  var resume: String?
+
+  @Flag(help: "Replace an existing base file.")
+  var force = false
 
   @Flag(help: "Print one JSON object.")
   var json = false
@@ -71,6 +98,11 @@ struct Command: PouchCommand {
     if batchSize < 1 { throw ValidationError("--batch-size must be at least 1") }
     if contextSize < 4 { throw ValidationError("--ctx-size must be at least 4") }
     if chunks == 0 || chunks < -1 { throw ValidationError("--chunks must be -1 or at least 1") }
+    if !(0...1).contains(pplOutputType) { throw ValidationError("--ppl-output-type must be 0 or 1") }
+    if pplStride < 0 { throw ValidationError("--ppl-stride must be at least 0") }
+    if pplStride > 0, baseFile != nil {
+      throw ValidationError("--ppl-stride cannot be combined with --kl-divergence-base; use --base")
+    }
     if !(1...65535).contains(baseTopK) { throw ValidationError("--base-top-k must be from 1 to 65535") }
     if base != nil, baseFile != nil {
       throw ValidationError("give one of --base and --kl-divergence-base")
@@ -78,165 +110,41 @@ struct Command: PouchCommand {
     if divergence, baseFile == nil, base == nil {
       throw ValidationError("--kl-divergence needs --kl-divergence-base or --base")
     }
-    if text == nil, !(divergence && baseFile != nil) { throw ValidationError("give a text with -f") }
+    if text != nil, corpus != nil { throw ValidationError("give one of -f and --corpus") }
+    if text == nil, corpus == nil, !(divergence && baseFile != nil) {
+      throw ValidationError("give a text with -f, or --corpus builtin")
+    }
     if baseFile != nil, !divergence, model.count > 1 {
       throw ValidationError("a base file is made from one model")
     }
   }
 
-  var options: EvaluationOptions {
-    EvaluationOptions(mode: mode.mode, threads: threads, batchLength: batchSize)
-  }
-  var limit: Int? { chunks < 0 ? nil : chunks }
-
   func run() throws {
     Interrupt.watch()
-    let reports: [ModelReport]
+    let result: (reports: [ModelReport], isComplete: Bool)
     if let base {
-      reports = try lockStep(base)
+      result = try lockStep(base)
     } else if divergence, let baseFile {
-      reports = try against(baseFile)
+      result = try against(baseFile)
     } else {
-      reports = try model.map { try perplexity($0) }
+      result = try perplexity()
     }
-    if json { Standard.output(try JSONText.encode(reports)) }
-    if Interrupt.isRequested { throw ExitCode(130) }
-  }
-
-  func open(_ path: String) throws -> LoadedModel {
-    let model = try LoadedModel.open(path: path)
-    for warning in model.warnings { Standard.error("Warning: \(warning)") }
-    return model
-  }
-
-  func readText() throws -> EvaluationText { try EvaluationText(path: text ?? "") }
-
-  /// Cuts the text into windows and prints the protocol.
-  func windows(_ text: EvaluationText, _ tokens: [Int32], _ tokenizer: Tokenizer) throws -> TokenWindows {
-    let windows = try TokenWindows(
-      tokens: tokens, length: contextSize, limit: limit, beginning: tokenizer.addBOS ? tokenizer.bos : nil,
-      file: text.path)
-    Standard.error(
-      "text \(text.path): \(text.byteCount) bytes, xxh64 \(text.hashText), \(tokens.count) tokens; "
-        + protocolText(windows))
-    return windows
-  }
-
-  func protocolText(_ windows: TokenWindows) -> String {
-    "\(windows.count) windows of \(windows.length) tokens, \(windows.scoredPerWindow) scored in each; "
-      + "mode \(mode.rawValue)"
-  }
-
-  private func perplexity(_ path: String) throws -> ModelReport {
-    let text = try readText()
-    let model = try open(path)
-    let tokenizer = try Tokenizer(metadata: try model.metadata())
-    let tokens = try text.tokens(tokenizer)
-    let windows = try windows(text, tokens, tokenizer)
-    let writer = try baseFile.map {
-      try BaseFileWriter(
-        path: $0, format: fullBase ? .full : baseFormat.format, windows: windows,
-        vocabularySize: model.shape.vocabularySize, textHash: text.hash, listedTokens: baseTopK)
+    if json {
+      Standard.output(try JSONText.encode(RunReport(isComplete: result.isComplete, results: result.reports)))
     }
-    if self.model.count > 1, !json { Standard.output("model \(path)") }
-    let evaluator = try WindowEvaluator(model, length: contextSize, options: options)
-    let clock = ProgressBar(isEnabled: false)
-    let result = try PerplexityRun(windows: windows, base: writer).run(evaluator) { done, soFar in
-      if !json { Standard.outputText("[\(done)]\(decimals(soFar.value, 4)),") }
-      return !Interrupt.isRequested
-    }
-    if !json {
-      Standard.output(
-        "\nFinal estimate: PPL = \(decimals(result.value, 4)) +/- \(decimals(result.uncertainty, 5))")
-    }
-    Standard.error("\(decimals(clock.elapsedSeconds, 1)) s")
-    if let writer, let size = try writer.finish() {
-      Standard.error("\(writer.path): \(size) bytes, format \(fullBase ? "full" : baseFormat.rawValue)")
-    }
-    return ModelReport(
-      model: path, text: text, windows: windows, tokenCount: tokens.count, mode: mode.rawValue,
-      perplexity: result, seconds: clock.elapsedSeconds)
-  }
-
-  private func lockStep(_ basePath: String) throws -> [ModelReport] {
-    let text = try readText()
-    let base = try open(basePath)
-    let tokenizer = try Tokenizer(metadata: try base.metadata())
-    let tokens = try text.tokens(tokenizer)
-    let windows = try windows(text, tokens, tokenizer)
-    let models = try model.map { path in
-      let model = try open(path)
-      let own = try text.tokens(try Tokenizer(metadata: try model.metadata()))
-      guard own == tokens else {
-        throw EvaluationError(
-          .tokenizerMismatch,
-          Fault(
-            file: path, subject: "tokenizer", expected: "the \(tokens.count) tokens of \(basePath)",
-            found: "\(own.count) tokens, some of them others", remedy: "compare models with one tokenizer"))
-      }
-      return try WindowEvaluator(model, length: contextSize, options: options)
-    }
-    let baseEvaluator = try WindowEvaluator(base, length: contextSize, options: options)
-    let clock = ProgressBar(isEnabled: false)
-    if !json, models.count == 1 { Standard.output(DivergencePrinter.header) }
-    let results = try DivergenceRun(windows: windows).run(models, base: baseEvaluator) { done, soFar in
-      if !json, models.count == 1 {
-        Standard.output(DivergencePrinter(soFar[0]).windowLine(done))
-      } else if done % 16 == 0 {
-        Standard.error("\(done) of \(windows.count) windows")
-      }
-      return !Interrupt.isRequested
-    }
-    let seconds = clock.elapsedSeconds
-    for (path, statistics) in zip(model, results) where !json {
-      if models.count > 1 { Standard.output("\nmodel \(path)") }
-      for line in DivergencePrinter(statistics).lines { Standard.output(line) }
-    }
-    if !json, models.count > 1 {
-      DivergencePrinter.table(Array(zip(model, results))).forEach(Standard.output)
-    }
-    Standard.error("\(decimals(seconds, 1)) s")
-    return zip(model, results).map { path, statistics in
-      ModelReport(
-        model: path, base: basePath, text: text, windows: windows, tokenCount: tokens.count,
-        mode: mode.rawValue, statistics: statistics, seconds: seconds)
-    }
-  }
-
-  private func against(_ file: String) throws -> [ModelReport] {
-    try model.map { path in
-      let model = try open(path)
-      let tokenizer = try Tokenizer(metadata: try model.metadata())
-      let reader = try BaseFileReader(path: file, beginning: tokenizer.addBOS ? tokenizer.bos : nil)
-      let windows = reader.windows(limit: limit)
+    if !result.isComplete {
       Standard.error(
-        "base \(file), format \(reader.format.rawValue), vocabulary \(reader.vocabularySize); "
-          + protocolText(windows))
-      let text = try text.map { _ in try readText() }
-      if let text {
-        let tokens = try text.tokens(tokenizer)
-        guard tokens.starts(with: windows.tokens) else {
-          throw EvaluationError(
-            .tokenizerMismatch,
-            Fault(
-              file: file, subject: "tokens", expected: "the tokens of \(text.path)", found: "others",
-              remedy: "leave out -f, or make the base file again from this text"))
-        }
-      }
-      let evaluator = try WindowEvaluator(model, length: windows.length, options: options)
-      let clock = ProgressBar(isEnabled: false)
-      if !json { Standard.output((self.model.count > 1 ? "model \(path)\n" : "") + DivergencePrinter.header) }
-      let result = try DivergenceRun(windows: windows).run(evaluator, base: reader) { done, soFar in
-        if !json { Standard.output(DivergencePrinter(soFar).windowLine(done)) }
-        return !Interrupt.isRequested
-      }
-      if !json { DivergencePrinter(result).lines.forEach(Standard.output) }
-      Standard.error("\(decimals(clock.elapsedSeconds, 1)) s")
-      return ModelReport(
-        model: path, base: file, text: text, windows: windows, tokenCount: windows.tokens.count,
-        mode: mode.rawValue, statistics: result, seconds: clock.elapsedSeconds)
+        "interrupted; "
+          + (resume.map { "the same command goes on from \($0)" }
+            ?? "with --resume FILE, such a run can be gone on with"))
+      throw ExitCode(130)
     }
   }
+}
+
+/// The built-in texts as a flag.
+enum CorpusFlag: String, CaseIterable, ExpressibleByArgument {
+  case builtin
 }
 
 /// The compute mode as a flag.

@@ -118,6 +118,15 @@ struct DivergencePrinter {
           + field(percent.lowerBound, 9, 3) + " % to " + field(percent.upperBound, 8, 3) + " %  "
           + field(100 * s.sameTop.value, 7, 3) + " %")
     }
+    guard let first = results.first else { return lines }
+    for (model, statistics) in results.dropFirst() {
+      guard let pair = PairedDivergence(statistics, to: first.statistics) else { continue }
+      let interval = pair.change.interval95
+      let share = pair.reference > 0 ? " (\(decimals(100 * pair.change.value / pair.reference, 1)) %)" : ""
+      lines.append(
+        "\nmean KLD of \(model) minus that of \(first.model), paired: \(decimals(pair.change.value, 6))\(share)"
+          + " [\(decimals(interval.lowerBound, 6)), \(decimals(interval.upperBound, 6))]: \(pair.verdict)")
+    }
     return lines
   }
 }

@@ -36,8 +36,12 @@ struct CommandRun {
   ///   - name: The command.
   ///   - arguments: Its arguments.
   ///   - timeout: Seconds after which it is killed.
+  ///   - during: Called with the process id while the command runs.
   /// - Throws: When it cannot be started or does not end in time.
-  init(_ name: String, _ arguments: [String], timeout: Double = 240) throws {
+  init(
+    _ name: String, _ arguments: [String], timeout: Double = 240,
+    during: (_ process: Int32) -> Void = { _ in }
+  ) throws {
     let process = Process()
     process.executableURL = Self.executables.appendingPathComponent(name)
     process.arguments = arguments
@@ -56,6 +60,7 @@ struct CommandRun {
     let ended = DispatchSemaphore(value: 0)
     process.terminationHandler = { _ in ended.signal() }
     try process.run()
+    during(process.processIdentifier)
     if ended.wait(timeout: .now() + timeout) == .timedOut {
       kill(process.processIdentifier, SIGKILL)
       throw Failure(text: "\(name) \(arguments.joined(separator: " ")) did not end within \(timeout) s")

@@ -14,6 +14,10 @@ struct ImportanceMatrixTests {
     try ImportanceMatrix(path: try folder.write(name, bytes))
   }
 
+  private func values(_ name: String, _ matrix: ImportanceMatrix) throws -> [Float] {
+    try matrix.weights(of: try #require(matrix.entry(name)))
+  }
+
   @Test("GGUF sums are divided by the counts of their expert; unused experts weigh 1")
   func ggufWeights() throws {
     let matrix = try read(
@@ -26,10 +30,11 @@ struct ImportanceMatrixTests {
     #expect(matrix.chunkSize == 512)
     #expect(matrix.datasets == ["wiki.txt", "code.txt"])
     let experts = try #require(matrix.entry("blk.0.ffn_down_exps.weight"))
-    #expect(experts.values == [2, 3, 1, 1, 0.25, 0])
+    #expect(try matrix.weights(of: experts) == [2, 3, 1, 1, 0.25, 0])
+    #expect(try matrix.weights(of: experts, matrix: 2, columnCount: 2) == [0.25, 0])
     #expect(experts.counts == [3, 0, 4])
     // One f32 division per value: 1/10 and 2/10 rounded to f32.
-    #expect(try #require(matrix.entry("blk.0.attn_q.weight")).values == [0.1, 0.2])
+    #expect(try values("blk.0.attn_q.weight", matrix) == [0.1, 0.2])
   }
 
   @Test("counts are rounded to the nearest integer, halves away from zero")
@@ -38,7 +43,7 @@ struct ImportanceMatrixTests {
       try Build.gguf(Build.pair("a.weight", columns: 1, sums: [8, 8, 8, 8], counts: [0.4, 0.5, 1.5, 3.49])))
     let entry = try #require(matrix.entry("a.weight"))
     #expect(entry.counts == [0, 1, 2, 3])
-    #expect(entry.values == [1, 8, 4, 8 / 3])
+    #expect(try matrix.weights(of: entry) == [1, 8, 4, 8 / 3])
   }
 
   @Test("legacy values are divided by the calls; no calls leave them alone")
@@ -49,8 +54,8 @@ struct ImportanceMatrixTests {
         [Build.entry("b.weight", calls: 4, [2, 6]), Build.entry("a.weight", calls: 0, [5])], tail: tail))
     #expect(matrix.format == .legacy)
     #expect(matrix.entries.map(\.name) == ["a.weight", "b.weight"])
-    #expect(try #require(matrix.entry("b.weight")).values == [0.5, 1.5])
-    #expect(try #require(matrix.entry("a.weight")).values == [5])
+    #expect(try values("b.weight", matrix) == [0.5, 1.5])
+    #expect(try values("a.weight", matrix) == [5])
     #expect(try #require(matrix.entry("a.weight")).counts == nil)
     #expect(matrix.chunkCount == 11)
     #expect(matrix.datasets == ["text.txt"])
@@ -85,18 +90,24 @@ struct ImportanceMatrixTests {
   func lookup() throws {
     let matrix = try read(
       try Build.gguf(Build.pair("x.weight", columns: 2, sums: [1, 2, 3, 4, 5, 6], counts: [1, 1, 1])))
-    guard case .found(let weights) = try matrix.lookup(tensor: "x.weight", ggmlShape: [2, 8, 3]) else {
+    guard case .found(2, 3) = try matrix.lookup(tensor: "x.weight", ggmlShape: [2, 8, 3]) else {
       Issue.record("not found")
       return
     }
-    #expect(Array(weights.weights(ofMatrix: 1)) == [3, 4])
-    #expect(weights.matrixCount == 3)
+    let entry = try #require(matrix.entry("x.weight"))
+    #expect(try matrix.weights(of: entry, matrix: 1, columnCount: 2) == [3, 4])
     // The rows of a matrix do not matter, the order of columns and matrices does.
-    guard case .found(let wide) = try matrix.lookup(tensor: "x.weight", ggmlShape: [6, 1]) else {
+    guard case .found(6, 1) = try matrix.lookup(tensor: "x.weight", ggmlShape: [6, 1]) else {
       Issue.record("not found")
       return
     }
-    #expect(Array(wide.weights(ofMatrix: 0)) == [1, 2, 3, 4, 5, 6])
+    #expect(try matrix.weights(of: entry, matrix: 0, columnCount: 6) == [1, 2, 3, 4, 5, 6])
+    for (index, columns) in [(3, 2), (-1, 2), (0, 7), (0, 0), (Int.max, 2)] {
+      let error = try #require(throws: ImportanceError.self) {
+        _ = try matrix.weights(of: entry, matrix: index, columnCount: columns)
+      }
+      #expect(error.code == .sizeMismatch)
+    }
     guard case .absent = try matrix.lookup(tensor: "y.weight", ggmlShape: [2, 8, 3]) else {
       Issue.record("found")
       return
@@ -209,7 +220,7 @@ struct ImportanceMatrixTests {
     let read = try ImportanceFile(path: try folder.write("im.dat", bytes))
     #expect(read.format == .legacy)
     #expect(read.records.map(\.counts) == [[3], [4]])
-    #expect(ImportanceMatrix(read).entry("e.weight")?.values == [2, 4, 1, 1])
+    #expect(try values("e.weight", ImportanceMatrix(read)) == [2, 4, 1, 1])
     // A legacy file no longer has what a file needs.
     #expect(
       try #require(throws: ImportanceError.self) { _ = try read.encodedAsLegacy() }.code == .badMetadata)
@@ -224,5 +235,56 @@ struct ImportanceMatrixTests {
           Build.Tensor(name: "stray", shape: [1], values: [1])
         ]))
     #expect(try ImportanceFile(path: path).unusedTensors == ["stray"])
+  }
+
+  @Test("values that change after opening are never used")
+  func changedFile() throws {
+    let path = folder.path("changed.gguf")
+    let bytes = try Build.gguf(Build.pair("a.weight", columns: 1, sums: [7], counts: [1]))
+    _ = try folder.write("changed.gguf", bytes)
+    let matrix = try ImportanceMatrix(path: path)
+    let place = try #require(
+      bytes.indices.last {
+        $0 + 4 <= bytes.count && Array(bytes[$0..<($0 + 4)]) == Build.little(Float(7).bitPattern)
+      })
+    let output = try WritableFile(path: path, mode: .keep)
+    try Build.little(Float.nan.bitPattern).withUnsafeBytes { try output.write($0, at: place) }
+    #expect(
+      try #require(throws: ImportanceError.self) { _ = try values("a.weight", matrix) }.code
+        == .nonFiniteValue)
+  }
+
+  @Test("the mean of experts gives each one with data the same say")
+  func layerMean() throws {
+    // Weights per token: (2, 3), none, (1, 0), (0.5, 6); counts differ widely.
+    let matrix = try read(
+      try Build.gguf(
+        Build.pair(
+          "e.weight", columns: 2, sums: [6, 9, 5, 7, 1000, 0, 2, 24], counts: [3, 0, 1000, 4])
+          + Build.pair("blind.weight", columns: 2, sums: [0, 0, 0, 0], counts: [0, 0])))
+    let entry = try #require(matrix.entry("e.weight"))
+    #expect(try matrix.layerMean(of: entry, columnCount: 2) == [Float(3.5 / 3), 3])
+    #expect(try matrix.layerMean(of: try #require(matrix.entry("blind.weight")), columnCount: 2) == nil)
+    let legacy = try read(Build.legacy([Build.entry("e.weight", calls: 1, [1, 2])]), name: "im.dat")
+    #expect(try legacy.layerMean(of: try #require(legacy.entry("e.weight")), columnCount: 1) == nil)
+  }
+
+  @Test("tensors of a layer whose experts agree are one group")
+  func layers() {
+    func item(_ tensor: String, _ blind: [Int], _ thin: [Int] = [], _ range: ClosedRange<Int64> = 0...9)
+      -> ExpertCoverage
+    {
+      ExpertCoverage(tensor: tensor, matrixCount: 4, blind: blind, thin: thin, countRange: range)
+    }
+    let groups = LayerCoverage.byLayer([
+      item("blk.10.ffn_up_exps.weight", [1]), item("blk.2.ffn_down_exps.weight", [0, 3]),
+      item("blk.2.ffn_gate_exps.weight", [0, 3]), item("blk.2.ffn_up_exps.weight", [0]), item("odd", [2]),
+    ])
+    #expect(groups.map(\.layer) == [2, 2, 10, nil])
+    #expect(groups.map(\.tensors.count) == [2, 1, 1, 1])
+    #expect(
+      groups.map(\.title) == ["layer 2", "blk.2.ffn_up_exps.weight", "blk.10.ffn_up_exps.weight", "odd"])
+    #expect(LayerCoverage.list([1, 2, 3], limit: 3) == "1, 2, 3")
+    #expect(LayerCoverage.list([1, 2, 3], limit: 2) == "1, 2 and 1 more")
   }
 }

@@ -1,4 +1,8 @@
 // Products of one token with eight rows at a time: a stream over the weights, codes used where they are unpacked.
+//
+// Rows are read one after the other, so that memory sees a single ascending stream; walking eight rows side by side
+// reaches half of its bandwidth. What the f32 sums need of a block (integer sums, scales) waits in a small table
+// until all eight rows have it, since there the rows are the lanes.
 
 #ifndef AVX2_VECTOR_H
 #define AVX2_VECTOR_H
@@ -35,56 +39,70 @@ INLINE void store_rows(__m256 y, size_t rows, float *out) {
   }
 }
 
+// Blocks of 256 columns that a table holds: 8 KB of sums, half of them only used by types with minimums.
+#define TABLE_BLOCKS 16
+// How far ahead of the use weights are asked for, in bytes.
+#define PREFETCH_DISTANCE 2048
+
+INLINE void prefetch_block(const uint8_t *s, size_t bytes) {
+  for (size_t line = 0; line < bytes; line += 64) _mm_prefetch((const char *)s + PREFETCH_DISTANCE + line, _MM_HINT_T0);
+}
+
 INLINE void vector_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
                        const cdk_token *token, float *out) {
-  const size_t step = block_bytes(type);
+  const size_t step = block_bytes(type), blocks = columns / 256;
+  // Entry 8 * block + row.
+  __m256i isums[8 * TABLE_BLOCKS], msums[8 * TABLE_BLOCKS];
+  uint16_t d[8 * TABLE_BLOCKS], dmin[8 * TABLE_BLOCKS];
   for (size_t r0 = 0; r0 < rows; r0 += 8) {
     const uint8_t *tile = weights + r0 * row_bytes;
     size_t last = rows - r0 < 8 ? rows - r0 - 1 : 7;
     __m256 y = _mm256_setzero_ps();
-    for (size_t b = 0; b < columns / 256; b++) {
-      const int8_t *x = token->codes + 256 * b;
-      const int16_t *sums = token->sums + SUMS_256 * b;
-      __m256i isums[8], msums[8];
-      uint16_t d[8], dmin[8];
-      __m256i sums16 = _mm256_loadu_si256((const __m256i *)sums);
-      __m256i sums32 = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(sums + 16)));
-#pragma clang loop unroll(disable)
+    for (size_t b0 = 0; b0 < blocks; b0 += TABLE_BLOCKS) {
+      size_t n = blocks - b0 < TABLE_BLOCKS ? blocks - b0 : TABLE_BLOCKS;
       for (size_t r = 0; r < 8; r++) {
-        const uint8_t *s = tile + (r < last ? r : last) * row_bytes + b * step;
-        for (size_t line = 0; line < step; line += 64) _mm_prefetch((const char *)s + 8 * row_bytes + line, _MM_HINT_T0);
-        wide_block w;
-        load_256(type, s, &w);
-        __m256i arranged = arrange_scales(type, w.scales);
-        __m256i sum = _mm256_setzero_si256(), odd = sum;
-        for (int i = 0; i < 8; i++) {
-          __m256i p = pair_products(has_signed_codes(type), w.q[i], load_bytes((const uint8_t *)x + 32 * i));
-          p = _mm256_madd_epi16(p, scale_of(arranged, i));
-          if (i & 1) odd = _mm256_add_epi32(odd, p); else sum = _mm256_add_epi32(sum, p);
-        }
-        sum = _mm256_add_epi32(sum, odd);
-        if (code_offset(type)) {
-          __m256i c = _mm256_madd_epi16(w.scales, sums16);
-          sum = _mm256_sub_epi32(sum, _mm256_slli_epi32(c, code_offset(type) == 4 ? 2 : 5));
-        }
-        isums[r] = sum;
-        if (has_mins(type)) {
-          if (has_groups_of_16(type)) {
-            msums[r] = _mm256_madd_epi16(w.mins, sums16);
-          } else {
-            __m128i m = _mm_madd_epi16(_mm256_castsi256_si128(w.mins), _mm256_castsi256_si128(sums32));
-            msums[r] = _mm256_zextsi128_si256(m);
+        const uint8_t *s = tile + (r < last ? r : last) * row_bytes + b0 * step;
+        const int8_t *x = token->codes + 256 * b0;
+        const int16_t *sums = token->sums + SUMS_256 * b0;
+#pragma clang loop unroll(disable)
+        for (size_t b = 0; b < n; b++, s += step, x += 256, sums += SUMS_256) {
+          prefetch_block(s, step);
+          wide_block w;
+          load_256(type, s, &w);
+          __m256i arranged = arrange_scales(type, w.scales);
+          __m256i sums16 = _mm256_loadu_si256((const __m256i *)sums);
+          __m256i sum = _mm256_setzero_si256(), odd = sum;
+          for (int i = 0; i < 8; i++) {
+            __m256i p = pair_products(has_signed_codes(type), w.q[i], load_bytes((const uint8_t *)x + 32 * i));
+            p = _mm256_madd_epi16(p, scale_of(arranged, i));
+            if (i & 1) odd = _mm256_add_epi32(odd, p); else sum = _mm256_add_epi32(sum, p);
           }
-          dmin[r] = w.dmin;
+          sum = _mm256_add_epi32(sum, odd);
+          if (code_offset(type)) {
+            __m256i c = _mm256_madd_epi16(w.scales, sums16);
+            sum = _mm256_sub_epi32(sum, _mm256_slli_epi32(c, code_offset(type) == 4 ? 2 : 5));
+          }
+          isums[8 * b + r] = sum;
+          d[8 * b + r] = w.d;
+          if (has_mins(type)) {
+            if (has_groups_of_16(type)) {
+              msums[8 * b + r] = _mm256_madd_epi16(w.mins, sums16);
+            } else {
+              __m128i sums32 = _mm_loadu_si128((const __m128i *)(sums + 16));
+              msums[8 * b + r] = _mm256_zextsi128_si256(_mm_madd_epi16(_mm256_castsi256_si128(w.mins), sums32));
+            }
+            dmin[8 * b + r] = w.dmin;
+          }
         }
-        d[r] = w.d;
       }
-      __m256 dx = _mm256_set1_ps(token->scales[b]);
-      __m256 dw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)d));
-      y = _mm256_fmadd_ps(_mm256_mul_ps(dw, dx), _mm256_cvtepi32_ps(sums_of_8(isums)), y);
-      if (has_mins(type)) {
-        __m256 mw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)dmin));
-        y = _mm256_fnmadd_ps(_mm256_mul_ps(mw, dx), _mm256_cvtepi32_ps(sums_of_8(msums)), y);
+      for (size_t b = 0; b < n; b++) {
+        __m256 dx = _mm256_set1_ps(token->scales[b0 + b]);
+        __m256 dw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(d + 8 * b)));
+        y = _mm256_fmadd_ps(_mm256_mul_ps(dw, dx), _mm256_cvtepi32_ps(sums_of_8(isums + 8 * b)), y);
+        if (has_mins(type)) {
+          __m256 mw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(dmin + 8 * b)));
+          y = _mm256_fnmadd_ps(_mm256_mul_ps(mw, dx), _mm256_cvtepi32_ps(sums_of_8(msums + 8 * b)), y);
+        }
       }
     }
     store_rows(y, rows - r0, out + r0);
@@ -93,31 +111,38 @@ INLINE void vector_256(const int type, const uint8_t *weights, size_t row_bytes,
 
 INLINE void vector_32(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
                       const cdk_token *token, float *out) {
-  const size_t step = block_bytes(type);
+  enum { TABLE = 2 * TABLE_BLOCKS };
+  const size_t step = block_bytes(type), blocks = columns / 32;
   const __m256i ones = _mm256_set1_epi16(1);
+  // Entry 8 * block + row; a block's scales and minimums are those of its eight rows.
+  __m256i isums[8 * TABLE];
+  scales_of_8 d[TABLE], m[TABLE];
   for (size_t r0 = 0; r0 < rows; r0 += 8) {
     const uint8_t *tile = weights + r0 * row_bytes;
-    const uint8_t *row[8];
-    for (size_t r = 0; r < 8; r++) row[r] = tile + (r0 + r < rows ? r : rows - r0 - 1) * row_bytes;
+    size_t last = rows - r0 < 8 ? rows - r0 - 1 : 7;
     __m256 y = _mm256_setzero_ps();
-    for (size_t b = 0; b < columns / 32; b++) {
-      __m256i x = load_bytes((const uint8_t *)token->codes + 32 * b);
-      __m256i isums[8];
-      scales_of_8 d, m;
+    for (size_t b0 = 0; b0 < blocks; b0 += TABLE) {
+      size_t n = blocks - b0 < TABLE ? blocks - b0 : TABLE;
       for (size_t r = 0; r < 8; r++) {
-        const uint8_t *s = row[r] + b * step;
-        if (b % 2 == 0) _mm_prefetch((const char *)s + 8 * row_bytes, _MM_HINT_T0);
-        isums[r] = _mm256_madd_epi16(pair_products(has_signed_codes(type), load_32(type, s), x), ones);
-        collect_scale(type, s, &d, r);
-        if (has_mins(type)) collect_min(s, &m, r);
+        const uint8_t *s = tile + (r < last ? r : last) * row_bytes + b0 * step;
+        const uint8_t *x = (const uint8_t *)token->codes + 32 * b0;
+        for (size_t b = 0; b < n; b++, s += step, x += 32) {
+          if (b % 2 == 0) prefetch_block(s, 2 * step);
+          isums[8 * b + r] =
+              _mm256_madd_epi16(pair_products(has_signed_codes(type), load_32(type, s), load_bytes(x)), ones);
+          collect_scale(type, s, &d[b], r);
+          if (has_mins(type)) collect_min(s, &m[b], r);
+        }
       }
-      __m256i isum = sums_of_8(isums);
-      if (code_offset(type))
-        isum = _mm256_sub_epi32(isum, _mm256_set1_epi32(code_offset(type) * token->sums[b]));
-      float dx = token->scales[b];
-      __m256 scale = _mm256_mul_ps(collected(type, &d), _mm256_set1_ps(dx));
-      y = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(isum), y);
-      if (has_mins(type)) y = _mm256_fmadd_ps(collected(type, &m), _mm256_set1_ps(dx * (float)token->sums[b]), y);
+      for (size_t b = 0; b < n; b++) {
+        __m256i isum = sums_of_8(isums + 8 * b);
+        int16_t xsum = token->sums[b0 + b];
+        if (code_offset(type)) isum = _mm256_sub_epi32(isum, _mm256_set1_epi32(code_offset(type) * xsum));
+        float dx = token->scales[b0 + b];
+        __m256 scale = _mm256_mul_ps(collected(type, &d[b]), _mm256_set1_ps(dx));
+        y = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(isum), y);
+        if (has_mins(type)) y = _mm256_fmadd_ps(collected(type, &m[b]), _mm256_set1_ps(dx * (float)xsum), y);
+      }
     }
     store_rows(y, rows - r0, out + r0);
   }

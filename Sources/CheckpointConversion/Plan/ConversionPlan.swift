@@ -27,6 +27,8 @@ public struct ConversionPlan: Sendable {
   public var intermediate: TensorType
   /// What was left out of the output, with the reason.
   public var skipped: [SkippedTensor]
+  /// The importance data in use; `nil` without any.
+  public var importance: PlannedImportance?
   /// What the user should know: fallbacks, odd totals, experts without data; errors under `--strict`.
   public var notices: [Notice]
 

@@ -37,8 +37,10 @@ public enum ConversionPlanner {
       throw ConversionError(
         .badOption, Fault(subject: "output", expected: "a file name", found: "an empty text"))
     }
-    let importance = try request.importancePath.map {
-      try ImportanceProvider(path: $0, include: request.includeWeights, exclude: request.excludeWeights)
+    var importance = try request.importancePath.map {
+      try ImportanceProvider(
+        path: $0, include: request.includeWeights, exclude: request.excludeWeights,
+        blindExperts: request.blindExperts)
     }
     let covered = try importance?.coveredNames(draft.tensors)
     var options = request.mixOptions
@@ -55,7 +57,7 @@ public enum ConversionPlanner {
       importanceEntries: importance?.metadata ?? [], blockCount: blockCount, importanceNames: covered,
       provenance: provenance)
     var plan = try draft.finish(choices)
-    if let importance { plan.notices += importance.notices(for: plan) }
+    if importance != nil { try importance?.settle(&plan) }
     try refuseUndecodable(plan)
     try refuseOverwritingSource(plan)
     let fingerprint = JobFingerprint(

@@ -69,6 +69,8 @@ public struct PlanReport: Codable, Sendable {
   public var byRole: [Total]
   /// Source tensors that are left out, with the reason.
   public var skipped: [String: String]
+  /// The importance data in use, with all blind and thin experts.
+  public var importance: PlannedImportance?
   /// What the user should know.
   public var notices: [String]
   /// Every tensor, in file order.
@@ -90,6 +92,7 @@ public struct PlanReport: Codable, Sendable {
     byType = Self.totals(plan.tensors) { $0.type.name }
     byRole = Self.totals(plan.tensors) { recurrent.role(of: $0.name).rawValue }
     skipped = Dictionary(plan.skipped.map { ($0.name, $0.reason) }, uniquingKeysWith: { first, _ in first })
+    importance = plan.importance
     notices = plan.notices.map { "\($0.subject): \($0.text)" }
     tensors = plan.tensors.map {
       Tensor(

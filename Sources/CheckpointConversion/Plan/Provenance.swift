@@ -1,4 +1,5 @@
 internal import FileBytes
+internal import ImportanceData
 internal import QuantRecipes
 internal import TensorTypes
 
@@ -17,7 +18,7 @@ internal import TensorTypes
 /// | `pouch.source.header_hashes` | hash of each source file's header: all names, shapes, types and offsets |
 /// | `pouch.source.sample_hashes` | hash of 64 samples of each source file, see ``sampleHash(of:)`` |
 /// | `pouch.config.hash` | hash of the checkpoint's `config.json` |
-/// | `pouch.imatrix.file`, `.hash` | the importance matrix |
+/// | `pouch.imatrix.file`, `.hash` | the importance matrix; XXH64 of each mebibyte, seeded with that of the one before |
 public enum Provenance {
   /// The start of all keys.
   public static let prefix = "pouch."
@@ -102,6 +103,7 @@ public enum Provenance {
     if options.allowRequantize { flags.append("--allow-requantize") }
     flags += request.includeWeights.map { "--include-weights \($0)" }
     flags += request.excludeWeights.map { "--exclude-weights \($0)" }
+    if request.blindExperts != .ones { flags.append("--blind-experts \(request.blindExperts.rawValue)") }
     flags += request.overrides.map { "--override-kv \($0.key)" }
     if let pruned = request.prunedLayers {
       flags.append("--prune-layers " + pruned.layers.map(String.init).joined(separator: ","))

@@ -8,13 +8,13 @@ public struct ExpertReport: Hashable, Sendable, Codable {
     public var layer: Int
     /// Routed experts.
     public var expertCount: Int
-    /// Tokens that passed the layer.
-    public var tokenCount: Int64
+    /// Tokens that passed the layer; `nil` when it is not known how many experts each one used.
+    public var tokenCount: Int64?
     /// Experts that no token reached.
     public var blind: [Int]
     /// Experts that some tokens reached, but fewer than the threshold.
     public var thin: [Int]
-    /// The share of tokens that each expert saw.
+    /// The share of tokens that each expert saw, or the share of all uses where the tokens are not known.
     public var shares: [Double]
     /// Tokens that each expert saw.
     public var counts: [Int64]
@@ -30,8 +30,8 @@ public struct ExpertReport: Hashable, Sendable, Codable {
   /// - Parameters:
   ///   - file: The data.
   ///   - threshold: Experts with fewer tokens than this, but at least one, are thin.
-  ///   - usedPerToken: Experts per token.
-  public init(_ file: ImportanceFile, threshold: Int64, usedPerToken: Int) {
+  ///   - usedPerToken: Experts per token; `nil` when no model says.
+  public init(_ file: ImportanceFile, threshold: Int64, usedPerToken: Int?) {
     self.threshold = threshold
     var byLayer: [Int: [Int64]] = [:]
     for record in file.records where record.name.contains("_exps.") && record.counts.count > 1 {
@@ -40,12 +40,14 @@ public struct ExpertReport: Hashable, Sendable, Codable {
       byLayer[number] = record.counts
     }
     layers = byLayer.sorted { $0.key < $1.key }.map { number, counts in
-      let tokens = counts.reduce(0, +) / Int64(max(usedPerToken, 1))
+      let uses = counts.reduce(0, +)
+      let tokens = usedPerToken.map { uses / Int64(max($0, 1)) }
+      let whole = tokens ?? uses
       return Layer(
         layer: number, expertCount: counts.count, tokenCount: tokens,
         blind: counts.indices.filter { counts[$0] == 0 },
         thin: counts.indices.filter { counts[$0] > 0 && counts[$0] < threshold },
-        shares: counts.map { tokens > 0 ? Double($0) / Double(tokens) : 0 }, counts: counts)
+        shares: counts.map { whole > 0 ? Double($0) / Double(whole) : 0 }, counts: counts)
     }
   }
 

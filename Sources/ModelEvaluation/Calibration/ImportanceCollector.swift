@@ -5,11 +5,16 @@ public import ReferenceRuntime
 /// Sums squared activations at the inputs of weight matrices, per matrix or expert.
 ///
 /// For a matrix and its input rows x: `sums[j] += x[j]^2`, `count += rows`; for experts, each expert has sums and a
-/// count of its own over the rows it saw. Sums of one batch are f32, and so is the running total, as in llama-imatrix;
-/// adding batches as a whole loses less than adding rows one by one.
+/// count of its own over the rows it saw. All sums are f32, as in llama-imatrix. The rows of a window are summed in
+/// order, apart from the total, and added to it when the window ends: how rows are cut into batches has no influence,
+/// a run that goes on from a file ends with the bytes of a run in one piece, and long texts lose less than if every
+/// row were added to the total.
 public final class ImportanceCollector: TapObserver {
   private final class Entry {
+    /// `[matrices, columns]`, without the window that is under way.
     var sums: [Float]
+    /// The same for the window that is under way.
+    var window: [Float] = []
     var counts: [Int64]
 
     init(columns: Int, matrices: Int) {
@@ -21,7 +26,6 @@ public final class ImportanceCollector: TapObserver {
   private var entries: [String: Entry] = [:]
   private let expertCount: Int
   private let includesOutput: Bool
-  private var batch: [Float] = []
   /// The first thing that went wrong while observing; observers cannot throw.
   private var failure: EvaluationError?
   /// Datasets of merged files, then this run's.
@@ -49,6 +53,7 @@ public final class ImportanceCollector: TapObserver {
     let columns = rows.rowLength
     let entry = entries[name] ?? Entry(columns: columns, matrices: matrices)
     entries[name] = entry
+    Self.spreadCounts(entry, over: matrices)
     guard entry.sums.count == columns * matrices, entry.counts.count == matrices else {
       failure = EvaluationError(
         .importanceMismatch,
@@ -63,37 +68,53 @@ public final class ImportanceCollector: TapObserver {
       let expert = rows.experts?[row] ?? 0
       var end = row + 1
       while end < rows.rowCount, rows.experts.map({ $0[end] == expert }) ?? true { end += 1 }
-      add(rows, row..<end, expert, entry, name)
+      add(rows, row..<end, expert, entry)
       row = end
     }
   }
 
-  private func add(_ rows: TapRows, _ range: Range<Int>, _ expert: Int, _ entry: Entry, _ name: String) {
+  private func add(_ rows: TapRows, _ range: Range<Int>, _ expert: Int, _ entry: Entry) {
     let columns = rows.rowLength
-    if batch.count < columns { batch = Array(repeating: 0, count: columns) }
-    var isFinite = true
-    batch.withUnsafeMutableBufferPointer { sums in
-      for j in 0..<columns { sums[j] = 0 }
+    if entry.window.isEmpty { entry.window = Array(repeating: 0, count: entry.sums.count) }
+    entry.window.withUnsafeMutableBufferPointer { window in
+      let sums = UnsafeMutableBufferPointer(rebasing: window[(expert * columns)..<((expert + 1) * columns)])
       for row in range {
         let x = UnsafeBufferPointer(rebasing: rows.values[(row * columns)..<((row + 1) * columns)])
         for j in 0..<columns { sums[j] += x[j] * x[j] }
       }
-      entry.sums.withUnsafeMutableBufferPointer { total in
-        var check: Float = 0
-        for j in 0..<columns {
-          total[expert * columns + j] += sums[j]
-          check += total[expert * columns + j] * 0
-        }
-        isFinite = check == 0
-      }
     }
     entry.counts[expert] += Int64(range.count)
-    if !isFinite {
-      failure = EvaluationError(
+  }
+
+  /// Gives all experts the one count that data from a legacy file has.
+  private static func spreadCounts(_ entry: Entry, over matrices: Int) {
+    guard entry.counts.count == 1, matrices > 1 else { return }
+    entry.counts = Array(repeating: entry.counts[0], count: matrices)
+  }
+
+  /// Adds the window that was under way to the sums.
+  ///
+  /// - Throws: ``EvaluationError`` with `importanceMismatch` or `nonFinite`; the data is of no use then.
+  public func endWindow() throws {
+    try check()
+    for (name, entry) in entries where !entry.window.isEmpty {
+      var check: Float = 0
+      entry.sums.withUnsafeMutableBufferPointer { sums in
+        entry.window.withUnsafeMutableBufferPointer { window in
+          for index in 0..<min(sums.count, window.count) {
+            sums[index] += window[index]
+            window[index] = 0
+            // Zero times anything finite stays zero.
+            check += sums[index] * 0
+          }
+        }
+      }
+      guard check != 0, let bad = entry.sums.firstIndex(where: { !$0.isFinite }) else { continue }
+      throw EvaluationError(
         .nonFinite,
         Fault(
-          subject: "\(name), expert \(expert)", expected: "finite sums of squares",
-          found: "a NaN or an infinity",
+          subject: "\(name), expert \(bad / (entry.sums.count / entry.counts.count))",
+          expected: "finite sums of squares", found: "\(entry.sums[bad])",
           remedy: "the weights are damaged, or activations overflow"))
     }
   }
@@ -108,20 +129,20 @@ public final class ImportanceCollector: TapObserver {
 
   /// Adds the data of an earlier run.
   ///
-  /// Legacy files hold means; they are turned back into sums with this run's window length, and lose their counts per
-  /// expert: all experts get the calls' number.
+  /// Legacy files hold means; they are turned back into sums with this run's window length, and have lost their
+  /// counts per expert: their one number counts for every expert.
   ///
   /// - Throws: ``EvaluationError`` with `importanceMismatch`.
   public func merge(_ file: ImportanceFile, chunkSize: Int, path: String) throws {
     let factor = file.format == .legacy ? chunkSize : 1
     for record in file.records {
-      let counts = record.counts.map { $0 * Int64(factor) }
-      let isExpert = record.name.contains("_exps.")
-      let matrices = counts.count == 1 && isExpert ? max(expertCount, 1) : counts.count
       let entry =
         entries[record.name]
-        ?? Entry(columns: record.sums.count / max(matrices, 1), matrices: matrices)
-      guard entry.sums.count == record.sums.count, entry.counts.count == matrices else {
+        ?? Entry(columns: record.sums.count / record.counts.count, matrices: record.counts.count)
+      Self.spreadCounts(entry, over: record.counts.count)
+      guard entry.sums.count == record.sums.count,
+        record.counts.count == 1 || entry.counts.count == record.counts.count
+      else {
         throw EvaluationError(
           .importanceMismatch,
           Fault(
@@ -132,7 +153,15 @@ public final class ImportanceCollector: TapObserver {
       }
       for index in record.sums.indices { entry.sums[index] += record.sums[index] * Float(factor) }
       for index in entry.counts.indices {
-        entry.counts[index] += counts.count == 1 ? counts[0] : counts[index]
+        let count = record.counts[record.counts.count == 1 ? 0 : index]
+        let (product, overflow) = count.multipliedReportingOverflow(by: Int64(factor))
+        let (sum, tooLarge) = entry.counts[index].addingReportingOverflow(product)
+        guard !overflow, !tooLarge else {
+          throw EvaluationError(
+            .importanceMismatch,
+            Fault(file: path, subject: record.name, expected: "counts of 63 bits", found: "\(count)"))
+        }
+        entry.counts[index] = sum
       }
       entries[record.name] = entry
     }
@@ -162,13 +191,17 @@ public final class ImportanceCollector: TapObserver {
     }
   }
 
-  /// The data so far.
+  /// Whether there is no data at all.
+  public var isEmpty: Bool { entries.isEmpty }
+
+  /// The data of all windows that ended.
   ///
   /// - Parameter chunkSize: Tokens per window; the number of chunks is the largest count in windows, as
   ///   llama-imatrix has it.
   /// - Returns: Raw sums and counts.
   /// - Throws: `ImportanceError` when nothing was collected.
   public func file(chunkSize: Int) throws -> ImportanceFile {
+    try check()
     let largest = entries.values.lazy.compactMap { $0.counts.max() }.max() ?? 0
     return try ImportanceFile(
       format: .gguf,

@@ -9,6 +9,9 @@ public struct ImportanceRun {
   /// Whether the output matrix sees all positions.
   public var needsOutput: Bool
 
+  /// The window to begin with, after those of an earlier run.
+  public var firstWindow = 0
+
   /// Creates a run.
   public init(windows: TokenWindows, measuresPerplexity: Bool, needsOutput: Bool) {
     self.windows = windows
@@ -16,7 +19,7 @@ public struct ImportanceRun {
     self.needsOutput = needsOutput
   }
 
-  /// Runs all windows.
+  /// Runs the windows from the first one on.
   ///
   /// - Parameters:
   ///   - evaluator: The model.
@@ -34,7 +37,7 @@ public struct ImportanceRun {
     var result = Perplexity()
     let windows = windows
     let scored = windows.firstScored..<(windows.length - 1)
-    for index in 0..<windows.count {
+    for index in min(firstWindow, windows.count)..<windows.count {
       evaluator.session.reset()
       let selection: LogitsSelection =
         needsOutput ? .all : measuresPerplexity ? .range(scored) : .none
@@ -47,7 +50,7 @@ public struct ImportanceRun {
         }
         for surprise in surprises.compactMap(\.self) { result.add(surprise) }
       }
-      try collector.check()
+      try collector.endWindow()
       guard try onWindow(index + 1, result) else { break }
     }
     return result

@@ -33,7 +33,7 @@ public struct PositionScore: Hashable, Sendable {
 }
 
 /// The probabilities of the base model at one position.
-enum BaseDistribution {
+package enum BaseDistribution {
   /// A row of logits.
   case logits(UnsafeBufferPointer<Float>)
   /// Log-probabilities as 16-bit codes, see ``CodedRecord``.
@@ -44,7 +44,7 @@ enum BaseDistribution {
   /// Compares a row of the tested model's logits with the base.
   ///
   /// - Throws: ``EvaluationError`` with `nonFinite`.
-  func score(_ row: UnsafeBufferPointer<Float>, target: Int) throws -> PositionScore {
+  package func score(_ row: UnsafeBufferPointer<Float>, target: Int) throws -> PositionScore {
     switch self {
     case .logits(let base): try Self.score(base, row, target)
     case .codes(let record): try record.score(row, target: target)

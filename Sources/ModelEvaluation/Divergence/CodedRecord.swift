@@ -13,7 +13,7 @@ internal import FileBytes
 /// ln p_i = scale * code_i + minimum
 /// ```
 /// Probabilities more than 16 nats below the largest are raised to that; steps are at most 16 / 65535 nat.
-struct CodedRecord {
+package struct CodedRecord {
   /// Bytes of a record.
   static func byteCount(vocabularySize: Int) -> Int { 8 + (vocabularySize + 1) / 2 * 4 }
 
@@ -22,11 +22,16 @@ struct CodedRecord {
   private let codes: UnsafeRawBufferPointer
 
   /// Reads a record; `bytes` holds all of it.
-  init(_ bytes: UnsafeRawBufferPointer) {
+  package init(_ bytes: UnsafeRawBufferPointer) {
     scale = Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(as: UInt32.self)))
     minimum = Float(
       bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self)))
     codes = UnsafeRawBufferPointer(rebasing: bytes[8...])
+  }
+
+  /// Whether the numbers can be log-probabilities.
+  var isPossible: Bool {
+    scale.isFinite && scale >= 0 && minimum.isFinite && scale * 65535 + minimum <= 1e-2
   }
 
   @inline(__always)
@@ -54,14 +59,9 @@ struct CodedRecord {
   }
 
   /// `sum of p_i (ln p_i - ln q_i)` over the entries with `ln p_i > -16`, as llama-perplexity computes it.
+  ///
+  /// - Throws: ``EvaluationError`` with `nonFinite` for the row; the record is checked by the reader.
   func score(_ row: UnsafeBufferPointer<Float>, target: Int) throws -> PositionScore {
-    guard scale.isFinite, scale >= 0, minimum.isFinite else {
-      throw EvaluationError(
-        .nonFinite,
-        Fault(
-          subject: "a record of base probabilities", expected: "finite numbers",
-          found: "scale \(scale), minimum \(minimum)", remedy: "make the base file again"))
-    }
     let q = try LogitSummary(row)
     let qOffset = q.maximum + Float(q.logSum)
     var sum = 0.0

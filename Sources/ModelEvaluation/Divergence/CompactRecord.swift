@@ -1,4 +1,4 @@
-internal import FileBytes
+package import FileBytes
 
 #if canImport(Glibc)
   internal import Glibc
@@ -22,7 +22,7 @@ internal import FileBytes
 /// `H - T ln T + T ln T' - sum over tail p_i ln q_i`, and the last sum is largest when the least likely tail tokens of
 /// the tested model get all the mass they can, which is at most the last listed probability each. That is the
 /// upper bound; -ln q is rounded up to quarters of a nat while it is computed.
-struct CompactRecord {
+package struct CompactRecord {
   /// The mass that the tail may keep.
   static let tailMass = 1e-4
   private static let stepsPerNat = 4.0
@@ -73,7 +73,7 @@ struct CompactRecord {
   }
 
   /// Reads a record; `nil` when it ends early or makes no sense for the vocabulary.
-  init?(_ cursor: inout ByteCursor, vocabularySize: Int) {
+  package init?(_ cursor: inout ByteCursor, vocabularySize: Int) {
     func float(_ cursor: inout ByteCursor) -> Float? {
       cursor.read(UInt32.self).map { Float(bitPattern: $0) }
     }

@@ -1,13 +1,21 @@
 internal import FileBytes
-internal import ReferenceRuntime
+public import ReferenceRuntime
 
 /// Compares models with a base, in lock-step or against a file.
 public struct DivergenceRun {
   /// The windows.
   public let windows: TokenWindows
+  /// Where finished windows are kept, if anywhere.
+  public var state: RunState?
+  /// The number of this run among those that share the state.
+  public var part: Int
 
   /// Creates a run.
-  public init(windows: TokenWindows) { self.windows = windows }
+  public init(windows: TokenWindows, state: RunState? = nil, part: Int = 0) {
+    self.windows = windows
+    self.state = state
+    self.part = part
+  }
 
   /// Runs the base and the tested models together, window by window; nothing is stored.
   ///
@@ -28,16 +36,40 @@ public struct DivergenceRun {
     var statistics = models.map { _ in DivergenceStatistics() }
     let windows = windows
     for index in 0..<windows.count {
-      for evaluator in [base] + models { try evaluator.begin(windows, index) }
-      var scores = models.map { _ in [PositionScore]() }
-      for piece in base.pieces(windows) {
-        let expected = try base.logits(windows, index, piece)
-        for (number, model) in models.enumerated() {
-          let tested = try model.logits(windows, index, piece)
-          try expected.values.withUnsafeBufferPointer { p in
-            nonisolated(unsafe) let p = p
-            try tested.values.withUnsafeBufferPointer { q in
-              scores[number] += try model.map(q, rowLength: size) { row, values in
+      let scores: [[PositionScore]]
+      if let earlier = try finished(index, models: models.count) {
+        scores = earlier
+      } else {
+        scores = try lockStep(models, base, index)
+        try state?.append(part: part, window: index, scores: scores)
+      }
+      for number in models.indices { statistics[number].add(window: scores[number]) }
+      guard onWindow(index + 1, statistics) else { break }
+    }
+    return statistics
+  }
+
+  private func finished(_ index: Int, models: Int) throws -> [[PositionScore]]? {
+    try state?.scores(part: part, window: index, models: models, positions: windows.scoredPerWindow)
+  }
+
+  /// Scores one window, `[models, positions]`.
+  private func lockStep(_ models: [WindowEvaluator], _ base: WindowEvaluator, _ index: Int) throws
+    -> [[PositionScore]]
+  {
+    let windows = windows
+    let size = base.vocabularySize
+    for evaluator in [base] + models { try evaluator.begin(windows, index) }
+    var scores = models.map { _ in [PositionScore]() }
+    for piece in base.pieces(windows) {
+      let expected = try base.logits(windows, index, piece)
+      for (number, model) in models.enumerated() {
+        let tested = try model.logits(windows, index, piece)
+        try expected.values.withUnsafeBufferPointer { p in
+          nonisolated(unsafe) let p = p
+          try tested.values.withUnsafeBufferPointer { q in
+            scores[number] += try model.located(windows, index) {
+              try model.map(q, rowLength: size) { row, values in
                 let range = (row * size)..<((row + 1) * size)
                 return try BaseDistribution.logits(UnsafeBufferPointer(rebasing: p[range])).score(
                   values, target: windows.target(index, position: piece.lowerBound + row))
@@ -46,10 +78,8 @@ public struct DivergenceRun {
           }
         }
       }
-      for number in models.indices { statistics[number].add(window: scores[number]) }
-      guard onWindow(index + 1, statistics) else { break }
     }
-    return statistics
+    return scores
   }
 
   /// Compares a model with the probabilities of a base file, whose windows are this run's or begin with them.
@@ -64,12 +94,16 @@ public struct DivergenceRun {
     var statistics = DivergenceStatistics()
     let windows = windows
     for index in 0..<windows.count {
+      // The base is read in any case: it is a stream, and its hashes are checked.
       let scores = try base.nextWindow { distributions in
+        if let earlier = try finished(index, models: 1) { return earlier[0] }
         nonisolated(unsafe) let distributions = distributions
-        return try model.score(windows, index) { position, row in
+        let scores = try model.score(windows, index) { position, row in
           try distributions[position - windows.firstScored].score(
             row, target: windows.target(index, position: position))
         }
+        try state?.append(part: part, window: index, scores: [scores])
+        return scores
       }
       statistics.add(window: scores)
       guard onWindow(index + 1, statistics) else { break }
@@ -78,12 +112,19 @@ public struct DivergenceRun {
   }
 
   private static func check(_ model: WindowEvaluator, _ size: Int, _ base: String) throws {
-    guard model.vocabularySize == size else {
+    try checkVocabulary(model.model, size, base: base)
+  }
+
+  /// Makes sure that a model has as many tokens as a base.
+  ///
+  /// - Throws: ``EvaluationError`` with `vocabularyMismatch`.
+  public static func checkVocabulary(_ model: LoadedModel, _ size: Int, base: String) throws {
+    guard model.shape.vocabularySize == size else {
       throw EvaluationError(
         .vocabularyMismatch,
         Fault(
-          file: model.model.source, subject: "vocabulary", expected: "\(size) tokens, as in \(base)",
-          found: "\(model.vocabularySize)", remedy: "compare models with one tokenizer"))
+          file: model.source, subject: "vocabulary", expected: "\(size) tokens, as in \(base)",
+          found: "\(model.shape.vocabularySize)", remedy: "compare models with one tokenizer"))
     }
   }
 }

@@ -28,9 +28,12 @@ public struct Estimate: Hashable, Sendable, Codable {
 public struct DivergenceStatistics: Sendable {
   /// The divergence at each position, in nats.
   public private(set) var divergences: [Float] = []
+  /// The upper bound of the divergence at each position; equal to it for complete bases.
+  public private(set) var divergenceBounds: [Float] = []
   /// The change of the actual token's probability at each position.
   public private(set) var probabilityChanges: [Float] = []
-  private var windowEnds: [Int] = []
+  /// The number of positions up to the end of each window.
+  private(set) var windowEnds: [Int] = []
   private var logRatios: [Double] = []
 
   private var surprise = Moments()
@@ -77,6 +80,7 @@ public struct DivergenceStatistics: Sendable {
       squaredChange.add(delta * delta)
       if score.isSameTop { sameTopCount += 1 }
       divergences.append(score.divergence)
+      divergenceBounds.append(score.divergenceBound)
       probabilityChanges.append(score.probabilityChange)
       logRatios.append(own - base)
     }

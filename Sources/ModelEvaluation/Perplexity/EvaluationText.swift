@@ -1,20 +1,23 @@
+internal import CBuiltinTexts
 internal import FileBytes
 public import TextTokenizers
 
-/// A text to measure with.
+/// A text to measure on: UTF-8 bytes, and their hash, which stands beside every number that comes from them.
 public struct EvaluationText: Sendable {
-  /// The file.
+  /// Where it came from: a path, or the name of a built-in text.
   public let path: String
+  /// The bytes, one newline at the end removed.
+  public let bytes: [UInt8]
   /// The size of the file.
   public let byteCount: Int
-  /// XXH64 of the whole file; numbers can only be compared when it is equal.
+  /// XXH64 of the file.
   public let hash: UInt64
-  /// What is tokenized: the file without one newline at its end, as llama.cpp reads prompts.
-  public let bytes: [UInt8]
+  /// The licence of a built-in text.
+  public let licence: String?
 
   /// Reads a file.
   ///
-  /// - Throws: `FileError`; ``EvaluationError`` with `emptyText`.
+  /// - Throws: `FileError`; ``EvaluationError`` with `emptyText` or `invalidText`.
   public init(path: String) throws {
     let file = try ReadableFile(path: path)
     try self.init(bytes: try file.bytes(at: 0, count: file.byteCount), path: path)
@@ -22,22 +25,51 @@ public struct EvaluationText: Sendable {
 
   /// Takes the bytes of a file.
   ///
-  /// - Throws: ``EvaluationError`` with `emptyText`.
-  public init(bytes: [UInt8], path: String = "") throws {
+  /// - Throws: ``EvaluationError`` with `emptyText`, or with `invalidText` for bytes that are not UTF-8: a tokenizer
+  ///   would replace them, and the number would be that of another text.
+  public init(bytes: [UInt8], path: String = "", licence: String? = nil) throws {
     self.path = path
+    self.licence = licence
     byteCount = bytes.count
     hash = bytes.withUnsafeBytes { XXHash64.hash($0) }
     self.bytes = bytes.last == UInt8(ascii: "\n") ? bytes.dropLast() : bytes
     guard !self.bytes.isEmpty else {
       throw EvaluationError(.emptyText, Fault(file: path, expected: "some text", found: "none"))
     }
+    guard bytes.withUnsafeBytes({ String(utf8: $0) != nil }) else {
+      let offset = Self.firstInvalidOffset(bytes)
+      throw EvaluationError(
+        .invalidText,
+        Fault(
+          file: path, expected: "UTF-8 text",
+          found: "other bytes at \(offset) of \(bytes.count): "
+            + bytes[offset...].prefix(4).map { hexadecimal(UInt64($0), digits: 2) }.joined(separator: " "),
+          remedy: "convert it, or drop the bad bytes, for example with iconv -c -t utf-8"))
+    }
+  }
+
+  /// The text that is part of the program: `samples/texts/svg-plain.txt`.
+  ///
+  /// - Throws: Nothing in a sound build.
+  public static func builtin() throws -> EvaluationText {
+    // Constant memory of the program, as long as the size says.
+    let bytes = UnsafeRawBufferPointer(start: cbt_svg_plain(), count: cbt_svg_plain_size())
+    return try EvaluationText(
+      bytes: Array(bytes), path: "builtin:svg-plain",
+      licence: "CC BY-SA 4.0, in part simplified drawings of OpenMoji 17.0.0")
+  }
+
+  /// The position of the first byte that belongs to no character.
+  private static func firstInvalidOffset(_ bytes: [UInt8]) -> Int {
+    var parser = Unicode.UTF8.ForwardParser()
+    var iterator = bytes.makeIterator()
+    var offset = 0
+    while case .valid(let scalar) = parser.parseScalar(from: &iterator) { offset += scalar.count }
+    return min(offset, bytes.count - 1)
   }
 
   /// The hash as hexadecimal digits.
-  public var hashText: String {
-    let digits = String(hash, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
-  }
+  public var hashText: String { hexadecimal(hash) }
 
   /// The tokens of the whole text.
   ///
@@ -56,4 +88,10 @@ public struct EvaluationText: Sendable {
     }
     return tokenizer.encode(bytes: bytes, addSpecial: true, parseSpecial: parseSpecial)
   }
+}
+
+/// A number as hexadecimal digits, filled up with zeros.
+func hexadecimal(_ value: UInt64, digits: Int = 16) -> String {
+  let text = String(value, radix: 16)
+  return String(repeating: "0", count: max(0, digits - text.count)) + text
 }

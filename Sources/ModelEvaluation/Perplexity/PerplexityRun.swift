@@ -6,19 +6,25 @@ public struct PerplexityRun {
   public let windows: TokenWindows
   /// Where the probabilities go, if anywhere.
   public var base: BaseFileWriter?
+  /// Where finished windows are kept, if anywhere.
+  public var state: RunState?
+  /// The number of this run among those that share the state.
+  public var part: Int
 
   /// Creates a run.
-  public init(windows: TokenWindows, base: BaseFileWriter? = nil) {
+  public init(windows: TokenWindows, base: BaseFileWriter? = nil, state: RunState? = nil, part: Int = 0) {
     self.windows = windows
     self.base = base
+    self.state = state
+    self.part = part
   }
 
-  /// Runs all windows.
+  /// Runs all windows that are not finished yet.
   ///
   /// - Parameters:
   ///   - evaluator: The model.
-  ///   - onWindow: Called after each window with the number of windows done and the result so far; `false` ends the
-  ///     run, which then covers fewer windows.
+  ///   - onWindow: Called after each window, finished earlier or now, with the number of windows done and the result so
+  ///     far; `false` ends the run, which then covers fewer windows.
   /// - Returns: The perplexity over all windows done.
   /// - Throws: `RuntimeError`, ``EvaluationError``, and errors of writing the base file.
   public func run(
@@ -28,16 +34,30 @@ public struct PerplexityRun {
     var result = Perplexity()
     let windows = windows
     let encoder = base?.encoder
+    var earlier: [(values: [Double], mark: BaseMark)] = []
+    while earlier.count < windows.count,
+      let finished = try state?.surprises(part: part, window: earlier.count, count: windows.scoredPerWindow)
+    {
+      earlier.append(finished)
+    }
+    // A base file that lost its end, as after a power cut, is made again from there.
+    if let base { earlier.removeLast(earlier.count - (try base.resume(earlier.map(\.mark)))) }
     for index in 0..<windows.count {
-      let scores = try evaluator.score(windows, index) { position, row in
-        let target = windows.target(index, position: position)
-        let summary = try LogitSummary(row)
-        return (
-          summary.surprise(row[target]), try encoder?.encode(row, summary, target: target) ?? []
-        )
+      if index < earlier.count {
+        for surprise in earlier[index].values { result.add(surprise) }
+      } else {
+        let scores = try evaluator.score(windows, index) { position, row in
+          let target = windows.target(index, position: position)
+          let summary = try LogitSummary(row)
+          return (
+            summary.surprise(row[target]), try encoder?.encode(row, summary, target: target) ?? []
+          )
+        }
+        for (surprise, _) in scores { result.add(surprise) }
+        let mark = try base?.append(window: scores.map(\.1)) ?? BaseMark()
+        try state?.append(part: part, window: index, surprises: scores.map(\.0), mark: mark)
       }
-      for (surprise, _) in scores { result.add(surprise) }
-      try base?.append(window: scores.map(\.1))
+      result.endWindow()
       guard onWindow(index + 1, result) else { break }
     }
     return result

@@ -1,12 +1,14 @@
 internal import FileBytes
 
-/// Tokens cut into windows of equal length, each evaluated on its own; the second half of each is scored.
+/// Tokens cut into windows of equal length, each evaluated on its own; the end of each is scored.
 ///
-/// The procedure of llama-perplexity: the rest after the last whole window is dropped, position p of
-/// `length / 2 ... length - 2` is scored by the probability it gives to token p + 1, and vocabularies with a BOS
-/// token see it in place of each window's first token.
+/// Two procedures, both llama-perplexity's. By default windows follow each other, the rest after the last whole one is
+/// dropped, position p of `length / 2 ... length - 2` is scored by the probability it gives to token p + 1, and
+/// vocabularies with a BOS token see it in place of each window's first token. With a stride S, windows begin every S
+/// tokens and the last S predictions of each are scored, so that every scored token but the first ones has at least
+/// `length - S` tokens before it; nothing is replaced.
 public struct TokenWindows: Hashable, Sendable {
-  /// All tokens of the windows, `[count, length]`, as the tokenizer made them.
+  /// All tokens of the windows, as the tokenizer made them; `[count, length]` unless windows overlap.
   public let tokens: [Int32]
   /// Tokens per window.
   public let length: Int
@@ -14,6 +16,10 @@ public struct TokenWindows: Hashable, Sendable {
   public let count: Int
   /// What replaces the first token of each window.
   public let beginning: Int32?
+  /// Tokens from the start of one window to the start of the next.
+  public let step: Int
+  /// The first scored position of a window.
+  public let firstScored: Int
 
   /// Cuts tokens into windows.
   ///
@@ -36,51 +42,110 @@ public struct TokenWindows: Hashable, Sendable {
           expected: "at least 4 tokens, 1 window, and none below 0 skipped",
           found: "\(length) tokens, \(limit.map { "\($0)" } ?? "all") windows, \(skip) skipped"))
     }
-    let (needed, overflow) = length.multipliedReportingOverflow(by: 2)
-    guard !overflow, tokens.count >= needed else {
-      throw EvaluationError(
-        .textTooShort,
-        Fault(
-          file: file, expected: "at least two windows of \(length) tokens", found: "\(tokens.count) tokens",
-          remedy: "use a longer text or a shorter window (-c)"))
-    }
+    try Self.checkLength(tokens.count, length, file)
     let whole = tokens.count / length
     guard skip < whole else {
       throw EvaluationError(
         .badWindow,
         Fault(file: file, subject: "skipped windows", expected: "fewer than \(whole)", found: "\(skip)"))
     }
-    count = min(whole - skip, limit ?? whole)
-    self.tokens = Array(tokens[(skip * length)..<((skip + count) * length)])
-    self.length = length
-    self.beginning = beginning
+    let count = min(whole - skip, limit ?? whole)
+    self.init(
+      tokens: Array(tokens[(skip * length)..<((skip + count) * length)]), length: length, beginning: beginning
+    )
   }
 
-  /// Takes the windows of a base file; `tokens.count` is a multiple of `length`.
+  /// Cuts tokens into windows that overlap.
+  ///
+  /// - Parameters:
+  ///   - tokens: All tokens of a text.
+  ///   - length: Tokens per window, at least 4.
+  ///   - stride: Tokens from window to window, as many as are scored in each; from 1 to `length - 1`.
+  ///   - limit: The most windows, `nil` for all.
+  ///   - file: The file named in messages.
+  /// - Throws: ``EvaluationError`` with `badWindow` or `textTooShort`.
+  public init(tokens: [Int32], length: Int, stride: Int, limit: Int? = nil, file: String = "") throws {
+    guard length >= 4, stride >= 1, stride < length, limit ?? 1 > 0 else {
+      throw EvaluationError(
+        .badWindow,
+        Fault(
+          file: file, subject: "stride",
+          expected: "from 1 to \(length - 1), the window being \(length) tokens",
+          found: "\(stride)"))
+    }
+    try Self.checkLength(tokens.count, length, file)
+    count = min((tokens.count - length + stride - 1) / stride, limit ?? .max)
+    self.tokens = Array(tokens[..<((count - 1) * stride + length)])
+    self.length = length
+    beginning = nil
+    step = stride
+    firstScored = length - stride - 1
+  }
+
+  /// The window that llama-perplexity uses for `-c length --ppl-stride stride`.
+  ///
+  /// Half the stride is added, and its contexts are multiples of 256 tokens.
+  public static func stridedLength(_ length: Int, stride: Int) -> Int {
+    let (sum, overflow) = length.addingReportingOverflow(stride / 2)
+    return overflow || sum > 1 << 40 ? length : (sum + 255) / 256 * 256
+  }
+
+  private static func checkLength(_ count: Int, _ length: Int, _ file: String) throws {
+    let (needed, overflow) = length.multipliedReportingOverflow(by: 2)
+    guard !overflow, count >= needed else {
+      throw EvaluationError(
+        .textTooShort,
+        Fault(
+          file: file, expected: "at least two windows of \(length) tokens", found: "\(count) tokens",
+          remedy: "use a longer text or a shorter window (-c)"))
+    }
+  }
+
+  /// Takes windows that follow each other, as those of a base file; `tokens.count` is a multiple of `length`.
   init(tokens: [Int32], length: Int, beginning: Int32?) {
     self.tokens = tokens
     self.length = length
     count = tokens.count / length
     self.beginning = beginning
+    step = length
+    firstScored = length / 2
   }
 
-  /// The first windows alone.
+  /// The first windows alone, of windows that follow each other.
   func prefix(_ limit: Int) -> TokenWindows {
     TokenWindows(tokens: Array(tokens.prefix(limit * length)), length: length, beginning: beginning)
   }
 
-  /// The first scored position of a window.
-  public var firstScored: Int { length / 2 }
+  /// Whether windows overlap.
+  public var isStrided: Bool { step != length }
   /// Scored positions per window.
   public var scoredPerWindow: Int { length - 1 - firstScored }
 
+  /// The index of the first token of window `index`.
+  public func start(_ index: Int) -> Int { index * step }
+
   /// The tokens that the model sees in window `index`.
   public func input(_ index: Int) -> [Int32] {
-    var result = Array(tokens[(index * length)..<((index + 1) * length)])
+    var result = Array(tokens[start(index)..<(start(index) + length)])
     if let beginning { result[0] = beginning }
     return result
   }
 
   /// The token that position `position` of window `index` has to predict.
-  public func target(_ index: Int, position: Int) -> Int { Int(tokens[index * length + position + 1]) }
+  public func target(_ index: Int, position: Int) -> Int { Int(tokens[start(index) + position + 1]) }
+
+  /// The procedure in words.
+  public var protocolText: String {
+    let replaced = beginning == nil ? "" : ", the first token of each replaced by BOS"
+    return isStrided
+      ? "\(count) windows of \(length) tokens, one every \(step), the last \(scoredPerWindow) predictions of each scored"
+      : "\(count) windows of \(length) tokens, the last \(scoredPerWindow) predictions of each scored\(replaced)"
+  }
+
+  /// A hash of everything above: tokens, lengths, BOS.
+  public var fingerprint: UInt64 {
+    var numbers = tokens.map(Int64.init)
+    numbers += [Int64(length), Int64(count), Int64(step), Int64(firstScored), Int64(beginning ?? -1)]
+    return numbers.withUnsafeBytes { XXHash64.hash($0) }
+  }
 }

@@ -50,8 +50,13 @@ public final class WindowEvaluator {
   /// Makes sure that all tokens are in the vocabulary, so that targets can be looked up without further ado.
   ///
   /// - Throws: ``EvaluationError`` with `vocabularyMismatch`.
-  func check(_ windows: TokenWindows) throws {
-    let size = vocabularySize
+  func check(_ windows: TokenWindows) throws { try Self.check(model, windows) }
+
+  /// Makes sure that a model can read windows: that all tokens are in its vocabulary.
+  ///
+  /// - Throws: ``EvaluationError`` with `vocabularyMismatch`.
+  public static func check(_ model: LoadedModel, _ windows: TokenWindows) throws {
+    let size = model.shape.vocabularySize
     guard let bad = windows.tokens.first(where: { $0 < 0 || Int($0) >= size }) else { return }
     throw EvaluationError(
       .vocabularyMismatch,
@@ -60,11 +65,41 @@ public final class WindowEvaluator {
         found: "\(bad)", remedy: "the text was tokenized for another model"))
   }
 
+  /// Makes sure that windows are not longer than the context that a model was made for, when the model tells.
+  ///
+  /// - Throws: ``EvaluationError`` with `contextTooLong`.
+  public static func checkContext(_ model: LoadedModel, _ length: Int) throws {
+    guard let limit = model.shape.contextLength, length > limit else { return }
+    throw EvaluationError(
+      .contextTooLong,
+      Fault(
+        file: model.source, subject: "context", expected: "windows of at most \(limit) tokens",
+        found: "\(length)", remedy: "use -c \(limit) or less"))
+  }
+
   /// Evaluates the unscored part of a window.
   func begin(_ windows: TokenWindows, _ index: Int) throws {
     session.reset()
-    try session.evaluate(
-      tokens: Array(windows.input(index)[..<windows.firstScored]), logits: .none, body: { _, _ in })
+    guard windows.firstScored > 0 else { return }
+    try located(windows, index) {
+      try session.evaluate(
+        tokens: Array(windows.input(index)[..<windows.firstScored]), logits: .none, body: { _, _ in })
+    }
+  }
+
+  /// Says in errors about values that are not finite which model and window they are from.
+  func located<Result>(_ windows: TokenWindows, _ index: Int, _ body: () throws -> Result) throws -> Result {
+    let place = "window \(index + 1) of \(windows.count)"
+    do {
+      return try body()
+    } catch var error as RuntimeError where error.code == .nonFinite {
+      error.fault.subject = place + ", " + error.fault.subject
+      throw error
+    } catch var error as EvaluationError where error.code == .nonFinite {
+      if error.fault.file.isEmpty { error.fault.file = model.source }
+      error.fault.subject = place + ", " + error.fault.subject
+      throw error
+    }
   }
 
   /// Pieces of the scored part, small enough that their logits take 64 MB.
@@ -79,8 +114,10 @@ public final class WindowEvaluator {
   /// predicts nothing, has no logits.
   func logits(_ windows: TokenWindows, _ index: Int, _ positions: Range<Int>) throws -> LogitsBuffer {
     let scored = positions.clamped(to: 0..<(windows.length - 1)).count
-    return try session.evaluate(
-      tokens: Array(windows.input(index)[positions]), logits: scored == 0 ? .none : .range(0..<scored))
+    return try located(windows, index) {
+      try session.evaluate(
+        tokens: Array(windows.input(index)[positions]), logits: scored == 0 ? .none : .range(0..<scored))
+    }
   }
 
   /// Evaluates a whole window and gives the scored rows to `body` on several threads.
@@ -98,10 +135,12 @@ public final class WindowEvaluator {
     session.reset()
     let first = windows.firstScored
     var results: [Result] = []
-    try session.evaluate(
-      tokens: windows.input(index), logits: .range(first..<(windows.length - 1))
-    ) { start, rows in
-      results += try map(rows, rowLength: vocabularySize) { try body(start + $0, $1) }
+    try located(windows, index) {
+      try session.evaluate(
+        tokens: windows.input(index), logits: .range(first..<(windows.length - 1))
+      ) { start, rows in
+        results += try map(rows, rowLength: vocabularySize) { try body(start + $0, $1) }
+      }
     }
     return results
   }

@@ -1,0 +1,65 @@
+/// How well calibration text exercised the experts of one layer.
+public struct LayerCoverage: Hashable, Sendable, Codable {
+  /// The layer's number; `nil` for tensors outside of layers.
+  public var layer: Int?
+  /// The tensors that share these counts, in the order of their names.
+  public var tensors: [String]
+  /// Experts, or 1 for a single matrix.
+  public var expertCount: Int
+  /// Experts that no token reached.
+  public var blind: [Int]
+  /// Experts that some tokens reached, but fewer than the threshold.
+  public var thin: [Int]
+  /// The smallest number of rows an expert saw.
+  public var fewestTokens: Int64
+  /// The largest number of rows an expert saw.
+  public var mostTokens: Int64
+
+  /// The layer as the text of a message: `layer 3`, or the tensor's name.
+  ///
+  /// Tensors are named where experts of one layer differ from tensor to tensor.
+  public var title: String {
+    guard let layer, tensors.count > 1 else { return tensors.first ?? "" }
+    return "layer \(layer)"
+  }
+
+  /// Experts as text, shortened after a number of them: `3, 5, 9 and 4 more`.
+  ///
+  /// - Parameters:
+  ///   - experts: Their numbers.
+  ///   - limit: The most that are listed.
+  /// - Returns: The numbers, and how many more there are.
+  public static func list(_ experts: [Int], limit: Int = 12) -> String {
+    let shown = experts.prefix(limit).map(String.init).joined(separator: ", ")
+    return experts.count > limit ? "\(shown) and \(experts.count - limit) more" : shown
+  }
+}
+
+extension LayerCoverage {
+  /// Groups tensors of one layer whose experts saw the same numbers of tokens.
+  ///
+  /// - Parameter coverage: Tensors with blind or thin experts.
+  /// - Returns: Groups ordered by layer, those outside of layers last.
+  public static func byLayer(_ coverage: [ExpertCoverage]) -> [LayerCoverage] {
+    var groups: [LayerCoverage] = []
+    for item in coverage {
+      let parts = item.tensor.split(separator: ".")
+      let layer = parts.count > 2 && parts[0] == "blk" ? Int(parts[1]) : nil
+      let same = groups.firstIndex {
+        layer != nil && $0.layer == layer && $0.expertCount == item.matrixCount && $0.blind == item.blind
+          && $0.thin == item.thin && $0.fewestTokens...$0.mostTokens == item.countRange
+      }
+      if let same {
+        groups[same].tensors.append(item.tensor)
+      } else {
+        groups.append(
+          LayerCoverage(
+            layer: layer, tensors: [item.tensor], expertCount: item.matrixCount, blind: item.blind,
+            thin: item.thin, fewestTokens: item.countRange.lowerBound, mostTokens: item.countRange.upperBound
+          ))
+      }
+    }
+    func rank(_ group: LayerCoverage) -> (Int, String) { (group.layer ?? .max, group.tensors.first ?? "") }
+    return groups.sorted { rank($0) < rank($1) }
+  }
+}

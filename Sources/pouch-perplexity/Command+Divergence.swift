@@ -1,0 +1,143 @@
+import CommandSupport
+import FileBytes
+import ModelEvaluation
+import ReferenceRuntime
+import TextTokenizers
+
+extension Tokenizer {
+  /// The bytes that the tokens of windows stand for.
+  func spelling(_ windows: TokenWindows) -> [UInt8] { decodeBytes(windows.tokens, showSpecial: true) }
+}
+
+extension Command {
+  /// Compares all models with a base model, window by window.
+  func lockStep(_ basePath: String) throws -> (reports: [ModelReport], isComplete: Bool) {
+    let text = try readText()
+    let base = try subject(basePath, text)
+    let subjects = try model.map { try subject($0, text) }
+    for subject in subjects {
+      try DivergenceRun.checkVocabulary(subject.model, base.model.shape.vocabularySize, base: basePath)
+      guard subject.windows == base.windows else {
+        throw EvaluationError(
+          .tokenizerMismatch,
+          Fault(
+            file: subject.path, subject: "tokenizer",
+            expected: "the \(base.tokenCount) tokens of \(basePath)",
+            found: "\(subject.tokenCount) tokens, some of them others",
+            remedy: "compare models with one tokenizer"))
+      }
+    }
+    printProtocol(text, [base])
+    let windows = base.windows
+    let state = try state(
+      "lock-step", text, subjects.map(\.windows),
+      base: resume == nil ? "" : ModelFingerprint.ofModel(basePath))
+    let models = try subjects.map {
+      try WindowEvaluator($0.model, length: windows.length, options: options)
+    }
+    let baseEvaluator = try WindowEvaluator(base.model, length: windows.length, options: options)
+    let clock = ProgressBar(isEnabled: false)
+    if !json, models.count == 1 { Standard.output(DivergencePrinter.header) }
+    let run = DivergenceRun(windows: windows, state: state)
+    let results = try run.run(models, base: baseEvaluator) { done, soFar in
+      if !json, models.count == 1 {
+        Standard.output(DivergencePrinter(soFar[0]).windowLine(done))
+      } else if done % 16 == 0 {
+        Standard.error("\(done) of \(windows.count) windows")
+      }
+      return !Interrupt.isRequested
+    }
+    let seconds = clock.elapsedSeconds
+    let isComplete = results.allSatisfy { $0.windowCount == windows.count }
+    if !json, isComplete {
+      for (path, statistics) in zip(model, results) {
+        if models.count > 1 { Standard.output("\nmodel \(path)") }
+        for line in DivergencePrinter(statistics).lines { Standard.output(line) }
+      }
+      if models.count > 1 { DivergencePrinter.table(Array(zip(model, results))).forEach(Standard.output) }
+    }
+    Standard.error("\(decimals(seconds, 1)) s")
+    if isComplete { state?.finish() }
+    let reports = zip(model, results).enumerated().map { index, result in
+      ModelReport(
+        model: result.0, base: basePath, text: text, textHash: text.hashText, windows: windows,
+        tokenCount: base.tokenCount, mode: mode.rawValue, statistics: result.1,
+        beside: index > 0 ? (model[0], results[0]) : nil, seconds: seconds)
+    }
+    return (reports, isComplete)
+  }
+
+  /// Compares models with a base file, one after the other; all of them are checked before the first runs.
+  func against(_ file: String) throws -> (reports: [ModelReport], isComplete: Bool) {
+    let text = text == nil && corpus == nil ? nil : try readText()
+    var pairs: [(subject: Subject, base: BaseFileReader)] = []
+    for path in model {
+      let (model, tokenizer) = try open(path)
+      let reader = try BaseFileReader(path: file, beginning: tokenizer.addBOS ? tokenizer.bos : nil)
+      let windows = reader.windows(limit: limit)
+      try DivergenceRun.checkVocabulary(model, reader.vocabularySize, base: file)
+      try check(model, windows)
+      guard reader.isSpelled(tokenizer.spelling(reader.windows)) else {
+        throw EvaluationError(
+          .tokenizerMismatch,
+          Fault(
+            file: path, subject: "tokenizer", expected: "the vocabulary that \(file) was made with",
+            found: "one in which its tokens spell another text", remedy: "compare models with one tokenizer"))
+      }
+      var count = reader.windows.tokens.count
+      if let text {
+        let tokens = try text.tokens(tokenizer)
+        count = tokens.count
+        guard tokens.starts(with: windows.tokens) else {
+          throw EvaluationError(
+            .tokenizerMismatch,
+            Fault(
+              file: file, subject: "tokens", expected: "those of \(text.path), xxh64 \(text.hashText)",
+              found: "those of another text"
+                + (reader.textHash.map { ", xxh64 \(BaseFileReader.hashText($0))" } ?? ""),
+              remedy: "leave out the text, or make the base file again from this one"))
+        }
+      }
+      pairs.append(
+        (Subject(path: path, model: model, tokenizer: tokenizer, tokenCount: count, windows: windows), reader)
+      )
+    }
+    let first = pairs[0].base
+    let hash = first.textHash.map(BaseFileReader.hashText) ?? text?.hashText
+    Standard.error(
+      "base \(file), format \(first.format.rawValue), vocabulary \(first.vocabularySize), text "
+        + (hash.map { "xxh64 \($0)" } ?? "unknown: give it with -f to have it compared") + ", "
+        + "\(pairs[0].subject.tokenCount) tokens; \(pairs[0].subject.windows.protocolText); mode \(mode.rawValue)"
+    )
+    let state = try state(
+      "base", text, pairs.map(\.subject.windows), base: resume == nil ? "" : ModelFingerprint.ofFile(file))
+    var reports: [ModelReport] = []
+    var results: [(model: String, statistics: DivergenceStatistics)] = []
+    for (part, (subject, base)) in pairs.enumerated() where !Interrupt.isRequested {
+      let evaluator = try WindowEvaluator(subject.model, length: subject.windows.length, options: options)
+      let clock = ProgressBar(isEnabled: false)
+      if !json {
+        Standard.output((pairs.count > 1 ? "model \(subject.path)\n" : "") + DivergencePrinter.header)
+      }
+      let run = DivergenceRun(windows: subject.windows, state: state, part: part)
+      let result = try run.run(evaluator, base: base) { done, soFar in
+        if !json { Standard.output(DivergencePrinter(soFar).windowLine(done)) }
+        return !Interrupt.isRequested
+      }
+      if !json, result.windowCount == subject.windows.count {
+        DivergencePrinter(result).lines.forEach(Standard.output)
+      }
+      Standard.error("\(decimals(clock.elapsedSeconds, 1)) s")
+      reports.append(
+        ModelReport(
+          model: subject.path, base: file, text: text, textHash: hash, windows: subject.windows,
+          tokenCount: subject.tokenCount, mode: mode.rawValue, statistics: result,
+          beside: results.first, seconds: clock.elapsedSeconds))
+      results.append((subject.path, result))
+    }
+    let isComplete = reports.count == pairs.count && reports.allSatisfy(\.isComplete)
+    if !json, isComplete, results.count > 1 { DivergencePrinter.table(results).forEach(Standard.output) }
+    if isComplete { state?.finish() }
+    return (reports, isComplete)
+  }
+}

@@ -1,0 +1,69 @@
+import CommandSupport
+import FileBytes
+import ModelEvaluation
+import ReferenceRuntime
+
+extension Command {
+  /// Measures models one after the other; all of them are checked before the first runs.
+  func perplexity() throws -> (reports: [ModelReport], isComplete: Bool) {
+    if let baseFile { try checkOutput(baseFile) }
+    let text = try readText()
+    let subjects = try model.map { try subject($0, text) }
+    printProtocol(text, subjects)
+    let format = fullBase ? BaseFormat.full : baseFormat.format
+    let state = try state(
+      baseFile == nil ? "perplexity" : "base file", text, subjects.map(\.windows),
+      output: baseFile.map { "\(FileSystem.name(of: $0)), \(format.rawValue), top \(baseTopK)" } ?? "")
+    var reports: [ModelReport] = []
+    for (part, subject) in subjects.enumerated() where !Interrupt.isRequested {
+      let writer = try baseFile.map {
+        try BaseFileWriter(
+          path: $0, format: format, windows: subject.windows,
+          vocabularySize: subject.model.shape.vocabularySize, textHash: text.hash,
+          spelling: subject.tokenizer.spelling(subject.windows), listedTokens: baseTopK, isKept: state != nil)
+      }
+      if subjects.count > 1, !json { Standard.output("model \(subject.path)") }
+      let evaluator = try WindowEvaluator(subject.model, length: subject.windows.length, options: options)
+      let clock = ProgressBar(isEnabled: false)
+      let run = PerplexityRun(windows: subject.windows, base: writer, state: state, part: part)
+      let result = try run.run(evaluator) { done, soFar in
+        if !json { printWindow(subject.windows, done, soFar) }
+        return !Interrupt.isRequested
+      }
+      let isDone = result.windowCount == subject.windows.count
+      if !json {
+        Standard.output("")
+        if isDone {
+          Standard.output(
+            "Final estimate: PPL = \(decimals(result.value, 4)) +/- \(decimals(result.uncertainty, 5))")
+          Standard.output("Verdict: \(result.verdict)")
+        }
+      }
+      Standard.error("\(decimals(clock.elapsedSeconds, 1)) s")
+      if let writer, let size = try writer.finish() {
+        Standard.error("\(writer.path): \(size) bytes, format \(format.rawValue)")
+      }
+      reports.append(
+        ModelReport(
+          model: subject.path, text: text, windows: subject.windows, tokenCount: subject.tokenCount,
+          mode: mode.rawValue, perplexity: result, seconds: clock.elapsedSeconds))
+    }
+    let isComplete = reports.count == subjects.count && reports.allSatisfy(\.isComplete)
+    if isComplete { state?.finish() }
+    return (reports, isComplete)
+  }
+
+  private func printWindow(_ windows: TokenWindows, _ done: Int, _ soFar: Perplexity) {
+    guard pplOutputType == 1 else {
+      Standard.outputText("[\(done)]\(decimals(soFar.value, 4)),")
+      return
+    }
+    let start = "\(windows.start(done - 1))"
+    var line =
+      String(repeating: " ", count: max(0, 8 - start.count)) + start + "  " + decimals(soFar.value, 4)
+    if !windows.isStrided {
+      line += "  \(decimals(soFar.meanSurprise, 6))  \(decimals(soFar.meanSurpriseUncertainty, 6))"
+    }
+    Standard.output(line)
+  }
+}
