@@ -12,6 +12,13 @@ let swiftSettings: [SwiftSetting] = [
 
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
+/// The recipes that executables carry; `EmbeddedRecipes.swift` names them, too.
+let recipeNames = [
+  "bf16", "f16", "f32", "hybrid-q3_k_l-plus", "hybrid-q4_k_m-plus", "iq4_nl", "iq4_xs", "mxfp4_moe", "q2_k",
+  "q2_k_s", "q3_k_l", "q3_k_m", "q3_k_s", "q4_0",
+  "q4_1", "q4_k_m", "q4_k_s", "q5_0", "q5_1", "q5_k_m", "q5_k_s", "q6_k", "q8_0",
+]
+
 /// A library target with the shared settings.
 func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
@@ -52,6 +59,7 @@ let package = Package(
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "3.12.3"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
     // 0: C
@@ -75,7 +83,14 @@ let package = Package(
     library("TextTokenizers", ["TensorTypes", "FileBytes"]),
     library("ModelDescriptions", ["TensorTypes", "FileBytes", "TextTokenizers"]),
     library("ImportanceData", ["TensorTypes", "FileBytes", "GGUFFormat"]),
-    library("QuantRecipes", ["TensorTypes", "FileBytes"]),
+    .target(
+      name: "QuantRecipes",
+      dependencies: [
+        "TensorTypes", "FileBytes", "BlockQuantization", "ModelDescriptions",
+        .product(name: "Yams", package: "Yams"),
+      ],
+      resources: recipeNames.map { .embedInCode("../../recipes/\($0).yaml") },
+      swiftSettings: swiftSettings),
 
     library("TensorCompute", ["CQuantKernels", "TensorTypes", "FileBytes", "BlockQuantization"]),
 

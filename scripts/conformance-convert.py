@@ -223,7 +223,7 @@ def main():
             run([sys.executable, os.path.join(HERE, "make-random-checkpoint.py"), *cases[name], "--tokenizer", SAMPLE,
                  folder])
         plain_path = os.path.join(options.out, name + "-plain.gguf")
-        convert = [os.path.join(options.bin, "pouch-convert"), folder, "--force", "--quiet"]
+        convert = [os.path.join(options.bin, "pouch-convert"), folder, "--force", "--quiet", "--no-provenance"]
         run(convert + ["--outtype", "auto", "--outfile", plain_path])
         source_path = plain_path
         before = len(total.failures)
@@ -249,7 +249,7 @@ def main():
                     run([options.llama_quantize] + extra + [source_path, theirs, kind, "2"])
                     total.whole_files(label + " one pass", ours, theirs)
                     again = os.path.join(options.out, "ours2.gguf")
-                    run([os.path.join(options.bin, "pouch-quantize"), "--force", "--quiet"] + extra
+                    run([os.path.join(options.bin, "pouch-quantize"), "--force", "--quiet", "--no-provenance"] + extra
                         + [source_path, again, kind, "2"])
                     total.whole_files(label + " pouch-quantize", again, theirs)
         print(f"{name}: {'equal' if len(total.failures) == before else 'DIFFERENT'}", flush=True)

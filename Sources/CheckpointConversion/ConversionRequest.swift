@@ -55,6 +55,10 @@ public struct ConversionRequest: Sendable {
   public var overrides: [MetadataEntry] = []
   /// Layers to drop (GGUF sources).
   public var prunedLayers: LayerPruning?
+  /// Whether the output's metadata say where it comes from.
+  ///
+  /// Without, it holds no `pouch.` keys, not even those of the source.
+  public var writesProvenance = false
   /// Plan from headers alone; shards may end after their headers.
   public var headersOnly = false
 

@@ -7,6 +7,12 @@ internal import QuantRecipes
 /// The flags that choose tensor types, named as llama-quantize names them.
 public struct MixArguments: ParsableArguments {
   @Option(
+    name: .customLong("recipe"),
+    help: ArgumentHelp(
+      "Types by a recipe, in place of a stock mix: a built-in name or a YAML file.", valueName: "name|file"))
+  var recipe: String?
+
+  @Option(
     name: .customLong("tensor-type"),
     help: ArgumentHelp(
       "Give tensors whose name contains a match of a regular expression this type; repeatable, first match wins.",
@@ -64,13 +70,38 @@ public struct MixArguments: ParsableArguments {
       "Set a metadata entry (type: int, float, bool, str); repeatable.", valueName: "key=type:value"))
   var overrides: [String] = []
 
+  @Flag(
+    name: .customLong("no-provenance"),
+    help: "Leave out the pouch.* metadata on sources, recipe and importance matrix; llama.cpp's exact files.")
+  var noProvenance = false
+
+  /// The recipe asked for; `nil` without one.
+  public var recipeName: String? { recipe }
+
   /// Creates empty arguments, as the parser needs.
   public init() {}
 
   /// Fills the parts of `request` that these flags set.
   ///
-  /// - Throws: `RecipeError` or ``UsageError`` for values that do not parse.
+  /// A recipe sets the output type, which must be `auto` until then.
+  ///
+  /// - Throws: `RecipeError` or ``UsageError`` for values that do not parse, `FileError` for a recipe file that cannot
+  ///   be read.
   public func apply(to request: inout ConversionRequest) throws {
+    if let recipe {
+      guard request.outputType == .auto else {
+        throw UsageError(
+          "--recipe", expected: "no type beside it", found: "both", remedy: "a recipe chooses all types")
+      }
+      guard !pure else {
+        throw UsageError(
+          "--recipe", expected: "no --pure beside it", found: "both", remedy: "--pure switches all rules off")
+      }
+      let loaded = try RecipeLibrary.recipe(recipe)
+      request.mixOptions.recipe = loaded
+      request.outputType = .mix(loaded.stockMix)
+    }
+    request.writesProvenance = !noProvenance
     var rules = try tensorTypes.map { try TensorTypeRule(parsing: $0) }
     if let tensorTypeFile {
       guard let content = try? String(contentsOfFile: tensorTypeFile, encoding: .utf8) else {

@@ -33,7 +33,7 @@ public struct PlanPrinter {
     let names = plan.files.count == 1 ? plan.files[0].path : "\(plan.files.count) shards"
     Standard.error(
       "\(plan.architecture), \(plan.tensors.count) tensors, \(ByteSize.text(plan.sourceByteCount)) -> "
-        + "\(plan.mix.rawValue), \(ByteSize.text(plan.fileByteCount)): \(names)")
+        + "\(plan.mixName), \(ByteSize.text(plan.fileByteCount)): \(names)")
   }
 
   /// Prints the plan on standard output.
@@ -47,7 +47,12 @@ public struct PlanPrinter {
       }
     }
     Standard.output("architecture  \(report.architecture)")
-    Standard.output("mix           \(report.mix)")
+    if let recipe = plan.recipe {
+      let bases = recipe.origins.dropFirst().map { " on \($0.name)" }.joined()
+      Standard.output("recipe        \(recipe.name)\(bases)")
+    } else {
+      Standard.output("mix           \(report.mix)")
+    }
     for file in plan.files { Standard.output("output        \(file.path)  \(file.byteCount) bytes") }
     Standard.output(
       "tensors       \(plan.tensors.count), \(report.tensorBytes) bytes, \(decimals(report.bitsPerWeight, 3)) bits "
@@ -59,6 +64,8 @@ public struct PlanPrinter {
             + "\(importance.blindExperts.rawValue), \(importance.blindCount) blind, \(importance.thinCount) thin"
         ))
     }
+    Standard.output("")
+    RulePrinter(rules: plan.rules).print()
     Standard.output("")
     Self.printTotals("type", report.byType)
     Standard.output("")

@@ -12,6 +12,8 @@ public struct MixOptions: Hashable, Sendable {
   public var tokenEmbeddingType: TensorType?
   /// Types by name, first match first.
   public var tensorTypeRules: [TensorTypeRule] = []
+  /// The recipe whose rules take the place of the stock mix's; the rules above go before it.
+  public var recipe: Recipe?
   /// An importance matrix with at least one entry is given; a few rules depend on it, whatever it covers.
   public var importanceSupplied = false
   /// Sources that already are quantized may be quantized to another type.
@@ -54,6 +56,8 @@ public enum DecisionReason: Hashable, Sendable {
   case mixDefault
   /// A rule of the stock mix; the text says which.
   case mixture(String)
+  /// The rule with this index in ``Recipe/rules``.
+  case recipe(Int)
 }
 
 /// The type of one tensor and how it came about.
@@ -85,4 +89,9 @@ public enum MixNote: Hashable, Sendable {
   case ruleMatchesOnlyKept(rule: Int, tensors: [String])
   /// All quantizable tensors that the rule matches were decided by earlier rules.
   case ruleShadowed(rule: Int, by: [Int])
+  /// All tensors that the rule of the recipe catches are never quantized.
+  case recipeRuleMatchesOnlyKept(rule: Int, tensors: [String])
+  /// All quantizable tensors that the rule of the recipe catches were decided by its earlier rules, or by flags
+  /// when `by` is empty.
+  case recipeRuleShadowed(rule: Int, by: [Int])
 }

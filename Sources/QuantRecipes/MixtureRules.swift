@@ -1,4 +1,3 @@
-internal import FileBytes
 internal import TensorTypes
 
 /// The rules of the stock mixes, with the counters that they depend on.
@@ -160,15 +159,6 @@ struct MixtureRules {
 
   /// The layer of a feed-forward tensor: read from the name in expert models, counted in dense ones.
   private func layer(of tensor: MixTensor, running: Int) throws -> Int {
-    guard facts.expertCount > 1 else { return running }
-    guard let layer = leadingLayer(tensor.name), (0..<max(facts.layerCount, 0)).contains(layer) else {
-      throw RecipeError(
-        .badLayer,
-        Fault(
-          subject: tensor.name, expected: "a layer from blk.0 to blk.\(facts.layerCount - 1) in the name",
-          found: leadingLayer(tensor.name).map { "layer \($0)" } ?? "no layer",
-          remedy: "check \(facts.architecture).block_count, or give this tensor a type with a rule"))
-    }
-    return layer
+    try facts.feedForwardPlace(of: tensor, running: running)
   }
 }

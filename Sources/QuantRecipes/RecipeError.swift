@@ -40,6 +40,38 @@ public struct RecipeError: FaultError, Hashable {
     case malformedLayerList
     /// A layer to be pruned does not exist, or none would be left.
     case layerNotPrunable
+    /// No built-in recipe has this name.
+    case unknownRecipe
+    /// A recipe file, or one of its lists, is larger than any recipe needs to be.
+    case recipeTooLarge
+    /// A recipe file nests too deeply.
+    case recipeTooNested
+    /// A recipe file uses anchors.
+    case recipeAnchor
+    /// A recipe file is not YAML.
+    case recipeSyntax
+    /// A key of a recipe file does not exist.
+    case recipeKeyUnknown
+    /// A key of a recipe file is missing.
+    case recipeKeyMissing
+    /// A key, a rule or an item stands in a recipe file twice.
+    case recipeKeyDuplicate
+    /// A value in a recipe file is not what its key needs.
+    case recipeValue
+    /// A rule of a recipe names a role or category that does not exist.
+    case recipeRoleUnknown
+    /// A rule of a recipe gives a type that does not exist or cannot be written.
+    case recipeTypeUnknown
+    /// A pattern in a recipe file is not a regular expression, or one that would be read differently elsewhere.
+    case recipePattern
+    /// A list of layers in a recipe file cannot be read.
+    case recipeLayers
+    /// The base of a recipe does not exist.
+    case recipeBaseUnknown
+    /// Recipes stand on each other in a circle, or too many do.
+    case recipeBaseCycle
+    /// A recipe has the name of another one.
+    case recipeNameTaken
   }
 
   /// The kind, for comparison in code and tests.
@@ -57,10 +89,14 @@ public struct RecipeError: FaultError, Hashable {
   public var faultClass: FaultClass {
     switch code {
     case .unknownMix, .mixNotSupported, .unknownType, .malformedRule, .badPattern, .patternNotSupported,
-      .malformedOverride, .duplicateOverride, .malformedLayerList:
+      .malformedOverride, .duplicateOverride, .malformedLayerList, .unknownRecipe:
       .usage
     case .ruleMatchesNothing, .ruleHasNoEffect, .noFallback, .badLayer, .badShape, .requantizationNotAllowed,
-      .sourceNotConvertible, .badMetadata, .layerNotPrunable:
+      .sourceNotConvertible, .badMetadata, .layerNotPrunable, .recipeTooLarge, .recipeTooNested,
+      .recipeAnchor,
+      .recipeSyntax, .recipeKeyUnknown, .recipeKeyMissing, .recipeKeyDuplicate, .recipeValue,
+      .recipeRoleUnknown, .recipeTypeUnknown, .recipePattern, .recipeLayers, .recipeBaseUnknown,
+      .recipeBaseCycle, .recipeNameTaken:
       .rejected
     }
   }

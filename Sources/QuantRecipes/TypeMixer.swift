@@ -43,12 +43,12 @@ public struct TypeMixer {
   /// Decides the types of `tensors` and reports rules that did less than they may have been meant to do.
   ///
   /// - Parameters:
-  ///   - mix: The stock mix.
+  ///   - mix: The stock mix; that of the recipe when the options hold one.
   ///   - options: What the user asked for on top.
   ///   - facts: The model's counts.
   ///   - tensors: All tensors of the model; some rules depend on which there are.
   /// - Returns: One decision per tensor, in the order given, and notes.
-  /// - Throws: ``RecipeError`` with `ruleMatchesNothing`, `ruleHasNoEffect` (each naming all such rules),
+  /// - Throws: ``RecipeError`` with `ruleMatchesNothing`, `ruleHasNoEffect` (each naming all such rules of flags),
   ///   `noFallback`, `badLayer`, `badShape`, `requantizationNotAllowed` or `sourceNotConvertible`.
   public static func resolve(
     mix: StockMix, options: MixOptions, facts: MixModelFacts, tensors: [MixTensor]
@@ -59,24 +59,32 @@ public struct TypeMixer {
     let kept = tensors.map {
       KeepReason.of($0, mix: mix, options: options, architecture: facts.architecture)
     }
+    let order = options.keepsGivenOrder ? Array(tensors.indices) : processingOrder(names)
+    let recipe = try options.recipe.map {
+      try RecipeMatches(
+        $0, facts: facts, tensors: tensors, order: order,
+        isOpen: tensors.indices.map { kept[$0] == nil && matches.first($0) == nil },
+        importanceSupplied: options.importanceSupplied)
+    }
     var rules = MixtureRules(mix: mix, options: options, facts: facts, names: names)
     var decisions = [TypeDecision?](repeating: nil, count: tensors.count)
-    for index in options.keepsGivenOrder ? Array(tensors.indices) : processingOrder(names) {
+    for index in order {
       decisions[index] = try decide(
-        tensors[index], kept: kept[index], rule: matches.first(index), mix: mix, options: options,
-        rules: &rules)
+        tensors[index], kept: kept[index], rule: matches.first(index), recipeRule: recipe?.first(index),
+        mix: mix, options: options, rules: &rules)
     }
     let all = decisions.compactMap(\.self)
-    let notes = try matches.notes(options.tensorTypeRules, mix: mix, kept: kept, decisions: all, names: names)
+    var notes = try matches.notes(options.tensorTypeRules, mix: mix, kept: kept, decisions: all, names: names)
+    if let recipe { notes += try recipe.notes(kept: kept, decisions: all, names: names) }
     try checkSources(tensors, all, options: options)
     return Resolution(decisions: all, notes: notes)
   }
 
   private static func decide(
-    _ tensor: MixTensor, kept: KeepReason?, rule: Int?, mix: StockMix, options: MixOptions,
-    rules: inout MixtureRules
+    _ tensor: MixTensor, kept: KeepReason?, rule: Int?, recipeRule: Int?, mix: StockMix,
+    options: MixOptions, rules: inout MixtureRules
   ) throws -> TypeDecision {
-    guard let defaultType = mix.defaultType else {
+    guard let defaultType = options.recipe?.defaultType ?? mix.defaultType else {
       return TypeDecision(type: tensor.type, reason: .notQuantizable(.copy))
     }
     if let kept { return TypeDecision(type: tensor.type, reason: .notQuantizable(kept)) }
@@ -102,6 +110,14 @@ public struct TypeMixer {
     if let rule {
       wanted = options.tensorTypeRules[rule].type
       reason = .rule(rule)
+    } else if let recipe = options.recipe {
+      if rules.isTied, category == .tokenEmbedding, let type = options.outputTensorType {
+        (wanted, reason) = (type, .outputOption)
+      } else if let recipeRule {
+        (wanted, reason) = (recipe.rules[recipeRule].type, .recipe(recipeRule))
+      } else {
+        (wanted, reason) = (recipe.defaultType, .mixDefault)
+      }
     } else if !options.pure, let choice = try rules.choose(tensor, category, defaultType: defaultType) {
       wanted = choice.type
       let byOption = category == .tokenEmbedding && rules.isTied && options.outputTensorType != nil

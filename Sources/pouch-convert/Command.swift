@@ -92,6 +92,9 @@ struct Convert: PouchCommand {
       throw ValidationError("Missing expected argument '<model-dir>'")
     }
     if mtp, noMTP { throw ValidationError("--mtp and --no-mtp exclude each other") }
+    if mix.recipeName != nil, outputType.lowercased() != "auto" {
+      throw ValidationError("--recipe and --outtype exclude each other: a recipe chooses all types")
+    }
     if headersOnly, !running.isDryRun { throw ValidationError("--headers-only needs --dry-run") }
     if let splitMaxTensors, splitMaxTensors < 1 {
       throw ValidationError("--split-max-tensors needs a number of at least 1")

@@ -17,6 +17,15 @@ struct InspectionPrinter {
       parameters += ", \(active) active per token"
     }
     Standard.output(parameters)
+    if !inspection.provenance.isEmpty {
+      Standard.output("")
+      Standard.output("provenance")
+      let names = inspection.provenance.map { $0.key.dropFirst("pouch.".count) }
+      let width = names.map(\.count).max() ?? 0
+      for (name, entry) in zip(names, inspection.provenance) {
+        Standard.output("  \(name)\(String(repeating: " ", count: width - name.count))  \(entry.value)")
+      }
+    }
     Standard.output("")
     PlanPrinter.printTotals("type", inspection.byType)
     Standard.output("")

@@ -27,6 +27,7 @@ struct ModelReport: Encodable {
     var difference: Estimate
     var meanDivergence: Estimate
     var meanDivergenceBound: Double
+    var windowDivergences: [Double]
     var divergencePercentiles: [String: Float]
     var meanProbabilityChange: Estimate
     var probabilityChangePercentiles: [String: Float]
@@ -113,6 +114,7 @@ struct ModelReport: Encodable {
       base: base, perplexity: s.perplexity, basePerplexity: s.basePerplexity, correlation: s.correlation,
       logRatio: s.logRatio, cautiousLogRatio: s.cautiousLogRatio, ratio: s.ratio, difference: s.difference,
       meanDivergence: s.meanDivergence, meanDivergenceBound: s.meanDivergenceBound,
+      windowDivergences: s.windowDivergences,
       divergencePercentiles: percentiles(s.divergences), meanProbabilityChange: s.meanChange,
       probabilityChangePercentiles: percentiles(s.probabilityChanges),
       rootMeanSquareProbabilityChange: s.rootMeanSquareChange, sameTop: s.sameTop,

@@ -11,7 +11,7 @@ struct Quantize: PouchCommand {
     usage: "pouch-quantize [options] <input.gguf> [<output.gguf>] <type> [<threads>]",
     discussion: """
       Takes the arguments of llama-quantize and writes the same bytes. TYPE is a name (Q4_K_M, any case), a file \
-      type number (15) or COPY. An interrupted run continues when the same command is given again.
+      type number (15) or COPY; with --recipe it is left out. An interrupted run continues when the same command is given again.
 
       Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 4 --strict violation, \
       130 interrupted.
@@ -57,8 +57,9 @@ struct Quantize: PouchCommand {
     if maxBufferSize != nil {
       Standard.error("note: --max-buffer-size is accepted and ignored: --max-memory bounds all buffers here")
     }
-    let arguments = try QuantizeArguments(positionals)
-    var request = ConversionRequest(source: arguments.input, outputType: .mix(arguments.mix))
+    let arguments = try QuantizeArguments(positionals, recipe: mix.recipeName)
+    var request = ConversionRequest(
+      source: arguments.input, outputType: arguments.mix.map { .mix($0) } ?? .auto)
     try mix.apply(to: &request)
     request.mixOptions.allowRequantize = allowRequantize
     request.outputPath = arguments.output

@@ -1,20 +1,33 @@
 import CommandSupport
 import QuantRecipes
 
-/// The positional arguments of llama-quantize: `in.gguf [out.gguf] TYPE [threads]`.
+/// The positional arguments of llama-quantize: `in.gguf [out.gguf] TYPE [threads]`, without TYPE beside a recipe.
 struct QuantizeArguments {
   var input: String
   var output: String?
-  var mix: StockMix
+  /// The type; `nil` with a recipe, which takes its place.
+  var mix: StockMix?
   var threadCount: Int?
 
-  init(_ words: [String]) throws {
+  init(_ words: [String], recipe: String?) throws {
     guard let first = words.first else {
       throw UsageError(
         "arguments", expected: "<input.gguf> [<output.gguf>] <type> [<threads>]", found: "none")
     }
     input = first
     var rest = Array(words.dropFirst())
+    if recipe != nil {
+      // A number alone is the count of threads, as it is after an output.
+      if let word = rest.first, Int(word) == nil {
+        guard (try? StockMix(name: word)) == nil else {
+          throw UsageError(
+            "type", expected: "no type beside --recipe", found: word, remedy: "a recipe chooses all types")
+        }
+        output = rest.removeFirst()
+      }
+      try finish(rest)
+      return
+    }
     guard !rest.isEmpty else {
       throw UsageError("type", expected: "a type such as Q4_K_M after the input", found: "nothing")
     }
@@ -31,6 +44,12 @@ struct QuantizeArguments {
       mix = try StockMix(name: name)
       rest.removeFirst()
     }
+    try finish(rest)
+  }
+
+  /// Reads what follows the output and the type: the threads.
+  private mutating func finish(_ words: [String]) throws {
+    var rest = words
     if let word = rest.first {
       guard let count = Int(word), count > 0 else {
         throw UsageError("threads", expected: "a number of at least 1", found: word)

@@ -32,7 +32,8 @@ struct SampleConversionTests {
 
   @Test("one pass to Q4_K_M gives llama-quantize's bytes")
   func onePass() throws {
-    let run = try CommandRun.convert(Self.sample, "--outtype", "Q4_K_M", "--outfile", out)
+    let run = try CommandRun.convert(
+      Self.sample, "--outtype", "Q4_K_M", "--outfile", out, "--no-provenance")
     #expect(run.status == 0, "\(run.errors)")
     #expect(run.output == out + "\n")
     #expect(try hash(out) == Peer.q4KM)
@@ -44,7 +45,8 @@ struct SampleConversionTests {
     arguments: [["-t", "1", "--max-memory", "2MB"], ["-t", "3"]])
   func sameBytes(flags: [String]) throws {
     let run = try CommandRun(
-      "pouch-convert", [Self.sample, "--outtype", "q4_k_m", "--outfile", out, "-q"] + flags)
+      "pouch-convert",
+      [Self.sample, "--outtype", "q4_k_m", "--outfile", out, "-q", "--no-provenance"] + flags)
     #expect(run.status == 0)
     #expect(run.output.isEmpty && run.errors.isEmpty)
     #expect(try hash(out) == Peer.q4KM)
@@ -53,13 +55,13 @@ struct SampleConversionTests {
   @Test("two steps over a bf16 GGUF give the same bytes")
   func twoSteps() throws {
     let plain = folder.path("{ftype}.gguf")
-    let first = try CommandRun.convert(Self.sample, "--outfile", plain)
+    let first = try CommandRun.convert(Self.sample, "--outfile", plain, "--no-provenance")
     #expect(first.status == 0, "\(first.errors)")
     #expect(try hash(folder.path("bf16.gguf")) == Peer.bf16)
-    let second = try CommandRun.quantize(folder.path("bf16.gguf"), out, "Q4_K_M", "2")
+    let second = try CommandRun.quantize(folder.path("bf16.gguf"), out, "Q4_K_M", "2", "--no-provenance")
     #expect(second.status == 0, "\(second.errors)")
     #expect(try hash(out) == Peer.q4KM)
-    let named = try CommandRun.quantize(folder.path("bf16.gguf"), "15")
+    let named = try CommandRun.quantize(folder.path("bf16.gguf"), "15", "--no-provenance")
     #expect(named.status == 0, "\(named.errors)")
     #expect(try hash(folder.path("ggml-model-Q4_K_M.gguf")) == Peer.q4KM)
   }
@@ -76,7 +78,8 @@ struct SampleConversionTests {
         try FileManager.default.copyItem(atPath: Self.sample + "/" + name, toPath: target)
       }
     }
-    let run = try CommandRun.convert(packed.path, "--outtype", "Q4_K_M", "--outfile", out)
+    let run = try CommandRun.convert(
+      packed.path, "--outtype", "Q4_K_M", "--outfile", out, "--no-provenance")
     #expect(run.status == 0, "\(run.errors)")
     #expect(try hash(out) == Peer.q4KM)
   }

@@ -45,6 +45,8 @@ public struct ModelInspection: Codable, Sendable {
   public var architecture: String?
   /// The metadata in file order.
   public var metadata: [Entry] = []
+  /// The entries of the metadata that say where the file comes from (`pouch.*`).
+  public var provenance: [Entry] = []
   /// The tensors in file order.
   public var tensors: [Tensor] = []
   /// The number of tensors.
@@ -90,6 +92,7 @@ public struct ModelInspection: Codable, Sendable {
     metadata = set.metadata.map {
       Entry(key: $0.key, type: $0.value.typeText, value: $0.value.text(whole: wholeValues))
     }
+    provenance = metadata.filter { $0.key.hasPrefix(Provenance.prefix) }
     let recurrent = RecurrentLayers(names: set.tensors.map(\.info.name))
     tensors = set.tensors.map {
       Tensor(

@@ -19,6 +19,10 @@ public struct ConversionPlan: Sendable {
   public var architecture: String
   /// The stock mix that chose the types.
   public var mix: StockMix
+  /// The recipe that chose the types in the stock mix's place; `nil` without one.
+  public var recipe: Recipe?
+  /// What each rule did.
+  public var rules: [RuleReport] = []
   /// The type that weights pass through before quantization, as the 16-bit file of a two-step conversion has it.
   public var intermediate: TensorType
   /// What was left out of the output, with the reason.
@@ -44,6 +48,8 @@ public struct ConversionPlan: Sendable {
     public var text: String
   }
 
+  /// The name of the recipe, or of the stock mix without one.
+  public var mixName: String { recipe?.name ?? mix.rawValue }
   /// Bytes of all tensors as stored, padding excluded.
   public var tensorByteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
   /// Bytes of all output files.

@@ -140,7 +140,7 @@ extension ConversionPlanner {
     _ request: ConversionRequest, metadata: [MetadataEntry], name: String?, mix: StockMix
   ) -> String {
     if let path = request.outputPath {
-      let expanded = expand(path, typeName: mix.rawValue)
+      let expanded = expand(path, typeName: request.mixOptions.recipe?.name ?? mix.rawValue)
       guard FileSystem.kind(of: expanded) == .folder else { return expanded }
       return expanded + "/" + defaultName(request, name, mix)
     }
@@ -150,6 +150,6 @@ extension ConversionPlanner {
   private static func defaultName(_ request: ConversionRequest, _ name: String?, _ mix: StockMix) -> String {
     let base = name ?? FileSystem.name(of: FileSystem.resolved(request.source))
     let safe = base.map { $0 == "/" || $0 == " " ? "-" : $0 }
-    return String(safe) + "-" + mix.rawValue + ".gguf"
+    return String(safe) + "-" + (request.mixOptions.recipe?.name ?? mix.rawValue) + ".gguf"
   }
 }

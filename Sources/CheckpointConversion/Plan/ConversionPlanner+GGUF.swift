@@ -18,10 +18,11 @@ extension ConversionPlanner {
     let pruned = try request.prunedLayers.map { try prune(draft, $0) }
     var request = request
     request.mixOptions.keepsGivenOrder = request.keepSplit
-    let typeName = typeName(mix, intermediate: draft.intermediate)
+    let typeName = typeName(mix, recipe: request.mixOptions.recipe, intermediate: draft.intermediate)
     let output =
       request.outputPath.map { expand($0, typeName: typeName) }
-      ?? FileSystem.folder(of: request.source) + "/ggml-model-\(mix.rawValue).gguf"
+      ?? FileSystem.folder(of: request.source)
+      + "/ggml-model-\(request.mixOptions.recipe?.name ?? mix.rawValue).gguf"
     let split = try request.keepSplit ? .asSource(shardCount: source.files.count) : split(request)
     do {
       return try finish(

@@ -5,8 +5,8 @@ internal import TensorTypes
 /// Turns a request into a plan: all checks that can fail, and no weights read.
 public enum ConversionPlanner {
   /// The name that stands for the type in file names.
-  static func typeName(_ mix: StockMix, intermediate: TensorType) -> String {
-    mix == .copy ? intermediate.name.uppercased() : mix.rawValue
+  static func typeName(_ mix: StockMix, recipe: Recipe?, intermediate: TensorType) -> String {
+    mix == .copy ? intermediate.name.uppercased() : recipe?.name ?? mix.rawValue
   }
 
   /// Puts the type into an output path given by the user.
@@ -45,9 +45,17 @@ public enum ConversionPlanner {
     let covered = try importance?.coveredNames(draft.tensors)
     var options = request.mixOptions
     options.importanceSupplied = importance?.isEmpty == false
+    // A copy keeps what its source says of itself.
+    let provenance =
+      !request.writesProvenance
+      ? []
+      : mix == .copy
+        ? nil
+        : try Provenance.entries(draft, request: request, mix: mix, importanceHash: importance?.fileHash)
     let choices = PlanChoices(
       mix: mix, options: options, outputPath: outputPath, split: split, overrides: request.overrides,
-      importanceEntries: importance?.metadata ?? [], blockCount: blockCount, importanceNames: covered)
+      importanceEntries: importance?.metadata ?? [], blockCount: blockCount, importanceNames: covered,
+      provenance: provenance)
     var plan = try draft.finish(choices)
     if importance != nil { try importance?.settle(&plan) }
     try refuseUndecodable(plan)

@@ -14,6 +14,8 @@ struct ImportanceProvider: ImportanceSource {
   private var means: [String: [Float]] = [:]
   /// A hash of the file, the filters and the policy.
   let fingerprint: String
+  /// A hash of the file: XXH64 of each mebibyte, seeded with that of the one before.
+  let fileHash: UInt64
 
   /// Experts that fewer tokens than this reached are worth a notice.
   private static let thinTokenCount: Int64 = 32
@@ -33,8 +35,9 @@ struct ImportanceProvider: ImportanceSource {
           expected: "importance data with counts per expert", found: "a legacy file, which has none",
           remedy: "collect the data in the GGUF form, or leave the flag out"))
     }
+    fileHash = try Self.hash(path)
     fingerprint =
-      "\(try Self.hash(path)) +\(include.joined(separator: ",")) -\(exclude.joined(separator: ",")) "
+      "\(fileHash) +\(include.joined(separator: ",")) -\(exclude.joined(separator: ",")) "
       + policy.rawValue
   }
 

@@ -41,6 +41,8 @@ struct PlanChoices {
   var blockCount: MetadataEntry?
   /// Names of tensors that importance data covers; `nil` without data.
   var importanceNames: Set<String>?
+  /// Entries that say where the output comes from; `nil` leaves those of the source as they are.
+  var provenance: [MetadataEntry]?
 }
 
 /// Whether and how an output is cut into shards.
@@ -57,9 +59,14 @@ extension PlanDraft {
   func finish(_ choices: PlanChoices) throws -> ConversionPlan {
     let ordered = sortedForOutput(choices)
     let facts = try MixModelFacts.from(metadata: metadata, overrides: choices.overrides)
+    let mixTensors = ordered.map { MixTensor(name: $0.name, ggmlShape: $0.ggmlShape, type: $0.sourceType) }
     let resolution = try TypeMixer.resolve(
-      mix: choices.mix, options: choices.options, facts: facts,
-      tensors: ordered.map { MixTensor(name: $0.name, ggmlShape: $0.ggmlShape, type: $0.sourceType) })
+      mix: choices.mix, options: choices.options, facts: facts, tensors: mixTensors)
+    let base = try choices.options.recipe?.base.map { base in
+      var options = choices.options
+      options.recipe = base
+      return try TypeMixer.decide(mix: choices.mix, options: options, facts: facts, tensors: mixTensors)
+    }
     var planned: [PlannedTensor] = []
     planned.reserveCapacity(ordered.count)
     for (tensor, decision) in zip(ordered, resolution.decisions) {
@@ -70,6 +77,9 @@ extension PlanDraft {
       sourceFiles: sourceFiles, sources: sources, tensors: planned, files: [],
       architecture: facts.architecture, mix: choices.mix, intermediate: intermediate, skipped: skipped,
       notices: notices + resolution.notes.map { Self.notice($0, choices.options) })
+    plan.recipe = choices.options.recipe
+    plan.rules = RuleReport.list(planned, options: choices.options, base: base)
+    plan.notices += importanceNotice(choices)
     plan.notices += fallbackNotices(planned)
     try layOut(&plan, metadata: entries, choices: choices, shards: ordered.map(\.sourceShard))
     return plan
@@ -120,6 +130,10 @@ extension PlanDraft {
     choices.overrides.forEach(set)
     choices.importanceEntries.forEach(set)
     if let blockCount = choices.blockCount { set(blockCount) }
+    if let provenance = choices.provenance {
+      entries.removeAll { $0.key.hasPrefix(Provenance.prefix) }
+      entries += provenance
+    }
     return entries
   }
 
@@ -152,6 +166,18 @@ extension PlanDraft {
     }
   }
 
+  /// Says when a recipe was made for the other case of importance data.
+  private func importanceNotice(_ choices: PlanChoices) -> [ConversionPlan.Notice] {
+    guard let recipe = choices.options.recipe else { return [] }
+    let text: String
+    switch (recipe.importanceUse, choices.options.importanceSupplied) {
+    case (.expected, false): text = "expects an importance matrix; none is given"
+    case (.none, true): text = "was made without an importance matrix; one is given"
+    default: return []
+    }
+    return [ConversionPlan.Notice(subject: "recipe \(recipe.name)", text: text)]
+  }
+
   private func fallbackNotices(_ tensors: [PlannedTensor]) -> [ConversionPlan.Notice] {
     tensors.compactMap { tensor in
       guard let wanted = tensor.decision.fallbackFrom else { return nil }
@@ -165,6 +191,9 @@ extension PlanDraft {
   }
 
   private static func notice(_ note: MixNote, _ options: MixOptions) -> ConversionPlan.Notice {
+    func place(_ index: Int) -> String {
+      options.recipe.map { "\($0.rules[index].place): \($0.rules[index].selection)" } ?? ""
+    }
     func text(_ index: Int) -> String {
       let rule = options.tensorTypeRules[index]
       return "\(rule.pattern)=\(rule.type.name)"
@@ -178,6 +207,14 @@ extension PlanDraft {
       return ConversionPlan.Notice(
         subject: "--tensor-type \(text(rule))",
         text: "has no effect: earlier rules decide all its tensors (\(by.map(text).joined(separator: ", ")))")
+    case .recipeRuleMatchesOnlyKept(let rule, let tensors):
+      return ConversionPlan.Notice(
+        subject: place(rule),
+        text: "catches only tensors that are never quantized: \(tensors.prefix(5).joined(separator: ", "))")
+    case .recipeRuleShadowed(let rule, let by):
+      let others = by.isEmpty ? "flags" : "earlier rules (\(by.map(place).joined(separator: "; ")))"
+      return ConversionPlan.Notice(
+        subject: place(rule), text: "has no effect: \(others) decide all its tensors")
     }
   }
 }

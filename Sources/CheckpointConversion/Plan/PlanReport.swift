@@ -47,6 +47,10 @@ public struct PlanReport: Codable, Sendable {
   public var architecture: String
   /// The stock mix.
   public var mix: String
+  /// The recipe; `nil` without one.
+  public var recipe: String?
+  /// What each rule did, in the order in which they are tried.
+  public var rules: [RuleReport]
   /// The output files with their sizes.
   public var files: [String: Int]
   /// Bytes of all files.
@@ -76,6 +80,8 @@ public struct PlanReport: Codable, Sendable {
   public init(_ plan: ConversionPlan) {
     architecture = plan.architecture
     mix = plan.mix.rawValue
+    recipe = plan.recipe?.name
+    rules = plan.rules
     files = Dictionary(plan.files.map { ($0.path, $0.byteCount) }, uniquingKeysWith: { first, _ in first })
     fileBytes = plan.fileByteCount
     tensorBytes = plan.tensorByteCount
@@ -91,7 +97,8 @@ public struct PlanReport: Codable, Sendable {
     tensors = plan.tensors.map {
       Tensor(
         name: $0.name, shape: $0.ggmlShape, sourceType: $0.sourceType.name, type: $0.type.name,
-        reason: $0.decision.summary, bytes: $0.byteCount, offset: $0.offset, file: $0.file)
+        reason: $0.decision.summary(recipe: plan.recipe), bytes: $0.byteCount, offset: $0.offset,
+        file: $0.file)
     }
   }
 
@@ -106,23 +113,5 @@ public struct PlanReport: Codable, Sendable {
   }
 }
 
-/// Which layers of a model are linear-attention layers, told from the tensors they have.
-public struct RecurrentLayers: Sendable {
-  private let layers: Set<Substring>
-
-  /// Looks for state-space tensors in `names`.
-  public init(names: [String]) {
-    var found: Set<Substring> = []
-    for name in names {
-      let parts = name.split(separator: ".")
-      if parts.count > 2, parts[0] == "blk", parts[2].hasPrefix("ssm_") { found.insert(parts[1]) }
-    }
-    layers = found
-  }
-
-  /// The role of a tensor.
-  public func role(of name: String) -> TensorRole {
-    let parts = name.split(separator: ".")
-    return TensorRole(name: name, isRecurrentLayer: parts.count > 1 && layers.contains(parts[1]))
-  }
-}
+/// Which layers of a model are linear-attention layers.
+public typealias RecurrentLayers = ModelDescriptions.RecurrentLayers

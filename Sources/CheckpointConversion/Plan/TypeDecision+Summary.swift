@@ -3,7 +3,7 @@ internal import TensorTypes
 
 extension TypeDecision {
   /// A few words on what decided the type.
-  var summary: String {
+  func summary(recipe: Recipe?) -> String {
     let base =
       switch reason {
       case .notQuantizable(let why): why.summary
@@ -12,6 +12,8 @@ extension TypeDecision {
       case .rule(let index): "--tensor-type rule \(index + 1)"
       case .mixDefault: "default of the mix"
       case .mixture(let why): why
+      case .recipe(let index):
+        recipe.map { "\($0.rules[index].place): \($0.rules[index].why)" } ?? "recipe rule \(index + 1)"
       }
     guard let wanted = fallbackFrom else { return base }
     return base + "; row length does not fit \(wanted.name)"

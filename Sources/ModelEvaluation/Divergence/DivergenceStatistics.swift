@@ -87,6 +87,15 @@ public struct DivergenceStatistics: Sendable {
     windowEnds.append(divergences.count)
   }
 
+  /// The mean divergence of each window, in the order in which they were added; for paired comparisons.
+  public var windowDivergences: [Double] {
+    var start = 0
+    return windowEnds.map { end in
+      defer { start = end }
+      return divergences[start..<end].reduce(0.0) { $0 + Double($1) } / Double(max(end - start, 1))
+    }
+  }
+
   /// Positions.
   public var count: Int { divergences.count }
   /// Windows.
