@@ -118,7 +118,8 @@ struct ProvenanceCheck {
       return
     }
     let found = Provenance.text(try Provenance.configHash(ofCheckpoint: sourcePath))
-    match.inputs.append(.init(role: "config", name: "config.json", outcome: found == stated ? .same : .differs))
+    match.inputs.append(
+      .init(role: "config", name: "config.json", outcome: found == stated ? .same : .differs))
     if found != stated {
       findings.append(
         difference(

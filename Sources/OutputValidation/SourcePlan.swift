@@ -67,7 +67,7 @@ struct SourcePlan {
       }
       do {
         plan = try prepare((recipe?.stockMix ?? stated).map { .mix($0) } ?? .auto, recipe)
-      } catch where error is RecipeError || (error as? ConversionError)?.code == .badOption {
+      } catch  where error is RecipeError || (error as? ConversionError)?.code == .badOption {
         // The mix does not suit this model, or wants importance data; any quantizing mix goes through the same 16-bit values.
         guard stated != nil || recipe != nil else { throw error }
         plan = try prepare(.mix(.q8_0))

@@ -231,7 +231,8 @@ public struct Validator: Sendable {
       source: source, verdict: verdict, withImportance: importance != nil, comparedTensors: compared.count,
       exactTensors: exactTensors, weights: weights,
       relativeError: xx > 0 ? (ee / xx).squareRoot() : 0,
-      seconds: seconds, bufferBytes: bufferByteCount, inputs: inputs?.match, tensors: compared.sorted(by: Self.isWorse))
+      seconds: seconds, bufferBytes: bufferByteCount, inputs: inputs?.match,
+      tensors: compared.sorted(by: Self.isWorse))
     report.add(Finding.condensed(findings))
   }
 

@@ -40,11 +40,15 @@ struct ReportPrinter {
       return mix.fileType.map { "file type \($0), which is not checked here" } ?? "unknown"
     }
     var text = mix.title
-    if mix.basis == nil, let stated = mix.stated, stated != mix.recognised { text += ", though the file says \(stated)" }
+    if mix.basis == nil, let stated = mix.stated, stated != mix.recognised {
+      text += ", though the file says \(stated)"
+    }
     if mix.withImportance { text += ", as made with an importance matrix" }
     let count = mix.deviations.count
     return text
-      + (count == 0 ? mix.basis == nil ? ", every type as stock" : ", every type as it gives" : ", \(count) tensor\(count == 1 ? " deviates" : "s deviate")")
+      + (count == 0
+        ? mix.basis == nil ? ", every type as stock" : ", every type as it gives"
+        : ", \(count) tensor\(count == 1 ? " deviates" : "s deviate")")
   }
 
   /// Where the file says that it comes from.

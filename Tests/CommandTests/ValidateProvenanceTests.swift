@@ -286,7 +286,8 @@ struct ValidateProvenanceTests {
   func refused() throws {
     let good = try folder.write("good.gguf", try SampleFile.q4KM.get().encoded())
     let unknown = try CommandRun("pouch-validate", [good, "--recipe", "q4_k_n"])
-    #expect(unknown.status == 2 && unknown.lastErrorLine.contains("did you mean q4_k_m?"), "\(unknown.errors)")
+    #expect(
+      unknown.status == 2 && unknown.lastErrorLine.contains("did you mean q4_k_m?"), "\(unknown.errors)")
     let text = try folder.write("bad.yaml", Array("name: [".utf8))
     let bad = try CommandRun("pouch-validate", [good, "--recipe", text])
     #expect(bad.status == 3 && bad.lastErrorLine.contains("bad.yaml"), "\(bad.errors)")
