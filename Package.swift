@@ -56,6 +56,8 @@ let package = Package(
     .target(name: "CRuntimeKernels"),
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+    .systemLibrary(
+      name: "CRsvg", pkgConfig: "librsvg-2.0", providers: [.apt(["librsvg2-dev"]), .brew(["librsvg"])]),
 
     // 1: types and bytes
     library("TensorTypes", []),
@@ -66,6 +68,7 @@ let package = Package(
     library("GGUFFormat", ["TensorTypes", "FileBytes"]),
     library("ZstdStreams", ["CZstd", "FileBytes"]),
     library("BlockQuantization", ["CQuantKernels", "TensorTypes"]),
+    library("SVGAnalysis", ["FileBytes"]),
 
     // 3: what models are
     library("TextTokenizers", ["TensorTypes", "FileBytes"]),
@@ -97,6 +100,7 @@ let package = Package(
         "TensorTypes", "FileBytes", "ZstdStreams", "GGUFFormat", "ImportanceData", "TextTokenizers",
         "ReferenceRuntime", "TensorCompute",
       ]),
+    library("SVGRendering", ["CRsvg", "FileBytes", "SVGAnalysis"]),
 
     // 6: what all commands share
     library(
@@ -143,6 +147,7 @@ let package = Package(
     tests("GGUFFormat"),
     tests("ZstdStreams"),
     tests("BlockQuantization"),
+    tests("SVGAnalysis", ["SVGRendering"], resources: [.copy("Hostile")]),
     tests("TextTokenizers", resources: [.copy("Encoding/Golden")]),
     tests("ModelDescriptions", ["TextTokenizers"], resources: [.copy("Golden")]),
     tests("ImportanceData", ["GGUFFormat"]),
