@@ -98,7 +98,7 @@ let package = Package(
       "ModelEvaluation",
       [
         "TensorTypes", "FileBytes", "ZstdStreams", "GGUFFormat", "ImportanceData", "TextTokenizers",
-        "ReferenceRuntime", "TensorCompute",
+        "ReferenceRuntime", "TensorCompute", "SVGAnalysis",
       ]),
     library("SVGRendering", ["CRsvg", "FileBytes", "SVGAnalysis"]),
 

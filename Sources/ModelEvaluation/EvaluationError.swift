@@ -27,6 +27,10 @@ public struct EvaluationError: FaultError, Hashable {
     case importanceMismatch
     /// Experts that saw fewer tokens than demanded.
     case thinExperts
+    /// A file of prompts that cannot be read.
+    case badPrompts
+    /// A folder with the results of another evaluation.
+    case otherRun
   }
 
   /// The kind, for comparison in code and tests.

@@ -12,27 +12,30 @@ public struct LibrsvgRenderer: Sendable {
   /// The version of librsvg, which belongs to every score that is made of pictures.
   public static let version = "\(LIBRSVG_MAJOR_VERSION).\(LIBRSVG_MINOR_VERSION).\(LIBRSVG_MICRO_VERSION)"
 
-  /// Renders a drawing on a transparent ground, whole and centred.
+  /// Renders a drawing on a transparent ground, whole and centred, without its text.
+  ///
+  /// The look of text depends on the fonts of the machine, and librsvg aborts the process on some wild font sizes.
   ///
   /// - Parameters:
   ///   - drawing: The drawing.
   ///   - width: Pixels per row, from 1 to 4096.
   ///   - height: Rows, from 1 to 4096.
-  ///   - omitsText: Whether text, whose look depends on the fonts of the machine, is left out.
   /// - Returns: The picture.
   /// - Throws: ``RenderingError``.
-  public func render(_ drawing: SanitizedSVG, width: Int, height: Int, omitsText: Bool = false) throws(RenderingError)
+  public func render(_ drawing: SanitizedSVG, width: Int, height: Int) throws(RenderingError)
     -> RenderedImage
   {
     precondition((1...4096).contains(width) && (1...4096).contains(height), "pictures have a sensible size")
     var options = SanitizedSVG.WritingOptions()
-    options.omitsText = omitsText
+    options.omitsText = true
     let source = Array(drawing.text(options).utf8)
     var error: UnsafeMutablePointer<GError>?
     guard let handle = rsvg_handle_new_from_data(source, gsize(source.count), &error) else {
       throw Self.refused(error)
     }
     defer { g_object_unref(UnsafeMutableRawPointer(handle)) }
+    // CSS has 96 pixels to the inch; librsvg's default is 90.
+    rsvg_handle_set_dpi(handle, 96)
     guard let surface = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, Int32(width), Int32(height)) else {
       throw Self.noSurface(width, height)
     }

@@ -45,8 +45,8 @@ struct SourceTests {
 
   @Test("many openings are no burden")
   func openings() {
-    #expect(SVGExtraction.find(in: String(repeating: "<svg ", count: 100_000)) == nil)
-    #expect(SVGExtraction.find(in: String(repeating: "<svg>", count: 100_000))?.isSalvaged == true)
+    #expect(SVGExtraction.find(in: String(repeating: "<svg ", count: 20_000)) == nil)
+    #expect(SVGExtraction.find(in: String(repeating: "<svg>", count: 20_000))?.isSalvaged == true)
   }
 
   @Test("attribute order, quotes and white space are not seen")

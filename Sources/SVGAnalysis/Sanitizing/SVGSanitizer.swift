@@ -208,26 +208,29 @@ enum ReferenceCost {
       if let id = node["id"], targets[id] == nil { targets[id] = node }
     }
     var walk = Walk(targets: targets, limits: limits)
-    _ = try walk.cost(root, depth: 0)
+    _ = try walk.cost(root)
   }
 
   private struct Walk {
     let targets: [String: SVGNode]
     let limits: SVGLimits
-    var known: [String: Int] = [:]
+    /// What is drawn for a target, and the longest chain of references below it.
+    var known: [String: (count: Int, depth: Int)] = [:]
     var open: Set<String> = []
 
-    mutating func cost(_ node: SVGNode, depth: Int) throws(SVGError) -> Int {
-      var sum = 1
+    mutating func cost(_ node: SVGNode) throws(SVGError) -> (count: Int, depth: Int) {
+      var (sum, deepest) = (1, 0)
       for child in node.children where child.name != SVGNode.textName {
-        sum += try cost(child, depth: depth)
-        try bound(sum)
+        let below = try cost(child)
+        (sum, deepest) = (sum + below.count, max(deepest, below.depth))
+        try bound(sum, deepest)
       }
       for id in references(node) {
-        sum += try cost(id, depth: depth + 1)
-        try bound(sum)
+        let below = try cost(id)
+        (sum, deepest) = (sum + below.count, max(deepest, below.depth + 1))
+        try bound(sum, deepest)
       }
-      return sum
+      return (sum, deepest)
     }
 
     private func references(_ node: SVGNode) -> [String] {
@@ -239,28 +242,30 @@ enum ReferenceCost {
       return ids
     }
 
-    private mutating func cost(_ id: String, depth: Int) throws(SVGError) -> Int {
-      guard let target = targets[id] else { return 0 }
+    private mutating func cost(_ id: String) throws(SVGError) -> (count: Int, depth: Int) {
+      guard let target = targets[id] else { return (0, 0) }
       if let value = known[id] { return value }
       guard !open.contains(id) else {
         throw SVGError(
           .circularReference,
           Fault(subject: "#\(id)", expected: "references that end", found: "one that leads back to itself"))
       }
-      guard depth <= limits.referenceDepth else {
-        throw SVGError(
-          .tooManyReferences,
-          Fault(
-            subject: "#\(id)", expected: "chains of at most \(limits.referenceDepth) references", found: "more"))
-      }
+      // A chain that is still being followed is bounded before the stack feels it.
+      try bound(0, open.count)
       open.insert(id)
       defer { open.remove(id) }
-      let value = try cost(target, depth: depth)
+      let value = try cost(target)
       known[id] = value
       return value
     }
 
-    private func bound(_ sum: Int) throws(SVGError) {
+    private func bound(_ sum: Int, _ depth: Int) throws(SVGError) {
+      guard depth <= limits.referenceDepth else {
+        throw SVGError(
+          .tooManyReferences,
+          Fault(
+            subject: "svg", expected: "chains of at most \(limits.referenceDepth) references", found: "more"))
+      }
       guard sum <= limits.expandedElementCount else {
         throw SVGError(
           .tooManyReferences,

@@ -121,7 +121,12 @@ private struct PathParser {
       }
       isRelative = command >= 0x61
       guard hasMoved || command | 0x20 == UInt8(ascii: "m"), step(command | 0x20) else { return fail() }
-      command | 0x20 == UInt8(ascii: "z") ? scanner.skipSpace() : scanner.skipSeparator()
+      scanner.skipSpace()
+      if command | 0x20 != UInt8(ascii: "z"), scanner.take(UInt8(ascii: ",")) {
+        scanner.skipSpace()
+        // A comma separates numbers alone.
+        guard let next = scanner.current, next | 0x20 < 0x61 else { return fail() }
+      }
     }
   }
 
