@@ -43,7 +43,8 @@ public enum SVGReader {
     // A prefix without a declaration is forgiven: models write xlink:href without declaring it, browsers accept it.
     let code = (parser.parserError as NSError?)?.code
     let undeclaredPrefix = 201
-    guard let root = builder.root, builder.isComplete, isWellFormed || code == undeclaredPrefix else {
+    let isAccepted = isWellFormed && code == nil || code == undeclaredPrefix
+    guard let root = builder.root, builder.isComplete, isAccepted else {
       throw SVGError(
         .notWellFormed,
         Fault(
