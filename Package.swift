@@ -45,10 +45,12 @@ let package = Package(
     .executable(name: "pouch-generate", targets: ["pouch-generate"]),
     .executable(name: "pouch-perplexity", targets: ["pouch-perplexity"]),
     .executable(name: "pouch-imatrix", targets: ["pouch-imatrix"]),
+    .executable(name: "pouch-svg-eval", targets: ["pouch-svg-eval"]),
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
   ],
   targets: [
     // 0: C
@@ -133,6 +135,12 @@ let package = Package(
         "TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation",
         "ImportanceData",
       ]),
+    command(
+      "pouch-svg-eval",
+      [
+        "TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation",
+        "SVGAnalysis", "SVGRendering", .product(name: "Mustache", package: "swift-mustache"),
+      ]),
     command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute"]),
 
     // tests
@@ -162,7 +170,10 @@ let package = Package(
       ], resources: [.copy("Golden")]),
     tests(
       "ModelEvaluation",
-      ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"]),
+      [
+        "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat", "SVGAnalysis",
+        "SVGRendering",
+      ]),
     tests(
       "CheckpointConversion",
       [
@@ -173,7 +184,7 @@ let package = Package(
       name: "CommandTests",
       dependencies: [
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
-        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench",
+        "pouch-convert", "pouch-quantize", "pouch-inspect", "pouch-bench", "pouch-svg-eval",
       ],
       swiftSettings: swiftSettings),
   ]

@@ -3,13 +3,19 @@ internal import SVGAnalysis
 internal import TextTokenizers
 
 /// The tokens of an answer with what each of them says.
-struct AnswerTokens {
+package struct AnswerTokens {
   /// A number that a token is a part of.
-  struct Place {
+  package struct Place {
     /// The number's text before and after the token.
-    var prefix: String
-    var suffix: String
-    var value: Double
+    package var prefix: String
+    package var suffix: String
+    package var value: Double
+
+    package init(prefix: String, suffix: String, value: Double) {
+      self.prefix = prefix
+      self.suffix = suffix
+      self.value = value
+    }
   }
 
   let classes: [SVGTokenClass]
@@ -57,8 +63,10 @@ struct AnswerTokens {
 }
 
 /// The tokens of a vocabulary that consist of digits, and what they do to a number.
-struct DigitTokens {
-  let tokens: [(id: Int, text: String)]
+package struct DigitTokens {
+  package let tokens: [(id: Int, text: String)]
+
+  package init(tokens: [(id: Int, text: String)]) { self.tokens = tokens }
 
   init(_ tokenizer: Tokenizer) {
     tokens = (0..<tokenizer.vocabularySize).compactMap { id in
@@ -70,7 +78,7 @@ struct DigitTokens {
   }
 
   /// The values of a number with each token in the place of the right one, as changes in percent of `size`, signed.
-  func changes(_ place: AnswerTokens.Place, size: Double) -> [Double] {
+  package func changes(_ place: AnswerTokens.Place, size: Double) -> [Double] {
     tokens.map { token in
       guard let value = Double(place.prefix + token.text + place.suffix) else { return 0 }
       return min(max(100 * (value - place.value) / size, -100), 100)
@@ -83,7 +91,7 @@ struct DigitTokens {
   ///   - p: Probabilities of ``tokens`` under the base.
   ///   - q: The same under the tested model.
   ///   - changes: What each token does to the number.
-  func score(p: [Double], q: [Double], changes: [Double]) -> CoordinateSums {
+  package func score(p: [Double], q: [Double], changes: [Double]) -> CoordinateSums {
     var sums = CoordinateSums()
     sums.count = 1
     let (pTotal, qTotal) = (p.reduce(0, +), q.reduce(0, +))

@@ -13,6 +13,8 @@ public struct SVGCell: Sendable {
   /// The tokens' bytes before the first difference from the base's answer; `nil` for identical answers and drawings
   /// from files.
   public var agreeingBytes: Int?
+  /// The bytes of the token that differs first; 0 when the answer ended there.
+  public var divergingBytes = 0
   /// Tokens before the first difference, all when identical; `nil` for drawings from files.
   public var agreeingTokens: Int?
   /// Whether the tokens are those of the base.
@@ -114,10 +116,14 @@ public struct SVGResults: Sendable {
       analysis = DrawingAnalysis(
         answer: tokenizer.decode(record.tokens), isFinished: record.isFinished, render: render)
     }
-    let bytes = record.tokens.prefix(agreeing).reduce(0) { $0 + tokenizer.piece($1, showSpecial: false).count }
+    func length(_ tokens: ArraySlice<Int32>) -> Int {
+      tokens.reduce(0) { $0 + tokenizer.piece($1, showSpecial: false).count }
+    }
+    let bytes = length(record.tokens.prefix(agreeing))
     return SVGCell(
       analysis: analysis, pair: base.flatMap { PairScore(base: $0.analysis, other: analysis) },
-      met: Self.met(analysis, prompts[number]), agreeingBytes: isIdentical ? nil : bytes, agreeingTokens: agreeing,
+      met: Self.met(analysis, prompts[number]), agreeingBytes: isIdentical ? nil : bytes,
+      divergingBytes: length(record.tokens.dropFirst(agreeing).prefix(1)), agreeingTokens: agreeing,
       isIdentical: isIdentical, forced: variant == 0 ? runner.forced(of: contestant, prompt: number) : nil)
   }
 
