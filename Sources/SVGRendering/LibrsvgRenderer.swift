@@ -45,7 +45,9 @@ public struct LibrsvgRenderer: Sendable {
     }
     defer { cairo_destroy(context) }
     var viewport = RsvgRectangle(x: 0, y: 0, width: Double(width), height: Double(height))
-    guard rsvg_handle_render_document(handle, context, &viewport, &error) != 0 else { throw Self.refused(error) }
+    guard rsvg_handle_render_document(handle, context, &viewport, &error) != 0 else {
+      throw Self.refused(error)
+    }
     cairo_surface_flush(surface)
     return RenderedImage(
       width: width, height: height, rgba: Self.pixels(surface, width, height), png: Self.png(surface))
@@ -60,7 +62,8 @@ public struct LibrsvgRenderer: Sendable {
 
   private static func noSurface(_ width: Int, _ height: Int) -> RenderingError {
     RenderingError(
-      .noSurface, Fault(subject: "picture", expected: "\(width) x \(height) pixels", found: "no memory for them"))
+      .noSurface,
+      Fault(subject: "picture", expected: "\(width) x \(height) pixels", found: "no memory for them"))
   }
 
   /// The pixels with colours divided by opacity; cairo stores them as native 32-bit words, opacity in the top byte.

@@ -15,7 +15,8 @@ struct Chart {
   var svg: String {
     let height = 26 * rows.count + 22
     let (left, right) = (112.0, 292.0)
-    let described = rows.map { "\($0.label) \(Numbers.interval($0.interval, places))" }.joined(separator: "; ")
+    let described = rows.map { "\($0.label) \(Numbers.interval($0.interval, places))" }.joined(
+      separator: "; ")
     var parts = [
       "<svg viewBox=\"0 0 360 \(height)\" role=\"img\" aria-label=\"\(escape(title + ": " + described))\">"
     ]
@@ -29,7 +30,8 @@ struct Chart {
       let x = decimals(place(tick), 1)
       parts.append(
         "<path class=\"axis\" d=\"M\(x) 0V\(26 * rows.count)\"/>"
-          + "<text class=\"soft\" x=\"\(x)\" y=\"\(height - 5)\" text-anchor=\"middle\">\(Self.short(tick))</text>")
+          + "<text class=\"soft\" x=\"\(x)\" y=\"\(height - 5)\" text-anchor=\"middle\">\(Self.short(tick))</text>"
+      )
     }
     for (index, row) in rows.enumerated() {
       let y = 26 * index + 13
@@ -38,7 +40,8 @@ struct Chart {
         "<text x=\"0\" y=\"\(y + 4)\">\(escape(String(label)))</text>"
           + "<path class=\"bar\" d=\"M\(decimals(place(row.interval.low), 1)) \(y)H\(decimals(place(row.interval.high), 1))\"/>"
           + "<circle class=\"dot\" cx=\"\(decimals(place(row.interval.value), 1))\" cy=\"\(y)\" r=\"5\"/>"
-          + "<text x=\"358\" y=\"\(y + 4)\" text-anchor=\"end\">\(decimals(row.interval.value, places))</text>")
+          + "<text x=\"358\" y=\"\(y + 4)\" text-anchor=\"end\">\(decimals(row.interval.value, places))</text>"
+      )
     }
     return parts.joined() + "</svg>"
   }
@@ -62,7 +65,8 @@ struct Chart {
   }
 
   private static func short(_ value: Double) -> String {
-    for places in 0...6 where abs((value * pow(10, Double(places))).rounded() / pow(10, Double(places)) - value) < 1e-9 {
+    for places in 0...6
+    where abs((value * pow(10, Double(places))).rounded() / pow(10, Double(places)) - value) < 1e-9 {
       return decimals(value, places)
     }
     return "\(value)"

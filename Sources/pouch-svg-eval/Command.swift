@@ -73,7 +73,8 @@ struct Command: PouchCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Compare this tool's geometry with librsvg's pictures on a folder of SVG files, and stop.", valueName: "dir"))
+      "Compare this tool's geometry with librsvg's pictures on a folder of SVG files, and stop.",
+      valueName: "dir"))
   var checkGeometry: String?
 
   @Flag(help: "Print one JSON object.")

@@ -25,9 +25,11 @@ enum GeometryCheck {
 
   static func run(folder: String, json: Bool) throws {
     guard FileSystem.kind(of: folder) == .folder else {
-      throw FileError(.notFound, Fault(file: folder, expected: "a folder of SVG files", found: "no such folder"))
+      throw FileError(
+        .notFound, Fault(file: folder, expected: "a folder of SVG files", found: "no such folder"))
     }
-    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".svg") }.sorted()
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".svg") }
+      .sorted()
     guard !names.isEmpty else {
       throw FileError(.notFound, Fault(file: folder, expected: "files that end in .svg", found: "none"))
     }
@@ -63,7 +65,8 @@ enum GeometryCheck {
     let overlaps = results.compactMap(\.overlap).sorted()
     let refused = results.filter { $0.refusal != nil }
     Standard.output("files      \(results.count), \(overlaps.count) compared, \(refused.count) refused")
-    Standard.output("renderer   librsvg \(LibrsvgRenderer.version), \(size) x \(size) pixels, opacity above one half")
+    Standard.output(
+      "renderer   librsvg \(LibrsvgRenderer.version), \(size) x \(size) pixels, opacity above one half")
     if !overlaps.isEmpty {
       func percentile(_ share: Double) -> String {
         decimals(overlaps[min(Int(share * Double(overlaps.count)), overlaps.count - 1)], 4)
@@ -77,7 +80,9 @@ enum GeometryCheck {
           "  at least \(limit): \(count), \(decimals(100 * Double(count) / Double(overlaps.count), 2)) %")
       }
     }
-    let low = results.filter { $0.overlap ?? 1 < 0.98 }.sorted { ($0.overlap ?? 1, $0.file) < ($1.overlap ?? 1, $1.file) }
+    let low = results.filter { $0.overlap ?? 1 < 0.98 }.sorted {
+      ($0.overlap ?? 1, $0.file) < ($1.overlap ?? 1, $1.file)
+    }
     if !low.isEmpty { Standard.output("below 0.98") }
     for result in low { Standard.output("  \(result.file): \(decimals(result.overlap ?? 0, 4))") }
     if !refused.isEmpty { Standard.output("refused") }

@@ -7,8 +7,11 @@ enum IncludedFolder {
   /// The most bytes read of a file; the reader of drawings refuses what is longer than 64 KB anyway.
   private static let byteLimit = 1 << 20
 
-  static func read(_ argument: String, prompts: PromptSet, labels: inout LabelMaker) throws -> SVGResults.Included {
-    let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+  static func read(_ argument: String, prompts: PromptSet, labels: inout LabelMaker) throws
+    -> SVGResults.Included
+  {
+    let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+      String.init)
     guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
       throw UsageError("--include", expected: "NAME=DIR", found: "\"\(argument)\"")
     }

@@ -26,7 +26,8 @@ struct Page {
       "style": PageStyle.text, "base": report.models[0].label, "promptCount": report.prompts.count,
       "mode": report.mode, "score": report.scoreVersion, "renderer": report.rendererVersion,
       "hash": report.promptsXXH64, "tokenLimit": report.tokenLimit, "temperature": report.temperature,
-      "seed": report.seed, "bootstrapSeed": "\(report.bootstrapSeed)", "bootstrapDraws": report.bootstrapDraws,
+      "seed": report.seed, "bootstrapSeed": "\(report.bootstrapSeed)",
+      "bootstrapDraws": report.bootstrapDraws,
       "models": report.models.map(modelRow), "charts": charts.map(chartRow), "hasCharts": !charts.isEmpty,
       "thresholds": thresholds, "prompts": order.map { PromptView(report, results, $0).content },
     ]
@@ -101,10 +102,12 @@ struct Page {
     }
     let same = b.flatMap { $0.medianAgreement == nil ? nil : plain("\($0.identical) of \($0.pairs)") }
     row["numbers"] = [
-      cell(a?.divergence, 5), cell(a?.flips, 2, 100), cell(a?.coordinateShift, 3), cell(a?.coordinateError, 3),
+      cell(a?.divergence, 5), cell(a?.flips, 2, 100), cell(a?.coordinateShift, 3),
+      cell(a?.coordinateError, 3),
       same ?? plain("–"), cell(b?.score, 3), plain("\(model.failedAnswers) of \(model.answers)"),
       c.map { plain("\($0.met) of \($0.assertions)", "\($0.solved) of \($0.prompts) solved") } ?? plain("–"),
-      model.kind == .base ? plain("–")
+      model.kind == .base
+        ? plain("–")
         : c.map { plain(decimals($0.probability, 3), "\($0.lost) lost, \($0.won) won") } ?? plain("–"),
     ]
     return row

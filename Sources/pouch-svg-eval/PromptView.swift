@@ -74,7 +74,9 @@ struct PromptView {
             + "picture \(decimals(pair.raster, 2))")
       }
     }
-    if let agreeing = cell.agreeingTokens, !cell.isIdentical { details.append("differs from token \(agreeing + 1)") }
+    if let agreeing = cell.agreeingTokens, !cell.isIdentical {
+      details.append("differs from token \(agreeing + 1)")
+    }
     if !cell.met.isEmpty { details.append("\(cell.met.count { $0 }) of \(cell.met.count) assertions") }
     if !details.isEmpty { figure["detail"] = details.joined(separator: "; ") }
     if !analysis.failedGates.isEmpty {
@@ -82,12 +84,15 @@ struct PromptView {
     }
     let removals = analysis.sanitized?.removals ?? []
     if !removals.isEmpty {
-      figure["removed"] = removals.prefix(6).map(\.subject).joined(separator: ", ") + (removals.count > 6 ? ", …" : "")
+      figure["removed"] =
+        removals.prefix(6).map(\.subject).joined(separator: ", ") + (removals.count > 6 ? ", …" : "")
     }
     return figure
   }
 
-  private static func name(_ gate: DrawingGate) -> String { gate == .wellFormed ? "well-formed" : gate.rawValue }
+  private static func name(_ gate: DrawingGate) -> String {
+    gate == .wellFormed ? "well-formed" : gate.rawValue
+  }
 
   private var assertionRows: [[String: Any]] {
     prompt.assertions.enumerated().map { index, assertion in

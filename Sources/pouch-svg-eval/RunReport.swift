@@ -53,7 +53,8 @@ struct RunReport: Encodable {
     models = results.summaries
     prompts = results.prompts.enumerated().map { number, prompt in
       Prompt(
-        id: prompt.id, family: prompt.family, prompt: prompt.prompt, assertions: prompt.assertions.map(\.summary),
+        id: prompt.id, family: prompt.family, prompt: prompt.prompt,
+        assertions: prompt.assertions.map(\.summary),
         cells: zip(results.summaries, results.cells).compactMap { summary, column in
           column[number].map { Self.cell(summary.label, $0) }
         })
@@ -64,7 +65,8 @@ struct RunReport: Encodable {
     let coordinates = cell.forced?.coordinates
     let total = cell.forced?.total
     return Cell(
-      model: label, isIdentical: cell.isIdentical, agreeingTokens: cell.agreeingTokens, score: cell.pair?.total,
+      model: label, isIdentical: cell.isIdentical, agreeingTokens: cell.agreeingTokens,
+      score: cell.pair?.total,
       divergence: cell.pair?.divergence, structure: cell.pair?.structure, geometry: cell.pair?.geometry,
       raster: cell.pair?.raster, failedGates: cell.analysis.failedGates,
       problem: cell.analysis.problem.isEmpty ? nil : cell.analysis.problem, assertionsMet: cell.met,

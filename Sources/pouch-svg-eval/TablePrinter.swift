@@ -17,7 +17,8 @@ struct TablePrinter {
     var lines = [
       "base       \(base.label), mode \(report.mode), \(base.answers) answers, \(base.failedAnswers) failed a gate",
       "prompts    \(results.prompts.count), xxh64 \(report.promptsXXH64)",
-      "versions   \(report.scoreVersion), \(report.rendererVersion), bootstrap seed \(report.bootstrapSeed)", "",
+      "versions   \(report.scoreVersion), \(report.rendererVersion), bootstrap seed \(report.bootstrapSeed)",
+      "",
     ]
     lines += forced + paired + truth
     lines += worst
@@ -40,7 +41,9 @@ struct TablePrinter {
     return [
       "A: reading the base's answers (\(first?.tokens ?? 0) tokens; the base's own coord-err is \(error) %)"
     ]
-      + Self.aligned([["model", "SVG-KLD", "flip %", "coord-err %", "coord-shift %", "verdict"]] + rows) + [""]
+      + Self.aligned([["model", "SVG-KLD", "flip %", "coord-err %", "coord-shift %", "verdict"]] + rows) + [
+        ""
+      ]
   }
 
   private var paired: [String] {
@@ -56,7 +59,12 @@ struct TablePrinter {
     guard !rows.isEmpty else { return [] }
     return ["B: own drawings against the base's"]
       + Self.aligned(
-        [["model", "score", "failed", "same tokens", "agree", "divergence", "structure", "geometry", "raster"]]
+        [
+          [
+            "model", "score", "failed", "same tokens", "agree", "divergence", "structure", "geometry",
+            "raster",
+          ]
+        ]
           + rows) + [""]
   }
 
@@ -72,7 +80,9 @@ struct TablePrinter {
     }
     guard !rows.isEmpty else { return [] }
     return ["C: what the prompts ask for"]
-      + Self.aligned([["model", "assertions met", "share %", "solved", "lost, won", "McNemar p"]] + rows) + [""]
+      + Self.aligned([["model", "assertions met", "share %", "solved", "lost, won", "McNemar p"]] + rows) + [
+        ""
+      ]
   }
 
   private var worst: [String] {
@@ -101,7 +111,7 @@ struct TablePrinter {
 
 /// Numbers as tables show them.
 enum Numbers {
-  /// `value [low, high]`
+  /// An interval as `value [low, high]`.
   static func interval(_ interval: Interval, _ places: Int, scale: Double = 1) -> String {
     "\(decimals(scale * interval.value, places)) "
       + "[\(decimals(scale * interval.low, places)), \(decimals(scale * interval.high, places))]"

@@ -75,7 +75,8 @@ struct SVGEvalTests {
     #expect(report.models.map(\.kind) == ["base", "floor", "tested"])
     let tested = try #require(report.models.last)
     let divergence = try #require(tested.forced?.divergence)
-    #expect(divergence.value > 0.001 && divergence.low <= divergence.value && divergence.value <= divergence.high)
+    #expect(
+      divergence.value > 0.001 && divergence.low <= divergence.value && divergence.value <= divergence.high)
     #expect((0...1).contains(tested.paired?.score.value ?? -1))
     #expect(report.models[0].truth?.assertions == 2)
     let page = try file("index.html")
@@ -112,7 +113,9 @@ struct SVGEvalTests {
   @Test("a 16-bit copy of the base is not distinguishable from it")
   func copy() throws {
     let model = try quantized("bf16")
-    let run = try evaluate(["-m", model, "--prompts", try prompts(Self.two[1]), "--json", "-n", "300", "--no-floor"])
+    let run = try evaluate([
+      "-m", model, "--prompts", try prompts(Self.two[1]), "--json", "-n", "300", "--no-floor",
+    ])
     #expect(run.status == 0, "\(run.errors)")
     let tested = try #require(try report(run.output).models.last)
     #expect(tested.forced?.verdict == "not distinguishable" && tested.forced?.divergence.value == 0)
@@ -123,10 +126,12 @@ struct SVGEvalTests {
   func included() throws {
     let drawings = folder.url.appendingPathComponent("drawings")
     try FileManager.default.createDirectory(at: drawings, withIntermediateDirectories: true)
-    let svg = "Sure!\n```svg\n<svg viewBox='0 0 9 9'><rect width='9' height='2' fill='purple'/><rect y='3' width='9' height='2' fill='purple'/><rect y='6' width='9' height='2' fill='purple'/><script>alert(1)</script></svg>\n```"
+    let svg =
+      "Sure!\n```svg\n<svg viewBox='0 0 9 9'><rect width='9' height='2' fill='purple'/><rect y='3' width='9' height='2' fill='purple'/><rect y='6' width='9' height='2' fill='purple'/><script>alert(1)</script></svg>\n```"
     try Data(svg.utf8).write(to: drawings.appendingPathComponent("row.txt"))
     let run = try evaluate([
-      "--include", "other=\(drawings.path)", "--prompts", try prompts(Self.two[0], Self.two[1]), "--json", "-n", "200",
+      "--include", "other=\(drawings.path)", "--prompts", try prompts(Self.two[0], Self.two[1]), "--json",
+      "-n", "200",
     ])
     #expect(run.status == 0, "\(run.errors)")
     let other = try #require(try report(run.output).models.last)
@@ -141,7 +146,9 @@ struct SVGEvalTests {
   func samples() throws {
     let file1 = try prompts(Self.two[1])
     let model = try quantized("Q4_K_M")
-    let arguments = ["-m", model, "--prompts", file1, "--samples", "2", "--seed", "7", "--json", "-n", "120", "--no-floor"]
+    let arguments = [
+      "-m", model, "--prompts", file1, "--samples", "2", "--seed", "7", "--json", "-n", "120", "--no-floor",
+    ]
     let first = try evaluate(arguments)
     #expect(first.status == 0, "\(first.errors)")
     #expect(try report(first.output).models.last?.answers == 3)
@@ -149,14 +156,19 @@ struct SVGEvalTests {
     #expect(Self.timeless(second.output) == Self.timeless(first.output))
   }
 
-  @Test("wrong use and bad input", arguments: [
-    (["--prompts", "PROMPTS"], Int32(2), "at least one -m"), (["-m", "x.gguf"], 2, "--prompts"),
-    (["-m", "missing.gguf", "--prompts", "PROMPTS"], 3, "missing.gguf"), (["-m", "SAMPLE", "--prompts", "nowhere.jsonl"], 3, "nowhere.jsonl"),
-    (["-m", "SAMPLE", "--prompts", "BAD"], 3, "line 1"), (["--include", "x", "--prompts", "PROMPTS"], 2, "NAME=DIR"),
-    (["--include", "x=/nowhere/at/all", "--prompts", "PROMPTS"], 3, "no such folder"),
-    (["-m", "SAMPLE", "--prompts", "PROMPTS", "--samples", "-1"], 2, "samples"), (["-m", "SAMPLE", "--prompts", "PROMPTS", "--limit", "0"], 2, "--limit"),
-    (["-m", "SAMPLE", "-m", "SAMPLE", "--prompts", "PROMPTS"], 2, "twice"),
-  ])
+  @Test(
+    "wrong use and bad input",
+    arguments: [
+      (["--prompts", "PROMPTS"], Int32(2), "at least one -m"), (["-m", "x.gguf"], 2, "--prompts"),
+      (["-m", "missing.gguf", "--prompts", "PROMPTS"], 3, "missing.gguf"),
+      (["-m", "SAMPLE", "--prompts", "nowhere.jsonl"], 3, "nowhere.jsonl"),
+      (["-m", "SAMPLE", "--prompts", "BAD"], 3, "line 1"),
+      (["--include", "x", "--prompts", "PROMPTS"], 2, "NAME=DIR"),
+      (["--include", "x=/nowhere/at/all", "--prompts", "PROMPTS"], 3, "no such folder"),
+      (["-m", "SAMPLE", "--prompts", "PROMPTS", "--samples", "-1"], 2, "samples"),
+      (["-m", "SAMPLE", "--prompts", "PROMPTS", "--limit", "0"], 2, "--limit"),
+      (["-m", "SAMPLE", "-m", "SAMPLE", "--prompts", "PROMPTS"], 2, "twice"),
+    ])
   func refused(arguments: [String], status: Int32, words: String) throws {
     let good = try prompts(Self.two[1])
     let bad = try folder.write("bad.jsonl", Array("{\"id\": 5}\n".utf8))

@@ -15,18 +15,29 @@ struct GeometryTests {
   @Test(
     "boxes of shapes",
     arguments: [
-      ("<circle cx='10' cy='20' r='5'/>", [5.0, 15, 15, 25]), ("<rect x='1' y='2' width='3' height='4'/>", [1, 2, 4, 6]),
+      ("<circle cx='10' cy='20' r='5'/>", [5.0, 15, 15, 25]),
+      ("<rect x='1' y='2' width='3' height='4'/>", [1, 2, 4, 6]),
       ("<ellipse cx='9' cy='9' rx='3' ry='5'/>", [6, 4, 12, 14]),
       ("<line x1='1' y1='5' x2='9' y2='5' stroke='red' stroke-width='2'/>", [1, 4, 9, 6]),
-      ("<polygon points='0,0 10,0 5,8'/>", [0, 0, 10, 8]), ("<path d='M0 0C0 20 10 20 10 0z'/>", [0, 0, 10, 15]),
-      ("<rect width='10' height='10' fill='none' stroke='red' stroke-width='2' x='5' y='5'/>", [4, 4, 16, 16]),
+      ("<polygon points='0,0 10,0 5,8'/>", [0, 0, 10, 8]),
+      ("<path d='M0 0C0 20 10 20 10 0z'/>", [0, 0, 10, 15]),
+      (
+        "<rect width='10' height='10' fill='none' stroke='red' stroke-width='2' x='5' y='5'/>",
+        [4, 4, 16, 16]
+      ),
       ("<g transform='translate(10 10) scale(2)'><rect width='3' height='4'/></g>", [10, 10, 16, 18]),
       ("<rect width='50%' height='25%'/>", [0, 0, 36, 18]),
       ("<defs><rect id='a' width='2' height='2'/></defs><use href='#a' x='7' y='8'/>", [7, 8, 9, 10]),
-      ("<svg x='10' y='10' width='20' height='10' viewBox='0 0 2 2'><rect width='2' height='2'/></svg>", [15, 10, 25, 20]),
+      (
+        "<svg x='10' y='10' width='20' height='10' viewBox='0 0 2 2'><rect width='2' height='2'/></svg>",
+        [15, 10, 25, 20]
+      ),
       ("<path d='M10 10h0' stroke='red' stroke-width='4' stroke-linecap='round'/>", [8, 8, 12, 12]),
       ("<path d='M10 10h10' stroke='red' stroke-width='4' stroke-linecap='square'/>", [8, 8, 22, 12]),
-      ("<clipPath id='c'><rect width='5' height='5'/></clipPath><rect width='9' height='9' clip-path='url(#c)'/>", [0, 0, 5, 5]),
+      (
+        "<clipPath id='c'><rect width='5' height='5'/></clipPath><rect width='9' height='9' clip-path='url(#c)'/>",
+        [0, 0, 5, 5]
+      ),
     ])
   func boxes(body: String, expected: [Double]) throws {
     let shape = try #require(try drawing(body).shapes.last)
@@ -38,7 +49,8 @@ struct GeometryTests {
     arguments: [
       "<rect width='0' height='4'/>", "<circle r='-1'/>", "<rect width='3' height='3' fill='none'/>",
       "<rect width='3' height='3' display='none'/>", "<g opacity='0'><rect width='3' height='3'/></g>",
-      "<rect width='3' height='3' visibility='hidden'/>", "<path d=''/>", "<defs><rect width='3' height='3'/></defs>",
+      "<rect width='3' height='3' visibility='hidden'/>", "<path d=''/>",
+      "<defs><rect width='3' height='3'/></defs>",
       "<line x2='5' y2='5'/>", "<g transform='scale(0)'><rect width='3' height='3'/></g>",
       "<rect width='3' height='3' fill='url(#missing)'/>", "<use href='#missing'/>",
     ])
@@ -68,14 +80,16 @@ struct GeometryTests {
     #expect(drawing.colour(at: Point(99, 20)) == nil)
   }
 
-  @Test("areas of masks", arguments: [
-    ("<rect x='10' y='10' width='20' height='30'/>", 600.0), ("<circle cx='36' cy='36' r='20'/>", 1256.6),
-    ("<path d='M0 0h40v40h-40zM10 10h20v20h-20z' fill-rule='evenodd'/>", 1200),
-    ("<path d='M0 0h40v40h-40zM10 10h20v20h-20z'/>", 1600),
-    ("<path d='M0 0h40v40h-40zM10 10v20h20v-20z'/>", 1200),
-    ("<path d='M10 36h40' stroke='red' stroke-width='4' stroke-dasharray='5'/>", 80),
-    ("<rect x='1' y='1' width='9' height='9'/><rect x='1' y='1' width='9' height='9'/>", 81),
-  ])
+  @Test(
+    "areas of masks",
+    arguments: [
+      ("<rect x='10' y='10' width='20' height='30'/>", 600.0), ("<circle cx='36' cy='36' r='20'/>", 1256.6),
+      ("<path d='M0 0h40v40h-40zM10 10h20v20h-20z' fill-rule='evenodd'/>", 1200),
+      ("<path d='M0 0h40v40h-40zM10 10h20v20h-20z'/>", 1600),
+      ("<path d='M0 0h40v40h-40zM10 10v20h20v-20z'/>", 1200),
+      ("<path d='M10 36h40' stroke='red' stroke-width='4' stroke-dasharray='5'/>", 80),
+      ("<rect x='1' y='1' width='9' height='9'/><rect x='1' y='1' width='9' height='9'/>", 81),
+    ])
   func areas(body: String, expected: Double) throws {
     let mask = try drawing(body).mask(width: 72, height: 72)
     let area = mask.values.reduce(0) { $0 + Double($1) }
@@ -121,7 +135,9 @@ struct GeometryTests {
   @Test("pictures have a PNG signature and straight colours")
   func pixels() throws {
     let clean = try SanitizedSVG(
-      source: "<svg viewBox='0 0 4 4'><rect width='4' height='4' fill='#ff8000' opacity='.5'/><text y='4'>x</text></svg>")
+      source:
+        "<svg viewBox='0 0 4 4'><rect width='4' height='4' fill='#ff8000' opacity='.5'/><text y='4'>x</text></svg>"
+    )
     let image = try LibrsvgRenderer().render(clean, width: 8, height: 8)
     #expect(image.png.starts(with: [0x89, 0x50, 0x4E, 0x47]))
     #expect(image.rgba[0] >= 254 && (126...129).contains(image.rgba[1]) && image.rgba[2] <= 1)

@@ -57,7 +57,9 @@ struct GrammarTests {
 
   @Test("every point of an arc lies on its ellipse")
   func arcs() throws {
-    for (isLarge, sweeps, lowest) in [("0", "1", true), ("0", "0", false), ("1", "1", true), ("1", "0", false)] {
+    for (isLarge, sweeps, lowest) in [
+      ("0", "1", true), ("0", "0", false), ("1", "1", true), ("1", "0", false),
+    ] {
       let clean = try SanitizedSVG(
         source: "<svg viewBox='0 0 100 100'><path d='M20 50A30 30 0 \(isLarge) \(sweeps) 50 50'/></svg>")
       let shape = try #require(try Drawing(clean).shapes.first)
@@ -77,7 +79,8 @@ struct GrammarTests {
 
   @Test("radii that are too small grow")
   func smallRadii() throws {
-    let clean = try SanitizedSVG(source: "<svg viewBox='0 0 100 100'><path d='M0 50A1 1 0 0 1 80 50z'/></svg>")
+    let clean = try SanitizedSVG(
+      source: "<svg viewBox='0 0 100 100'><path d='M0 50A1 1 0 0 1 80 50z'/></svg>")
     let box = try #require(try Drawing(clean).shapes.first).outlineBox
     #expect(abs(box.minY - 10) < 0.05 && abs(box.maxY - 50) < 0.05)
   }
@@ -85,7 +88,8 @@ struct GrammarTests {
   @Test(
     "transforms move the point (3, 4)",
     arguments: [
-      ("translate(10)", Point(13, 4)), ("translate(10 20)", Point(13, 24)), ("translate(10,20)", Point(13, 24)),
+      ("translate(10)", Point(13, 4)), ("translate(10 20)", Point(13, 24)),
+      ("translate(10,20)", Point(13, 24)),
       ("scale(2)", Point(6, 8)), ("scale(2 -1)", Point(6, -4)), ("rotate(90)", Point(-4, 3)),
       ("rotate(180 5 5)", Point(7, 6)), ("matrix(1 2 3 4 5 6)", Point(20, 28)),
       ("translate(1 1)scale(2)", Point(7, 9)), ("scale(2) , translate(1 1)", Point(8, 10)),
@@ -98,7 +102,9 @@ struct GrammarTests {
 
   @Test(
     "broken transforms are none",
-    arguments: ["rotate()", "rotate(1 2)", "scale(1,2,3)", "turn(3)", "matrix(1 2 3)", "translate(1", "translate 1"])
+    arguments: [
+      "rotate()", "rotate(1 2)", "scale(1,2,3)", "turn(3)", "matrix(1 2 3)", "translate(1", "translate 1",
+    ])
   func brokenTransforms(text: String) { #expect(Affine.parse(text) == nil) }
 
   @Test("a product of maps applies the right one first")
@@ -126,10 +132,14 @@ struct GrammarTests {
   @Test(
     "colours",
     arguments: [
-      ("red", "#ff0000", 1.0), ("RebeccaPurple", "#663399", 1.0), ("#abc", "#aabbcc", 1.0), ("#abc8", "#aabbcc", 136.0 / 255),
-      ("#12345680", "#123456", 128.0 / 255), ("rgb(1,2,3)", "#010203", 1.0), ("rgb(100%, 0%, 50%)", "#ff0080", 1.0),
-      ("rgba(1 2 3 / 50%)", "#010203", 0.5), ("rgb(300,-5,0)", "#ff0000", 1.0), ("hsl(120,100%,25%)", "#008000", 1.0),
-      ("hsl(-120deg 100% 50% / .25)", "#0000ff", 0.25), ("  Tan ", "#d2b48c", 1.0), ("transparent", "#000000", 0.0),
+      ("red", "#ff0000", 1.0), ("RebeccaPurple", "#663399", 1.0), ("#abc", "#aabbcc", 1.0),
+      ("#abc8", "#aabbcc", 136.0 / 255),
+      ("#12345680", "#123456", 128.0 / 255), ("rgb(1,2,3)", "#010203", 1.0),
+      ("rgb(100%, 0%, 50%)", "#ff0080", 1.0),
+      ("rgba(1 2 3 / 50%)", "#010203", 0.5), ("rgb(300,-5,0)", "#ff0000", 1.0),
+      ("hsl(120,100%,25%)", "#008000", 1.0),
+      ("hsl(-120deg 100% 50% / .25)", "#0000ff", 0.25), ("  Tan ", "#d2b48c", 1.0),
+      ("transparent", "#000000", 0.0),
     ])
   func colours(text: String, hex: String, alpha: Double) throws {
     let colour = try #require(SVGColour.parse(text))
@@ -137,7 +147,9 @@ struct GrammarTests {
     #expect(abs(colour.alpha - alpha) < 1e-9)
   }
 
-  @Test("no colours", arguments: ["", "#", "#12", "#12345", "#ggg", "rgb(1,2)", "redd", "hsl()", "url(#a)", "none"])
+  @Test(
+    "no colours",
+    arguments: ["", "#", "#12", "#12345", "#ggg", "rgb(1,2)", "redd", "hsl()", "url(#a)", "none"])
   func noColours(text: String) { #expect(SVGColour.parse(text) == nil) }
 
   @Test("known values in L*a*b*")

@@ -16,7 +16,8 @@ struct HostileTests {
     var outcome: String
     do {
       let clean = try SanitizedSVG(try SVGReader.read(drawing.bytes))
-      outcome = clean.removals.map(\.kind).contains(.forbidden)
+      outcome =
+        clean.removals.map(\.kind).contains(.forbidden)
         ? "forbidden" : clean.removals.isEmpty ? "clean" : "unsupported"
       expectHarmless(clean)
       _ = try Drawing(clean)
@@ -37,7 +38,10 @@ struct HostileTests {
   private func expectHarmless(_ clean: SanitizedSVG) {
     let text = clean.text()
     let lowered = text.lowercased()
-    for bad in ["<script", "foreignobject", "<image", "<iframe", "<style", "javascript:", "http://127", "file:", "data:"] {
+    for bad in [
+      "<script", "foreignobject", "<image", "<iframe", "<style", "javascript:", "http://127", "file:",
+      "data:",
+    ] {
       #expect(!lowered.contains(bad), "\(bad) in \(text)")
     }
     clean.root.forEach { node in
@@ -51,8 +55,10 @@ struct HostileTests {
 
   @Test("random damage never crashes or hangs", arguments: 0..<40)
   func damage(seed: Int) throws {
-    let source = Array(
-      #"<svg viewBox="0 0 72 72"><g fill="red" transform="rotate(3 4 5)"><path d="M1 2a3 4 5 0 1 6 7z"/>"#.utf8)
+    let source =
+      Array(
+        #"<svg viewBox="0 0 72 72"><g fill="red" transform="rotate(3 4 5)"><path d="M1 2a3 4 5 0 1 6 7z"/>"#
+          .utf8)
       + Array(##"<use href="#a"/></g><circle id="a" cx="3" cy="4" r="5" style="fill:#abc"/></svg>"##.utf8)
     var generator = SeededGenerator(seed: UInt64(seed))
     for _ in 0..<fuzzRounds(60) {

@@ -40,7 +40,9 @@ struct SourceTests {
     #expect(found.isSalvaged && found.source == expected)
   }
 
-  @Test("nothing is found where nothing is", arguments: ["", "svg", "<svgx></svgx>", "<svg", "no drawing today", "<sv"])
+  @Test(
+    "nothing is found where nothing is",
+    arguments: ["", "svg", "<svgx></svgx>", "<svg", "no drawing today", "<sv"])
   func nothing(output: String) { #expect(SVGExtraction.find(in: output) == nil) }
 
   @Test("many openings are no burden")
@@ -51,7 +53,8 @@ struct SourceTests {
 
   @Test("attribute order, quotes and white space are not seen")
   func canonical() throws {
-    let a = try SanitizedSVG(source: #"<svg viewBox="0 0 9 9"><rect x="1" width="3" height="4" fill="red"/></svg>"#)
+    let a = try SanitizedSVG(
+      source: #"<svg viewBox="0 0 9 9"><rect x="1" width="3" height="4" fill="red"/></svg>"#)
     let b = try SanitizedSVG(
       source: "<svg\n viewBox='0 0 9 9'>\n  <rect fill='#F00' height='4'\n width='3' x='1'></rect>\n</svg>")
     #expect(a.text() == b.text())
@@ -83,7 +86,8 @@ struct SourceTests {
     options.rootAttributes = [SVGAttribute("aria-label", "a \"b\" <c>")]
     let text = clean.text(options)
     for part in [
-      #"id="p1-g""#, ##"fill="url(#p1-g) #0000ff""##, ##"href="#p1-r""##, #"aria-label="a &quot;b&quot; &lt;c&gt;""#,
+      #"id="p1-g""#, ##"fill="url(#p1-g) #0000ff""##, ##"href="#p1-r""##,
+      #"aria-label="a &quot;b&quot; &lt;c&gt;""#,
     ] {
       #expect(text.contains(part), "\(text)")
     }
@@ -94,7 +98,8 @@ struct SourceTests {
   func viewBoxes() throws {
     for (attributes, expected) in [
       ("width='20' height='10'", "0 0 20 10"), ("width='1in' height='10mm' viewBox='1,2 3 4'", "1 2 3 4"),
-      ("", "0 0 300 150"), ("width='100%' height='50'", "0 0 300 50"), ("width='2in' height='1in'", "0 0 192 96"),
+      ("", "0 0 300 150"), ("width='100%' height='50'", "0 0 300 50"),
+      ("width='2in' height='1in'", "0 0 192 96"),
     ] {
       #expect(try SanitizedSVG(source: "<svg \(attributes)/>").root["viewBox"] == expected)
     }
@@ -102,20 +107,23 @@ struct SourceTests {
 
   @Test("what was written reads back the same")
   func roundTrip() throws {
-    let source = #"<svg viewBox="0 0 9 9"><g fill="rgba(1,2,3,.5)"><text x="1" y="2">a &amp; b</text></g></svg>"#
+    let source =
+      #"<svg viewBox="0 0 9 9"><g fill="rgba(1,2,3,.5)"><text x="1" y="2">a &amp; b</text></g></svg>"#
     let once = try SanitizedSVG(source: source)
     #expect(try SanitizedSVG(source: once.text()).text() == once.text())
   }
 
   @Test("outlines have no groups that say nothing")
   func outline() throws {
-    let a = try SanitizedSVG(source: "<svg viewBox='0 0 9 9'><g><g id='x'><rect/></g><g fill='red'><rect/></g></g></svg>")
+    let a = try SanitizedSVG(
+      source: "<svg viewBox='0 0 9 9'><g><g id='x'><rect/></g><g fill='red'><rect/></g></g></svg>")
     #expect(a.outline.children.map(\.name) == ["rect", "g"])
   }
 
   @Test("each byte of a drawing has its class")
   func lexing() {
-    let source = ##"<svg viewBox="0 0 72 72"><path d="M30-4.5z" fill="#f00" id="a1"/><!-- n 5 --><text x="3">8</text></svg>"##
+    let source =
+      ##"<svg viewBox="0 0 72 72"><path d="M30-4.5z" fill="#f00" id="a1"/><!-- n 5 --><text x="3">8</text></svg>"##
     let bytes = Array(source.utf8)
     let lexer = SVGLexer(bytes)
     func kinds(_ part: String) -> Set<SVGTokenClass?> {
@@ -130,9 +138,10 @@ struct SourceTests {
     #expect(kinds("a1") == [.text])
     #expect(kinds("5 --") == [.text, nil])
     #expect(kinds("8<") == [.text, .markup])
-    #expect(lexer.numbers.map { String(decoding: bytes[$0], as: UTF8.self) } == [
-      "0", "0", "72", "72", "30", "-4.5", "3",
-    ])
+    #expect(
+      lexer.numbers.map { String(decoding: bytes[$0], as: UTF8.self) } == [
+        "0", "0", "72", "72", "30", "-4.5", "3",
+      ])
     let letters = bytes.indices.filter { lexer.classes[$0] == .pathCommand }
     #expect(letters.map { bytes[$0] } == Array("Mz".utf8))
   }

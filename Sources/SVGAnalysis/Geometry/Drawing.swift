@@ -30,7 +30,9 @@ public struct Drawing: Sendable {
 
   /// The frontmost shape at a point that covers what is behind it, text aside.
   public func top(at point: Point) -> Shape? {
-    shapes.last { !$0.isText && ($0.fill?.alpha ?? 0 > 0.5 || $0.stroke?.alpha ?? 0 > 0.5) && $0.contains(point) }
+    shapes.last {
+      !$0.isText && ($0.fill?.alpha ?? 0 > 0.5 || $0.stroke?.alpha ?? 0 > 0.5) && $0.contains(point)
+    }
   }
 
   /// The colour at a point: the stroke where it covers, else the fill.
@@ -54,6 +56,7 @@ public struct Drawing: Sendable {
   /// - Parameters:
   ///   - width: Pixels per row.
   ///   - height: Rows.
+  /// - Returns: The opacity of each pixel.
   /// - Throws: ``SVGError`` with `tooManyPoints` when filling would take too long.
   public func mask(width: Int, height: Int) throws(SVGError) -> CoverageMask {
     let map = pixelMap(width: width, height: height)

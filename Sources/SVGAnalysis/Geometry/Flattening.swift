@@ -32,6 +32,7 @@ extension PathData {
   /// - Parameters:
   ///   - tolerance: The largest distance between a curve and its line, above 0.
   ///   - budget: Points that may still be made; lowered by what is used.
+  /// - Returns: A line for each subpath.
   /// - Throws: ``SVGError`` with `tooManyPoints` when the budget is gone.
   func flattened(tolerance: Double, budget: inout Int) throws(SVGError) -> [Polyline] {
     var lines: [Polyline] = []

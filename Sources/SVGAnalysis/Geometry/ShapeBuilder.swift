@@ -206,7 +206,8 @@ struct ShapeBuilder {
     return SVGColour(sum.0 / n, sum.1 / n, sum.2 / n, alpha: sum.3 / n)
   }
 
-  private mutating func clipArea(_ id: String, _ node: SVGNode, _ context: Context) throws(SVGError) -> ClipArea?
+  private mutating func clipArea(_ id: String, _ node: SVGNode, _ context: Context) throws(SVGError)
+    -> ClipArea?
   {
     guard let target = targets[id], target.name == "clipPath" else { return nil }
     var map = context.map

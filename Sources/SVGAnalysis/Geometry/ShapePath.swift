@@ -16,7 +16,9 @@ enum ShapePath {
       let (width, height) = (length("width", w) ?? 0, length("height", h) ?? 0)
       guard width > 0, height > 0 else { return nil }
       let (x, y) = (length("x", w) ?? 0, length("y", h) ?? 0)
-      let given = (length("rx", w).flatMap { $0 >= 0 ? $0 : nil }, length("ry", h).flatMap { $0 >= 0 ? $0 : nil })
+      let given = (
+        length("rx", w).flatMap { $0 >= 0 ? $0 : nil }, length("ry", h).flatMap { $0 >= 0 ? $0 : nil }
+      )
       let rx = min(given.0 ?? given.1 ?? 0, width / 2)
       let ry = min(given.1 ?? given.0 ?? 0, height / 2)
       addRectangle(x, y, width, height, rx, ry, &path)
@@ -30,7 +32,8 @@ enum ShapePath {
     case "line":
       path.addPolyline(
         [
-          Point(length("x1", w) ?? 0, length("y1", h) ?? 0), Point(length("x2", w) ?? 0, length("y2", h) ?? 0),
+          Point(length("x1", w) ?? 0, length("y1", h) ?? 0),
+          Point(length("x2", w) ?? 0, length("y2", h) ?? 0),
         ], closed: false)
     case "polyline", "polygon":
       let values = NumberScanner.list(node["points"] ?? "")

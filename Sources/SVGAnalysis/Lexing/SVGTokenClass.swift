@@ -1,5 +1,5 @@
 /// What a piece of a drawing's source says.
-public enum SVGTokenClass: String, CaseIterable, Hashable, Sendable, Codable {
+public enum SVGTokenClass: String, CaseIterable, Hashable, Sendable, Codable, CodingKeyRepresentable {
   /// Names of tags, attributes and functions, and the punctuation of XML.
   case markup
   /// Coordinates, lengths, angles, opacities.
@@ -47,6 +47,7 @@ public struct SVGLexer: Sendable {
   /// The class of a piece: of its bytes the one that says most; markup for white space alone.
   ///
   /// - Parameter range: A range of bytes.
+  /// - Returns: The class.
   public func tokenClass(_ range: Range<Int>) -> SVGTokenClass {
     var best = SVGTokenClass.markup
     let order: [SVGTokenClass] = [.markup, .text, .colour, .pathCommand, .number]

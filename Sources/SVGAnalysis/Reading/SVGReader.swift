@@ -49,7 +49,8 @@ public enum SVGReader {
         .notWellFormed,
         Fault(
           subject: "svg", expected: "well-formed XML",
-          found: "an error in line \(max(parser.lineNumber, 1))" + (code.map { ", libxml2 code \($0)" } ?? "")))
+          found: "an error in line \(max(parser.lineNumber, 1))" + (code.map { ", libxml2 code \($0)" } ?? "")
+        ))
     }
     guard root.name == "svg" else {
       throw SVGError(
@@ -91,7 +92,8 @@ public enum SVGReader {
       }
       rest = rest[end...]
     }
-    if rest.firstRange(of: Array("<!DOCTYPE".utf8)) != nil || rest.firstRange(of: Array("<!ENTITY".utf8)) != nil
+    if rest.firstRange(of: Array("<!DOCTYPE".utf8)) != nil
+      || rest.firstRange(of: Array("<!ENTITY".utf8)) != nil
     {
       throw SVGError(
         .declaresEntities,
@@ -135,7 +137,8 @@ private final class TreeBuilder: NSObject, XMLParserDelegate {
   }
 
   func parser(
-    _ parser: XMLParser, didEndElement elementName: String, namespaceURI: String?, qualifiedName qName: String?
+    _ parser: XMLParser, didEndElement elementName: String, namespaceURI: String?,
+    qualifiedName qName: String?
   ) {
     guard error == nil, let node = stack.popLast() else { return }
     if stack.isEmpty { root = root ?? node } else { stack[stack.count - 1].children.append(node) }

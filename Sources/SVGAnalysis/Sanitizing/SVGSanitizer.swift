@@ -123,7 +123,8 @@ struct SVGSanitizer {
   }
 
   /// A value of numbers, checked; `nil` leaves the attribute out.
-  private mutating func numeric(_ name: String, _ value: String, _ node: SVGNode) throws(SVGError) -> String? {
+  private mutating func numeric(_ name: String, _ value: String, _ node: SVGNode) throws(SVGError) -> String?
+  {
     try checkNumbers(name, value, node)
     guard value.utf8.allSatisfy({ $0 < 0x80 && !"<>\"'&\\;:#@".utf8.contains($0) }) else { return nil }
     return value
@@ -150,7 +151,8 @@ struct SVGSanitizer {
       throw SVGError(
         .numberOutOfRange,
         Fault(
-          subject: "\(node.name)/@\(name)", expected: "numbers from \(-limits.magnitude) to \(limits.magnitude)",
+          subject: "\(node.name)/@\(name)",
+          expected: "numbers from \(-limits.magnitude) to \(limits.magnitude)",
           found: String(bad.prefix(40))))
     }
     if numberCount > limits.numberCount {
@@ -161,7 +163,8 @@ struct SVGSanitizer {
   }
 
   /// A property's value, checked and written anew; `nil` leaves it out.
-  private mutating func property(_ name: String, _ value: String, _ node: SVGNode) throws(SVGError) -> String? {
+  private mutating func property(_ name: String, _ value: String, _ node: SVGNode) throws(SVGError) -> String?
+  {
     if name == "clip-path" || SVGVocabulary.paints.contains(name) {
       guard let paint = SVGPaint.parse(value) else {
         if value.lowercased().contains("url(") { note(.forbidden, "\(node.name)/@\(name)") }
@@ -181,7 +184,8 @@ struct SVGSanitizer {
     return value.utf8.allSatisfy(allowed) ? value : nil
   }
 
-  private mutating func text(of paint: SVGPaint, written: String, _ name: String, _ node: SVGNode) -> String? {
+  private mutating func text(of paint: SVGPaint, written: String, _ name: String, _ node: SVGNode) -> String?
+  {
     switch paint {
     case .none:
       if written.lowercased().contains("url(") { note(.forbidden, "\(node.name)/@\(name)") }
@@ -270,7 +274,8 @@ enum ReferenceCost {
         throw SVGError(
           .tooManyReferences,
           Fault(
-            subject: "svg", expected: "at most \(limits.expandedElementCount) elements once references are followed",
+            subject: "svg",
+            expected: "at most \(limits.expandedElementCount) elements once references are followed",
             found: "more"))
       }
     }

@@ -11,8 +11,10 @@ enum SVGVocabulary {
 
   /// Elements of SVG that are left out without blame: they draw nothing, or are not supported.
   static let ignored: Set<String> = [
-    "title", "desc", "metadata", "style", "filter", "pattern", "marker", "mask", "animate", "animateTransform",
-    "animateMotion", "animateColor", "set", "view", "textPath", "cursor", "font", "font-face", "glyph", "mpath",
+    "title", "desc", "metadata", "style", "filter", "pattern", "marker", "mask", "animate",
+    "animateTransform",
+    "animateMotion", "animateColor", "set", "view", "textPath", "cursor", "font", "font-face", "glyph",
+    "mpath",
     "linearMarker", "hatch", "mesh", "discard",
   ]
 
@@ -30,7 +32,8 @@ enum SVGVocabulary {
   /// Properties that may stand in attributes, `style` attributes and style sheets.
   static let properties: Set<String> = [
     "fill", "fill-opacity", "fill-rule", "stroke", "stroke-width", "stroke-opacity", "stroke-linecap",
-    "stroke-linejoin", "stroke-miterlimit", "stroke-dasharray", "stroke-dashoffset", "opacity", "color", "display",
+    "stroke-linejoin", "stroke-miterlimit", "stroke-dasharray", "stroke-dashoffset", "opacity", "color",
+    "display",
     "visibility", "clip-path", "clip-rule", "stop-color", "stop-opacity", "font-size", "font-family",
     "font-weight", "font-style", "text-anchor", "dominant-baseline", "letter-spacing", "vector-effect",
     "paint-order", "transform",
@@ -49,7 +52,8 @@ enum SVGVocabulary {
   static func isPlainID(_ text: String) -> Bool {
     !text.isEmpty && text.utf8.count <= 100
       && text.utf8.allSatisfy {
-        (0x30...0x39).contains($0) || (0x61...0x7A).contains($0 | 0x20) || $0 == 0x5F || $0 == 0x2D || $0 == 0x2E
+        (0x30...0x39).contains($0) || (0x61...0x7A).contains($0 | 0x20) || $0 == 0x5F || $0 == 0x2D
+          || $0 == 0x2E
           || $0 == 0x3A
       }
   }

@@ -27,7 +27,8 @@ extension SanitizedSVG {
   /// The drawing as XML, without line breaks or spaces between elements.
   public func text(_ options: WritingOptions = WritingOptions()) -> String {
     var root = root
-    root.attributes = [SVGAttribute("xmlns", "http://www.w3.org/2000/svg")] + options.rootAttributes + root.attributes
+    root.attributes =
+      [SVGAttribute("xmlns", "http://www.w3.org/2000/svg")] + options.rootAttributes + root.attributes
     var result = ""
     Self.write(root, options, &result)
     return result

@@ -104,6 +104,7 @@ struct SVGLength {
   /// - Parameters:
   ///   - whole: What 100 % is.
   ///   - fontSize: What 1 em is.
+  /// - Returns: User units.
   func resolved(whole: Double, fontSize: Double) -> Double {
     switch unit {
     case "%": value * whole / 100

@@ -61,7 +61,8 @@ public struct SVGColour: Hashable, Sendable {
     let isShort = digits.count < 5
     let bytes =
       isShort
-      ? digits.map { $0 * 17 } : stride(from: 0, to: digits.count, by: 2).map { digits[$0] * 16 + digits[$0 + 1] }
+      ? digits.map { $0 * 17 }
+      : stride(from: 0, to: digits.count, by: 2).map { digits[$0] * 16 + digits[$0 + 1] }
     return SVGColour(
       Double(bytes[0]), Double(bytes[1]), Double(bytes[2]),
       alpha: bytes.count == 4 ? Double(bytes[3]) / 255 : 1)

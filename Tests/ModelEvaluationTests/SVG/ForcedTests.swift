@@ -10,7 +10,9 @@ struct ForcedTests {
     // The 3 of "x=-36.5" in a picture of 72: 06.5 to 96.5.
     let tens = AnswerTokens.Place(prefix: "-", suffix: "6.5", value: -36.5)
     let expected = (0...9).map { -100 * Double($0 * 10 - 30) / 72 }
-    for (found, wanted) in zip(Self.digits.changes(tens, size: 72), expected) { #expect(abs(found - wanted) < 1e-9) }
+    for (found, wanted) in zip(Self.digits.changes(tens, size: 72), expected) {
+      #expect(abs(found - wanted) < 1e-9)
+    }
     let units = AnswerTokens.Place(prefix: "3", suffix: "", value: 36)
     #expect(abs(Self.digits.changes(units, size: 72)[9] - 100 * 3 / 72) < 1e-9)
     // A change is never more than the whole picture.

@@ -37,9 +37,12 @@ struct PairScoreTests {
     #expect(PairScore.version == "svg-score/1")
   }
 
-  @Test("a drawing is 1 against itself", arguments: [
-    base, "<svg viewBox='0 0 9 9'><text x='1' y='5'>A</text></svg>", "<svg viewBox='0 0 9 9'><rect width='9' height='9' fill='white'/></svg>",
-  ])
+  @Test(
+    "a drawing is 1 against itself",
+    arguments: [
+      base, "<svg viewBox='0 0 9 9'><text x='1' y='5'>A</text></svg>",
+      "<svg viewBox='0 0 9 9'><rect width='9' height='9' fill='white'/></svg>",
+    ])
   func identity(source: String) throws { #expect(abs(try Self.total(source, source) - 1) < 1e-12) }
 
   @Test("white space, the order of attributes, quotes and neutral groups change nothing")
@@ -48,7 +51,8 @@ struct PairScoreTests {
     let reordered = Self.base.replacing(
       #"cx="20.0" cy="52" r="10" fill="none""#, with: #"fill="none" r="10" cy="52" cx="20.0""#)
     let quoted = Self.base.replacing("\"", with: "'")
-    let grouped = Self.base.replacing("<path", with: "<g><g><path").replacing("<ellipse", with: "</g></g><ellipse")
+    let grouped = Self.base.replacing("<path", with: "<g><g><path").replacing(
+      "<ellipse", with: "</g></g><ellipse")
     let whole = Self.base.replacing("72 72\">", with: "72 72\"><g>").replacing("</svg>", with: "</g></svg>")
     let fenced = "Here you are:\n```svg\n\(Self.base)\n```"
     let commented = Self.base.replacing("<ellipse", with: "<!-- a body --><ellipse")
@@ -71,8 +75,10 @@ struct PairScoreTests {
     let two = try Self.total(Self.base, Self.bicycle(wheel: "purple", body: "blue"))
     #expect(one < 1 && two < one)
     // Structure alone does not see how large a change is; the picture does.
-    let near = try #require(PairScore(base: Self.analysis(Self.base), other: Self.analysis(Self.bicycle(body: "#008800"))))
-    let far = try #require(PairScore(base: Self.analysis(Self.base), other: Self.analysis(Self.bicycle(body: "#ff00ff"))))
+    let near = try #require(
+      PairScore(base: Self.analysis(Self.base), other: Self.analysis(Self.bicycle(body: "#008800"))))
+    let far = try #require(
+      PairScore(base: Self.analysis(Self.base), other: Self.analysis(Self.bicycle(body: "#ff00ff"))))
     #expect(near.raster > far.raster)
   }
 
@@ -82,7 +88,8 @@ struct PairScoreTests {
     let more = dropped.replacing(#"<ellipse cx="36" cy="24" rx="9" ry="8" fill="green"/>"#, with: "")
     let scores = try [Self.base, dropped, more].map { try Self.total(Self.base, $0) }
     #expect(scores[0] > scores[1] && scores[1] > scores[2], "\(scores)")
-    let added = try Self.total(Self.base, Self.bicycle(extra: "<rect x='2' y='2' width='12' height='12' fill='blue'/>"))
+    let added = try Self.total(
+      Self.base, Self.bicycle(extra: "<rect x='2' y='2' width='12' height='12' fill='blue'/>"))
     #expect(added < 1 && added > 0.5)
   }
 
@@ -92,12 +99,16 @@ struct PairScoreTests {
     #expect(try Self.total(Self.base, other) < 0.45)
   }
 
-  @Test("each failed gate makes 0", arguments: [
-    ("no drawing", true, DrawingGate.extracted), (base, false, .finished), ("<svg viewBox='0 0 9 9'><rect", true, .finished),
-    ("<svg viewBox='0 0 9 9'><rect></svg></rect>", true, .wellFormed),
-    ("<svg viewBox='0 0 9 9'><script/><rect width='9' height='9'/></svg>", true, .allowed),
-    ("<svg viewBox='0 0 9 9'><rect x='20' width='9' height='9'/></svg>", true, .visible), ("<svg viewBox='0 0 9 9'></svg>", true, .visible),
-  ])
+  @Test(
+    "each failed gate makes 0",
+    arguments: [
+      ("no drawing", true, DrawingGate.extracted), (base, false, .finished),
+      ("<svg viewBox='0 0 9 9'><rect", true, .finished),
+      ("<svg viewBox='0 0 9 9'><rect></svg></rect>", true, .wellFormed),
+      ("<svg viewBox='0 0 9 9'><script/><rect width='9' height='9'/></svg>", true, .allowed),
+      ("<svg viewBox='0 0 9 9'><rect x='20' width='9' height='9'/></svg>", true, .visible),
+      ("<svg viewBox='0 0 9 9'></svg>", true, .visible),
+    ])
   func gates(answer: String, isFinished: Bool, gate: DrawingGate) throws {
     let other = Self.analysis(answer, isFinished: isFinished)
     #expect(other.failedGates.contains(gate), "\(other.failedGates)")
@@ -124,7 +135,8 @@ struct PairScoreTests {
       let (a, b) = (Self.analysis(drawing()), Self.analysis(drawing()))
       let score = try #require(PairScore(base: a, other: b))
       for value in [
-        score.divergence, score.parts, score.tree, score.boxes, score.outlines, score.luminance, score.colours,
+        score.divergence, score.parts, score.tree, score.boxes, score.outlines, score.luminance,
+        score.colours,
         score.edges, score.total,
       ] { #expect((0...1).contains(value)) }
       let back = try #require(PairScore(base: b, other: a))

@@ -3,9 +3,12 @@ import Testing
 
 @Suite("Statistics over prompts")
 struct StatisticsTests {
-  @Test("McNemar's exact test", arguments: [
-    (0, 0, 1.0), (5, 0, 0.0625), (0, 5, 0.0625), (3, 3, 1.0), (10, 2, 0.03857421875), (1, 0, 1.0), (8, 1, 0.0390625),
-  ])
+  @Test(
+    "McNemar's exact test",
+    arguments: [
+      (0, 0, 1.0), (5, 0, 0.0625), (0, 5, 0.0625), (3, 3, 1.0), (10, 2, 0.03857421875), (1, 0, 1.0),
+      (8, 1, 0.0390625),
+    ])
   func mcNemar(lost: Int, won: Int, expected: Double) {
     #expect(abs(ResamplingStatistics.mcNemar(lost: lost, won: won) - expected) < 1e-9)
   }
@@ -40,6 +43,7 @@ struct StatisticsTests {
     #expect(verdict(0.005, 0, 0) == .small)
     #expect(verdict(0, 0.1, 0) == .visible)
     #expect(verdict(0, 0, 50) == .broken)
-    #expect(SVGVerdict(divergence: Interval(0.0005, 0, 0.002), flips: Interval(0, 0, 0), shift: nil) == .small)
+    #expect(
+      SVGVerdict(divergence: Interval(0.0005, 0, 0.002), flips: Interval(0, 0, 0), shift: nil) == .small)
   }
 }

@@ -72,7 +72,9 @@ package struct DigitTokens {
     tokens = (0..<tokenizer.vocabularySize).compactMap { id in
       guard !tokenizer.isControl(Int32(id)) else { return nil }
       let piece = tokenizer.piece(Int32(id))
-      guard (1...4).contains(piece.count), piece.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+      guard (1...4).contains(piece.count), piece.allSatisfy({ (0x30...0x39).contains($0) }) else {
+        return nil
+      }
       return (id, String(decoding: piece, as: UTF8.self))
     }
   }
@@ -91,6 +93,7 @@ package struct DigitTokens {
   ///   - p: Probabilities of ``tokens`` under the base.
   ///   - q: The same under the tested model.
   ///   - changes: What each token does to the number.
+  /// - Returns: The sums of one digit.
   package func score(p: [Double], q: [Double], changes: [Double]) -> CoordinateSums {
     var sums = CoordinateSums()
     sums.count = 1

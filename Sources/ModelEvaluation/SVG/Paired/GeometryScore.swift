@@ -21,7 +21,8 @@ enum GeometryScore {
     }
     func groups(_ drawing: Drawing) -> [Key: [Box]] {
       drawing.shapes.reduce(into: [:]) { groups, shape in
-        let key = Key(tag: shape.tag, colour: (shape.mainColour?.hexText ?? "") + (shape.fill == nil ? "s" : "f"))
+        let key = Key(
+          tag: shape.tag, colour: (shape.mainColour?.hexText ?? "") + (shape.fill == nil ? "s" : "f"))
         groups[key, default: []].append(relative(shape.outlineBox, drawing))
       }
     }

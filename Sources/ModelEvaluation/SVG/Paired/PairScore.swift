@@ -56,7 +56,9 @@ public struct PairScore: Hashable, Sendable, Codable {
   ///
   /// - Returns: `nil` when the base's own drawing failed a gate, so that there is nothing to compare with.
   public init?(base: DrawingAnalysis, other: DrawingAnalysis) {
-    guard base.failedGates.isEmpty, let baseTree = base.sanitized, let baseDrawing = base.drawing else { return nil }
+    guard base.failedGates.isEmpty, let baseTree = base.sanitized, let baseDrawing = base.drawing else {
+      return nil
+    }
     failedGates = other.failedGates
     (agreeingLexemes, lexemeCount, divergence) = (0, 0, 0)
     (parts, tree, boxes, outlines, luminance, colours, edges) = (0, 0, 0, 0, 0, 0, 0)

@@ -3,7 +3,7 @@ enum RasterScore {
   /// The ground that pictures are laid on: light grey, so that white counts.
   private static let ground = 200.0
 
-  /// The luminance (Rec. 709 weights on sRGB values) on the ground, from 0 to 255.
+  /// The luminance on the ground, from 0 to 255, by the weights of ITU-R BT.709 on sRGB values.
   private static func luminance(_ image: PixelImage) -> [Double] {
     (0..<(image.width * image.height)).map { pixel in
       let alpha = Double(image.rgba[4 * pixel + 3]) / 255

@@ -93,7 +93,9 @@ public struct PromptSet: Hashable, Sendable {
       (0x30...0x39).contains($0) || (0x61...0x7A).contains($0 | 0x20) || "-_.".utf8.contains($0)
     }
     guard isPlain, (1...80).contains(id.utf8.count) else {
-      throw bad(path, number, expected: "an id of up to 80 letters, digits, -, _ and .", found: "\"\(id.prefix(90))\"")
+      throw bad(
+        path, number, expected: "an id of up to 80 letters, digits, -, _ and .", found: "\"\(id.prefix(90))\""
+      )
     }
     guard !line.prompt.isEmpty, line.prompt.utf8.count <= 16_384 else {
       throw bad(path, number, expected: "a prompt of 1 to 16384 bytes", found: "\(line.prompt.utf8.count)")

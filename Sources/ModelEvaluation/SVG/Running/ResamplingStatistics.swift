@@ -74,7 +74,8 @@ public enum ResamplingStatistics {
     guard n > 0 else { return 1 }
     var sum = 0.0
     for k in 0...min(lost, won) {
-      sum += exp(lgamma(Double(n + 1)) - lgamma(Double(k + 1)) - lgamma(Double(n - k + 1)) - Double(n) * log(2.0))
+      sum += exp(
+        lgamma(Double(n + 1)) - lgamma(Double(k + 1)) - lgamma(Double(n - k + 1)) - Double(n) * log(2.0))
     }
     return min(1, 2 * sum)
   }

@@ -68,7 +68,8 @@ public final class SVGRunner {
           file: other.model.source, subject: "vocabulary",
           expected: "\(base.model.shape.vocabularySize) tokens, as in \(base.model.source)",
           found: "\(other.model.shape.vocabularySize)",
-          remedy: "compare quantized models with their own base; drawings of others can be given with --include"))
+          remedy:
+            "compare quantized models with their own base; drawings of others can be given with --include"))
     }
     for (prompt, expected) in zip(prompts.prompts, tokens) {
       let own = try other.tokens(of: prompt.prompt, usesChatTemplate: options.usesChatTemplate)
@@ -77,7 +78,8 @@ public final class SVGRunner {
           .tokenizerMismatch,
           Fault(
             file: other.model.source, subject: "prompt \(prompt.id)",
-            expected: "the \(expected.count) tokens of \(base.model.source)", found: "\(own.count) tokens, others",
+            expected: "the \(expected.count) tokens of \(base.model.source)",
+            found: "\(own.count) tokens, others",
             remedy: "compare models with one tokenizer and chat template"))
       }
     }
@@ -116,7 +118,9 @@ public final class SVGRunner {
           guard onProgress(progress) else { return false }
           let open = try session ?? makeSession(contestant, length: longest + options.tokenLimit)
           session = open
-          guard let record = try answer(contestant, open, number, variant, onProgress, progress) else { return false }
+          guard let record = try answer(contestant, open, number, variant, onProgress, progress) else {
+            return false
+          }
           try records[index].append(.init(answer: record))
         }
       }
@@ -138,7 +142,9 @@ public final class SVGRunner {
     let generation = TextGeneration(
       sampling: options.sampling(variant), tokenLimit: options.tokenLimit,
       stopTokens: contestant.tokenizer.endOfGeneration)
-    let report = try generation.run(prompt: promptTokens[number], session: session) { _ in onProgress(progress) }
+    let report = try generation.run(prompt: promptTokens[number], session: session) { _ in
+      onProgress(progress)
+    }
     guard report.stopReason != .interrupted else { return nil }
     return AnswerRecord(
       prompt: prompts.prompts[number].id, variant: variant, tokens: report.tokens,
@@ -146,7 +152,9 @@ public final class SVGRunner {
       seconds: Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9)
   }
 
-  private func runForced(_ progress: inout Progress, length: Int, _ onProgress: (Progress) -> Bool) throws -> Bool {
+  private func runForced(_ progress: inout Progress, length: Int, _ onProgress: (Progress) -> Bool) throws
+    -> Bool
+  {
     let base = contestants[0]
     var sessions: [Session?] = contestants.map { _ in nil }
     let forcing = TeacherForcing(base.tokenizer)
@@ -170,7 +178,8 @@ public final class SVGRunner {
         prompt: promptTokens[number], answer: answer.tokens, base: baseSession,
         tested: missing.compactMap { sessions[$0] })
       for (index, score) in zip(missing, scores) {
-        try records[index].append(.init(forced: ForcedRecord(prompt: prompt.id, answerHash: hash, score: score)))
+        try records[index].append(
+          .init(forced: ForcedRecord(prompt: prompt.id, answerHash: hash, score: score)))
       }
     }
     return true

@@ -3,14 +3,17 @@ internal import SVGAnalysis
 /// Sums cells up.
 struct Summarizer {
   let prompts: [DrawingPrompt]
-  /// `[variant][prompt]`
+  /// The base's cells, `[variant][prompt]`.
   let base: [[SVGCell?]]
   let own: [[SVGCell?]]
 
-  func summary(label: String, kind: SVGContestant.Kind, source: String, mode: String, seconds: Double) -> SVGSummary {
+  func summary(label: String, kind: SVGContestant.Kind, source: String, mode: String, seconds: Double)
+    -> SVGSummary
+  {
     let all = own.flatMap { $0 }.compactMap(\.self)
     return SVGSummary(
-      label: label, kind: kind, source: source, mode: mode, forced: forced, paired: kind == .base ? nil : paired,
+      label: label, kind: kind, source: source, mode: mode, forced: forced,
+      paired: kind == .base ? nil : paired,
       truth: truth, failedAnswers: all.count { !$0.analysis.failedGates.isEmpty }, answers: all.count,
       seconds: seconds)
   }
@@ -39,7 +42,8 @@ struct Summarizer {
     let shift = coordinate(\.shift)
     return SVGSummary.Forced(
       tokens: total.tokens, divergence: total.divergence, surpriseGap: total.surpriseGap, flips: total.flips,
-      coordinateError: coordinate(\.error), baseCoordinateError: coordinate(\.baseError), coordinateShift: shift,
+      coordinateError: coordinate(\.error), baseCoordinateError: coordinate(\.baseError),
+      coordinateShift: shift,
       classes: classes, verdict: SVGVerdict(divergence: total.divergence, flips: total.flips, shift: shift))
   }
 
@@ -56,7 +60,9 @@ struct Summarizer {
     guard let score = ResamplingStatistics.mean(perPrompt { $0.pair?.total }),
       let identical = ResamplingStatistics.mean(perPrompt { $0.isIdentical ? 1 : 0 })
     else { return nil }
-    func mean(_ value: (PairScore) -> Double) -> Double { pairs.map(value).reduce(0, +) / Double(pairs.count) }
+    func mean(_ value: (PairScore) -> Double) -> Double {
+      pairs.map(value).reduce(0, +) / Double(pairs.count)
+    }
     let agreements = own[0].compactMap { $0?.agreeingTokens }.sorted()
     return SVGSummary.Paired(
       pairs: pairs.count, identical: cells.count(where: \.isIdentical), identicalShare: identical,
@@ -83,7 +89,8 @@ struct Summarizer {
     }
     guard let share = ResamplingStatistics.mean(shares) else { return nil }
     return SVGSummary.Truth(
-      prompts: shares.count, assertions: assertions, met: met, share: share, solved: solved, lost: lost, won: won,
+      prompts: shares.count, assertions: assertions, met: met, share: share, solved: solved, lost: lost,
+      won: won,
       probability: ResamplingStatistics.mcNemar(lost: lost, won: won))
   }
 }

@@ -17,8 +17,9 @@ public struct AssertionChecker: Sendable {
   public init(_ drawing: Drawing) {
     self.drawing = drawing
     size = drawing.size
-    content = Self.foreground(drawing).reduce(Box(minX: .infinity, minY: .infinity, maxX: -.infinity, maxY: -.infinity))
-    { $0.union($1.box) }
+    content = Self.foreground(drawing).reduce(
+      Box(minX: .infinity, minY: .infinity, maxX: -.infinity, maxY: -.infinity)
+    ) { $0.union($1.box) }
   }
 
   /// The shapes without one that fills the whole picture behind all others.
@@ -51,10 +52,12 @@ public struct AssertionChecker: Sendable {
     case .baseline: return of.count > 1 && isLevel(of.map(\.outlineBox.maxY))
     case .evenSpacing: return isEvenlySpaced(of.map(\.outlineBox.center))
     case .colourAt, .notColourAt:
-      guard let name = assertion.colours?.first, let x = assertion.x, let y = assertion.y, !content.isEmpty else {
+      guard let name = assertion.colours?.first, let x = assertion.x, let y = assertion.y, !content.isEmpty
+      else {
         return false
       }
-      let found = drawing.colour(at: Point(content.minX + x * content.width, content.minY + y * content.height))
+      let found = drawing.colour(
+        at: Point(content.minX + x * content.width, content.minY + y * content.height))
       let isMatch = found.map { ColourCategory.matches($0, name: name) } ?? (name == "white")
       return isMatch == (assertion.check == .colourAt)
     case .hand: return assertion.angle.map { handLength($0) > 0 } ?? false
@@ -62,7 +65,9 @@ public struct AssertionChecker: Sendable {
       guard let angle = assertion.angle, let other = assertion.values?.first else { return false }
       return handLength(other) > 0 && handLength(angle) > handLength(other) * 1.05
     case .corners:
-      guard let wanted = assertion.equals, let shape = (of.isEmpty ? nil : largest(of, 1).first) else { return false }
+      guard let wanted = assertion.equals, let shape = (of.isEmpty ? nil : largest(of, 1).first) else {
+        return false
+      }
       return Corners.count(shape) == wanted
     case .cellMarked, .cellEmpty: return isMarked(assertion) == (assertion.check == .cellMarked)
     case .bicycleWheels: return BicycleCheck(drawing)?.wheels != nil
@@ -102,7 +107,9 @@ public struct AssertionChecker: Sendable {
   private static func isKind(_ shape: Shape, _ kind: String) -> Bool {
     let box = shape.outlineBox
     let isEven = abs(box.width - box.height) <= 0.05 * max(box.width, box.height)
-    if kind.hasPrefix("corners-") { return Int(kind.dropFirst(8)).map { Corners.count(shape) == $0 } ?? false }
+    if kind.hasPrefix("corners-") {
+      return Int(kind.dropFirst(8)).map { Corners.count(shape) == $0 } ?? false
+    }
     switch kind {
     case "any": return true
     case "text": return shape.isText
@@ -142,7 +149,8 @@ public struct AssertionChecker: Sendable {
 
   private func hasHeights(_ shapes: [Shape], _ values: [Double]) -> Bool {
     let sorted = shapes.sorted { $0.outlineBox.center.x < $1.outlineBox.center.x }.map(\.outlineBox.height)
-    guard sorted.count == values.count, let top = values.max(), let high = sorted.max(), top > 0, high > 0 else {
+    guard sorted.count == values.count, let top = values.max(), let high = sorted.max(), top > 0, high > 0
+    else {
       return false
     }
     return zip(sorted, values).allSatisfy { abs($0 / high - $1 / top) <= 1.0 / 12 }
@@ -176,7 +184,8 @@ public struct AssertionChecker: Sendable {
   }
 
   private func isMarked(_ assertion: GeometryAssertion) -> Bool {
-    guard let column = assertion.x, let row = assertion.y, let columns = assertion.columns, let rows = assertion.rows,
+    guard let column = assertion.x, let row = assertion.y, let columns = assertion.columns,
+      let rows = assertion.rows,
       !content.isEmpty
     else { return false }
     let cell = Point(content.width / Double(columns), content.height / Double(rows))

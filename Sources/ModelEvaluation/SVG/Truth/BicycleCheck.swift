@@ -31,8 +31,10 @@ struct BicycleCheck {
     guard let (left, right) = best else { return nil }
     wheels = (left, right)
     let reach = left.width / 4
-    let points = drawing.shapes.filter { !$0.isText && $0.outline.first.map { $0.points.count < 40 } ?? false }
-      .flatMap { $0.outline.flatMap(\.points) }
+    let points = drawing.shapes.filter {
+      !$0.isText && $0.outline.first.map { $0.points.count < 40 } ?? false
+    }
+    .flatMap { $0.outline.flatMap(\.points) }
     hasFrame =
       points.contains { $0.distance(to: left.center) <= reach }
       && points.contains { $0.distance(to: right.center) <= reach }

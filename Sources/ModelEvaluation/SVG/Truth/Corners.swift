@@ -9,7 +9,9 @@ enum Corners {
     guard let line = shape.outline.first, line.points.count > 2 else { return nil }
     if isRound(shape) { return 0 }
     var points: [Point] = []
-    for point in line.points where points.last.map({ $0.distance(to: point) > 1e-9 }) ?? true { points.append(point) }
+    for point in line.points where points.last.map({ $0.distance(to: point) > 1e-9 }) ?? true {
+      points.append(point)
+    }
     if points.count > 1, let first = points.first, points[points.count - 1].distance(to: first) < 1e-9 {
       points.removeLast()
     }
@@ -29,7 +31,9 @@ enum Corners {
   /// Whether an outline is an ellipse: all points at the same distance from the centre once its box is made square.
   static func isRound(_ shape: Shape) -> Bool {
     guard let line = shape.outline.first, line.points.count >= 12 else { return false }
-    let box = line.points.reduce(into: Box(minX: .infinity, minY: .infinity, maxX: -.infinity, maxY: -.infinity)) {
+    let box = line.points.reduce(
+      into: Box(minX: .infinity, minY: .infinity, maxX: -.infinity, maxY: -.infinity)
+    ) {
       $0.add($1)
     }
     guard box.width > 0, box.height > 0 else { return false }

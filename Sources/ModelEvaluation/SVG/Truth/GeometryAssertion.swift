@@ -101,15 +101,19 @@ public struct GeometryAssertion: Hashable, Sendable, Codable {
   public var summary: String {
     var words = [check.rawValue]
     func describe(_ selector: ShapeSelector) -> String {
-      [selector.largest.map { "largest \($0)" }, selector.colour, selector.shape ?? "shapes"].compactMap(\.self)
-        .joined(separator: " ")
+      [selector.largest.map { "largest \($0)" }, selector.colour, selector.shape ?? "shapes"].compactMap(
+        \.self
+      )
+      .joined(separator: " ")
     }
     if let of { words.append(describe(of)) }
     if let than { words.append("/ " + describe(than)) }
     if let equals { words.append("= \(equals)") }
     if let atLeast { words.append(">= \(atLeast)") }
     if let colours { words.append(colours.joined(separator: ", ")) }
-    if let values { words.append(values.map { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" }.joined(separator: ", ")) }
+    if let values {
+      words.append(values.map { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" }.joined(separator: ", "))
+    }
     if let x, let y { words.append("at \(x), \(y)") }
     if let angle { words.append("\(Int(angle))°") }
     return words.joined(separator: " ")
