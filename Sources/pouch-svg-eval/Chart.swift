@@ -14,7 +14,7 @@ struct Chart {
   /// The chart, with its numbers as a description for those who do not see it.
   var svg: String {
     let height = 26 * rows.count + 22
-    let (left, right) = (112.0, 292.0)
+    let (left, right) = (122.0, 290.0)
     let described = rows.map { "\($0.label) \(Numbers.interval($0.interval, places))" }.joined(
       separator: "; ")
     var parts = [
@@ -50,7 +50,7 @@ struct Chart {
     let highs = rows.map(\.interval.high)
     if isLogarithmic {
       let positive = rows.flatMap { [$0.interval.low, $0.interval.value] }.filter { $0 > 0 }
-      let low = pow(10, floor(log10(max(positive.min() ?? 1e-5, 1e-7))))
+      let low = pow(10, floor(log10(max(positive.min() ?? 1e-5, 1e-6))))
       return (low, max(pow(10, ceil(log10(max(highs.max() ?? 1, 1e-6)))), low * 10))
     }
     let low = min(rows.map(\.interval.low).min() ?? 0, 1)

@@ -62,7 +62,7 @@ struct Command: PouchCommand {
   @Option(name: [.customShort("s"), .long], help: "The seed of the first draw.")
   var seed: UInt32 = 1
 
-  @Flag(inversion: .prefixedNo, help: "Run the base in the other mode too, as the noise floor.")
+  @Flag(inversion: .prefixedNo, help: "Run the base with a 16-bit cache too, as the noise floor.")
   var floor = true
 
   @Flag(help: "Give prompts to the models as they are, without chat template.")
@@ -107,7 +107,6 @@ struct Command: PouchCommand {
     options.sampleCount = samples
     options.temperature = temperature
     options.seed = seed
-    options.measuresFloor = floor
     options.usesChatTemplate = !raw
     return options
   }
@@ -168,10 +167,9 @@ struct Command: PouchCommand {
     let first = try open(base, .base, labels.label(base))
     var result = [first]
     if floor, !model.isEmpty {
-      let other: ComputeMode = mode.mode == .fast ? .exact : .fast
       result.append(
         SVGContestant(
-          label: labels.label("base, \(other) mode"), kind: .floor, mode: other, model: first.model,
+          label: labels.label("base, f16 cache"), kind: .floor, mode: mode.mode, model: first.model,
           tokenizer: first.tokenizer, identity: first.identity))
     }
     for path in model {

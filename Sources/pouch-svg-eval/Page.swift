@@ -45,7 +45,7 @@ struct Page {
         let cells = kinds.map { kind -> [String: Any] in
           guard let numbers = forced.classes[kind] else { return ["value": "–", "range": ""] }
           return [
-            "value": decimals(numbers.divergence.value, 5),
+            "value": decimals(numbers.divergence.value, 6),
             "range": decimals(100 * numbers.flips.value, 2) + " % flipped",
           ]
         }
@@ -97,12 +97,12 @@ struct Page {
     case .floor, .tested: row["role"] = ""
     }
     if let a {
-      row["verdict"] = (model.kind == .floor ? "noise floor: " : "") + a.verdict.rawValue
+      row["verdict"] = model.kind == .floor ? "noise floor" : a.verdict.rawValue
       row["tone"] = Self.tone(a.verdict)
     }
-    let same = b.flatMap { $0.medianAgreement == nil ? nil : plain("\($0.identical) of \($0.pairs)") }
+    let same = b.flatMap { $0.medianAgreement == nil ? nil : plain("\($0.identical) of \(model.answers)") }
     row["numbers"] = [
-      cell(a?.divergence, 5), cell(a?.flips, 2, 100), cell(a?.coordinateShift, 3),
+      cell(a?.divergence, 6), cell(a?.flips, 2, 100), cell(a?.coordinateShift, 3),
       cell(a?.coordinateError, 3),
       same ?? plain("–"), cell(b?.score, 3), plain("\(model.failedAnswers) of \(model.answers)"),
       c.map { plain("\($0.met) of \($0.assertions)", "\($0.solved) of \($0.prompts) solved") } ?? plain("–"),
@@ -119,7 +119,7 @@ struct Page {
     }
     return [
       Chart(
-        title: "SVG-KLD", note: "nats per token, logarithmic; left is better", isLogarithmic: true, places: 5,
+        title: "SVG-KLD", note: "nats per token, logarithmic; left is better", isLogarithmic: true, places: 6,
         rows: rows { $0.forced?.divergence }),
       Chart(
         title: "Coordinate shift", note: "% of the viewBox, logarithmic; left is better", isLogarithmic: true,

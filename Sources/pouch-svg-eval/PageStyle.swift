@@ -17,10 +17,11 @@ enum PageStyle {
     .facts{overflow-wrap:anywhere}
     a{color:var(--accent)}
     .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:10px;background:var(--card)}
-    table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}
-    th,td{padding:7px 12px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
+    table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.85rem}
+    th,td{padding:7px 9px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
     tr:last-child td,tr:last-child th{border-bottom:0}
-    thead th{color:var(--soft);font-weight:600;vertical-align:bottom}
+    thead th{color:var(--soft);font-weight:600;vertical-align:bottom;white-space:normal;min-width:5.2em}
+    thead th:first-child{min-width:8em}.overview td:nth-child(2),.overview th:nth-child(2){text-align:left}
     th:first-child,td:first-child{text-align:left}
     tbody th{font-weight:600;position:sticky;left:0;background:var(--card)}
     td small{display:block;color:var(--soft);font-size:.78rem}

@@ -17,10 +17,10 @@ enum PageTemplate {
     · bootstrap seed {{bootstrapSeed}}, {{bootstrapDraws}} draws</p>
     </header><main>
     <h2 id="summary">Summary</h2>
-    <div class="scroll" tabindex="0" role="region" aria-label="Summary table"><table>
-    <thead><tr><th scope="col">Model</th><th scope="col">Verdict</th><th scope="col">SVG-KLD, nats</th>
-    <th scope="col">Flipped tokens, %</th><th scope="col">Coordinate shift, %</th><th scope="col">Coordinate error, %</th>
-    <th scope="col">Same drawing</th><th scope="col">Score (B)</th><th scope="col">Failed</th>
+    <div class="scroll" tabindex="0" role="region" aria-label="Summary table"><table class="overview">
+    <thead><tr><th scope="col">Model</th><th scope="col">Verdict</th><th scope="col">SVG-KLD (A)</th>
+    <th scope="col">Flipped tokens, % (A)</th><th scope="col">Coordinate shift, % (A)</th><th scope="col">Coordinate error, % (A)</th>
+    <th scope="col">Same tokens (B)</th><th scope="col">Score (B)</th><th scope="col">Failed</th>
     <th scope="col">Assertions met (C)</th><th scope="col">McNemar p</th></tr></thead><tbody>
     {{#models}}<tr><th scope="row">{{label}}</th><td>{{#verdict}}<span class="pill {{tone}}">{{verdict}}</span>{{/verdict}}{{^verdict}}{{role}}{{/verdict}}</td>
     {{#numbers}}<td>{{value}}<small>{{range}}</small></td>{{/numbers}}</tr>

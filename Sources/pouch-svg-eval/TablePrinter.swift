@@ -30,7 +30,7 @@ struct TablePrinter {
     for model in report.models {
       guard let a = model.forced else { continue }
       rows.append([
-        model.label, Numbers.interval(a.divergence, 5), Numbers.interval(a.flips, 2, scale: 100),
+        model.label, Numbers.interval(a.divergence, 6), Numbers.interval(a.flips, 2, scale: 100),
         a.coordinateError.map { Numbers.interval($0, 3) } ?? "-",
         a.coordinateShift.map { Numbers.interval($0, 3) } ?? "-", a.verdict.rawValue,
       ])
@@ -51,7 +51,7 @@ struct TablePrinter {
     for model in report.models {
       guard let b = model.paired else { continue }
       rows.append([
-        model.label, Numbers.interval(b.score, 3), "\(b.failed)", "\(b.identical) of \(b.pairs)",
+        model.label, Numbers.interval(b.score, 3), "\(b.failed)", "\(b.identical) of \(model.answers)",
         b.medianAgreement.map { "\($0)" } ?? "-", decimals(b.divergence, 3), decimals(b.structure, 3),
         decimals(b.geometry, 3), decimals(b.raster, 3),
       ])

@@ -8,7 +8,7 @@ public final class SVGContestant {
   /// What it is for.
   public enum Kind: String, Hashable, Sendable, Codable {
     case base
-    /// The base in the other compute mode: what differs by rounding alone.
+    /// The base with keys and values kept in 16 bits: what differs by rounding alone.
     case floor
     case tested
     /// Drawings from files.
@@ -21,6 +21,8 @@ public final class SVGContestant {
   public let kind: Kind
   /// How it computes.
   public let mode: ComputeMode
+  /// How keys and values are kept.
+  var cacheType: CacheType { kind == .floor ? .f16 : .f32 }
   /// The model.
   public let model: LoadedModel
   /// Its tokenizer.

@@ -15,8 +15,6 @@ public struct SVGRunOptions: Hashable, Sendable {
   public var temperature: Float = 0.8
   /// The seed of the first draw; further draws count up.
   public var seed: UInt32 = 1
-  /// Whether the base in the other compute mode is run as the noise floor.
-  public var measuresFloor = true
   /// Whether prompts are rendered by the models' chat templates.
   public var usesChatTemplate = true
 

@@ -91,6 +91,7 @@ public final class SVGRunner {
     "pouch-svg-eval 1; prompts \(String(prompts.hash, radix: 16)); model \(contestant.identity); "
       + "mode \(contestant.mode); limit \(options.tokenLimit); samples \(options.sampleCount); "
       + "temperature \(options.temperature); seed \(options.seed); template \(options.usesChatTemplate)"
+      + (contestant.kind == .floor ? "; cache f16" : "")
   }
 
   /// Makes what is missing: the base's answers, the others' answers, then the forced passes, all models in lock-step.
@@ -130,7 +131,8 @@ public final class SVGRunner {
 
   private func makeSession(_ contestant: SVGContestant, length: Int) throws -> Session {
     try Session(
-      model: contestant.model, contextLength: length, mode: contestant.mode, threads: options.threads)
+      model: contestant.model, contextLength: length, mode: contestant.mode, threads: options.threads,
+      cacheType: contestant.cacheType)
   }
 
   private func answer(
