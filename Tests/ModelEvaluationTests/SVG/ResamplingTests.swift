@@ -2,7 +2,7 @@ import ModelEvaluation
 import Testing
 
 @Suite("Statistics over prompts")
-struct StatisticsTests {
+struct ResamplingTests {
   @Test(
     "McNemar's exact test",
     arguments: [
