@@ -7,7 +7,7 @@ enum PageStyle {
     --line:#3a3e44;--accent:#7cc4ee;--paper:#fbfaf6;--good:#7fd197;--fair:#e5b95c;--bad:#ff9a8b;--mark:#7a5c00;--markink:#fff}}
     *{box-sizing:border-box}
     body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
-    header,main,footer{max-width:1180px;margin:0 auto;padding:0 20px}
+    header,main,footer{max-width:1300px;margin:0 auto;padding:0 20px}
     header{padding-top:32px}
     h1{font-size:1.75rem;line-height:1.2;margin:0 0 .4em}
     h2{font-size:1.25rem;margin:2.2em 0 .3em}
@@ -36,7 +36,7 @@ enum PageStyle {
     .prompt{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px 18px 18px;margin:16px 0;
     content-visibility:auto;contain-intrinsic-size:auto 420px}
     .prompt header{padding:0;display:flex;flex-wrap:wrap;gap:2px 14px;align-items:baseline}
-    .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(148px,1fr));gap:14px;margin-top:12px}
+    .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(124px,1fr));gap:12px;margin-top:12px}
     figure{margin:0;min-width:0}
     .paper{display:flex;align-items:center;justify-content:center;aspect-ratio:1;background:var(--paper);
     border:1px solid var(--line);border-radius:8px;overflow:hidden;color:#333}

@@ -130,7 +130,7 @@ public struct AssertionChecker: Sendable {
 
   private func hasColours(_ shapes: [Shape], _ names: [String]) -> Bool {
     let sorted = shapes.sorted { $0.outlineBox.center.x < $1.outlineBox.center.x }
-    return sorted.count == names.count
+    return !names.isEmpty && sorted.count == names.count
       && zip(sorted, names).allSatisfy { shape, name in
         shape.mainColour.map { ColourCategory.matches($0, name: name) } ?? false
       }
