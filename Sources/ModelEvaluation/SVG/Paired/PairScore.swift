@@ -49,7 +49,8 @@ public struct PairScore: Hashable, Sendable, Codable {
   public var total: Double {
     guard failedGates.isEmpty else { return 0 }
     let parts = [1, divergence, structure, geometry, raster]
-    return zip(Self.weights, parts).reduce(0) { $0 + $1.0 * $1.1 }
+    // What is missing from 1, so that equal drawings give exactly 1.
+    return zip(Self.weights, parts).reduce(1) { $0 - $1.0 * (1 - $1.1) }
   }
 
   /// Compares a drawing with the base's.
