@@ -49,8 +49,8 @@ struct ComparisonPart: Sendable {
 
 /// Compares rows of a file with rows of the source; one per thread, with buffers of its own.
 final class RowComparer {
-  /// Values at a time: 128 KiB of f32.
-  static let valuesPerStep = 32 * 1024
+  /// Values at a time: 64 KiB of f32.
+  static let valuesPerStep = 16 * 1024
   /// An error of this many times the expected one, squared, makes a block stick out.
   static let spikeFactor: Float = 25
 

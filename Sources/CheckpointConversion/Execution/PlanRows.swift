@@ -29,7 +29,7 @@ package struct PlanRows: Sendable {
   private let scales: ScaleTable
 
   /// Source bytes per tile; small enough that its values stay in the second-level cache.
-  package static let tileByteCount = 256 << 10
+  package static let tileByteCount = 64 << 10
 
   /// Prepares to read.
   ///
