@@ -32,7 +32,8 @@ public struct EstimateReport: Codable, Sendable {
     public var unknown: [PricedModel.Unknown]
     /// Whether ``fileBytes`` count the `pouch.*` metadata that a conversion writes.
     public var includesProvenance: Bool
-    /// The same without next-token-prediction blocks (`--no-mtp`); `nil` for models without them.
+    /// The same without next-token-prediction blocks (`--no-mtp`); `nil` for models without them, and
+    /// when a rule is about nothing else.
     public var fileBytesWithoutNextToken: Interval?
     /// Bytes of the files that are not tensors: header, metadata, tensor table, padding.
     public var headerBytes: Interval
@@ -131,7 +132,9 @@ public struct EstimateReport: Codable, Sendable {
       if model.tensors.contains(where: \.isNextToken), !source.isGGUF {
         var request = request
         request.wishes.nextTokenBlocks = .drop
-        output.fileBytesWithoutNextToken = Interval(try source.price(request).fileByteCount)
+        output.fileBytesWithoutNextToken = try source.priceIfRulesWork(request).map {
+          Interval($0.fileByteCount)
+        }
       }
       outputs.append(output)
     }

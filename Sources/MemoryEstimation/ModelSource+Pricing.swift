@@ -45,6 +45,15 @@ extension ModelSource {
     }
   }
 
+  /// The same, or `nil` for rules that work only with what this request leaves out.
+  func priceIfRulesWork(_ request: EstimateRequest) throws -> PricedModel? {
+    do {
+      return try price(request)
+    } catch let error as RecipeError where [.ruleMatchesNothing, .ruleHasNoEffect].contains(error.code) {
+      return nil
+    }
+  }
+
   /// Plans the requantization of a GGUF.
   ///
   /// A GGUF that is quantized already is priced all the same; as the conversion would need `--allow-requantize`, which
