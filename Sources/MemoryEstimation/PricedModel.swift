@@ -31,6 +31,7 @@ public struct PricedModel: Sendable {
     /// Names and number of the checkpoint's files, which are part of provenance.
     case shardNames = "shard names"
 
+    /// Orders as declared.
     public static func < (a: Self, b: Self) -> Bool {
       (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
     }
