@@ -53,6 +53,7 @@ let package = Package(
     .executable(name: "pouch-perplexity", targets: ["pouch-perplexity"]),
     .executable(name: "pouch-imatrix", targets: ["pouch-imatrix"]),
     .executable(name: "pouch-validate", targets: ["pouch-validate"]),
+    .executable(name: "pouch-svg-eval", targets: ["pouch-svg-eval"]),
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
     .executable(name: "pouch-estimate", targets: ["pouch-estimate"]),
   ],
@@ -60,6 +61,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-crypto", from: "3.12.3"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
   ],
   targets: [
     // 0: C
@@ -68,6 +70,8 @@ let package = Package(
     .target(name: "CBuiltinTexts"),
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
+    .systemLibrary(
+      name: "CRsvg", pkgConfig: "librsvg-2.0", providers: [.apt(["librsvg2-dev"]), .brew(["librsvg"])]),
 
     // 1: types and bytes
     library("TensorTypes", []),
@@ -78,6 +82,7 @@ let package = Package(
     library("GGUFFormat", ["TensorTypes", "FileBytes"]),
     library("ZstdStreams", ["CZstd", "FileBytes"]),
     library("BlockQuantization", ["CQuantKernels", "TensorTypes"]),
+    library("SVGAnalysis", ["FileBytes"]),
 
     // 3: what models are
     library("TextTokenizers", ["TensorTypes", "FileBytes"]),
@@ -114,7 +119,7 @@ let package = Package(
       "ModelEvaluation",
       [
         "CBuiltinTexts", "TensorTypes", "FileBytes", "ZstdStreams", "GGUFFormat", "ImportanceData",
-        "TextTokenizers", "ReferenceRuntime", "TensorCompute",
+        "TextTokenizers", "ReferenceRuntime", "TensorCompute", "SVGAnalysis",
       ]),
 
     .target(
@@ -130,6 +135,7 @@ let package = Package(
         "TensorTypes", "FileBytes", "GGUFFormat", "BlockQuantization", "ModelDescriptions", "ImportanceData",
         "QuantRecipes", "CheckpointConversion", .product(name: "Crypto", package: "swift-crypto"),
       ]),
+    library("SVGRendering", ["CRsvg", "FileBytes", "SVGAnalysis"]),
 
     // 6: what all commands share
     library(
@@ -165,6 +171,12 @@ let package = Package(
         "TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation",
         "ImportanceData",
       ]),
+    command(
+      "pouch-svg-eval",
+      [
+        "TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation",
+        "SVGAnalysis", "SVGRendering", .product(name: "Mustache", package: "swift-mustache"),
+      ]),
     command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute"]),
     command(
       "pouch-estimate",
@@ -182,6 +194,7 @@ let package = Package(
     tests("GGUFFormat"),
     tests("ZstdStreams"),
     tests("BlockQuantization"),
+    tests("SVGAnalysis", ["SVGRendering"], resources: [.copy("Hostile")]),
     tests("TextTokenizers", resources: [.copy("Encoding/Golden")]),
     tests("ModelDescriptions", ["TextTokenizers"], resources: [.copy("Golden")]),
     tests("ImportanceData", ["GGUFFormat"]),
@@ -196,8 +209,10 @@ let package = Package(
       ], resources: [.copy("Golden")]),
     tests(
       "ModelEvaluation",
-      ["ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat"],
-      resources: [.copy("Golden")]),
+      [
+        "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ImportanceData", "GGUFFormat", "SVGAnalysis",
+        "SVGRendering",
+      ], resources: [.copy("Golden")]),
     tests(
       "CheckpointConversion",
       [
@@ -219,7 +234,7 @@ let package = Package(
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
         "BlockQuantization", "ImportanceData", "pouch-bench", "pouch-convert", "pouch-estimate",
         "pouch-generate", "pouch-imatrix", "pouch-inspect", "pouch-perplexity", "pouch-quantize",
-        "pouch-validate",
+        "pouch-svg-eval", "pouch-validate",
       ],
       swiftSettings: swiftSettings),
   ]

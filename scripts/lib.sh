@@ -31,7 +31,10 @@ need_toolchain() {
     echo "error: no Swift toolchain (6.3 or later) on the PATH" >&2
     exit 1
   }
-  if [ "$(uname)" = Linux ]; then need_packages '/usr/include/zstd.h' libzstd-dev; fi
+  if [ "$(uname)" = Linux ]; then
+    need_packages '/usr/include/zstd.h' libzstd-dev
+    need_packages '/usr/include/librsvg-2.0/librsvg/rsvg.h' librsvg2-dev pkg-config
+  fi
 }
 
 # A Python environment with the peers that the conformance checks compare with.

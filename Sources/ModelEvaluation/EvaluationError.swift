@@ -37,6 +37,10 @@ public struct EvaluationError: FaultError, Hashable {
     case damagedState
     /// A state or base file that another run is writing.
     case inUse
+    /// A file of prompts that cannot be read.
+    case badPrompts
+    /// A folder with the results of another evaluation.
+    case otherRun
   }
 
   /// The kind, for comparison in code and tests.

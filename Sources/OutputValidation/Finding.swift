@@ -23,7 +23,7 @@ public struct Finding: Codable, Hashable, Sendable {
     // The vocabulary.
     case tokenizer
     // The mix of types.
-    case fileType = "file-type", mixDeviation = "mix-deviation"
+    case fileType = "file-type", mixDeviation = "mix-deviation", recipe
     // Blocks.
     case nonFinite = "non-finite", zeroExpert = "zero-expert", zeroTensor = "zero-tensor"
     case scaleOutlier = "scale-outlier", notChecked = "not-checked"
@@ -33,6 +33,7 @@ public struct Finding: Codable, Hashable, Sendable {
     case swappedExperts = "swapped-experts", expertMismatch = "expert-mismatch"
     case valueHeadOrder = "value-head-order", rotaryOrder = "rotary-order", normOffset = "norm-offset"
     case decayNotConverted = "decay-not-converted"
+    case sourceFile = "source-file"
     case swappedTensors = "swapped-tensors", otherTensor = "other-tensor", scaledValues = "scaled-values"
     // The manifest.
     case hashMismatch = "hash-mismatch", hashMissing = "hash-missing"

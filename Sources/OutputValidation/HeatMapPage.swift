@@ -86,7 +86,9 @@ public struct HeatMapPage {
       ),
     ]
     if let mix = report.mix {
-      let deviations = mix.deviations.isEmpty ? "as stock" : "\(mix.deviations.count) tensors deviate"
+      let deviations =
+        mix.deviations.isEmpty
+        ? mix.basis == nil ? "as stock" : "as it gives them" : "\(mix.deviations.count) tensors deviate"
       rows.append(("mix", "\(escaped(mix.title)), \(deviations)"))
     }
     if let scan = report.scan { rows.append(("blocks", "\(scan.blocks) checked")) }

@@ -25,11 +25,16 @@ public struct MixRecognition: Codable, Hashable, Sendable {
   public var isPure = false
   /// Whether the tensors' types depend on an importance matrix having been given.
   public var withImportance = false
-  /// Tensors that deviate from the recognised mix.
+  /// Tensors that deviate from the recognised mix, or from ``recipe``.
   public var deviations: [Deviation] = []
+  /// The recipe that the types were checked against; `nil` for a stock mix.
+  public var recipe: String?
+  /// What the types were checked against in place of a stock mix, as words: a recipe, or flags that the file names.
+  public var basis: String?
 
-  /// What the recognised mix is called.
+  /// What the types were checked against.
   public var title: String {
+    if let basis { return basis }
     guard let recognised else { return "unknown" }
     return recognised + (isPure ? " (pure)" : "")
   }
@@ -99,24 +104,30 @@ struct MixRecognizer {
     var options = MixOptions()
     options.pure = isPure
     options.importanceSupplied = withImportance
+    guard let deviations = try? deviations(mix: mix, options: options, facts: facts) else { return nil }
+    let sizes = Dictionary(tensors.map { ($0.name, $0.byteCount) }) { first, _ in first }
+    return Candidate(
+      mix: mix, isPure: isPure, withImportance: withImportance, deviations: deviations,
+      weight: deviations.reduce(0) { $0 + (sizes[$1.tensor] ?? 0) })
+  }
+
+  /// The tensors whose types are not those that a mix or recipe gives.
+  ///
+  /// - Throws: `RecipeError` when the rules do not fit the model.
+  func deviations(
+    mix: StockMix, options: MixOptions, facts: MixModelFacts
+  ) throws -> [MixRecognition.Deviation] {
     // Quantized tensors stand for 16-bit ones in the source; the others keep their type when the mix keeps them.
     let inputs = tensors.map {
       MixTensor(
         name: $0.name, ggmlShape: $0.ggmlShape.isEmpty ? [1] : $0.ggmlShape,
         type: [.f32, .f16].contains($0.type) ? $0.type : .bf16)
     }
-    guard let decisions = try? TypeMixer.decide(mix: mix, options: options, facts: facts, tensors: inputs)
-    else {
-      return nil
+    let decisions = try TypeMixer.decide(mix: mix, options: options, facts: facts, tensors: inputs)
+    return zip(tensors, decisions).compactMap { tensor, decision in
+      decision.type == tensor.type
+        ? nil : .init(tensor: tensor.name, expected: decision.type.name, found: tensor.type.name)
     }
-    var candidate = Candidate(
-      mix: mix, isPure: isPure, withImportance: withImportance, deviations: [], weight: 0)
-    for (tensor, decision) in zip(tensors, decisions) where decision.type != tensor.type {
-      candidate.deviations.append(
-        .init(tensor: tensor.name, expected: decision.type.name, found: tensor.type.name))
-      candidate.weight += tensor.byteCount
-    }
-    return candidate
   }
 
   private func findings(
@@ -143,11 +154,17 @@ struct MixRecognizer {
           remedy: "correct the key")
       ]
     }
-    return result.deviations.map {
+    return deviationFindings(result)
+  }
+
+  /// A warning for each deviation.
+  func deviationFindings(_ result: MixRecognition) -> [Finding] {
+    result.deviations.map {
       Finding(
         .warning, .mixDeviation, $0.tensor, expected: "\($0.expected), as \(result.title) gives it",
         found: $0.found,
-        remedy: "fine if the file was made with rules of its own")
+        remedy: result.basis == nil
+          ? "fine if the file was made with rules of its own" : "the file was made with other rules")
     }
   }
 }

@@ -3,7 +3,6 @@ internal import CheckpointConversion
 internal import Dispatch
 internal import FileBytes
 internal import GGUFFormat
-internal import ImportanceData
 internal import Synchronization
 internal import TensorTypes
 
@@ -14,7 +13,7 @@ internal import TensorTypes
 struct SourceComparer {
   let set: GGUFSplitSet
   let source: SourcePlan
-  let importance: ImportanceMatrix?
+  let importance: SourceImportance?
   let threadCount: Int
   let onProgress: (@Sendable (_ done: Int, _ total: Int) -> Void)?
   let isCancelled: @Sendable () -> Bool
@@ -43,7 +42,7 @@ struct SourceComparer {
     var slots = [Int](repeating: -1, count: plan.tensors.count)
     for (slot, pair) in source.pairs.enumerated() { slots[pair.planned] = slot }
     let parts = source.pairs.map { _ in MutexBox([ComparisonPart]()) }
-    let weights = try source.pairs.map { try importanceWeights($0) }
+    let covered = try source.pairs.map { try importance?.covers($0, source.plan) ?? false }
     let done = Atomic<Int>(0)
     let total = totalByteCount
     let requests = source.pairs.map {
@@ -55,8 +54,8 @@ struct SourceComparer {
       thread, index, firstRow, bytes in
       let slot = fixedSlots[index]
       let made = try compare(
-        comparers[thread].value, pairs[slot], plan.tensors[index], weights: weights[slot], firstRow: firstRow,
-        bytes: bytes)
+        comparers[thread].value, pairs[slot], plan.tensors[index], usesImportance: covered[slot],
+        firstRow: firstRow, bytes: bytes)
       parts[slot].value.withLock { $0 += made }
       let rowCount = made.isEmpty ? 0 : bytes.count / plan.tensors[index].rowByteCount
       let size = plan.tensors[index].sourceByteCount / max(1, plan.tensors[index].rowCount) * rowCount
@@ -68,18 +67,9 @@ struct SourceComparer {
     return (tallies, threads * (rows.bufferByteCount + RowComparer.byteCount(longestRow: longestRow)))
   }
 
-  private func importanceWeights(_ pair: SourcePlan.Pair) throws -> ImportanceWeights? {
-    let planned = source.plan.tensors[pair.planned]
-    guard let importance, pair.tensor.info.type.isQuantized, pair.tensor.info.type != planned.sourceType,
-      case .found(let weights) = try importance.lookup(
-        tensor: planned.name, ggmlShape: planned.ggmlShape)
-    else { return nil }
-    return weights
-  }
-
   /// Compares the rows of one tile, cut so that each piece lies in one matrix.
   private func compare(
-    _ comparer: RowComparer, _ pair: SourcePlan.Pair, _ planned: PlannedTensor, weights: ImportanceWeights?,
+    _ comparer: RowComparer, _ pair: SourcePlan.Pair, _ planned: PlannedTensor, usesImportance: Bool,
     firstRow: Int, bytes: UnsafeRawBufferPointer
   ) throws -> [ComparisonPart] {
     let info = pair.tensor.info
@@ -90,9 +80,14 @@ struct SourceComparer {
     let step = max(1, RowComparer.valuesPerStep / max(1, rowLength))
     var parts: [ComparisonPart] = []
     var row = 0
+    var weights: (matrix: Int, values: [Float]?) = (-1, nil)
     while row < rowCount {
       let absolute = firstRow + row
       let matrix = absolute / planned.rowsPerMatrix
+      if usesImportance, weights.matrix != matrix {
+        let values = try importance?.weights(tensor: planned.name, matrix: matrix, rowLength: rowLength)
+        weights = (matrix, values)
+      }
       let count = min(step, rowCount - row, (matrix + 1) * planned.rowsPerMatrix - absolute)
       let target = UnsafeMutableRawBufferPointer(rebasing: comparer.fileBytes[0..<(count * fileRowBytes)])
       try set.files[pair.tensor.shard].file.read(
@@ -101,7 +96,7 @@ struct SourceComparer {
         rebasing: bytes[(row * givenRowBytes)..<((row + count) * givenRowBytes)])
       let part = comparer.compare(
         type: info.type, rowLength: rowLength, rowCount: count, firstRow: absolute, given: given,
-        givenType: planned.type, importance: weights.map { Array($0.weights(ofMatrix: matrix)) })
+        givenType: planned.type, importance: weights.values)
       if let last = parts.last, last.firstRow / planned.rowsPerMatrix == matrix {
         parts[parts.count - 1].add(part)
       } else {

@@ -6,6 +6,8 @@ public struct SourceComparison: Codable, Hashable, Sendable {
     case exact
     /// The same weights in the same types, by another search, importance data or intermediate type.
     case sameRecipe = "same recipe, other rounding"
+    /// The bytes that quantizing the source to the file's types gives, but these are not the recipe's.
+    case otherTypes = "exact, in other types than the recipe's"
     /// The bytes that quantizing the source gives, but for a few blocks.
     case damaged = "exact but for damaged blocks"
     /// Other weights, or the same ones in another order.
@@ -78,6 +80,8 @@ public struct SourceComparison: Codable, Hashable, Sendable {
   public var seconds: Double
   /// Bytes of the buffers of all threads.
   public var bufferBytes: Int
+  /// How the inputs at hand relate to those that the file names; `nil` when it names none.
+  public var inputs: ProvenanceMatch?
   /// Every tensor, worst first.
   public var tensors: [Tensor]
 }

@@ -24,13 +24,18 @@ struct SourcePlan {
   let isGGUF: Bool
   /// What can be compared, in the order of the plan.
   private(set) var pairs: [Pair] = []
+  /// Keys that the file says were set by hand.
+  private let overriddenKeys: Set<String>
   /// Differences in tensors and metadata.
   private(set) var findings: [Finding] = []
 
   /// Plans the conversion of `source` to what `set` holds.
   ///
   /// - Throws: Every error that planning a conversion has.
-  init(source: String, set: GGUFSplitSet, importancePath: String?) throws {
+  init(
+    source: String, set: GGUFSplitSet, importancePath: String?, recipe: Recipe?, record: ProvenanceRecord?
+  ) throws {
+    overriddenKeys = Set(record?.values(of: "--override-kv") ?? [])
     isGGUF = FileSystem.kind(of: source) == .file
     let dummy = set.files[0].file.path + ".as-from-source"
     func request(_ type: ConversionRequest.OutputType) -> ConversionRequest {
@@ -40,7 +45,11 @@ struct SourcePlan {
       return request
     }
     if isGGUF {
-      plan = try ConversionPlanner.prepareGGUF(request(.mix(.copy))).plan
+      var request = request(.mix(.copy))
+      if record?.describesFile == true, let layers = record?.values(of: "--prune-layers").first {
+        request.prunedLayers = try? LayerPruning(parsing: layers)
+      }
+      plan = try ConversionPlanner.prepareGGUF(request).plan
       metadata = try GGUFSplitSet(path: source).metadata
     } else {
       let number = set.value("general.file_type")?.integer
@@ -49,17 +58,18 @@ struct SourcePlan {
       }
       let architecture = set.value("general.architecture")?.text ?? ""
       let hasNextToken = (set.value(architecture + ".nextn_predict_layers")?.integer ?? 0) > 0
-      func prepare(_ type: ConversionRequest.OutputType) throws -> ConversionPlan {
+      func prepare(_ type: ConversionRequest.OutputType, _ recipe: Recipe? = nil) throws -> ConversionPlan {
         var request = request(type)
+        request.mixOptions.recipe = recipe
         if !hasNextToken { request.nextTokenBlocks = .drop }
         request.modelName = set.value("general.name")?.text
         return try ConversionPlanner.prepareCheckpoint(request).plan
       }
       do {
-        plan = try prepare(stated.map { .mix($0) } ?? .auto)
-      } catch let error as RecipeError {
-        // The mix does not suit this model; any quantizing mix goes through the same 16-bit values.
-        guard stated != nil else { throw error }
+        plan = try prepare((recipe?.stockMix ?? stated).map { .mix($0) } ?? .auto, recipe)
+      } catch  where error is RecipeError || (error as? ConversionError)?.code == .badOption {
+        // The mix does not suit this model, or wants importance data; any quantizing mix goes through the same 16-bit values.
+        guard stated != nil || recipe != nil else { throw error }
         plan = try prepare(.mix(.q8_0))
       }
       metadata = try GGUFHeader(parsing: plan.files[0].header, file: dummy, requireData: false).metadata
@@ -140,6 +150,13 @@ struct SourcePlan {
         continue
       }
       guard !Self.same(value, entry.value) else { continue }
+      if overriddenKeys.contains(entry.key) {
+        findings.append(
+          Finding(
+            .note, .sourceMetadata, entry.key, expected: "\(Self.text(entry.value)), as the source says",
+            found: "\(Self.text(value)), set with --override-kv as the file says"))
+        continue
+      }
       findings.append(difference(entry, value, isTokenizer: isTokenizer))
     }
   }

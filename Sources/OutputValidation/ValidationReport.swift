@@ -28,6 +28,8 @@ public struct ValidationReport: Codable, Hashable, Sendable {
   public var weights = 0
   /// The stock mix.
   public var mix: MixRecognition?
+  /// What the file says of where it comes from; `nil` when it says nothing.
+  public var provenance: ProvenanceRecord?
   /// The pass over all blocks; `nil` when it was not made.
   public var scan: Scan?
   /// The comparison with the source; `nil` without one.

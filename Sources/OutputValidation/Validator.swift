@@ -4,8 +4,8 @@ internal import Dispatch
 internal import FileBytes
 internal import Foundation
 internal import GGUFFormat
-internal import ImportanceData
 internal import ModelDescriptions
+public import QuantRecipes
 internal import TensorTypes
 
 /// What is validated, and how.
@@ -21,6 +21,8 @@ public struct ValidationOptions: Sendable {
   public var source: String?
   /// The importance matrix that the file was made with.
   public var importancePath: String?
+  /// The recipe that the file should have been made by.
+  public var recipe: Recipe?
   /// Whether the blocks are read; without it headers alone are checked.
   public var scansBlocks = true
   /// Where a manifest is written.
@@ -68,7 +70,11 @@ public struct Validator: Sendable {
       return report
     }
     describe(set, in: &report)
-    report.add(Finding.condensed(try headerFindings(set, &report)))
+    let (record, complaints) = ProvenanceRecord.read(set.metadata)
+    report.provenance = record
+    report.add(complaints)
+    let expected = ExpectedTypes.find(given: options.recipe, record: &report.provenance)
+    report.add(Finding.condensed(try headerFindings(set, expected, &report)))
     if options.scansBlocks {
       let start = DispatchTime.now().uptimeNanoseconds
       let scan = BlockScan(
@@ -80,7 +86,7 @@ public struct Validator: Sendable {
         seconds: Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9, tensors: result.scans)
       report.add(Finding.condensed(result.findings))
     }
-    if let source = options.source { try compare(set, with: source, in: &report) }
+    if let source = options.source { try compare(set, with: source, expected, in: &report) }
     try manifests(set, &report)
     return report
   }
@@ -100,7 +106,9 @@ public struct Validator: Sendable {
   }
 
   /// Checks that need headers (and padding) alone.
-  private func headerFindings(_ set: GGUFSplitSet, _ report: inout ValidationReport) throws -> [Finding] {
+  private func headerFindings(
+    _ set: GGUFSplitSet, _ expected: ExpectedTypes?, _ report: inout ValidationReport
+  ) throws -> [Finding] {
     var findings = try StructureCheck.padding(set)
     let infos = set.tensors.map(\.info)
     let kind = set.value("general.type")?.text
@@ -133,15 +141,47 @@ public struct Validator: Sendable {
           .note, .unknownArchitecture, "general.architecture", expected: "one of \(known)",
           found: report.architecture ?? "no such key", remedy: "names and shapes of tensors are not checked"))
     }
-    let mix = MixRecognizer(metadata: set.metadata, tensors: infos).run()
+    let recognizer = MixRecognizer(metadata: set.metadata, tensors: infos)
+    let mix = expected.map { recognizer.run(expecting: $0) } ?? recognizer.run()
     report.mix = mix.mix
-    return findings + mix.findings
+    return findings + recipeFindings(report.provenance, expected, mix.findings)
   }
 
-  private func compare(_ set: GGUFSplitSet, with source: String, in report: inout ValidationReport) throws {
+  /// Findings about types, as far as a recipe that is not at hand does not explain them.
+  private func recipeFindings(
+    _ record: ProvenanceRecord?, _ expected: ExpectedTypes?, _ ofTypes: [Finding]
+  ) -> [Finding] {
+    guard let record, record.describesFile, let recipe = record.recipe else { return ofTypes }
+    let key = "pouch.recipe.name"
+    if let given = options.recipe {
+      let isSame = given.name == recipe.name && recipe.status != .otherHash && recipe.status != .unknown
+      guard !isSame else { return ofTypes }
+      let other = Finding(
+        .note, .recipe, key, expected: "\(given.name), as --recipe says",
+        found: "\(recipe.name), \(recipe.hash)", remedy: "the file was made by another recipe")
+      return ofTypes + [other]
+    }
+    guard expected == nil else { return ofTypes }
+    let found =
+      recipe.status == .otherHash
+      ? "another text than the built-in recipe \(recipe.name): \(recipe.hash)"
+      : "\(recipe.name), which is not built in"
+    let note = Finding(
+      .note, .recipe, key, expected: "a recipe that is at hand", found: found,
+      remedy: "give it with --recipe FILE; without it the types are not checked")
+    return ofTypes.filter { $0.kind != .mixDeviation && $0.kind != .fileType } + [note]
+  }
+
+  private func compare(
+    _ set: GGUFSplitSet, with source: String, _ expected: ExpectedTypes?, in report: inout ValidationReport
+  ) throws {
     let start = DispatchTime.now().uptimeNanoseconds
-    let plan = try SourcePlan(source: source, set: set, importancePath: options.importancePath)
-    let importance = try options.importancePath.map { try ImportanceMatrix(path: $0) }
+    let record = report.provenance
+    let plan = try SourcePlan(
+      source: source, set: set, importancePath: options.importancePath, recipe: expected?.options.recipe,
+      record: record)
+    var importance = try options.importancePath.map { try SourceImportance(path: $0, record: record) }
+    try importance?.settle(plan.pairs, plan: plan.plan)
     let types = Dictionary(plan.pairs.map { ($0.tensor.info.name, $0.tensor.info.type) }) { first, _ in first
     }
     let rows = try PlanRows(plan: plan.plan) { plan.isGGUF && types[$0.name] == $0.sourceType }
@@ -168,20 +208,30 @@ public struct Validator: Sendable {
           expected: "--imatrix with the data that the file was made with",
           found: "none; the file names \(file)", remedy: "with it, the verdict can be \"exact\""))
     }
+    let inputs = try record.map {
+      try ProvenanceCheck(
+        record: $0, sourcePath: source, isGGUF: plan.isGGUF, files: plan.plan.sourceFiles,
+        importancePath: options.importancePath
+      ).run()
+    }
+    findings += inputs?.findings ?? []
+    let hasOtherTypes = expected != nil && report.mix?.deviations.isEmpty == false
     let compared = diagnosed.tensors
     let verdicts = compared.map(\.verdict)
     let isForeign = verdicts.contains(.notFromSource) || plan.findings.contains { $0.severity == .error }
+    let order: [SourceComparison.Verdict] = [.damaged, .sameRecipe]
     let verdict: SourceComparison.Verdict =
       isForeign
-      ? .notFromSource
-      : verdicts.contains(.damaged) ? .damaged : verdicts.contains(.sameRecipe) ? .sameRecipe : .exact
+      ? .notFromSource : order.first(where: verdicts.contains) ?? (hasOtherTypes ? .otherTypes : .exact)
     let (xx, ee) = tallies.reduce((0.0, 0.0)) { ($0.0 + $1.whole.sums.xx, $0.1 + $1.whole.sums.ee) }
+    let exactTensors = verdicts.count { $0 == .exact }
+    let weights = tallies.reduce(0) { $0 + $1.pair.tensor.info.elementCount }
+    let seconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
     report.against = SourceComparison(
       source: source, verdict: verdict, withImportance: importance != nil, comparedTensors: compared.count,
-      exactTensors: verdicts.count { $0 == .exact },
-      weights: tallies.reduce(0) { $0 + $1.pair.tensor.info.elementCount },
+      exactTensors: exactTensors, weights: weights,
       relativeError: xx > 0 ? (ee / xx).squareRoot() : 0,
-      seconds: Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9, bufferBytes: bufferByteCount,
+      seconds: seconds, bufferBytes: bufferByteCount, inputs: inputs?.match,
       tensors: compared.sorted(by: Self.isWorse))
     report.add(Finding.condensed(findings))
   }
@@ -192,7 +242,7 @@ public struct Validator: Sendable {
       switch tensor.verdict {
       case .notFromSource: 0
       case .damaged: 1
-      case .sameRecipe, .exact: 2
+      case .sameRecipe, .otherTypes, .exact: 2
       }
     }
     if rank(a) != rank(b) { return rank(a) < rank(b) }

@@ -3,6 +3,7 @@ import CommandSupport
 import FileBytes
 import Foundation
 import OutputValidation
+import QuantRecipes
 
 @main
 struct Validate: PouchCommand {
@@ -33,6 +34,13 @@ struct Validate: PouchCommand {
     help: ArgumentHelp("The importance matrix that the file was made with; for --against.", valueName: "file")
   )
   var imatrix: String?
+
+  @Option(
+    name: .customLong("recipe"),
+    help: ArgumentHelp(
+      "Check the types against a recipe, a built-in name or a YAML file. A file that names a built-in recipe is "
+        + "checked against it without this.", valueName: "name|file"))
+  var recipe: String?
 
   @Flag(name: .customLong("no-blocks"), help: "Check headers and padding alone.")
   var noBlocks = false
@@ -89,6 +97,7 @@ struct Validate: PouchCommand {
     var options = ValidationOptions(threadCount: threads ?? ProcessInfo.processInfo.activeProcessorCount)
     options.source = against
     options.importancePath = imatrix
+    options.recipe = try recipe.map { try RecipeLibrary.recipe($0) }
     options.scansBlocks = !noBlocks
     options.manifestOutput = writeManifest
     if sha1 { options.manifestHashes = [.xxh64, .sha1, .sha256] }

@@ -14,6 +14,7 @@ struct ReportPrinter {
         "\(report.architecture ?? "unknown architecture"), \(report.format), \(report.tensorCount) tensors, "
           + "\(report.weights) weights, \(report.fileBytes) bytes")
     }
+    if let provenance = report.provenance { origin(provenance) }
     if let mix = report.mix { line("mix", mixText(mix)) }
     if let scan = report.scan {
       let rate = scan.seconds > 0 ? ", \(decimals(Double(scan.bytes) / scan.seconds / 1e9, 2)) GB/s" : ""
@@ -31,7 +32,7 @@ struct ReportPrinter {
   }
 
   private func line(_ title: String, _ text: String) {
-    Standard.output(title + String(repeating: " ", count: max(1, 10 - title.count)) + text)
+    Standard.output(plain(title + String(repeating: " ", count: max(1, 10 - title.count)) + text))
   }
 
   private func mixText(_ mix: MixRecognition) -> String {
@@ -39,11 +40,70 @@ struct ReportPrinter {
       return mix.fileType.map { "file type \($0), which is not checked here" } ?? "unknown"
     }
     var text = mix.title
-    if let stated = mix.stated, stated != mix.recognised { text += ", though the file says \(stated)" }
+    if mix.basis == nil, let stated = mix.stated, stated != mix.recognised {
+      text += ", though the file says \(stated)"
+    }
     if mix.withImportance { text += ", as made with an importance matrix" }
     let count = mix.deviations.count
     return text
-      + (count == 0 ? ", every type as stock" : ", \(count) tensor\(count == 1 ? " deviates" : "s deviate")")
+      + (count == 0
+        ? mix.basis == nil ? ", every type as stock" : ", every type as it gives"
+        : ", \(count) tensor\(count == 1 ? " deviates" : "s deviate")")
+  }
+
+  /// Where the file says that it comes from.
+  private func origin(_ provenance: ProvenanceRecord) {
+    var parts: [String] = []
+    if let recipe = provenance.recipe {
+      let known =
+        switch recipe.status {
+        case .builtIn: "built in"
+        case .given: "the one given"
+        case .unknown: "\(recipe.hash), not at hand"
+        case .otherHash: "\(recipe.hash), not the text at hand"
+        }
+      parts.append("recipe \(recipe.name) (\(known))")
+    } else if let mix = provenance.mix {
+      parts.append("\(mix)")
+    }
+    if !provenance.flags.isEmpty { parts.append("with " + provenance.flags.joined(separator: " ")) }
+    if let file = provenance.importanceFile { parts.append("importance matrix \(file)") }
+    let sources = provenance.sources
+    if !sources.isEmpty {
+      let names = sources.prefix(2).map(\.name).joined(separator: ", ")
+      let bytes = sources.reduce(UInt64(0)) { $0 &+ $1.bytes }
+      parts.append(
+        "from \(names)" + (sources.count > 2 ? " and \(sources.count - 2) more" : "")
+          + (Int(exactly: bytes).map { " (\(ByteSize.text($0)))" } ?? ""))
+    }
+    let version = provenance.version.map { "Pouch \($0)" } ?? "unknown version"
+    line(
+      "made by",
+      ([version] + parts).joined(separator: ", ")
+        + (provenance.describesFile ? "" : "; changed by another tool since"))
+  }
+
+  /// How the inputs at hand relate to those that the file names.
+  private func inputsText(_ match: ProvenanceMatch) -> String {
+    let sources = match.inputs.filter { $0.role == "source" }
+    var parts: [String] = []
+    if !sources.isEmpty {
+      let same = sources.count { $0.outcome == .same }
+      parts.append(
+        sources.allSatisfy { $0.outcome == .notCompared }
+          ? "source files not compared" : "\(same) of \(sources.count) source files as the file names them")
+    }
+    for input in match.inputs where input.role != "source" {
+      let word: String =
+        switch input.outcome {
+        case .same: "the same"
+        case .differs: "another"
+        case .missing, .notCompared: "not compared"
+        case .extra: "not named by the file"
+        }
+      parts.append("\(input.role) \(word)")
+    }
+    return parts.joined(separator: ", ")
   }
 
   private func comparison(_ against: SourceComparison) {
@@ -54,6 +114,7 @@ struct ReportPrinter {
         + "quantizing the source\(against.withImportance ? " with this importance matrix" : "") gives"
         + (against.comparedTensors < report.tensorCount
           ? "; \(report.tensorCount - against.comparedTensors) not compared" : ""))
+    if let inputs = against.inputs, !inputs.inputs.isEmpty { line("inputs", inputsText(inputs)) }
     let rate = against.seconds > 0 ? Double(against.weights) / against.seconds / 1e6 : 0
     line(
       "error",
@@ -97,7 +158,7 @@ struct ReportPrinter {
     switch expert.verdict {
     case .notFromSource: 1e9 + expert.relativeError
     case .damaged: 1e6 + expert.relativeError
-    case .sameRecipe, .exact: expert.relativeError
+    case .sameRecipe, .otherTypes, .exact: expert.relativeError
     }
   }
 

@@ -42,7 +42,7 @@ struct ImportanceProvider: ImportanceSource {
   }
 
   /// A hash of a file, read a mebibyte at a time.
-  private static func hash(_ path: String) throws -> UInt64 {
+  static func hash(_ path: String) throws -> UInt64 {
     let file = try ReadableFile(path: path)
     let step = 1 << 20
     var result: UInt64 = 0

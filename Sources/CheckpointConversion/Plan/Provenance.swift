@@ -82,7 +82,7 @@ public enum Provenance {
     return samples.withUnsafeBytes { XXHash64.hash($0) }
   }
 
-  private static func wholeHash(of path: String) throws -> UInt64 {
+  static func wholeHash(of path: String) throws -> UInt64 {
     let file = try ReadableFile(path: path)
     return try file.bytes(at: 0, count: file.byteCount).withUnsafeBytes { XXHash64.hash($0) }
   }

@@ -1,0 +1,64 @@
+public import SVGAnalysis
+
+/// Sums over the tokens of one class, for one prompt.
+public struct ForcedSums: Hashable, Sendable, Codable {
+  /// Tokens.
+  public var count = 0
+  /// The sum of KL divergences from the base, in nats.
+  public var divergence = 0.0
+  /// The sum of `-ln q + ln p` of the base's tokens, in nats.
+  public var surpriseGap = 0.0
+  /// Tokens where the most likely token is another.
+  public var flips = 0
+
+  /// Starts at zero.
+  public init() {}
+
+  mutating func add(_ other: ForcedSums) {
+    count += other.count
+    divergence += other.divergence
+    surpriseGap += other.surpriseGap
+    flips += other.flips
+  }
+}
+
+/// Sums over the digits of coordinates, for one prompt, in percent of the `viewBox`.
+public struct CoordinateSums: Hashable, Sendable, Codable {
+  /// Tokens that are digits of numbers.
+  public var count = 0
+  /// The expected change of the number when the tested model draws the digit: `sum of q(d) |value(d) - value|`.
+  public var error = 0.0
+  /// The same for the base.
+  public var baseError = 0.0
+  /// How far the tested model's digits are from the base's: the Wasserstein distance of the two distributions of values.
+  public var shift = 0.0
+
+  /// Starts at zero.
+  public init() {}
+
+  mutating func add(_ other: CoordinateSums) {
+    count += other.count
+    error += other.error
+    baseError += other.baseError
+    shift += other.shift
+  }
+}
+
+/// What one forward pass over the base's answer to one prompt showed (layer A).
+public struct ForcedScore: Hashable, Sendable, Codable {
+  /// Sums by class.
+  public var classes: [SVGTokenClass: ForcedSums] = [:]
+  /// Sums over digits.
+  public var coordinates = CoordinateSums()
+
+  /// Starts empty.
+  public init() {}
+
+  /// The sums over all classes.
+  public var total: ForcedSums {
+    // In a fixed order, so that sums of floating-point numbers do not depend on hashing.
+    SVGTokenClass.allCases.reduce(into: ForcedSums()) { sum, kind in
+      if let part = classes[kind] { sum.add(part) }
+    }
+  }
+}

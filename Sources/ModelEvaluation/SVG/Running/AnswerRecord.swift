@@ -1,0 +1,23 @@
+/// One answer of a model to a prompt.
+public struct AnswerRecord: Hashable, Sendable, Codable {
+  /// The prompt's id.
+  public var prompt: String
+  /// 0 for the greedy answer, then the number of the seeded draw.
+  public var variant: Int
+  /// The tokens, without the one that ended the answer.
+  public var tokens: [Int32]
+  /// Whether the model ended the answer itself.
+  public var isFinished: Bool
+  /// Seconds it took.
+  public var seconds: Double
+}
+
+/// What teacher forcing found for a model and a prompt.
+public struct ForcedRecord: Hashable, Sendable, Codable {
+  /// The prompt's id.
+  public var prompt: String
+  /// XXH64 of the base's answer, in hexadecimal digits.
+  public var answerHash: String
+  /// The sums.
+  public var score: ForcedScore
+}

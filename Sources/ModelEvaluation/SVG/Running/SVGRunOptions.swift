@@ -1,0 +1,36 @@
+internal import ReferenceRuntime
+public import TensorCompute
+
+/// How an evaluation of drawings is made.
+public struct SVGRunOptions: Hashable, Sendable {
+  /// How matrix products are computed.
+  public var mode: ComputeMode = .fast
+  /// Threads; all cores when `nil`, without effect on results.
+  public var threads: Int?
+  /// The most tokens of an answer.
+  public var tokenLimit = 1_024
+  /// Seeded draws besides the greedy answer.
+  public var sampleCount = 0
+  /// The temperature of the draws.
+  public var temperature: Float = 0.8
+  /// The seed of the first draw; further draws count up.
+  public var seed: UInt32 = 1
+  /// Whether prompts are rendered by the models' chat templates.
+  public var usesChatTemplate = true
+
+  /// The defaults.
+  public init() {}
+
+  /// Settings of the draw with a number; 0 is greedy.
+  func sampling(_ variant: Int) -> SamplingOptions {
+    var options = SamplingOptions()
+    if variant == 0 {
+      options.temperature = 0
+      options.topK = 1
+    } else {
+      options.temperature = temperature
+      options.seed = seed &+ UInt32(variant - 1)
+    }
+    return options
+  }
+}

@@ -1,0 +1,208 @@
+internal import Dispatch
+internal import FileBytes
+internal import Foundation
+internal import ReferenceRuntime
+internal import TextTokenizers
+
+/// Makes answers and forced scores, and keeps them in a folder so that a run that was cut off goes on where it stopped.
+public final class SVGRunner {
+  /// How far a run is.
+  public struct Progress: Hashable, Sendable {
+    /// Answers and forced passes done, those of earlier runs included.
+    public var done: Int
+    /// All of them.
+    public var total: Int
+    /// Those that were done before.
+    public var resumed: Int
+    /// What is being worked on.
+    public var task: String
+  }
+
+  /// The prompts.
+  public let prompts: PromptSet
+  /// The settings.
+  public let options: SVGRunOptions
+  /// The contestants, the base first.
+  public let contestants: [SVGContestant]
+  private let records: [RecordFile]
+  private let promptTokens: [[Int32]]
+
+  /// Prepares a run.
+  ///
+  /// - Parameters:
+  ///   - prompts: The prompts.
+  ///   - contestants: The base first, then the models compared with it.
+  ///   - folder: Where results are kept; it must exist.
+  ///   - options: The settings.
+  ///   - force: Whether results of another run in the folder are thrown away.
+  /// - Throws: ``EvaluationError`` with `tokenizerMismatch`, `vocabularyMismatch` or `otherRun`; `FileError`,
+  ///   `TokenizerError`.
+  public init(
+    prompts: PromptSet, contestants: [SVGContestant], folder: String, options: SVGRunOptions, force: Bool
+  ) throws {
+    self.prompts = prompts
+    self.options = options
+    self.contestants = contestants
+    let base = contestants[0]
+    promptTokens = try prompts.prompts.map {
+      try base.tokens(of: $0.prompt, usesChatTemplate: options.usesChatTemplate)
+    }
+    for other in contestants.dropFirst() where other.kind == .tested {
+      try Self.check(other, base, prompts, promptTokens, options)
+    }
+    records = try contestants.enumerated().map { index, contestant in
+      let fingerprint = Self.fingerprint(contestant, prompts, options)
+      let name = index == 0 ? "base" : "\(contestant.kind.rawValue)-\(contestant.identity)"
+      return try RecordFile(path: "\(folder)/\(name).jsonl", fingerprint: fingerprint, force: force)
+    }
+  }
+
+  private static func check(
+    _ other: SVGContestant, _ base: SVGContestant, _ prompts: PromptSet, _ tokens: [[Int32]],
+    _ options: SVGRunOptions
+  ) throws {
+    guard other.model.shape.vocabularySize == base.model.shape.vocabularySize else {
+      throw EvaluationError(
+        .vocabularyMismatch,
+        Fault(
+          file: other.model.source, subject: "vocabulary",
+          expected: "\(base.model.shape.vocabularySize) tokens, as in \(base.model.source)",
+          found: "\(other.model.shape.vocabularySize)",
+          remedy:
+            "compare quantized models with their own base; drawings of others can be given with --include"))
+    }
+    for (prompt, expected) in zip(prompts.prompts, tokens) {
+      let own = try other.tokens(of: prompt.prompt, usesChatTemplate: options.usesChatTemplate)
+      guard own == expected else {
+        throw EvaluationError(
+          .tokenizerMismatch,
+          Fault(
+            file: other.model.source, subject: "prompt \(prompt.id)",
+            expected: "the \(expected.count) tokens of \(base.model.source)",
+            found: "\(own.count) tokens, others",
+            remedy: "compare models with one tokenizer and chat template"))
+      }
+    }
+  }
+
+  private static func fingerprint(_ contestant: SVGContestant, _ prompts: PromptSet, _ options: SVGRunOptions)
+    -> String
+  {
+    "pouch-svg-eval 1; prompts \(String(prompts.hash, radix: 16)); model \(contestant.identity); "
+      + "mode \(contestant.mode); limit \(options.tokenLimit); samples \(options.sampleCount); "
+      + "temperature \(options.temperature); seed \(options.seed); template \(options.usesChatTemplate)"
+      + (contestant.kind == .floor ? "; cache f16" : "")
+  }
+
+  /// Makes what is missing: the base's answers, the others' answers, then the forced passes, all models in lock-step.
+  ///
+  /// - Parameter onProgress: Called before each piece of work; `false` ends the run.
+  /// - Returns: Whether everything is there.
+  /// - Throws: `RuntimeError`, `FileError`, ``EvaluationError``.
+  public func run(onProgress: (Progress) -> Bool) throws -> Bool {
+    var progress = Progress(done: 0, total: 0, resumed: 0, task: "")
+    let variants = 0...options.sampleCount
+    progress.total =
+      prompts.prompts.count * (contestants.count * variants.count + contestants.count - 1)
+    let longest = promptTokens.map(\.count).max() ?? 0
+    for (index, contestant) in contestants.enumerated() {
+      // Opened when the first answer is missing.
+      var session: Session?
+      for (number, prompt) in prompts.prompts.enumerated() {
+        for variant in variants {
+          progress.done += 1
+          if records[index].answer(prompt.id, variant: variant) != nil {
+            progress.resumed += 1
+            continue
+          }
+          progress.task = "\(contestant.label) draws \(prompt.id)" + (variant > 0 ? ", draw \(variant)" : "")
+          guard onProgress(progress) else { return false }
+          let open = try session ?? makeSession(contestant, length: longest + options.tokenLimit)
+          session = open
+          guard let record = try answer(contestant, open, number, variant, onProgress, progress) else {
+            return false
+          }
+          try records[index].append(.init(answer: record))
+        }
+      }
+    }
+    return try runForced(&progress, length: longest + options.tokenLimit, onProgress)
+  }
+
+  private func makeSession(_ contestant: SVGContestant, length: Int) throws -> Session {
+    try Session(
+      model: contestant.model, contextLength: length, mode: contestant.mode, threads: options.threads,
+      cacheType: contestant.cacheType)
+  }
+
+  private func answer(
+    _ contestant: SVGContestant, _ session: Session, _ number: Int, _ variant: Int,
+    _ onProgress: (Progress) -> Bool, _ progress: Progress
+  ) throws -> AnswerRecord? {
+    session.reset()
+    let start = DispatchTime.now().uptimeNanoseconds
+    let generation = TextGeneration(
+      sampling: options.sampling(variant), tokenLimit: options.tokenLimit,
+      stopTokens: contestant.tokenizer.endOfGeneration)
+    let report = try generation.run(prompt: promptTokens[number], session: session) { _ in
+      onProgress(progress)
+    }
+    guard report.stopReason != .interrupted else { return nil }
+    return AnswerRecord(
+      prompt: prompts.prompts[number].id, variant: variant, tokens: report.tokens,
+      isFinished: report.stopReason == .endOfGeneration,
+      seconds: Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9)
+  }
+
+  private func runForced(_ progress: inout Progress, length: Int, _ onProgress: (Progress) -> Bool) throws
+    -> Bool
+  {
+    let base = contestants[0]
+    var sessions: [Session?] = contestants.map { _ in nil }
+    let forcing = TeacherForcing(base.tokenizer)
+    for (number, prompt) in prompts.prompts.enumerated() {
+      guard let answer = records[0].answer(prompt.id, variant: 0) else { continue }
+      let hash = Self.hash(answer.tokens)
+      let missing = contestants.indices.dropFirst().filter {
+        records[$0].forced(prompt.id, answerHash: hash) == nil
+      }
+      let known = contestants.count - 1 - missing.count
+      progress.done += contestants.count - 1
+      progress.resumed += known
+      guard !missing.isEmpty else { continue }
+      progress.task = "all models read the base's answer to \(prompt.id)"
+      guard onProgress(progress) else { return false }
+      for index in [0] + missing where sessions[index] == nil {
+        sessions[index] = try makeSession(contestants[index], length: length)
+      }
+      guard let baseSession = sessions[0] else { continue }
+      let scores = try forcing.run(
+        prompt: promptTokens[number], answer: answer.tokens, base: baseSession,
+        tested: missing.compactMap { sessions[$0] })
+      for (index, score) in zip(missing, scores) {
+        try records[index].append(
+          .init(forced: ForcedRecord(prompt: prompt.id, answerHash: hash, score: score)))
+      }
+    }
+    return true
+  }
+
+  /// XXH64 of an answer's tokens, as hexadecimal digits.
+  static func hash(_ tokens: [Int32]) -> String {
+    var bytes: [UInt8] = []
+    for token in tokens { bytes += withUnsafeBytes(of: token.littleEndian) { Array($0) } }
+    return String(bytes.withUnsafeBytes { XXHash64.hash($0) }, radix: 16)
+  }
+
+  /// What a contestant answered.
+  public func answer(of contestant: Int, prompt: Int, variant: Int = 0) -> AnswerRecord? {
+    records[contestant].answer(prompts.prompts[prompt].id, variant: variant)
+  }
+
+  /// The forced score of a contestant.
+  public func forced(of contestant: Int, prompt: Int) -> ForcedScore? {
+    guard let answer = answer(of: 0, prompt: prompt) else { return nil }
+    let hash = Self.hash(answer.tokens)
+    return records[contestant].forced(prompts.prompts[prompt].id, answerHash: hash)?.score
+  }
+}

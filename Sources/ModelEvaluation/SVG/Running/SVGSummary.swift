@@ -1,0 +1,93 @@
+public import SVGAnalysis
+
+/// All numbers of one contestant.
+public struct SVGSummary: Sendable, Codable {
+  /// Layer A.
+  public struct Forced: Sendable, Codable {
+    /// Tokens of all answers.
+    public var tokens: Int
+    /// The mean KL divergence from the base, in nats.
+    public var divergence: Interval
+    /// The mean of `-ln q + ln p` of the base's tokens, in nats.
+    public var surpriseGap: Interval
+    /// The share of tokens where the most likely one is another.
+    public var flips: Interval
+    /// The expected error of a digit, in percent of the `viewBox`.
+    public var coordinateError: Interval?
+    /// The same for the base itself.
+    public var baseCoordinateError: Interval?
+    /// The shift of digits against the base, in percent of the `viewBox`.
+    public var coordinateShift: Interval?
+    /// Divergence and flips by class of token.
+    public var classes: [SVGTokenClass: ClassNumbers]
+    /// The verdict.
+    public var verdict: SVGVerdict
+  }
+
+  /// The numbers of one class of tokens.
+  public struct ClassNumbers: Sendable, Codable {
+    /// Tokens.
+    public var tokens: Int
+    /// The mean divergence, in nats.
+    public var divergence: Interval
+    /// The mean surprise gap, in nats.
+    public var surpriseGap: Interval
+    /// The share of flipped tokens.
+    public var flips: Interval
+  }
+
+  /// Layer B.
+  public struct Paired: Sendable, Codable {
+    /// Pairs whose base passed the gates.
+    public var pairs: Int
+    /// Pairs whose tokens are all the same.
+    public var identical: Int
+    /// The share of identical pairs.
+    public var identicalShare: Interval
+    /// Pairs where the other failed a gate.
+    public var failed: Int
+    /// The mean score, from 0 to 1.
+    public var score: Interval
+    /// The mean sub-scores.
+    public var divergence, structure, geometry, raster: Double
+    /// The median number of tokens before the first difference, identical answers counted in full.
+    public var medianAgreement: Int?
+  }
+
+  /// Layer C.
+  public struct Truth: Sendable, Codable {
+    /// Prompts with assertions.
+    public var prompts: Int
+    /// Assertions.
+    public var assertions: Int
+    /// Assertions met.
+    public var met: Int
+    /// The mean share of assertions met per prompt.
+    public var share: Interval
+    /// Prompts with all assertions met.
+    public var solved: Int
+    /// Prompts that only the base solved, and that only this one solved.
+    public var lost, won: Int
+    /// McNemar's exact test on them.
+    public var probability: Double
+  }
+
+  /// The name in tables.
+  public var label: String
+  /// What it is for.
+  public var kind: SVGContestant.Kind
+  /// The model's path, or the folder of drawings.
+  public var source: String
+  /// How it computes; empty for drawings.
+  public var mode: String
+  /// Layer A; not for the base and for drawings.
+  public var forced: Forced?
+  /// Layer B; not for the base.
+  public var paired: Paired?
+  /// Layer C, if prompts have assertions.
+  public var truth: Truth?
+  /// Answers that failed a gate, and all answers.
+  public var failedAnswers, answers: Int
+  /// Seconds spent on answers.
+  public var seconds: Double
+}

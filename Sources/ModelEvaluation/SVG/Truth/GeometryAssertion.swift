@@ -1,0 +1,121 @@
+/// Which shapes an assertion speaks of.
+public struct ShapeSelector: Hashable, Sendable, Codable {
+  /// `circle`, `square`, `rect`, `ellipse`, `triangle`, `line`, `text`, `any`, or the number of corners as `corners-5`.
+  public var shape: String?
+  /// A colour that the fill, or the stroke where there is none, can pass for.
+  public var colour: String?
+  /// The least size, as a share of the picture's larger side.
+  public var minSize: Double?
+  /// Takes only the largest so many.
+  public var largest: Int?
+
+  /// Creates a selector.
+  public init(shape: String? = nil, colour: String? = nil, minSize: Double? = nil, largest: Int? = nil) {
+    self.shape = shape
+    self.colour = colour
+    self.minSize = minSize
+    self.largest = largest
+  }
+}
+
+/// Something that must be true of a drawing, checkable by geometry.
+public struct GeometryAssertion: Hashable, Sendable, Codable {
+  /// The kinds of checks.
+  public enum Check: String, CaseIterable, Hashable, Sendable, Codable {
+    /// There are `equals` shapes, or at least `atLeast`.
+    case count
+    /// The centres lie on one horizontal line.
+    case row
+    /// The centres lie on one vertical line.
+    case column
+    /// From left to right the shapes have the colours `colours`.
+    case coloursLeftToRight
+    /// `of` lies left of `than`, centre to centre, by a twentieth of the picture at least.
+    case leftOf
+    /// `of` lies above `than`.
+    case above
+    /// `of` lies within the box of `than`.
+    case inside
+    /// The sizes agree within a tenth; with `than`, those of both.
+    case sameSize
+    /// The heights, from left to right, are as the `values`, within a twelfth of the largest.
+    case heights
+    /// The bottom edges lie on one line.
+    case baseline
+    /// The distances between neighbours agree.
+    case evenSpacing
+    /// The colour at (`x`, `y`), as shares of the content's box, is `colours[0]`.
+    case colourAt
+    /// The colour there is another than `colours[0]`.
+    case notColourAt
+    /// A line starts within an eighth of the picture of its middle and points in direction `angle` (degrees, clockwise from the top), within 8 degrees.
+    case hand
+    /// The line of `hand` for `angle` is longer than the one for `values[0]`.
+    case longerHand
+    /// The outline of the largest shape has `equals` corners.
+    case corners
+    /// A mark (shape or text) has its centre in cell (`x`, `y`) of a `columns` by `rows` grid over the content's box.
+    case cellMarked
+    /// No mark has its centre there.
+    case cellEmpty
+    /// Two round outlines of equal size stand on one line, apart from each other.
+    case bicycleWheels
+    /// Straight lines join the neighbourhoods of both wheels' centres.
+    case bicycleFrame
+    /// Something lies between the wheels, above their tops.
+    case bicycleSaddle
+  }
+
+  /// What is checked.
+  public var check: Check
+  /// The shapes in question; all when absent.
+  public var of: ShapeSelector?
+  /// The shapes compared with.
+  public var than: ShapeSelector?
+  /// A wanted number.
+  public var equals: Int?
+  /// A least number.
+  public var atLeast: Int?
+  /// Wanted colours.
+  public var colours: [String]?
+  /// Wanted values.
+  public var values: [Double]?
+  /// A share of the width, or a column from 0.
+  public var x: Double?
+  /// A share of the height, or a row from 0.
+  public var y: Double?
+  /// Degrees clockwise from the top.
+  public var angle: Double?
+  /// Columns of a grid.
+  public var columns: Int?
+  /// Rows of a grid.
+  public var rows: Int?
+
+  /// Creates an assertion.
+  public init(_ check: Check, of selector: ShapeSelector? = nil) {
+    self.check = check
+    of = selector
+  }
+
+  /// The assertion in a few words.
+  public var summary: String {
+    var words = [check.rawValue]
+    func describe(_ selector: ShapeSelector) -> String {
+      [selector.largest.map { "largest \($0)" }, selector.colour, selector.shape ?? "shapes"].compactMap(
+        \.self
+      )
+      .joined(separator: " ")
+    }
+    if let of { words.append(describe(of)) }
+    if let than { words.append("/ " + describe(than)) }
+    if let equals { words.append("= \(equals)") }
+    if let atLeast { words.append(">= \(atLeast)") }
+    if let colours { words.append(colours.joined(separator: ", ")) }
+    if let values {
+      words.append(values.map { $0 == $0.rounded() ? "\(Int($0))" : "\($0)" }.joined(separator: ", "))
+    }
+    if let x, let y { words.append("at \(x), \(y)") }
+    if let angle { words.append("\(Int(angle))°") }
+    return words.joined(separator: " ")
+  }
+}

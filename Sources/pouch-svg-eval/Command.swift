@@ -1,0 +1,192 @@
+import ArgumentParser
+import CommandSupport
+import FileBytes
+import Foundation
+import ModelEvaluation
+import ReferenceRuntime
+import SVGAnalysis
+import SVGRendering
+import TensorCompute
+import TextTokenizers
+
+@main
+struct Command: PouchCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pouch-svg-eval",
+    abstract: "Measures what quantization does to drawings, against the unquantized model.",
+    discussion: """
+      The base and the models answer prompts that ask for SVG. Layer A: the models read the base's answers, token by \
+      token (KL divergence, flips, coordinate errors). Layer B: their own greedy drawings are compared with the base's \
+      (structure, geometry, pictures). Layer C: drawings are checked against what the prompt says. Everything is \
+      deterministic. Results are kept in the --out folder as they are made: the same command continues a run that was \
+      cut off. index.html in it shows all drawings side by side; it loads and runs nothing.
+      """)
+
+  @Option(help: "The unquantized model: a checkpoint folder or a GGUF file.")
+  var base: String?
+
+  @Option(
+    name: [.customShort("m"), .long], help: "A model made from the base; repeatable.")
+  var model: [String] = []
+
+  @Option(help: "A file of prompts, one JSON object a line; repeatable.")
+  var prompts: [String] = []
+
+  @Option(help: "The folder for results and pages.")
+  var out: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Drawings of another model to score beside the others: a folder of files named after prompt ids.",
+      valueName: "name=dir"))
+  var include: [String] = []
+
+  @Option(help: "The most prompts taken from each file.")
+  var limit: Int?
+
+  @Option(name: [.customShort("n"), .customLong("predict")], help: "The most tokens of an answer.")
+  var predict = 1024
+
+  @Option(help: "exact: f32 activations; fast: 8-bit activations, as deployed engines compute.")
+  var mode = ComputeModeFlag.fast
+
+  @Option(name: [.customShort("t"), .long], help: "Threads; all cores by default.")
+  var threads: Int?
+
+  @Option(help: "Seeded draws per prompt besides the greedy answer.")
+  var samples = 0
+
+  @Option(name: [.customLong("temp"), .customLong("temperature")], help: "The temperature of the draws.")
+  var temperature: Float = 0.8
+
+  @Option(name: [.customShort("s"), .long], help: "The seed of the first draw.")
+  var seed: UInt32 = 1
+
+  @Flag(inversion: .prefixedNo, help: "Run the base with a 16-bit cache too, as the noise floor.")
+  var floor = true
+
+  @Flag(help: "Give prompts to the models as they are, without chat template.")
+  var raw = false
+
+  @Flag(help: "Throw away results of another run in the folder.")
+  var force = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Compare this tool's geometry with librsvg's pictures on a folder of SVG files, and stop.",
+      valueName: "dir"))
+  var checkGeometry: String?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  @Flag(name: [.customShort("q"), .customLong("quiet")], help: "Print errors and results alone.")
+  var quiet = false
+
+  func validate() throws {
+    if checkGeometry != nil { return }
+    if base == nil { throw ValidationError("give the unquantized model with --base") }
+    if out == nil { throw ValidationError("give a folder for results with --out") }
+    if prompts.isEmpty { throw ValidationError("give at least one --prompts") }
+    if model.isEmpty, include.isEmpty { throw ValidationError("give at least one -m or --include") }
+    if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
+    if let limit, limit < 1 { throw ValidationError("--limit must be at least 1") }
+    if !(1...65_536).contains(predict) { throw ValidationError("--predict must be from 1 to 65536") }
+    if !(0...100).contains(samples) { throw ValidationError("--samples must be from 0 to 100") }
+    if !temperature.isFinite || temperature <= 0 { throw ValidationError("--temp must be above 0") }
+    if Set(model.map(FileSystem.resolved)).count < model.count {
+      throw ValidationError("a model is given twice with -m")
+    }
+  }
+
+  private var options: SVGRunOptions {
+    var options = SVGRunOptions()
+    options.mode = mode.mode
+    options.threads = threads
+    options.tokenLimit = predict
+    options.sampleCount = samples
+    options.temperature = temperature
+    options.seed = seed
+    options.usesChatTemplate = !raw
+    return options
+  }
+
+  func run() throws {
+    Interrupt.watch()
+    if let checkGeometry { return try GeometryCheck.run(folder: checkGeometry, json: json) }
+    guard let base, let out else { return }
+    let set = try PromptSet(paths: prompts, limit: limit)
+    var labels = LabelMaker()
+    let included = try include.map { try IncludedFolder.read($0, prompts: set, labels: &labels) }
+    let contestants = try contestants(base, &labels)
+    try OutputFolder.create(out)
+    let runner = try SVGRunner(
+      prompts: set, contestants: contestants, folder: out, options: options, force: force)
+    let clock = ProgressBar(isEnabled: false)
+    let line = WorkLine(isEnabled: !quiet && !json)
+    let isComplete = try runner.run { progress in
+      line.update(progress)
+      return !Interrupt.isRequested
+    }
+    line.clear()
+    guard isComplete else {
+      Standard.error("Interrupted; the same command continues.")
+      throw ExitCode(130)
+    }
+    let runSeconds = clock.elapsedSeconds
+    let renderer = LibrsvgRenderer()
+    let results = SVGResults(runner, included: included) { drawing in
+      guard let image = try? renderer.render(drawing, width: 256, height: 256) else { return nil }
+      return PixelImage(width: image.width, height: image.height, rgba: image.rgba)
+    }
+    let report = RunReport(command: self, prompts: set, results: results)
+    let text = try JSONText.encode(report)
+    try OutputFolder.write(Array((text + "\n").utf8), to: out + "/results.json")
+    try OutputFolder.writeDrawings(results, to: out, renderer)
+    try OutputFolder.write(Array(try Page(report, results).html().utf8), to: out + "/index.html")
+    if json {
+      Standard.output(text)
+    } else {
+      for line in TablePrinter(report, results).lines { Standard.output(line) }
+    }
+    if !quiet {
+      Standard.error(
+        "\(out)/index.html\n\(decimals(runSeconds, 1)) s for answers, "
+          + "\(decimals(clock.elapsedSeconds - runSeconds, 1)) s for scores and pages")
+    }
+  }
+
+  private func contestants(_ base: String, _ labels: inout LabelMaker) throws -> [SVGContestant] {
+    func open(_ path: String, _ kind: SVGContestant.Kind, _ label: String) throws -> SVGContestant {
+      let model = try LoadedModel.open(path: path)
+      for warning in model.warnings { Standard.error("Warning: \(warning)") }
+      return SVGContestant(
+        label: label, kind: kind, mode: mode.mode, model: model,
+        tokenizer: try Tokenizer(metadata: try model.metadata()), identity: try ModelIdentity.hash(of: path))
+    }
+    let first = try open(base, .base, labels.label(base))
+    var result = [first]
+    if floor, !model.isEmpty {
+      result.append(
+        SVGContestant(
+          label: labels.label("base, f16 cache"), kind: .floor, mode: mode.mode, model: first.model,
+          tokenizer: first.tokenizer, identity: first.identity))
+    }
+    for path in model {
+      let next = try open(path, .tested, labels.label(path))
+      guard !result.contains(where: { $0.kind == .tested && $0.identity == next.identity }) else {
+        throw UsageError("--model", expected: "models that differ", found: "\(path), a copy of another")
+      }
+      result.append(next)
+    }
+    return result
+  }
+}
+
+/// The compute mode as a flag.
+enum ComputeModeFlag: String, CaseIterable, ExpressibleByArgument {
+  case exact
+  case fast
+
+  var mode: ComputeMode { self == .exact ? .exact : .fast }
+}

@@ -1,0 +1,136 @@
+import CommandSupport
+import ModelEvaluation
+import Mustache
+import SVGAnalysis
+
+/// The page with all drawings side by side.
+struct Page {
+  private let report: RunReport
+  private let results: SVGResults
+
+  init(_ report: RunReport, _ results: SVGResults) {
+    self.report = report
+    self.results = results
+  }
+
+  /// The page as HTML, complete in itself.
+  func html() throws -> String {
+    let template = try MustacheTemplate(string: PageTemplate.text)
+    return template.render(content)
+  }
+
+  private var content: [String: Any] {
+    let order = results.prompts.indices.map { ($0, results.badness(ofPrompt: $0)) }
+      .sorted { ($1.1, $0.0) < ($0.1, $1.0) }.map(\.0)
+    var content: [String: Any] = [
+      "style": PageStyle.text, "base": report.models[0].label, "promptCount": report.prompts.count,
+      "mode": report.mode, "score": report.scoreVersion, "renderer": report.rendererVersion,
+      "hash": report.promptsXXH64, "tokenLimit": report.tokenLimit, "temperature": report.temperature,
+      "seed": report.seed, "bootstrapSeed": "\(report.bootstrapSeed)",
+      "bootstrapDraws": report.bootstrapDraws,
+      "models": report.models.map(modelRow), "charts": charts.map(chartRow), "hasCharts": !charts.isEmpty,
+      "thresholds": thresholds, "prompts": order.map { PromptView(report, results, $0).content },
+    ]
+    if report.samples > 0 { content["samples"] = report.samples }
+    let forced = report.models.compactMap(\.forced)
+    content["baseError"] = forced.first?.baseCoordinateError.map { decimals($0.value, 3) } ?? "0"
+    content["hasClasses"] = !forced.isEmpty
+    if let first = forced.first {
+      let kinds = SVGTokenClass.allCases.filter { first.classes[$0] != nil }
+      content["classNames"] = kinds.map { kind -> [String: Any] in
+        ["name": Self.name(of: kind), "count": first.classes[kind]?.tokens ?? 0]
+      }
+      content["classRows"] = report.models.compactMap { model -> [String: Any]? in
+        guard let forced = model.forced else { return nil }
+        let cells = kinds.map { kind -> [String: Any] in
+          guard let numbers = forced.classes[kind] else { return ["value": "–", "range": ""] }
+          return [
+            "value": decimals(numbers.divergence.value, 6),
+            "range": decimals(100 * numbers.flips.value, 2) + " % flipped",
+          ]
+        }
+        return ["label": model.label, "cells": cells]
+      }
+    }
+    return content
+  }
+
+  private static func name(of kind: SVGTokenClass) -> String {
+    switch kind {
+    case .markup: "tags and names"
+    case .number: "numbers"
+    case .colour: "colours"
+    case .pathCommand: "path commands"
+    case .text: "text"
+    }
+  }
+
+  private var thresholds: String {
+    SVGVerdict.thresholds.map {
+      "\($0.verdict.rawValue) up to \($0.divergence) nats, \(decimals(100 * $0.flips, 1)) % flips, \($0.shift) % shift"
+    }.joined(separator: "; ") + "; broken beyond"
+  }
+
+  /// The CSS class of a verdict.
+  private static func tone(_ verdict: SVGVerdict) -> String {
+    switch verdict {
+    case .notDistinguishable, .small: "good"
+    case .visible: "fair"
+    case .broken: "bad"
+    }
+  }
+
+  private func modelRow(_ model: SVGSummary) -> [String: Any] {
+    func cell(_ interval: Interval?, _ places: Int, _ scale: Double = 1) -> [String: Any] {
+      guard let interval else { return ["value": "–", "range": ""] }
+      return [
+        "value": decimals(scale * interval.value, places),
+        "range": "\(decimals(scale * interval.low, places)) – \(decimals(scale * interval.high, places))",
+      ]
+    }
+    func plain(_ value: String, _ range: String = "") -> [String: Any] { ["value": value, "range": range] }
+    let (a, b, c) = (model.forced, model.paired, model.truth)
+    var row: [String: Any] = ["label": model.label]
+    switch model.kind {
+    case .base: row["role"] = "base"
+    case .included: row["role"] = "drawings"
+    case .floor, .tested: row["role"] = ""
+    }
+    if let a {
+      row["verdict"] = model.kind == .floor ? "noise floor" : a.verdict.rawValue
+      row["tone"] = Self.tone(a.verdict)
+    }
+    let same = b.flatMap { $0.medianAgreement == nil ? nil : plain("\($0.identical) of \(model.answers)") }
+    row["numbers"] = [
+      cell(a?.divergence, 6), cell(a?.flips, 2, 100), cell(a?.coordinateShift, 3),
+      cell(a?.coordinateError, 3),
+      same ?? plain("–"), cell(b?.score, 3), plain("\(model.failedAnswers) of \(model.answers)"),
+      c.map { plain("\($0.met) of \($0.assertions)", "\($0.solved) of \($0.prompts) solved") } ?? plain("–"),
+      model.kind == .base
+        ? plain("–")
+        : c.map { plain(decimals($0.probability, 3), "\($0.lost) lost, \($0.won) won") } ?? plain("–"),
+    ]
+    return row
+  }
+
+  private var charts: [Chart] {
+    func rows(_ value: (SVGSummary) -> Interval?) -> [(label: String, interval: Interval)] {
+      report.models.compactMap { model in value(model).map { (model.label, $0) } }
+    }
+    return [
+      Chart(
+        title: "SVG-KLD", note: "nats per token, logarithmic; left is better", isLogarithmic: true, places: 6,
+        rows: rows { $0.forced?.divergence }),
+      Chart(
+        title: "Coordinate shift", note: "% of the viewBox, logarithmic; left is better", isLogarithmic: true,
+        places: 3, rows: rows { $0.forced?.coordinateShift }),
+      Chart(
+        title: "Likeness of drawings (B)", note: "0 to 1; right is better", isLogarithmic: false, places: 3,
+        rows: rows { $0.paired?.score }),
+    ].filter { !$0.rows.isEmpty }
+  }
+
+  private func chartRow(_ chart: Chart) -> [String: Any] {
+    ["title": chart.title, "note": chart.note, "svg": chart.svg]
+  }
+}
