@@ -182,7 +182,7 @@ import Testing
     // Only a source that is quantized needs --allow-requantize, which provenance records.
     for (stored, allowsRequantizing) in [(StockMix.bf16, false), (.q8_0, true)] {
       _ = try written(model, stored)
-      let recipe = try RecipeLibrary.recipe("hybrid-q4_k_m-plus")
+      let recipe = try RecipeLibrary.recipe("q5_k_m")
       for var estimate in [EstimateRequest(mix: .q4_K_S), EstimateRequest(recipe: recipe)] {
         estimate.wishes.writesProvenance = provenance
         var request = request(folder.path("out.gguf"), estimate, output: "small.gguf")
