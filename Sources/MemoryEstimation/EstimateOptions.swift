@@ -7,9 +7,11 @@ public struct EstimateOptions: Sendable {
   public var source: String
   /// Where tokenizer and model card are taken from instead of the source.
   public var tokenizerFolder: String?
-  /// The mixes; empty for Q4_K_M, or a GGUF as it is.
+  /// The mixes; empty for Q4_K_M, or a GGUF as it is, unless ``wishes`` have a recipe.
   public var mixes: [StockMix] = []
   /// Rules, overrides, splits, names.
+  ///
+  /// A recipe in them is an output of its own, the first; mixes go without it.
   public var wishes = ConversionRequest(source: "", outputType: .auto)
   /// How the model is run; its context is replaced by ``contextLength``.
   public var run = RunOptions(contextLength: 4096)

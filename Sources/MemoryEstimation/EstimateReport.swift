@@ -22,11 +22,18 @@ public struct EstimateReport: Codable, Sendable {
 
   /// One choice of types.
   public struct Output: Codable, Sendable {
-    /// The mix.
+    /// The mix, or the name of the recipe.
     public var mix: String
+    /// The name of the recipe that chose the types; `nil` without one.
+    public var recipe: String?
     /// Bytes of all files.
     public var fileBytes: Interval
-    /// The same without next-token-prediction blocks (`--no-mtp`); `nil` for models without them.
+    /// What keeps ``fileBytes`` from being exact.
+    public var unknown: [PricedModel.Unknown]
+    /// Whether ``fileBytes`` count the `pouch.*` metadata that a conversion writes.
+    public var includesProvenance: Bool
+    /// The same without next-token-prediction blocks (`--no-mtp`); `nil` for models without them, and
+    /// when a rule is about nothing else.
     public var fileBytesWithoutNextToken: Interval?
     /// Bytes of the files that are not tensors: header, metadata, tensor table, padding.
     public var headerBytes: Interval
@@ -92,9 +99,8 @@ public struct EstimateReport: Codable, Sendable {
   /// - Throws: ``EstimationError`` and the errors of readers and planner.
   public init(_ options: EstimateOptions) throws {
     let source = try ModelSource(options.source, tokenizerFolder: options.tokenizerFolder)
-    let mixes: [StockMix?] =
-      options.mixes.isEmpty ? [source.isGGUF ? nil : .q4_K_M] : options.mixes.map { $0 == .copy ? nil : $0 }
-    let priced = try mixes.map { try source.price(EstimateRequest(mix: $0, wishes: options.wishes)) }
+    let requests = Self.requests(options, isGGUF: source.isGGUF)
+    let priced = try requests.map { try source.price($0) }
     guard let first = priced.first else { preconditionFailure("there is at least one mix") }
 
     var run = options.run
@@ -121,13 +127,14 @@ public struct EstimateReport: Codable, Sendable {
     var machine = options.machine
     machine?.reserve(options.fitTargetBytes)
     outputs = []
-    for model in priced {
+    for (request, model) in zip(requests, priced) {
       var output = try Output(model, options, run: run, machine: machine, calibration: calibration)
-      if let mix = StockMix(rawValue: model.mix), model.tensors.contains(where: \.isNextToken), !source.isGGUF
-      {
-        var request = EstimateRequest(mix: mix, wishes: options.wishes)
+      if model.tensors.contains(where: \.isNextToken), !source.isGGUF {
+        var request = request
         request.wishes.nextTokenBlocks = .drop
-        output.fileBytesWithoutNextToken = Interval(try source.price(request).fileByteCount)
+        output.fileBytesWithoutNextToken = try source.priceIfRulesWork(request).map {
+          Interval($0.fileByteCount)
+        }
       }
       outputs.append(output)
     }
@@ -136,18 +143,26 @@ public struct EstimateReport: Codable, Sendable {
     guard machine != nil || options.wantsTable else { return }
     let common = try ModelSource.commonMixes.map { mix in
       // What was priced already need not be planned again.
-      try priced.first { $0.mix == mix.rawValue && $0.prepared != nil }
+      try priced.first { $0.mix == mix.rawValue && $0.prepared != nil && $0.recipe == nil }
         ?? source.price(EstimateRequest(mix: mix, wishes: options.wishes))
     }
     if let machine {
       bestMixes = try options.engines.map { try common.best(on: machine, engine: $0, run) }
     }
     if options.wantsTable, let engine = options.engines.first {
-      let others = priced.filter { model in !common.contains { $0.mix == model.mix } }
+      let others = priced.filter { model in model.recipe != nil || !common.contains { $0.mix == model.mix } }
       table = try (common + others).table(
         contexts: Self.contexts(longest: first.longestContext), engine: engine, options: run, machine: machine
       )
     }
+  }
+
+  /// What is priced: the recipe, then the mixes.
+  private static func requests(_ options: EstimateOptions, isGGUF: Bool) -> [EstimateRequest] {
+    let recipe = options.wishes.mixOptions.recipe.map { EstimateRequest(recipe: $0, wishes: options.wishes) }
+    var mixes = options.mixes.map { $0 == .copy ? nil : $0 }
+    if mixes.isEmpty, recipe == nil { mixes = [isGGUF ? nil : .q4_K_M] }
+    return (recipe.map { [$0] } ?? []) + mixes.map { EstimateRequest(mix: $0, wishes: options.wishes) }
   }
 
   /// Contexts for a table: powers of four up to the model's own.
@@ -163,7 +178,10 @@ extension EstimateReport.Output {
     calibration: Calibration?
   ) throws {
     mix = model.mix
+    recipe = model.recipe?.name
     fileBytes = .init(model.fileByteCount)
+    unknown = model.unknowns
+    includesProvenance = model.prepared != nil && options.wishes.writesProvenance
     headerBytes = .init(model.headerByteCount)
     tensorBytes = model.tensorByteCount
     bitsPerWeight = model.bitsPerWeight

@@ -5,13 +5,22 @@ public import QuantRecipes
 public struct EstimateRequest: Sendable {
   /// The mix; `nil` for a GGUF as it is.
   public var mix: StockMix?
-  /// Rules, overrides, splits, names: all that a conversion could be asked for; source and type in it are ignored.
+  /// The recipe that chooses types in the mix's place; `nil` without one.
+  public var recipe: Recipe?
+  /// Rules, overrides, splits, names: all that a conversion could be asked for; source, type and recipe in it are
+  /// ignored.
   public var wishes = ConversionRequest(source: "", outputType: .auto)
 
-  /// Creates a request.
+  /// Creates a request for a stock mix.
   public init(mix: StockMix?, wishes: ConversionRequest? = nil) {
     self.mix = mix
     if let wishes { self.wishes = wishes }
+  }
+
+  /// Creates a request for a recipe.
+  public init(recipe: Recipe, wishes: ConversionRequest? = nil) {
+    self.init(mix: recipe.stockMix, wishes: wishes)
+    self.recipe = recipe
   }
 
   /// The same wishes as a conversion of `source`.
@@ -19,8 +28,7 @@ public struct EstimateRequest: Sendable {
     var request = wishes
     request.source = source
     request.outputType = mix.map { .mix($0) } ?? .auto
-    // A GGUF that is quantized already is priced all the same.
-    request.mixOptions.allowRequantize = true
+    request.mixOptions.recipe = recipe
     request.headersOnly = true
     request.outputPath = "estimate.gguf"
     return request

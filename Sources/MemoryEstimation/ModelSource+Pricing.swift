@@ -15,24 +15,56 @@ extension ModelSource {
   ///
   /// - Throws: Errors of the planner, and ``EstimationError``.
   public func price(_ request: EstimateRequest) throws -> PricedModel {
+    var request = request
+    // A checkpoint's conversion has no such flag, so it is not in its provenance.
+    if !isGGUF { request.wishes.mixOptions.allowRequantize = false }
     switch kind {
     case .gguf(let set):
       let model = try hyperParameters(of: set)
       guard request.mix != nil else { return try asItIs(set, model) }
-      let prepared = try ConversionPlanner.prepareGGUF(request.conversion(of: name))
-      return try priced(prepared, model: model, basis: "GGUF header", vocabulary: nil)
+      let prepared = try requantized(request.conversion(of: name))
+      return try priced(prepared, model: model, basis: "GGUF header")
     case .checkpoint(let folder):
       let prepared = try ConversionPlanner.prepareCheckpoint(request.conversion(of: folder))
       let config = try ModelConfig(contentsOf: folder + "/config.json")
       return try priced(
-        prepared, model: try hyperParameters(config, prepared.plan), basis: "checkpoint headers",
-        vocabulary: nil)
-    case .outline(let outline, let basis):
+        prepared, model: try hyperParameters(config, prepared.plan), basis: "checkpoint headers")
+    case .outline(var outline, let basis):
+      var unknowns: [PricedModel.Unknown: ClosedRange<Int>] = [:]
+      let lacksNames = outline.shardNames.isEmpty && request.wishes.writesProvenance
+      if lacksNames { outline.shardNames = ShardNames.leanest }
       let prepared = try ConversionPlanner.prepareOutline(outline, request.conversion(of: name))
       let model = try hyperParameters(outline.config, prepared.plan)
-      let vocabulary =
-        outline.hasVocabulary ? nil : VocabularySize.interval(tokenCount: model.vocabularySize)
-      return try priced(prepared, model: model, basis: basis, vocabulary: vocabulary)
+      if !outline.hasVocabulary {
+        unknowns[.tokenizer] = VocabularySize.interval(tokenCount: model.vocabularySize)
+      }
+      if lacksNames {
+        unknowns[.shardNames] = ShardNames.interval(sourceByteCount: prepared.plan.sourceByteCount)
+      }
+      return try priced(prepared, model: model, basis: basis, unknowns: unknowns)
+    }
+  }
+
+  /// The same, or `nil` for rules that work only with what this request leaves out.
+  func priceIfRulesWork(_ request: EstimateRequest) throws -> PricedModel? {
+    do {
+      return try price(request)
+    } catch let error as RecipeError where [.ruleMatchesNothing, .ruleHasNoEffect].contains(error.code) {
+      return nil
+    }
+  }
+
+  /// Plans the requantization of a GGUF.
+  ///
+  /// A GGUF that is quantized already is priced all the same; as the conversion would need `--allow-requantize`, which
+  /// provenance records, the plan has the flag then, and only then unless it is asked for.
+  private func requantized(_ request: ConversionRequest) throws -> PreparedConversion {
+    do {
+      return try ConversionPlanner.prepareGGUF(request)
+    } catch let error as RecipeError where error.code == .requantizationNotAllowed {
+      var request = request
+      request.mixOptions.allowRequantize = true
+      return try ConversionPlanner.prepareGGUF(request)
     }
   }
 
@@ -87,7 +119,8 @@ extension ModelSource {
   }
 
   private func priced(
-    _ prepared: PreparedConversion, model: HyperParameters, basis: String, vocabulary: ClosedRange<Int>?
+    _ prepared: PreparedConversion, model: HyperParameters, basis: String,
+    unknowns: [PricedModel.Unknown: ClosedRange<Int>] = [:]
   ) throws -> PricedModel {
     let plan = prepared.plan
     let recurrent = RecurrentLayers(names: plan.tensors.map(\.name))
@@ -98,12 +131,21 @@ extension ModelSource {
     }
     let bytes = try Checked.sum("files", plan.files.map(\.byteCount))
     let header = bytes - plan.tensorByteCount
-    let more = vocabulary ?? 0...0
+    // A header is padded: what it grows by is a multiple of the alignment.
+    let alignment = GGUFConstants.defaultAlignment
+    let least = unknowns.values.reduce(0) { $0 + $1.lowerBound } / alignment * alignment
+    let most = Checked.padded(unknowns.values.reduce(0) { $0 + $1.upperBound }, to: alignment)
     return PricedModel(
-      source: name, basis: basis, architecture: plan.architecture, mix: plan.mix.rawValue, model: model,
-      tensors: tensors, fileByteCount: (bytes + more.lowerBound)...(bytes + more.upperBound),
-      headerByteCount: (header + more.lowerBound)...(header + more.upperBound),
+      source: name, basis: basis, architecture: plan.architecture, mix: Self.title(plan), model: model,
+      tensors: tensors, fileByteCount: (bytes + least)...(bytes + most),
+      headerByteCount: (header + least)...(header + most), unknowns: unknowns.keys.sorted(),
       notices: notices + plan.notices.map { "\($0.subject): \($0.text)" }, prepared: prepared)
+  }
+
+  /// The mix, or the recipe's name, told apart from a stock mix of the same name.
+  private static func title(_ plan: ConversionPlan) -> String {
+    guard let recipe = plan.recipe else { return plan.mix.rawValue }
+    return (try? StockMix(name: recipe.name)) == nil ? recipe.name : "recipe \(recipe.name)"
   }
 
   private static func isNextToken(_ name: String, _ model: HyperParameters) -> Bool {

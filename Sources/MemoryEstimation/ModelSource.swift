@@ -43,7 +43,7 @@ public struct ModelSource: Sendable {
     case .missing:
       let (name, config) = try BuiltInModels.config(named: text)
       let files = try TokenizerFolder(tokenizerFolder ?? name)
-      kind = try Self.outline(config, names: nil, files, basis: "built-in config")
+      kind = try Self.outline(config, index: nil, files, basis: "built-in config")
     case .other:
       throw EstimationError(
         .unknownSource, Fault(file: text, expected: "a file or a folder", found: "a device or a socket"))
@@ -77,7 +77,7 @@ public struct ModelSource: Sendable {
     }
     let config = try ModelConfig(contentsOf: path)
     return try outline(
-      config, names: nil, try TokenizerFolder(tokenizerFolder ?? folder), basis: "config.json")
+      config, index: nil, try TokenizerFolder(tokenizerFolder ?? folder), basis: "config.json")
   }
 
   private static func folder(_ path: String, _ tokenizerFolder: String?, _ notices: inout [String]) throws
@@ -100,7 +100,9 @@ public struct ModelSource: Sendable {
         folder: path, requireData: false, decompressor: { try ZstdReader(path: $0) })
       if tokenizerFolder == nil, hasTokenizer(files) { return .checkpoint(folder: path) }
       return try outline(
-        config, tensors: checkpoint.tensors.map(\.tensor), files, basis: "checkpoint headers")
+        config, tensors: checkpoint.tensors.map(\.tensor),
+        shardNames: checkpoint.shards.map { FileSystem.name(of: $0.path) }, files, basis: "checkpoint headers"
+      )
     } catch let error as SafetensorsError where error.code == .missingShards || error.code == .noCheckpoint {
       let indexPath = path + "/" + SafetensorsIndex.fileName
       if FileSystem.kind(of: indexPath) == .file {
@@ -109,7 +111,7 @@ public struct ModelSource: Sendable {
       }
       guard error.code == .noCheckpoint else { throw error }
       notices.append("the folder has no shards and no index; sizes are from config.json alone")
-      return try outline(config, names: nil, files, basis: "config.json")
+      return try outline(config, index: nil, files, basis: "config.json")
     }
   }
 
@@ -132,30 +134,33 @@ public struct ModelSource: Sendable {
     }
     let config = try ModelConfig(contentsOf: folder + "/config.json")
     return try outline(
-      config, names: index.weightMap.keys.sorted(), try TokenizerFolder(tokenizerFolder ?? folder),
-      basis: "checkpoint index")
+      config, index: index, try TokenizerFolder(tokenizerFolder ?? folder), basis: "checkpoint index")
   }
 
   /// An outline from a configuration, with the tensors that an index names if there is one.
   private static func outline(
-    _ config: ModelConfig, names: [String]?, _ files: TokenizerFolder, basis: String
+    _ config: ModelConfig, index: SafetensorsIndex?, _ files: TokenizerFolder, basis: String
   ) throws -> Kind {
     try SizeLimits.check(
       try HyperParameters(config: config, family: try ModelFamily.family(of: config)), file: config.file)
     let tensors =
-      try names.map { try ModelDescription.tensors(named: $0, config: config) }
+      try index.map { try ModelDescription.tensors(named: $0.weightMap.keys.sorted(), config: config) }
       ?? ModelDescription.expectedTensors(config: config)
-    return try outline(config, tensors: tensors, files, basis: basis)
+    return try outline(
+      config, tensors: tensors, shardNames: index?.shardNames ?? [], files, basis: basis)
   }
 
   private static func outline(
-    _ config: ModelConfig, tensors: [SourceTensor], _ files: TokenizerFolder, basis: String
+    _ config: ModelConfig, tensors: [SourceTensor], shardNames: [String], _ files: TokenizerFolder,
+    basis: String
   ) throws -> Kind {
     try SizeLimits.check(
       try HyperParameters(config: config, family: try ModelFamily.family(of: config)), file: config.file)
     try SizeLimits.check(tensors, file: config.file)
     return .outline(
-      CheckpointOutline(config: config, tensors: tensors, files: files, hasVocabulary: hasTokenizer(files)),
+      CheckpointOutline(
+        config: config, tensors: tensors, files: files, hasVocabulary: hasTokenizer(files),
+        shardNames: shardNames),
       basis: basis)
   }
 

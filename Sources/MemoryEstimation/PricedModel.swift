@@ -1,5 +1,6 @@
 public import CheckpointConversion
 public import ModelDescriptions
+public import QuantRecipes
 public import TensorTypes
 
 /// A tensor of the output with its size.
@@ -23,27 +24,44 @@ public struct PricedTensor: Hashable, Sendable {
 
 /// A model of which every size is known, with one choice of types.
 public struct PricedModel: Sendable {
+  /// What the size of a file depends on besides tensors, when it is not known.
+  public enum Unknown: String, CaseIterable, Codable, Comparable, Sendable {
+    /// Texts, types and merges of the vocabulary, the chat template, names.
+    case tokenizer
+    /// Names and number of the checkpoint's files, which are part of provenance.
+    case shardNames = "shard names"
+
+    /// Orders as declared.
+    public static func < (a: Self, b: Self) -> Bool {
+      (allCases.firstIndex(of: a) ?? 0) < (allCases.firstIndex(of: b) ?? 0)
+    }
+  }
+
   /// The source as given.
   public var source: String
   /// How sizes were found: `GGUF`, `checkpoint headers`, `checkpoint index`, `config.json`, `built-in config`.
   public var basis: String
   /// The architecture string of the GGUF.
   public var architecture: String
-  /// The mix, or the file type of a GGUF as it is.
+  /// The mix, the recipe, or the file type of a GGUF as it is.
   public var mix: String
   /// The hyper-parameters.
   public var model: HyperParameters
   /// Every tensor, in file order.
   public var tensors: [PricedTensor]
-  /// Bytes of all files: one value, or an interval when the tokenizer is not at hand.
+  /// Bytes of all files: one value, or an interval when something is unknown.
   public var fileByteCount: ClosedRange<Int>
   /// Bytes of header, metadata, tensor table and padding within them.
   public var headerByteCount: ClosedRange<Int>
+  /// What keeps sizes from being exact.
+  public var unknowns: [Unknown] = []
   /// What the user should know.
   public var notices: [String]
   /// The plan, for checkpoints and for GGUFs that are requantized.
   public var prepared: PreparedConversion?
 
+  /// The recipe that chose the types; `nil` for stock mixes and for a GGUF as it is.
+  public var recipe: Recipe? { prepared?.plan.recipe }
   /// Whether the size of the file is exact.
   public var isExact: Bool { fileByteCount.lowerBound == fileByteCount.upperBound }
   /// Bytes of all tensors.

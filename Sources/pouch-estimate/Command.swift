@@ -14,8 +14,11 @@ struct Estimate: PouchCommand {
       SOURCE is a GGUF, a checkpoint folder (headers or its index suffice), a model.safetensors.index.json, a config.json, \
       or the name of a known model such as qwen3.6-35b-a3b. No weights are read.
 
-      Sizes of files are those that pouch-convert writes, to the byte; without the tokenizer they are an interval. \
-      Memory is that of llama.cpp (CPU and Metal) and of Pouch's own runtime.
+      Sizes of files are those that pouch-convert and pouch-quantize write with the same flags, to the byte; without \
+      the tokenizer, or the names of the shards for provenance, they are an interval. Memory is that of llama.cpp \
+      (CPU and Metal) and of Pouch's own runtime.
+
+      A --recipe is priced first and every --type beside it as a stock mix.
 
       Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected.
       """,
@@ -88,6 +91,11 @@ struct Estimate: PouchCommand {
     help: ArgumentHelp("The pre-tokenizer name, instead of the one recognised.", valueName: "name"))
   var preTokenizer: String?
 
+  @Flag(
+    name: .customLong("allow-requantize"),
+    help: "As for pouch-quantize; a quantized GGUF is priced in any case, and as if it were given.")
+  var allowRequantize = false
+
   @Flag(name: .customLong("list-models"), help: "List the names of known models and exit.")
   var listModels = false
 
@@ -131,6 +139,7 @@ struct Estimate: PouchCommand {
     options.mixes = try types.flatMap { $0.split(separator: ",") }
       .map { try StockMix(name: $0.trimmingCharacters(in: .whitespaces)) }
     try mixArguments.apply(to: &options.wishes)
+    options.wishes.mixOptions.allowRequantize = allowRequantize
     options.wishes.splitMaxByteCount = splitMaxSize?.byteCount
     options.wishes.nextTokenBlocks = noMTP ? .drop : .ifPresent
     options.wishes.modelName = modelName

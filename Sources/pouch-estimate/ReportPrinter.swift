@@ -65,18 +65,14 @@ struct ReportPrinter {
       row("file", "\(file.lowest) bytes, \(size(file.lowest)), exact")
     } else {
       row(
-        "file", "\(size(file.lowest)) to \(size(file.highest)): tensors exact, the tokenizer is not at hand")
-      if explains {
-        row(
-          "", "20 to 64 bytes for each row of the vocabulary, up to 64 KiB for template and names;")
-        row("", "--tokenizer DIR makes it exact")
-      }
+        "file",
+        "\(interval(file)): tensors exact; unknown: "
+          + output.unknown.map(\.rawValue).joined(separator: ", "))
     }
+    if explains { explainFile(output) }
     if let without = output.fileBytesWithoutNextToken {
       let text =
-        without.isExact
-        ? "\(without.lowest) bytes, \(size(without.lowest))"
-        : "\(size(without.lowest)) to \(size(without.highest))"
+        without.isExact ? "\(without.lowest) bytes, \(size(without.lowest))" : interval(without)
       row("", "\(text) with --no-mtp (no next-token block)")
     }
     row(
@@ -90,6 +86,28 @@ struct ReportPrinter {
     let own = report.modelContextLength.map { ", made for \($0) tokens" } ?? ""
     row("layers", "\(report.layers), \(report.attentionLayers) with a KV cache\(own)")
     row("known from", report.basis)
+  }
+
+  private func explainFile(_ output: EstimateReport.Output) {
+    for part in output.unknown {
+      switch part {
+      case .tokenizer:
+        row("", "tokenizer: 20 to 64 bytes for each row of the vocabulary,")
+        row("", "up to 64 KiB for template and names; --tokenizer DIR makes it exact")
+      case .shardNames:
+        row("", "shard names: 1 to 16 shards and one more for each 500 MB, with names of")
+        row("", "13 to 64 characters; an index or --no-provenance makes it exact")
+      }
+    }
+    if output.includesProvenance {
+      row("", "with provenance (pouch.* metadata); --no-provenance leaves it out")
+    }
+  }
+
+  /// Both ends, in bytes when they are too near for rounded sizes.
+  private func interval(_ file: EstimateReport.Interval) -> String {
+    let ends = (size(file.lowest), size(file.highest))
+    return ends.0 == ends.1 ? "\(file.lowest) to \(file.highest) bytes" : "\(ends.0) to \(ends.1)"
   }
 
   private func row(_ name: String, _ text: String) { Standard.output(left(name, 12) + text) }
@@ -183,8 +201,10 @@ struct ReportPrinter {
     for cell in report.table where !mixes.contains(cell.mix) { mixes.append(cell.mix) }
     for mix in mixes {
       let cells = report.table.filter { $0.mix == mix }
+      // Names of recipes may be longer than the column.
+      if mix.count >= 10 { Standard.output(mix) }
       Standard.output(
-        left(mix, 10)
+        left(mix.count < 10 ? mix : "", 10)
           + cells.map { right(size($0.bytes) + ($0.fits == true ? " *" : "  "), 13) }.joined())
     }
   }

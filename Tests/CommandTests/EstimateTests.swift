@@ -39,6 +39,64 @@ struct EstimateTests {
     #expect(text.output.contains("file        \(size) bytes") && text.output.contains(", exact"))
   }
 
+  private func lowest(_ output: [String: Any]) throws -> Int {
+    let bytes = try #require(output["fileBytes"] as? [String: Any])
+    #expect(bytes["isExact"] as? Bool == true)
+    return try #require(bytes["lowest"] as? Int)
+  }
+
+  @Test(
+    "a recipe is priced first, stock mixes beside it without it; both as they are written",
+    arguments: [[], ["--no-provenance"]])
+  func recipe(flags: [String]) throws {
+    let text =
+      "name: mine\ndescription: d\nbase: q4_0\nrules:\n  - role: attention\n    type: q8_0\n    why: w\n"
+    let recipe = try folder.write("mine.yaml", Array(text.utf8))
+    func size(_ command: String, _ arguments: [String]) throws -> Int {
+      let written = try CommandRun(command, arguments + ["-q", "--force"] + flags)
+      #expect(written.status == 0, "\(written.errors)")
+      let last = folder.path(command == "pouch-convert" ? "out.gguf" : "again.gguf")
+      return try #require(FileManager.default.attributesOfItem(atPath: last)[.size] as? Int)
+    }
+    let out = folder.path("out.gguf")
+    let stock = try size("pouch-convert", [model, "--outtype", "q4_0", "--outfile", out])
+    let mine = try size("pouch-convert", [model, "--recipe", recipe, "--outfile", out])
+    let arguments = ["--recipe", recipe, "--type", "q4_0", "--table", "--memory", "8GB"] + flags
+    let report = try json(CommandRun("pouch-estimate", [model, "--json"] + arguments))
+    let outputs = try #require(report["outputs"] as? [[String: Any]])
+    #expect(outputs.map { $0["mix"] as? String } == ["mine", "Q4_0"])
+    #expect(outputs.map { $0["recipe"] as? String } == ["mine", nil])
+    #expect(outputs.allSatisfy { $0["includesProvenance"] as? Bool == flags.isEmpty })
+    #expect(try outputs.map(lowest) == [mine, stock] && mine > stock)
+    let rows = try #require(report["table"] as? [[String: Any]]).compactMap { $0["mix"] as? String }
+    #expect(rows.contains("mine") && rows.contains("Q4_K_M") && rows.contains("Q4_0"))
+    let best = try #require(report["bestMixes"] as? [[String: Any]])
+    #expect(best.allSatisfy { $0["mix"] as? String == "BF16" })
+    // A GGUF is requantized.
+    let again = try size(
+      "pouch-quantize", ["--allow-requantize", "--recipe", recipe, out, folder.path("again.gguf")])
+    let file = try json(CommandRun("pouch-estimate", [out, "--json", "--recipe", recipe] + flags))
+    let requantized = try #require(file["outputs"] as? [[String: Any]])
+    #expect(requantized.count == 1 && requantized[0]["conversion"] != nil)
+    #expect(try lowest(requantized[0]) == again)
+  }
+
+  @Test("what is unknown is named, and explained")
+  func unknown() throws {
+    let tokenizer = ["--tokenizer", model]
+    func text(_ arguments: [String]) throws -> String {
+      let run = try CommandRun("pouch-estimate", ["qwen3-8b", "--explain"] + arguments)
+      #expect(run.status == 0)
+      return run.output
+    }
+    #expect(try text([]).contains("tensors exact; unknown: tokenizer, shard names"))
+    let names = try text(tokenizer)
+    #expect(names.contains(" bytes: tensors exact; unknown: shard names"))
+    #expect(names.contains("--no-provenance makes it exact") && names.contains("with provenance"))
+    let exact = try text(tokenizer + ["--no-provenance"])
+    #expect(exact.contains(", exact") && !exact.contains("unknown") && !exact.contains("provenance"))
+  }
+
   @Test("the flagship by name fits a Mac of 32 GB, with the largest context; lines fit a terminal")
   func flagship() throws {
     let run = try estimate("qwen3.6-35b-a3b", "-c", "32768", "--machine", "macbook-32", "--table")
@@ -89,6 +147,9 @@ struct EstimateTests {
     Wrong(arguments: ["qwen3-8b", "-fa", "maybe"], status: 2, parts: ["--flash-attn"]),
     Wrong(arguments: ["qwen3-8b", "-ub", "0"], status: 2, parts: ["-ub"]),
     Wrong(arguments: ["qwen3-8b", "--type", "q4_k_x"], status: 2, parts: ["Q4_K_M"]),
+    Wrong(arguments: ["qwen3-8b", "--recipe", "no-such"], status: 2, parts: ["no-such"]),
+    Wrong(
+      arguments: ["qwen3-8b", "--recipe", "q4_k_m", "--pure"], status: 2, parts: ["--recipe", "--pure"]),
     Wrong(arguments: ["qwen3-8b", "--engine", "vllm"], status: 2, parts: ["--engine"]),
     Wrong(arguments: ["qwen3-8b", "--machine", "macbook-33"], status: 2, parts: ["macbook-32"]),
     Wrong(

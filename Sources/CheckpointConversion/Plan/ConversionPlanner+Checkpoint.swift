@@ -53,8 +53,9 @@ extension ConversionPlanner {
     var request = request
     // A plain file keeps the converter's order; a quantized one has llama-quantize's.
     request.mixOptions.keepsGivenOrder = !mix.isQuantizing
-    let draft = draft(
+    var draft = draft(
       checkpoint, tensors: tensors, map: map, metadata: metadata.entries, intermediate: intermediate)
+    draft.configPath = request.source + "/config.json"
     let name = metadata.entries.first { $0.key == "general.name" }?.value.text
     return try finish(
       draft, request: request, mix: mix,

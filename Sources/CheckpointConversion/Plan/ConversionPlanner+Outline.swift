@@ -15,20 +15,27 @@ public struct CheckpointOutline: Sendable {
   public var files: TokenizerFolder
   /// Whether `files` has a tokenizer; without one the plan's header lacks the vocabulary.
   public var hasVocabulary: Bool
+  /// The file names of its shards, which provenance lists; empty when they are not known.
+  public var shardNames: [String]
 
   /// Creates an outline.
-  public init(config: ModelConfig, tensors: [SourceTensor], files: TokenizerFolder, hasVocabulary: Bool) {
+  public init(
+    config: ModelConfig, tensors: [SourceTensor], files: TokenizerFolder, hasVocabulary: Bool,
+    shardNames: [String] = []
+  ) {
     self.config = config
     self.tensors = tensors
     self.files = files
     self.hasVocabulary = hasVocabulary
+    self.shardNames = shardNames
   }
 }
 
 extension ConversionPlanner {
   /// Plans the conversion of a checkpoint that is known by its outline alone.
   ///
-  /// Every name, shape, type and size of the output is known then. The plan can be priced, not executed.
+  /// Every name, shape, type and size of the output is known then. The plan can be priced, not executed: hashes in
+  /// its provenance have the right length and no more, since nothing but the outline is read.
   ///
   /// - Parameters:
   ///   - outline: The checkpoint.
@@ -62,8 +69,12 @@ extension ConversionPlanner {
         files: outline.files, config: outline.config, map: map, options: options)
     var request = request
     request.mixOptions.keepsGivenOrder = !mix.isQuantizing
+    request.headersOnly = true
     var draft = PlanDraft(
-      sourceFiles: [],
+      sourceFiles: outline.shardNames.map {
+        PlannedSourceFile(
+          path: $0, byteCount: 0, modificationTime: 0, headerHash: 0, isCompressed: $0.hasSuffix(".zst"))
+      },
       sources: outline.tensors.map {
         PlannedSource(
           name: $0.name, encoding: .element($0.elementType), elementCount: $0.shape.reduce(1, *), file: 0,
@@ -74,7 +85,7 @@ extension ConversionPlanner {
           name: $0.name, ggmlShape: $0.ggmlShape, content: $0.content,
           sourceType: $0.storage == .alwaysF32 ? .f32 : intermediate, importanceName: $0.name)
       },
-      metadata: entries, intermediate: intermediate)
+      metadata: entries, intermediate: intermediate, configPath: outline.config.file)
     draft.skipped = map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) }
     draft.notices = map.warnings.map { ConversionPlan.Notice(subject: "checkpoint", text: $0) }
     return try finish(

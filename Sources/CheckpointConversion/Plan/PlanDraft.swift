@@ -23,6 +23,8 @@ struct PlanDraft {
   /// All metadata except what the quantization step sets.
   var metadata: [MetadataEntry]
   var intermediate: TensorType
+  /// The checkpoint's `config.json`; `nil` for a GGUF.
+  var configPath: String?
   var skipped: [ConversionPlan.SkippedTensor] = []
   var notices: [ConversionPlan.Notice] = []
 }

@@ -47,10 +47,11 @@ public enum Provenance {
     add("source.files", files.map { FileSystem.name(of: $0.path) })
     add("source.bytes", .array(.uint64(files.map { UInt64($0.byteCount) })))
     add("source.header_hashes", files.map { text($0.headerHash) })
-    // Shards that end after their headers have nothing to sample; the entry keeps its length.
+    // Shards that end after their headers have nothing to sample, and outlines have no files at all: such plans are
+    // not executed, and entries of the right length give them the right size.
     add("source.sample_hashes", try files.map { try text(request.headersOnly ? 0 : sampleHash(of: $0.path)) })
-    if FileSystem.kind(of: request.source) == .folder {
-      add("config.hash", .string(try text(wholeHash(of: request.source + "/config.json"))))
+    if let path = draft.configPath {
+      add("config.hash", .string(try text(request.headersOnly ? 0 : wholeHash(of: path))))
     }
     if let path = request.importancePath, let importanceHash {
       add("imatrix.file", .string(FileSystem.name(of: path)))
