@@ -49,15 +49,14 @@ enum RasterScore {
   static func colours(_ a: PixelImage, _ b: PixelImage) -> Double {
     func histogram(_ image: PixelImage) -> ([Double], Double) {
       var bins = Array(repeating: 0.0, count: 216)
-      var total = 0.0
       for pixel in 0..<(image.width * image.height) {
         let alpha = Double(image.rgba[4 * pixel + 3]) / 255
         guard alpha > 0 else { continue }
         func level(_ offset: Int) -> Int { (Int(image.rgba[4 * pixel + offset]) * 5 + 127) / 255 }
         bins[level(0) * 36 + level(1) * 6 + level(2)] += alpha
-        total += alpha
       }
-      return (bins, total)
+      // Summed as the overlap is, so that equal pictures give exactly 1.
+      return (bins, bins.reduce(0, +))
     }
     let (p, q) = (histogram(a), histogram(b))
     let most = max(p.1, q.1)
