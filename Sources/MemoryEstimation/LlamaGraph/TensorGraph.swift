@@ -146,8 +146,11 @@ struct TensorGraph {
         if placement.isHeld(owner), !nodes[owner].isOutput { placement.free(owner) }
       }
     }
-    let held = placement.heldAtPeak.map { (label: nodes[$0].label, byteCount: placement.size(of: $0)) }
-    return (placement.peak, held.sorted { $0.byteCount > $1.byteCount })
+    // Sets have no order of their own: tensors of one size come in the order of the graph.
+    let held = placement.heldAtPeak.sorted {
+      (placement.size(of: $1), $0) < (placement.size(of: $0), $1)
+    }
+    return (placement.peak, held.map { (label: nodes[$0].label, byteCount: placement.size(of: $0)) })
   }
 
   private func place(_ id: ID, _ placement: inout Placement, children: [Int], views: [Int]) {
