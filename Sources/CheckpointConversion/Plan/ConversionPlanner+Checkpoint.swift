@@ -33,17 +33,7 @@ extension ConversionPlanner {
       config: config, tensors: tensors.map(\.tensor),
       options: DescriptionOptions(nextToken: policy(request.nextTokenBlocks)))
     let sixteenBit = sixteenBitType(of: tensors)
-    let mix: StockMix
-    switch request.outputType {
-    case .auto: mix = sixteenBit == .bf16 ? .bf16 : .f16
-    case .mix(.copy):
-      throw ConversionError(
-        .badOption,
-        Fault(
-          subject: "--outtype", expected: "a type or auto", found: "copy",
-          remedy: "auto keeps the checkpoint's 16-bit type"))
-    case .mix(let chosen): mix = chosen
-    }
+    let mix = try mix(for: request.outputType, sixteenBit: sixteenBit)
     let intermediate = intermediateType(mix: mix, sixteenBit: sixteenBit)
     let metadata = try CheckpointMetadata(
       folder: request.source, config: config, map: map,
@@ -91,6 +81,20 @@ extension ConversionPlanner {
       }
     }
     return nil
+  }
+
+  /// The mix that a checkpoint is converted to; there is nothing that COPY could copy.
+  static func mix(for outputType: ConversionRequest.OutputType, sixteenBit: TensorType?) throws -> StockMix {
+    switch outputType {
+    case .auto: return sixteenBit == .bf16 ? .bf16 : .f16
+    case .mix(.copy):
+      throw ConversionError(
+        .badOption,
+        Fault(
+          subject: "--outtype", expected: "a type or auto", found: "copy",
+          remedy: "auto keeps the checkpoint's 16-bit type"))
+    case .mix(let chosen): return chosen
+    }
   }
 
   /// The type of the file that a two-step conversion would have in between; f32 checkpoints lose nothing.

@@ -50,14 +50,7 @@ extension ConversionPlanner {
       options: DescriptionOptions(nextToken: policy(request.nextTokenBlocks)))
     let sixteenBit = sixteenBitType(
       of: outline.tensors.map { CheckpointTensor(tensor: $0, shard: 0, byteOffset: 0, byteCount: 0) })
-    let mix: StockMix
-    switch request.outputType {
-    case .auto: mix = sixteenBit == .bf16 ? .bf16 : .f16
-    case .mix(.copy):
-      throw ConversionError(
-        .badOption, Fault(subject: "--type", expected: "a type or auto", found: "copy"))
-    case .mix(let chosen): mix = chosen
-    }
+    let mix = try mix(for: request.outputType, sixteenBit: sixteenBit)
     let intermediate = intermediateType(mix: mix, sixteenBit: sixteenBit)
     let options = CheckpointMetadata.Options(
       fileType: fileType(of: intermediate), modelName: request.modelName, preOverride: request.preTokenizer)
