@@ -236,6 +236,7 @@ let package = Package(
         "pouch-generate", "pouch-imatrix", "pouch-inspect", "pouch-perplexity", "pouch-quantize",
         "pouch-svg-eval", "pouch-validate",
       ],
+      exclude: ["Snapshots"],
       swiftSettings: swiftSettings),
   ]
 )

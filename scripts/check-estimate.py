@@ -99,12 +99,12 @@ def check_file(a, name, folder, sources, flag, mix, *more):
         if bare and name.endswith("next-token block"):
             continue  # these configurations do not announce the block
         told = estimate(a, source, flag, mix, *more)
-        ends, exact = told["fileBytes"], not bare or bool(more)
+        ends, exact = told["fileBytesRange"], not bare or bool(more)
         if ends["isExact"] != exact or not ends["lowest"] <= size <= ends["highest"]:
             failures.append(f"{source} {mix} {more}: {ends} instead of {size}")
         if told["unknown"] != ([] if exact else ["shard names"]):
             failures.append(f"{source} {mix} {more}: unknown are {told['unknown']}")
-    if estimate(a, output)["fileBytes"]["lowest"] != size:
+    if estimate(a, output)["fileBytesRange"]["lowest"] != size:
         failures.append(f"{output}: not its own size")
     os.remove(output)
     return size

@@ -1,7 +1,7 @@
 # Shared by the scripts beside it; source it, do not run it.
 # Installs what is missing: libzstd's headers, and for the conformance checks a Python environment with peers.
 
-set -eu
+set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 
@@ -16,10 +16,15 @@ as_root() {
 
 need_packages() {
   # $1: a file that shows that the packages are there; the rest: Debian packages.
-  local evidence=$1
+  local evidence=$1 answer
   shift
   if ! compgen -G "$evidence" > /dev/null; then
     command -v apt-get > /dev/null || { echo "error: install by hand: $*" >&2; exit 1; }
+    # A person is asked; a script or CI is not there to answer.
+    if [ -t 0 ] && [ -t 2 ] && [ -z "${CI:-}" ]; then
+      read -r -p "Install $* with apt-get? [Y/n] " answer
+      case $answer in [Nn]*) echo "error: install by hand: $*" >&2; exit 1 ;; esac
+    fi
     say "installing $*"
     as_root apt-get update -qq
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$@"
@@ -34,6 +39,12 @@ need_toolchain() {
   if [ "$(uname)" = Linux ]; then
     need_packages '/usr/include/zstd.h' libzstd-dev
     need_packages '/usr/include/librsvg-2.0/librsvg/rsvg.h' librsvg2-dev pkg-config
+  elif [ "$(uname)" = Darwin ]; then
+    pkg-config --exists libzstd librsvg-2.0 2> /dev/null || {
+      command -v brew > /dev/null || { echo "error: install zstd, librsvg and pkg-config first" >&2; exit 1; }
+      say "installing zstd, librsvg and pkg-config"
+      brew install zstd librsvg pkg-config
+    }
   fi
 }
 
@@ -51,8 +62,11 @@ need_peers() {
   fi
 }
 
+# The compiler's output goes to a file; it is shown when the build fails.
 build_release() {
-  say "building (release)"
-  swift build -c release
+  local log=.build/release-build.log
+  say "building (release); output in $log"
+  mkdir -p .build
+  swift build -c release > "$log" 2>&1 || { tail -n 60 "$log" >&2; exit 1; }
   bin=$(swift build -c release --show-bin-path)
 }

@@ -56,7 +56,7 @@ public struct ConversionError: FaultError {
     switch code {
     case .badOption: .usage
     case .strictViolation, .blindExperts: .strict
-    case .notEnoughDisk, .selfCheckFailed, .interrupted, .outputInUse, .outputNotWritable: .failed
+    case .notEnoughDisk, .selfCheckFailed, .interrupted, .outputInUse: .failed
     default: .rejected
     }
   }

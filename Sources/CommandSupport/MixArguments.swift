@@ -1,15 +1,18 @@
 public import ArgumentParser
 public import CheckpointConversion
+internal import BlockQuantization
 internal import Foundation
 public import ImportanceData
 internal import QuantRecipes
+internal import TensorTypes
 
 /// The flags that choose tensor types, named as llama-quantize names them.
 public struct MixArguments: ParsableArguments {
   @Option(
     name: .customLong("recipe"),
     help: ArgumentHelp(
-      "Types by a recipe, in place of a stock mix: a built-in name or a YAML file.", valueName: "name|file"))
+      "Types by a recipe, in place of a stock mix: a built-in name or a YAML file.", valueName: "name|file"),
+    completion: .list(RecipeLibrary.names))
   var recipe: String?
 
   @Option(
@@ -74,6 +77,40 @@ public struct MixArguments: ParsableArguments {
     name: .customLong("no-provenance"),
     help: "Leave out the pouch.* metadata on sources, recipe and importance matrix; llama.cpp's exact files.")
   var noProvenance = false
+
+  @Flag(
+    name: .customLong("list-types"), help: "List the mixes and tensor types that can be written, and exit.")
+  var listsTypes = false
+
+  @Flag(name: .customLong("list-recipes"), help: "List the built-in recipes, and exit.")
+  var listsRecipes = false
+
+  /// Whether a list is wanted in place of a conversion.
+  public var wantsList: Bool { listsTypes || listsRecipes }
+
+  /// Prints the lists that are asked for on standard output.
+  ///
+  /// - Throws: Errors of the recipe library.
+  public func printLists() throws {
+    func row(_ name: String, _ text: String) {
+      Standard.output(name + String(repeating: " ", count: max(1, 22 - name.count)) + text)
+    }
+    if listsTypes {
+      for mix in StockMix.allCases {
+        let number = mix.fileType.map { "file type \($0)" } ?? "every tensor keeps its type"
+        row(mix.rawValue, "mix, " + number)
+      }
+      for type in TensorType.allCases where BlockQuantizer.canQuantize(type) {
+        let bits = Double(type.blockByteCount * 8) / Double(type.blockLength)
+        row(
+          type.name,
+          "tensor type, \(decimals(bits, 3)) bits per weight, rows of a multiple of \(type.blockLength)")
+      }
+    }
+    if listsRecipes {
+      for name in RecipeLibrary.names { row(name, try RecipeLibrary.recipe(name).description) }
+    }
+  }
 
   /// The recipe asked for; `nil` without one.
   public var recipeName: String? { recipe }

@@ -2,6 +2,7 @@ public import ArgumentParser
 internal import BlockQuantization
 internal import CheckpointConversion
 public import FileBytes
+internal import Synchronization
 
 #if canImport(Glibc)
   internal import Glibc
@@ -51,8 +52,10 @@ extension PouchCommand {
       var command = try parseAsRoot()
       try command.run()
     } catch let error as any FaultError {
-      Standard.error("Error: " + oneLine(error.fault.description))
-      endProcess(Interrupt.isRequested ? 130 : error.faultClass.rawValue)
+      let lines = error.fault.lines.map(oneLine)
+      Standard.error("Error: " + lines.joined(separator: "\n"))
+      let code = Interrupt.isRequested ? 130 : error.faultClass.rawValue
+      end(code, ErrorReport(error.fault, exitCode: code))
     } catch {
       let code = exitCode(for: error)
       if code == .success {
@@ -60,9 +63,31 @@ extension PouchCommand {
         endProcess(0)
       }
       if error is ExitCode { endProcess(code.rawValue) }
-      Standard.error(fullMessage(for: error))
-      endProcess(code == .validationFailure ? FaultClass.usage.rawValue : FaultClass.failed.rawValue)
+      let isUsage = code == .validationFailure
+      let status = isUsage ? FaultClass.usage.rawValue : FaultClass.failed.rawValue
+      let message = Self.wholeFlag(message(for: error), CommandLine.arguments.dropFirst())
+      Standard.error("Error: " + message)
+      if isUsage { Standard.error("See '\(_commandName) --help' for flags and examples.") }
+      end(status, ErrorReport(message: message, exitCode: status))
     }
+  }
+
+  /// A message about a letter of a flag such as `-ngl`, about the whole flag.
+  static func wholeFlag(_ message: String, _ arguments: some Sequence<String>) -> String {
+    guard let match = message.firstMatch(of: /Unknown option '-([^-'])'/) else { return message }
+    let letter = match.1
+    let typed = arguments.first { word in
+      word.hasPrefix("-") && !word.hasPrefix("--") && word.count > 2 && word.dropFirst().contains(letter)
+    }
+    guard let typed else { return message }
+    return message.replacing("'-\(letter)'", with: "'\(typed)'")
+  }
+
+  /// Ends the process; under `--json` without a result, the error takes its place on standard output.
+  private static func end(_ code: Int32, _ report: ErrorReport) -> Never {
+    let wantsJSON = CommandLine.arguments.dropFirst().prefix { $0 != "--" }.contains("--json")
+    if wantsJSON, !Standard.hasPrintedJSON.load(ordering: .relaxed) { try? JSONSchema.error.print(report) }
+    endProcess(code)
   }
 }
 

@@ -1,7 +1,6 @@
 public import ArgumentParser
 public import CheckpointConversion
 internal import Foundation
-internal import Synchronization
 
 /// The flags that say how a conversion runs and what it prints.
 public struct RunArguments: ParsableArguments {
@@ -54,6 +53,11 @@ public struct RunArguments: ParsableArguments {
       threadCount: threads ?? threadCount ?? ProcessInfo.processInfo.activeProcessorCount,
       maxMemory: maxMemory.byteCount, force: force,
       onProgress: { progress in
+        if progress.resumedByteCount > 0 {
+          bar.announce(
+            "continuing an interrupted run: \(ByteSize.text(progress.resumedByteCount)) of "
+              + "\(ByteSize.text(progress.totalByteCount)) were done before")
+        }
         bar.update(
           done: progress.doneByteCount, total: progress.totalByteCount, alreadyDone: progress.resumedByteCount
         )
@@ -65,7 +69,7 @@ public struct RunArguments: ParsableArguments {
     try prepared.executor.preflight(options)
     if dryRun {
       if json {
-        Standard.output(try JSONText.encode(PlanReport(plan)))
+        try JSONSchema.plan.print(PlanReport(plan))
       } else {
         PlanPrinter(plan: plan).printPlan(everyTensor: verbose)
       }
@@ -91,28 +95,40 @@ public struct RunArguments: ParsableArguments {
   }
 
   private struct Result: Encodable {
+    /// The files written.
     var files: [String]
+    /// Bytes of all files.
     var fileBytes: Int
+    /// Bytes of all tensors as stored.
     var tensorBytes: Int
+    /// Bytes of all tensors before quantization.
     var sourceBytes: Int
+    /// The part of the source that an interrupted run had done before.
     var resumedBytes: Int
+    /// Seconds that the run took.
     var seconds: Double
+    /// Weights converted per second.
     var weightsPerSecond: Double
+    /// Bytes of the buffers, which `--max-memory` bounds.
     var bufferBytes: Int
+    /// The most memory that the process held.
     var peakResidentBytes: Int
+    /// The importance data in use, with all blind and thin experts.
     var importance: PlannedImportance?
+    /// What the user should know, one sentence each.
+    var notices: [String]
   }
 
   private func report(_ summary: ExecutionSummary, plan: ConversionPlan, seconds: Double) throws {
     if json {
-      Standard.output(
-        try JSONText.encode(
-          Result(
-            files: summary.paths, fileBytes: summary.fileByteCount, tensorBytes: plan.tensorByteCount,
-            sourceBytes: plan.sourceByteCount, resumedBytes: summary.resumedByteCount, seconds: seconds,
-            weightsPerSecond: Double(plan.weightCount) / max(seconds, 1e-9),
-            bufferBytes: summary.bufferByteCount,
-            peakResidentBytes: ProcessMemory.peakResidentByteCount, importance: plan.importance)))
+      try JSONSchema.conversion.print(
+        Result(
+          files: summary.paths, fileBytes: summary.fileByteCount, tensorBytes: plan.tensorByteCount,
+          sourceBytes: plan.sourceByteCount, resumedBytes: summary.resumedByteCount, seconds: seconds,
+          weightsPerSecond: Double(plan.weightCount) / max(seconds, 1e-9),
+          bufferBytes: summary.bufferByteCount,
+          peakResidentBytes: ProcessMemory.peakResidentByteCount, importance: plan.importance,
+          notices: plan.notices.map { "\($0.subject): \($0.text)" }))
       return
     }
     guard !quiet else { return }

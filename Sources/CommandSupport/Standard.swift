@@ -4,9 +4,16 @@
   internal import Darwin
 #endif
 
+internal import Synchronization
+
 /// The standard streams: results go to output, everything else to error.
 public enum Standard {
+  /// Whether a JSON document was printed as the result, see ``outputJSON(_:schema:version:)``.
+  static let hasPrintedJSON = Atomic(false)
+
   /// Writes a line to standard output.
+  ///
+  /// A result that cannot be written is a failed run: the process says so and ends with exit code 1.
   public static func output(_ line: String) { write(line.hasSuffix("\n") ? line : line + "\n", to: 1) }
 
   /// Writes a line to standard error.
@@ -26,7 +33,7 @@ public enum Standard {
 
   static func write(_ text: String, to descriptor: Int32) {
     var text = text
-    text.withUTF8 { bytes in
+    let failure: Int32 = text.withUTF8 { bytes in
       var done = 0
       while done < bytes.count, let base = bytes.baseAddress {
         #if canImport(Glibc)
@@ -36,10 +43,17 @@ public enum Standard {
         #endif
         if put < 0 {
           if errno == EINTR { continue }
-          return
+          return errno
         }
         done += put
       }
+      return 0
     }
+    // Nobody can be told that standard error is full.
+    guard failure != 0, descriptor == 1 else { return }
+    write(
+      "Error: standard output: expected to write the result, found \(String(cString: strerror(failure)))\n",
+      to: 2)
+    exit(1)
   }
 }

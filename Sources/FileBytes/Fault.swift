@@ -8,28 +8,43 @@ public struct Fault: Hashable, Sendable {
   public var expected: String
   /// What was there instead, with numbers.
   public var found: String
+  /// All problems when there are several of one kind, one each; printed as a line each.
+  public var problems: [String]
   /// What the user can do; empty when there is nothing.
   public var remedy: String
 
   /// Creates a fault.
-  public init(file: String = "", subject: String = "", expected: String, found: String, remedy: String = "") {
+  public init(
+    file: String = "", subject: String = "", expected: String, found: String, problems: [String] = [],
+    remedy: String = ""
+  ) {
     self.file = file
     self.subject = subject
     self.expected = expected
     self.found = found
+    self.problems = problems
     self.remedy = remedy
   }
 }
 
 extension Fault: CustomStringConvertible {
-  /// One line: `file: subject: expected …, found … (remedy)`.
+  /// One line: `file: subject: expected …, found … (remedy)`, problems after the word found.
   public var description: String {
+    headline + (problems.isEmpty ? "" : ": " + problems.joined(separator: "; "))
+      + (remedy.isEmpty ? "" : " (\(remedy))")
+  }
+
+  /// The message in lines: one, or a first line, one for each problem, and one for the remedy.
+  public var lines: [String] {
+    guard !problems.isEmpty else { return [description] }
+    return [headline + ":"] + problems.map { "  " + $0 } + (remedy.isEmpty ? [] : ["  (\(remedy))"])
+  }
+
+  private var headline: String {
     var line = ""
     if !file.isEmpty { line += file + ": " }
     if !subject.isEmpty { line += subject + ": " }
-    line += "expected \(expected), found \(found)"
-    if !remedy.isEmpty { line += " (\(remedy))" }
-    return line
+    return line + "expected \(expected), found \(found)"
   }
 }
 

@@ -11,6 +11,8 @@ public struct FileError: FaultError, Hashable {
     case diskFull
     case truncated
     case alreadyExists
+    /// No folder, or none that can be written to, for an output.
+    case noPlace
   }
 
   /// The kind, for comparison in code and tests.
@@ -24,11 +26,14 @@ public struct FileError: FaultError, Hashable {
     self.fault = fault
   }
 
-  /// A missing or short source is the input's fault; everything else failed while working.
+  /// The exit code's class.
+  ///
+  /// A missing or short source, or a bad place for an output, is refused before any work; everything else failed while
+  /// working.
   public var faultClass: FaultClass {
     switch code {
     case .notFound, .notAFile, .truncated: .rejected
-    case .alreadyExists: .rejected
+    case .alreadyExists, .noPlace: .rejected
     case .cannotOpen, .cannotRead, .cannotWrite, .diskFull: .failed
     }
   }

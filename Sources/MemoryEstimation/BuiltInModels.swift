@@ -53,7 +53,7 @@ public enum BuiltInModels {
       return (name, try ModelConfig(parsing: entry.bytes, file: name))
     }
     let last = text.split(separator: "/").last.map { $0.lowercased() } ?? text
-    let nearest = ModelDescription.nearestName(to: last, among: names)
+    let nearest = names.first { $0.hasPrefix(last) } ?? ModelDescription.nearestName(to: last, among: names)
     throw EstimationError(
       .unknownModel,
       Fault(

@@ -26,17 +26,19 @@ public struct EstimateReport: Codable, Sendable {
     public var mix: String
     /// The name of the recipe that chose the types; `nil` without one.
     public var recipe: String?
-    /// Bytes of all files.
-    public var fileBytes: Interval
+    /// Bytes of all files; `nil` when they are known as an interval alone.
+    public var fileBytes: Int?
+    /// Bytes of all files, least and most.
+    public var fileBytesRange: Interval
     /// What keeps ``fileBytes`` from being exact.
     public var unknown: [PricedModel.Unknown]
-    /// Whether ``fileBytes`` count the `pouch.*` metadata that a conversion writes.
+    /// Whether ``fileBytesRange`` counts the `pouch.*` metadata that a conversion writes.
     public var includesProvenance: Bool
     /// The same without next-token-prediction blocks (`--no-mtp`); `nil` for models without them, and
     /// when a rule is about nothing else.
-    public var fileBytesWithoutNextToken: Interval?
+    public var fileBytesRangeWithoutNextToken: Interval?
     /// Bytes of the files that are not tensors: header, metadata, tensor table, padding.
-    public var headerBytes: Interval
+    public var headerBytesRange: Interval
     /// Bytes of all tensors.
     public var tensorBytes: Int
     /// Bits per weight.
@@ -59,16 +61,23 @@ public struct EstimateReport: Codable, Sendable {
     public var speed: SpeedBound?
     /// What the user should know.
     public var notices: [String]
+    /// What would fit instead, one sentence for each engine with which it does not; empty without a machine.
+    public var advice: [String] = []
   }
 
   /// The best mix for a machine.
   public struct BestMix: Codable, Hashable, Sendable {
     /// The engine.
     public var engine: RunOptions.Engine
-    /// The mix with the most bits that fits; `nil` when none does.
+    /// The first mix, in order of quality, that fits: the common stock mixes, and before its stock mix each built-in
+    /// recipe; `nil` when none does.
     public var mix: String?
+    /// Whether ``mix`` is the name of a recipe.
+    public var isRecipe: Bool
     /// What it takes.
     public var bytes: Int?
+    /// The largest context with it.
+    public var largestContext: Int?
   }
 
   /// The source as given.
@@ -132,7 +141,7 @@ public struct EstimateReport: Codable, Sendable {
       if model.tensors.contains(where: \.isNextToken), !source.isGGUF {
         var request = request
         request.wishes.nextTokenBlocks = .drop
-        output.fileBytesWithoutNextToken = try source.priceIfRulesWork(request).map {
+        output.fileBytesRangeWithoutNextToken = try source.priceIfRulesWork(request).map {
           Interval($0.fileByteCount)
         }
       }
@@ -147,7 +156,13 @@ public struct EstimateReport: Codable, Sendable {
         ?? source.price(EstimateRequest(mix: mix, wishes: options.wishes))
     }
     if let machine {
-      bestMixes = try options.engines.map { try common.best(on: machine, engine: $0, run) }
+      let candidates = try Self.withRecipes(common, source: source, wishes: options.wishes)
+      bestMixes = try options.engines.map { try candidates.best(on: machine, engine: $0, run) }
+      for index in outputs.indices {
+        outputs[index].advice = try zip(outputs[index].fits, bestMixes).compactMap { fit, best in
+          try fit.fits ? nil : priced[index].advice(fit, best: best, run)
+        }
+      }
     }
     if options.wantsTable, let engine = options.engines.first {
       let others = priced.filter { model in model.recipe != nil || !common.contains { $0.mix == model.mix } }
@@ -155,6 +170,25 @@ public struct EstimateReport: Codable, Sendable {
         contexts: Self.contexts(longest: first.longestContext), engine: engine, options: run, machine: machine
       )
     }
+  }
+
+  /// Mixes in order of quality with the built-in recipes that work for this model, each before the stock mix that it
+  /// is measured against (recipes/README.md).
+  private static func withRecipes(
+    _ mixes: [PricedModel], source: ModelSource, wishes: ConversionRequest
+  ) throws -> [PricedModel] {
+    var result = mixes
+    for name in RecipeLibrary.names where (try? StockMix(name: name)) == nil {
+      let recipe = try RecipeLibrary.recipe(name)
+      guard let model = try source.priceIfRulesWork(EstimateRequest(recipe: recipe, wishes: wishes)) else {
+        continue
+      }
+      let place =
+        result.firstIndex { $0.recipe == nil && $0.mix == recipe.stockMix.rawValue }
+        ?? result.firstIndex { $0.bitsPerWeight < model.bitsPerWeight } ?? result.endIndex
+      result.insert(model, at: place)
+    }
+    return result
   }
 
   /// What is priced: the recipe, then the mixes.
@@ -179,10 +213,11 @@ extension EstimateReport.Output {
   ) throws {
     mix = model.mix
     recipe = model.recipe?.name
-    fileBytes = .init(model.fileByteCount)
+    fileBytesRange = .init(model.fileByteCount)
+    fileBytes = fileBytesRange.isExact ? fileBytesRange.lowest : nil
     unknown = model.unknowns
     includesProvenance = model.prepared != nil && options.wishes.writesProvenance
-    headerBytes = .init(model.headerByteCount)
+    headerBytesRange = .init(model.headerByteCount)
     tensorBytes = model.tensorByteCount
     bitsPerWeight = model.bitsPerWeight
     parameters = model.parameterCount
@@ -200,6 +235,11 @@ extension EstimateReport.Output {
       threadCount: options.conversionThreads, maxMemory: options.conversionMemory, calibration: calibration)
     let measured = calibration?.memoryBytesPerSecond
     notices = model.notices
+    if let own = model.model.contextLength, own > 0, run.contextLength > own {
+      notices.append(
+        "context: \(run.contextLength) tokens are more than the \(own) that the model was made for; beyond those its text "
+          + "gets worse, if it works at all")
+    }
     if let bandwidth = options.bandwidth ?? measured, let breakdown = memory.first {
       speed = model.speedBound(
         breakdown, batch: min(run.microBatchLength, run.contextLength), bandwidth: bandwidth,

@@ -1,5 +1,6 @@
 internal import ModelDescriptions
 public import QuantRecipes
+internal import TensorTypes
 
 /// Whether a model fits, and how much of it.
 public struct Fit: Codable, Hashable, Sendable {
@@ -80,6 +81,30 @@ extension PricedModel {
   }
 }
 
+extension PricedModel {
+  /// What to change so that it fits: a shorter context, 8-bit caches, another mix.
+  ///
+  /// - Throws: ``EstimationError``.
+  func advice(_ fit: Fit, best: EstimateReport.BestMix, _ run: RunOptions) throws -> String {
+    var ways: [String] = []
+    var small = run
+    (small.keyType, small.valueType) = (.q8_0, .q8_0)
+    if run.keyType == .f16 || run.keyType == .f32 || run.keyType == .bf16,
+      try memory(of: fit.engine, small).totalBytes <= fit.machine.availableBytes
+    {
+      ways.append("caches of q8_0 (-ctk q8_0 -ctv q8_0)")
+    }
+    if let context = fit.largestContext { ways.append("a context of \(context) tokens (-c \(context))") }
+    if let mix = best.mix, mix != self.mix {
+      ways.append("\(mix) (\(best.isRecipe ? "--recipe" : "--type") \(mix.lowercased()))")
+    }
+    guard !ways.isEmpty else {
+      return "with \(fit.engine.rawValue), no context and no common mix fits; it takes a larger machine"
+    }
+    return "with \(fit.engine.rawValue), what fits: " + ways.joined(separator: ", or ")
+  }
+}
+
 extension ModelSource {
   /// The mixes of tables and searches, the largest first.
   public static let commonMixes: [StockMix] = [
@@ -114,8 +139,11 @@ extension Sequence<PricedModel> {
   {
     for model in self {
       let bytes = try model.memory(of: engine, run).totalBytes
-      if bytes <= machine.availableBytes { return .init(engine: engine, mix: model.mix, bytes: bytes) }
+      guard bytes <= machine.availableBytes else { continue }
+      return .init(
+        engine: engine, mix: model.mix, isRecipe: model.recipe != nil, bytes: bytes,
+        largestContext: try model.largestContext(in: machine.availableBytes, engine: engine, run))
     }
-    return .init(engine: engine, mix: nil, bytes: nil)
+    return .init(engine: engine, mix: nil, isRecipe: false, bytes: nil, largestContext: nil)
   }
 }

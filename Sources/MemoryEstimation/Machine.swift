@@ -74,8 +74,11 @@ public struct Machine: Codable, Hashable, Sendable {
       throw EstimationError(
         .badOption,
         Fault(
-          subject: "--memory, --reserve", expected: "a reserve below the memory",
-          found: "\(bytes) and \(reserved) bytes"))
+          subject: reserve == nil ? "--memory" : "--memory, --reserve",
+          expected: reserve == nil
+            ? "more than the 1 GiB that the system keeps" : "a reserve below the memory",
+          found: reserve == nil ? "\(bytes) bytes" : "\(bytes) and \(reserved) bytes",
+          remedy: bytes < 1 << 20 ? "give a unit, such as \(max(bytes, 1))GB" : ""))
     }
     return Machine(
       name: "memory", installedBytes: bytes, reservedBytes: reserved,

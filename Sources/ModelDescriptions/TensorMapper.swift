@@ -204,9 +204,8 @@ struct TensorMapper {
           "the tensors of \(model.layerCount) layers"
           + (model.nextTokenLayerCount > 0 ? " and \(model.nextTokenLayerCount) next-token block" : "")
           + ", hidden size \(model.hiddenSize)",
-        found: "\(problems.count) problem\(problems.count == 1 ? "" : "s"):\n  "
-          + shown.joined(separator: "\n  ")
-          + (more > 0 ? "\n  and \(more) more" : ""),
+        found: "\(problems.count) problem\(problems.count == 1 ? "" : "s")",
+        problems: Array(shown) + (more > 0 ? ["and \(more) more"] : []),
         remedy: "check that config.json belongs to these shards and that all shards are there"),
       problems: problems)
   }

@@ -67,6 +67,8 @@ public struct ModelDifference: Codable, Hashable, Sendable {
   public var onlyInSecond: [String] = []
   /// Whether the tensors that both have come in another order.
   public var orderDiffers = false
+  /// Whether the keys that both have come in another order, which changes the files' hashes alone.
+  public var keyOrderDiffers = false
   /// Tensors that differ, largest relative error first.
   public var tensors: [Tensor] = []
   /// Tensors of equal type, shape and bytes.
@@ -75,6 +77,7 @@ public struct ModelDifference: Codable, Hashable, Sendable {
   /// Whether nothing differs.
   public var isEmpty: Bool {
     keys.isEmpty && onlyInFirst.isEmpty && onlyInSecond.isEmpty && tensors.isEmpty && !orderDiffers
+      && !keyOrderDiffers
   }
 
   /// Compares two models, each a file or the first shard of a set; keys about shards do not count.
@@ -131,6 +134,8 @@ public struct ModelDifference: Codable, Hashable, Sendable {
     let theirs = b.filter { !GGUFSplitKeys.all.contains($0.key) }
     let values = Dictionary(theirs.map { ($0.key, $0.value) }) { first, _ in first }
     let known = Set(mine.map(\.key))
+    keyOrderDiffers =
+      mine.map(\.key).filter { values[$0] != nil } != theirs.map(\.key).filter(known.contains)
     for entry in mine {
       guard let other = values[entry.key] else {
         keys.append(Key(key: entry.key, first: Self.text(entry.value), second: nil))

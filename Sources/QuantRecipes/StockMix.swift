@@ -27,6 +27,9 @@ public enum StockMix: String, CaseIterable, Hashable, Sendable {
   /// Every tensor keeps the type it has.
   case copy = "COPY"
 
+  /// All names, for help.
+  public static var listing: String { allCases.map(\.rawValue).joined(separator: ", ") }
+
   /// The value of `general.file_type`; `nil` for ``copy``, which keeps the source's.
   public var fileType: UInt32? {
     switch self {

@@ -1,3 +1,4 @@
+internal import BlockQuantization
 internal import FileBytes
 public import TensorTypes
 
@@ -55,10 +56,22 @@ public struct TensorTypeRule: Hashable, Sendable {
 
   /// Finds a type for a flag such as `--output-tensor-type`.
   ///
-  /// - Throws: ``RecipeError`` with `unknownType`, naming the nearest type.
+  /// - Throws: ``RecipeError`` with `unknownType`, naming the nearest type, or `mixNotSupported` for one that has no
+  ///   quantizer.
   public static func tensorType(named name: String) throws -> TensorType {
-    if let type = TensorType(name: name) { return type }
-    let names = TensorType.allCases.map(\.name)
+    let writable = TensorType.allCases.filter { BlockQuantizer.canQuantize($0) }
+    let names = writable.map(\.name)
+    if let type = TensorType(name: name) {
+      guard writable.contains(type) else {
+        throw RecipeError(
+          .mixNotSupported,
+          Fault(
+            subject: name, expected: "a type that Pouch can write",
+            found: "\(type.name), which it cannot write yet",
+            remedy: "choose one of " + names.joined(separator: ", ")))
+      }
+      return type
+    }
     let near = nearestNames(to: name.lowercased(), among: names.map { $0.lowercased() }, count: 1, limit: 2)
     let suggestion = near.first.flatMap { TensorType(name: $0) }
     throw RecipeError(

@@ -69,9 +69,8 @@ struct CheckpointAssembly {
         .truncated,
         Fault(
           expected: "complete shards",
-          found: "\(shortShards.count) short ones: "
-            + shortShards.map { "\($0.fault.file) has \($0.fault.found), needs \($0.fault.expected)" }
-            .joined(separator: "; "),
+          found: "\(shortShards.count) short ones",
+          problems: shortShards.map { "\($0.fault.file) has \($0.fault.found), needs \($0.fault.expected)" },
           remedy: "fetch these files again"))
     }
     guard let index else { return }

@@ -1,9 +1,18 @@
 import ArgumentParser
+import CommandSupport
 
 @main
-struct Command: ParsableCommand {
+struct Command: PouchCommand {
   static let configuration = CommandConfiguration(
     commandName: "pouch-bench",
     abstract: "Measures Pouch's kernels.",
+    discussion: """
+      Examples:
+        pouch-bench quantize --types q4_K,q6_K
+        pouch-bench matmul --types q4_K --tokens 1,8,512
+
+      Exit codes: 0 done, 1 failed while working, 2 wrong usage.
+      """,
+    version: pouchVersion,
     subcommands: [QuantizeBenchmark.self, QuantizeRaw.self, MatmulBenchmark.self])
 }

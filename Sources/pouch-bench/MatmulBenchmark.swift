@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlockQuantization
+import CommandSupport
 import Foundation
 import TensorCompute
 import TensorTypes
@@ -100,16 +101,14 @@ struct MatmulBenchmark: ParsableCommand {
       for count in try chosenTokens() {
         let result = measure(engine, weights, tokens: count)
         results.append(result)
-        if !json { print(result.line) }
+        if !json { Standard.output(result.line) }
       }
     }
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
       let report = ProductReport(
         machine: MachineDescription(), mode: mode, threads: threads, columns: columns, rows: rows,
         experts: experts, used: used, repetitions: repetitions, products: results)
-      print(String(decoding: try encoder.encode(report), as: UTF8.self))
+      try JSONSchema.productBenchmark.print(report)
     }
   }
 
@@ -193,10 +192,15 @@ private final class BenchmarkWeights {
 
 /// One measured product.
 private struct Product: Encodable {
+  /// The type of the weights.
   var type: String
+  /// Tokens per product.
   var tokens: Int
+  /// The median.
   var billionMultiplyAddsPerSecond: Double
+  /// The best repetition.
   var bestBillionMultiplyAddsPerSecond: Double
+  /// Gigabytes of weights read per second, at the median.
   var weightGigabytesPerSecond: Double
 
   var line: String {
@@ -210,13 +214,22 @@ private struct Product: Encodable {
 
 /// What `--json` prints.
 private struct ProductReport: Encodable {
+  /// The machine.
   var machine: MachineDescription
+  /// exact or fast.
   var mode: String
+  /// Threads.
   var threads: Int
+  /// Input features.
   var columns: Int
+  /// Output features, of each expert.
   var rows: Int
+  /// Experts in a stack; 0 for a plain matrix.
   var experts: Int
+  /// Experts per token.
   var used: Int
+  /// Repetitions.
   var repetitions: Int
+  /// One entry for each type and number of tokens.
   var products: [Product]
 }

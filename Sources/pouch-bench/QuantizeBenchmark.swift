@@ -1,5 +1,6 @@
 import ArgumentParser
 import BlockQuantization
+import CommandSupport
 import Foundation
 import TensorTypes
 
@@ -81,7 +82,7 @@ struct QuantizeBenchmark: ParsableCommand {
             level: level.rawValue, type: type.name, weighted: weighted, millionWeightsPerSecond: speed.median,
             bestMillionWeightsPerSecond: speed.best)
           results.append(measurement)
-          if !json { print(measurement.line) }
+          if !json { Standard.output(measurement.line) }
         }
       }
     }
@@ -89,9 +90,7 @@ struct QuantizeBenchmark: ParsableCommand {
       let report = Report(
         machine: MachineDescription(), rowLength: rowLength, rows: rows, repetitions: repetitions,
         measurements: results)
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
-      print(String(decoding: try encoder.encode(report), as: UTF8.self))
+      try JSONSchema.quantizeBenchmark.print(report)
     }
   }
 
@@ -127,11 +126,15 @@ struct QuantizeBenchmark: ParsableCommand {
 
 /// One measured speed.
 struct Measurement: Encodable {
+  /// The kernel level.
   var level: String
+  /// The tensor type.
   var type: String
+  /// Whether importance data was used.
   var weighted: Bool
   /// The median.
   var millionWeightsPerSecond: Double
+  /// The best repetition.
   var bestMillionWeightsPerSecond: Double
 
   var line: String {
@@ -149,19 +152,29 @@ struct Measurement: Encodable {
 
 /// What `--json` prints.
 struct Report: Encodable {
+  /// The machine.
   var machine: MachineDescription
+  /// Values per row.
   var rowLength: Int
+  /// Rows per call.
   var rows: Int
+  /// Repetitions.
   var repetitions: Int
+  /// One entry for each type, level and kind of search.
   var measurements: [Measurement]
 }
 
 /// The machine that was measured on.
 struct MachineDescription: Encodable {
+  /// The name of the processor.
   var processor: String
+  /// Processors that can be used.
   var processorCount = ProcessInfo.processInfo.activeProcessorCount
+  /// Name and version of the system.
   var operatingSystem = ProcessInfo.processInfo.operatingSystemVersionString
+  /// The kernel level in use.
   var kernelLevel = KernelLevel.current.rawValue
+  /// The kernel levels that can be used here.
   var availableLevels = KernelLevel.available.map(\.rawValue)
   /// The content of POUCH_KERNEL_LEVEL, when it could not be followed.
   var rejectedLevel = KernelLevel.rejectedRequest

@@ -14,6 +14,13 @@ struct Convert: PouchCommand {
       without a 16-bit file in between. Memory is bounded by --max-memory, not by the model. An interrupted run \
       continues when the same command is given again.
 
+      Examples:
+        pouch-convert Qwen3.6-35B-A3B --outtype q4_k_m
+        pouch-convert Qwen3.6-35B-A3B --recipe hybrid-q4_k_m-plus --imatrix i.gguf
+        pouch-convert Qwen3.6-35B-A3B --outtype q4_k_m --dry-run
+
+      Types: \(StockMix.listing). Recipes: pouch-convert --list-recipes.
+
       Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 4 --strict violation, \
       130 interrupted.
       """,
@@ -25,7 +32,8 @@ struct Convert: PouchCommand {
   @Option(
     name: .customLong("outtype"),
     help: ArgumentHelp(
-      "auto (the checkpoint's 16-bit type), f32, f16, bf16, q8_0, q4_k_m and so on.", valueName: "type"))
+      "auto (the checkpoint's 16-bit type), f32, f16, bf16, q8_0, q4_k_m and so on.", valueName: "type"),
+    completion: .list(["auto"] + StockMix.allCases.map { $0.rawValue.lowercased() }))
   var outputType = "auto"
 
   @Option(
@@ -88,7 +96,7 @@ struct Convert: PouchCommand {
   var running: RunArguments
 
   func validate() throws {
-    if modelDirectory == nil, !printSupportedModels {
+    if modelDirectory == nil, !printSupportedModels, !mix.wantsList {
       throw ValidationError("Missing expected argument '<model-dir>'")
     }
     if mtp, noMTP { throw ValidationError("--mtp and --no-mtp exclude each other") }
@@ -102,6 +110,7 @@ struct Convert: PouchCommand {
   }
 
   func run() throws {
+    if mix.wantsList { return try mix.printLists() }
     if printSupportedModels {
       for family in ModelFamily.all { Standard.output("\(family.architectures.joined(separator: ", "))") }
       return

@@ -9,8 +9,11 @@ import TensorTypes
 struct RunFlags: ParsableArguments {
   @Option(
     name: [.customShort("c"), .customLong("ctx-size")], parsing: .unconditional,
-    help: "Context in tokens; 0 for the model's own. Default: the model's own, 32768 at most.")
-  var context: Int?
+    help:
+      "Context in tokens, 32k being 32768; 0 for the model's own. Default: the model's own, 32768 at most.")
+  var contextLength: TokenCount?
+
+  var context: Int? { contextLength?.count }
 
   @Flag(name: .customLong("in-max-ctx-size"), help: "Use the model's own context, like -c 0.")
   var inMaxContext = false
@@ -149,6 +152,19 @@ struct FitFlags: ParsableArguments {
       }
       return nil
     }
+  }
+}
+
+/// A number of tokens such as `4096` or `32k`, k being 1024.
+struct TokenCount: ExpressibleByArgument {
+  var count: Int
+
+  init?(argument: String) {
+    let isKilo = argument.last.map { "kK".contains($0) } ?? false
+    guard let number = Int(isKilo ? String(argument.dropLast()) : argument), number.magnitude < 1 << 40 else {
+      return nil
+    }
+    count = isKilo ? number * 1024 : number
   }
 }
 

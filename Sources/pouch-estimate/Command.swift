@@ -1,6 +1,7 @@
 import ArgumentParser
 import CheckpointConversion
 import CommandSupport
+import FileBytes
 import Foundation
 import MemoryEstimation
 import QuantRecipes
@@ -20,7 +21,13 @@ struct Estimate: PouchCommand {
 
       A --recipe is priced first and every --type beside it as a stock mix.
 
-      Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected.
+      Examples:
+        pouch-estimate qwen3.6-35b-a3b -c 32k --machine macbook-32
+        pouch-estimate checkpoint --type q4_k_m,q5_k_m --memory 24GB --table
+        pouch-estimate model-Q4_K_M.gguf -c 0 -ctk q8_0 -ctv q8_0 --explain
+
+      Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 4 nothing of what was asked for fits \
+      the machine.
       """,
     version: pouchVersion)
 
@@ -31,7 +38,7 @@ struct Estimate: PouchCommand {
     name: [.customLong("type"), .customLong("outtype")],
     help: ArgumentHelp(
       "The mix, such as q4_k_m; repeatable, or several with commas. Default: q4_k_m, or a GGUF as it is.",
-      valueName: "mix"))
+      valueName: "mix"), completion: .list(StockMix.allCases.map { $0.rawValue.lowercased() }))
   var types: [String] = []
 
   @Option(help: "llama.cpp, pouch or both.")
@@ -109,7 +116,9 @@ struct Estimate: PouchCommand {
   var mixArguments: MixArguments
 
   func validate() throws {
-    if source == nil, !listModels { throw ValidationError("Missing expected argument '<source>'") }
+    if source == nil, !listModels, !mixArguments.wantsList {
+      throw ValidationError("Missing expected argument '<source>'")
+    }
     if let threads, threads < 1 { throw ValidationError("--threads must be at least 1") }
     if let context = run_.context, context < 0 { throw ValidationError("--ctx-size must be at least 0") }
     if run_.inMaxContext, let context = run_.context, context > 0 {
@@ -118,6 +127,7 @@ struct Estimate: PouchCommand {
   }
 
   func run() throws {
+    if mixArguments.wantsList { return try mixArguments.printLists() }
     if listModels {
       BuiltInModels.names.forEach { Standard.output($0) }
       return
@@ -127,10 +137,12 @@ struct Estimate: PouchCommand {
       Standard.error("note: --n-gpu-layers is accepted and ignored: all memory is counted as one")
     }
     if json {
-      Standard.output(try JSONText.encode(report))
+      try JSONSchema.estimate.print(report)
     } else {
       ReportPrinter(report: report, explains: explain, inMiB: inMiB, showsTotals: totals).print()
     }
+    let fits = report.outputs.flatMap(\.fits)
+    if !fits.isEmpty, !fits.contains(where: \.fits) { throw ExitCode(FaultClass.strict.rawValue) }
   }
 
   private func options() throws -> EstimateOptions {

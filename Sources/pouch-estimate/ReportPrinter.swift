@@ -34,12 +34,14 @@ struct ReportPrinter {
 
   private func printVerdict(_ output: EstimateReport.Output) {
     Standard.output("\(report.source)  \(report.architecture), \(output.mix)")
+    let own = report.modelContextLength ?? 0
+    let beyond = own > 0 && report.contextLength > own ? ", beyond the \(own) tokens it was made for" : ""
     for fit in output.fits {
       let machine = fit.machine
       let name = machine.name == "memory" ? size(machine.installedBytes) : machine.name
       let verdict =
         fit.fits
-        ? "YES, \(size(fit.neededBytes)) of \(size(machine.availableBytes))"
+        ? "YES, \(size(fit.neededBytes)) of \(size(machine.availableBytes))" + beyond
         : "NO, \(size(-fit.marginBytes)) too much"
       Standard.output(
         "  fits \(name) at \(report.contextLength) tokens with \(fit.engine.rawValue): \(verdict)")
@@ -47,9 +49,14 @@ struct ReportPrinter {
         "largest context: \($0) tokens" + (fit.isLimitedByModel ? " (its own)" : "")
       }
       let best = report.bestMixes.first { $0.engine == fit.engine }
-      let mix = best?.mix.map { "best mix here: \($0), \(size(best?.bytes ?? 0))" }
+      let mix = best?.mix.map { mix in
+        let longest = best?.largestContext.map { ", up to \($0) tokens" } ?? ""
+        return "best mix here: \(mix)\(best?.isRecipe == true ? " (a recipe)" : ""), "
+          + "\(size(best?.bytes ?? 0))\(longest)"
+      }
       Standard.output("    \(largest ?? "no context fits"); \(mix ?? "no common mix fits here")")
     }
+    for line in output.advice { Standard.output("  \(line)") }
     if let machine = output.fits.first?.machine, machine.reservedBytes > 0 {
       Standard.output("  \(size(machine.reservedBytes)) of \(size(machine.installedBytes)) kept back:")
       Standard.output("    \(machine.rule)")
@@ -60,7 +67,7 @@ struct ReportPrinter {
   // MARK: File
 
   private func printFile(_ output: EstimateReport.Output) {
-    let file = output.fileBytes
+    let file = output.fileBytesRange
     if file.isExact {
       row("file", "\(file.lowest) bytes, \(size(file.lowest)), exact")
     } else {
@@ -70,7 +77,7 @@ struct ReportPrinter {
           + output.unknown.map(\.rawValue).joined(separator: ", "))
     }
     if explains { explainFile(output) }
-    if let without = output.fileBytesWithoutNextToken {
+    if let without = output.fileBytesRangeWithoutNextToken {
       let text =
         without.isExact ? "\(without.lowest) bytes, \(size(without.lowest))" : interval(without)
       row("", "\(text) with --no-mtp (no next-token block)")

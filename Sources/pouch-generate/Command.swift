@@ -18,6 +18,11 @@ struct Command: PouchCommand {
       sampling steps are llama.cpp's. Equal prompts, seeds and modes give equal text on every machine and for every \
       number of threads.
 
+      Examples:
+        pouch-generate -m model-Q4_K_M.gguf -p "Draw a pelican as SVG."
+        pouch-generate -m checkpoint -p "Once upon a time" --raw -n 64 --temp 0
+        pouch-generate -m a.gguf --tokens 1,2,3 --mode exact --logits logits.npy
+
       Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 130 interrupted.
       """,
     version: pouchVersion)
@@ -73,7 +78,7 @@ struct Command: PouchCommand {
 
   func run() throws {
     Interrupt.watch()
-    try checkLogitsFile()
+    if let logits { try OutputPlace.check(logits, subject: "--logits", replaces: force) }
     let start = DispatchTime.now().uptimeNanoseconds
     let model = try LoadedModel.open(path: model)
     for warning in model.warnings { Standard.error("Warning: \(warning)") }
@@ -108,42 +113,15 @@ struct Command: PouchCommand {
     try writer?.finish()
     show(decoder?.finish() ?? "")
     if json {
-      Standard.output(
-        try JSONText.encode(
-          GenerateReport(
-            command: self, session: session, prompt: tokens, text: text, options: options, report: report,
-            loadSeconds: loadSeconds)))
+      try JSONSchema.generation.print(
+        GenerateReport(
+          command: self, session: session, prompt: tokens, text: text, options: options, report: report,
+          loadSeconds: loadSeconds))
     } else {
       if !text.isEmpty, !text.hasSuffix("\n") { Standard.outputText("\n") }
       Standard.error(summary(report, options, loadSeconds))
     }
     if Interrupt.isRequested { throw ExitCode(130) }
-  }
-
-  /// Makes sure, before anything is computed, that the logits can be written and nothing is overwritten.
-  private func checkLogitsFile() throws {
-    guard let logits else { return }
-    guard FileSystem.kind(of: FileSystem.folder(of: logits)) == .folder, FileSystem.canCreate(logits) else {
-      throw FileError(
-        .cannotWrite,
-        Fault(
-          file: logits, subject: "--logits", expected: "a folder that can be written to",
-          found: FileSystem.folder(of: logits)))
-    }
-    switch FileSystem.kind(of: logits) {
-    case .missing: break
-    case .file where force: break
-    case .file:
-      throw FileError(
-        .alreadyExists,
-        Fault(
-          file: logits, subject: "--logits", expected: "no file of this name", found: "one that exists",
-          remedy: "replace it with --force, or choose another name"))
-    case .folder, .other:
-      throw FileError(
-        .alreadyExists,
-        Fault(file: logits, subject: "--logits", expected: "a file name", found: "a folder or device"))
-    }
   }
 
   /// As long as asked for; by default as long as the prompt and the limit need.

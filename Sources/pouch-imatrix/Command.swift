@@ -17,6 +17,11 @@ struct Command: PouchCommand {
       text did not reach (blind) or hardly reached (thin). An interrupted run leaves its data in the output; the same \
       command with --resume goes on from there, and ends with the bytes of a run in one piece.
 
+      Examples:
+        pouch-imatrix -m checkpoint -f calibration.txt -o imatrix.gguf
+        pouch-imatrix --in-file a.gguf --in-file b.dat -o both.gguf
+        pouch-imatrix --in-file imatrix.gguf --show-statistics
+
       Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 4 experts with too few tokens, \
       130 interrupted.
       """,
@@ -152,25 +157,9 @@ struct Command: PouchCommand {
 
   /// Makes sure, before anything is computed, that the output can be written and nothing is overwritten.
   private func checkOutput() throws {
-    let folder = FileSystem.folder(of: output)
-    guard FileSystem.kind(of: folder) == .folder, FileSystem.canCreate(output) else {
-      throw FileError(
-        .cannotWrite, Fault(file: output, expected: "a folder that can be written to", found: folder))
-    }
-    switch FileSystem.kind(of: output) {
-    case .missing: break
-    case .file:
-      guard force || resume else {
-        throw FileError(
-          .alreadyExists,
-          Fault(
-            file: output, expected: "no file of this name", found: "one that exists",
-            remedy: "go on from it with --resume, replace it with --force, or choose another -o"))
-      }
-    case .folder, .other:
-      throw FileError(
-        .alreadyExists, Fault(file: output, expected: "a file name", found: "a folder or device"))
-    }
+    try OutputPlace.check(
+      output, subject: "--output-file", replaces: force || resume,
+      remedy: "go on from it with --resume, replace it with --force, or choose another name")
   }
 
   private func refuseThinExperts(_ report: ExpertReport) throws {
@@ -180,14 +169,14 @@ struct Command: PouchCommand {
     }.filter { !$0.1.isEmpty }
     guard !layers.isEmpty else { return }
     let all = report.layers.reduce(0) { $0 + $1.expertCount }
-    let shown = layers.prefix(4).map { "layer \($0.0): experts \(LayerCoverage.list($0.1, limit: 8))" }
-    let others = layers.count > 4 ? "; and \(layers.count - 4) more layers" : ""
+    let shown = layers.prefix(20).map { "layer \($0.0): experts \(LayerCoverage.list($0.1, limit: 8))" }
+    let others = layers.count > 20 ? ["and \(layers.count - 20) more layers"] : []
     throw EvaluationError(
       .thinExperts,
       Fault(
         file: output, subject: "--min-expert-tokens",
         expected: "at least \(minExpertTokens) tokens for each of \(all) experts",
-        found: "fewer for \(layers.reduce(0) { $0 + $1.1.count }); " + shown.joined(separator: "; ") + others,
+        found: "fewer for \(layers.reduce(0) { $0 + $1.1.count })", problems: shown + others,
         remedy: "use a longer or more varied text; the data was written"))
   }
 

@@ -11,29 +11,38 @@ struct ReportPrinter {
   let seconds: Double
 
   private struct Result: Encodable {
+    /// The file written.
     var output: String
+    /// gguf or dat.
     var format: String
+    /// Tensors with data.
     var entries: Int
+    /// Windows in the data.
     var windows: Int
+    /// Tokens per window.
     var windowLength: Int
+    /// The texts.
     var datasets: [String]
+    /// exact or fast.
     var mode: String
+    /// The perplexity of the text, measured along the way.
     var perplexity: Estimate?
+    /// What the text reached of each layer's experts.
     var experts: ExpertReport
+    /// Seconds that the run took.
     var seconds: Double
   }
 
   func print() throws {
     let hasPerplexity = perplexity.tokenCount > 0
     if command.json {
-      Standard.output(
-        try JSONText.encode(
-          Result(
-            output: command.output, format: command.outputFormat.rawValue, entries: file.records.count,
-            windows: file.chunkCount, windowLength: file.chunkSize, datasets: file.datasets,
-            mode: command.mode.rawValue,
-            perplexity: hasPerplexity ? Estimate(perplexity.value, perplexity.uncertainty) : nil,
-            experts: report, seconds: seconds)))
+      try JSONSchema.importance.print(
+        Result(
+          output: command.output, format: command.outputFormat.rawValue, entries: file.records.count,
+          windows: file.chunkCount, windowLength: file.chunkSize, datasets: file.datasets,
+          mode: command.mode.rawValue,
+          perplexity: hasPerplexity ? Estimate(perplexity.value, perplexity.uncertainty) : nil,
+          experts: report, seconds: seconds))
       return
     }
     for line in table { Standard.output(line) }

@@ -11,7 +11,7 @@ struct StatisticsPrinter {
   func print() throws {
     let statistics = ImportanceStatistics(try ImportanceFile(path: path))
     if json {
-      Standard.output(try JSONText.encode(statistics))
+      try JSONSchema.importanceStatistics.print(statistics)
       return
     }
     Standard.output("\nComputing statistics for \(path) (\(statistics.tensors.count) tensors)\n")

@@ -14,6 +14,11 @@ struct Inspect: PouchCommand {
       Reads headers alone; with --diff, every weight of two GGUF files. The first shard of a split GGUF stands for \
       all of them.
 
+      Examples:
+        pouch-inspect model-Q4_K_M.gguf --no-tensors
+        pouch-inspect old.gguf --diff new.gguf
+        pouch-inspect Qwen3.6-35B-A3B --json
+
       Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 4 files that differ under --strict.
       """,
     version: pouchVersion)
@@ -61,7 +66,7 @@ struct Inspect: PouchCommand {
     if noTensors { inspection.tensors = [] }
     if noMetadata { inspection.metadata = [] }
     if json {
-      Standard.output(try JSONText.encode(inspection))
+      try JSONSchema.inspection.print(inspection)
     } else {
       InspectionPrinter(inspection: inspection).print()
     }
@@ -89,7 +94,7 @@ struct Inspect: PouchCommand {
     }
     bar.clear()
     if json {
-      Standard.output(try JSONText.encode(difference))
+      try JSONSchema.difference.print(difference)
     } else {
       DifferencePrinter(difference: difference).print()
     }

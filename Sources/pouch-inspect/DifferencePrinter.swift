@@ -9,7 +9,9 @@ struct DifferencePrinter {
   func print() {
     Standard.output("first     \(difference.first)")
     Standard.output("second    \(difference.second)")
-    Standard.output("metadata  \(difference.equalKeys) keys equal, \(difference.keys.count) differ")
+    Standard.output(
+      "metadata  \(difference.equalKeys) keys equal, \(difference.keys.count) differ"
+        + (difference.keyOrderDiffers ? ", in another order" : ""))
     Standard.output(
       "tensors   \(difference.equalTensors) equal, \(difference.tensors.count) differ, "
         + "\(difference.onlyInFirst.count) only in the first, \(difference.onlyInSecond.count) only in the second"

@@ -7,7 +7,8 @@ struct InspectionPrinter {
 
   func print() {
     Standard.output("source        \(inspection.source)")
-    Standard.output("format        \(inspection.format), \(inspection.files.count) file(s)")
+    Standard.output(
+      "format        \(inspection.format), \(inspection.files.count) file(s), \(inspection.fileBytes) bytes")
     if let architecture = inspection.architecture { Standard.output("architecture  \(architecture)") }
     Standard.output(
       "tensors       \(inspection.tensorCount), \(inspection.tensorBytes) bytes, "

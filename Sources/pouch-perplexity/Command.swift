@@ -19,7 +19,15 @@ struct Command: PouchCommand {
       Each listed token takes 8 bytes. Positions with more likely tokens than that leave mass to the sums, which \
       widens the bounds of the KL divergence; the run against the file prints both. Perplexities and top tokens are \
       exact in any case.
-      """)
+
+      Examples:
+        pouch-perplexity -m model-Q4_K_M.gguf -f wiki.test.raw
+        pouch-perplexity --base checkpoint -m model-Q4_K_M.gguf --corpus builtin
+        pouch-perplexity --base b.gguf -m a.gguf -m c.gguf -f text --resume state
+
+      Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 130 interrupted.
+      """,
+    version: pouchVersion)
 
   @Option(
     name: [.customShort("m"), .long],
@@ -130,7 +138,8 @@ struct Command: PouchCommand {
       result = try perplexity()
     }
     if json {
-      Standard.output(try JSONText.encode(RunReport(isComplete: result.isComplete, results: result.reports)))
+      try JSONSchema.perplexity.print(
+        PerplexityReport(isComplete: result.isComplete, results: result.reports))
     }
     if !result.isComplete {
       Standard.error(

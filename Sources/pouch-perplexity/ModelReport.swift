@@ -2,8 +2,7 @@ import CommandSupport
 import ModelEvaluation
 
 /// What `--json` prints.
-struct RunReport: Encodable {
-  var version = pouchVersion
+struct PerplexityReport: Encodable {
   /// Whether all windows of all models are in.
   var isComplete: Bool
   var results: [ModelReport]

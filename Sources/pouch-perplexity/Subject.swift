@@ -93,13 +93,8 @@ extension Command {
 
   /// Refuses to replace a file without `--force`.
   func checkOutput(_ path: String) throws {
-    let kind = FileSystem.kind(of: path)
-    guard kind != .missing, !force || kind != .file else { return }
-    throw FileError(
-      .alreadyExists,
-      Fault(
-        file: path, expected: "a new file for base probabilities",
-        found: kind == .file ? "an existing one" : "a folder or device",
-        remedy: "read it by adding --kl-divergence, or replace it by adding --force"))
+    try OutputPlace.check(
+      path, subject: "--kl-divergence-base", replaces: force,
+      remedy: "read it by adding --kl-divergence, or replace it by adding --force")
   }
 }

@@ -13,6 +13,13 @@ struct Quantize: PouchCommand {
       Takes the arguments of llama-quantize and writes the same bytes. TYPE is a name (Q4_K_M, any case), a file \
       type number (15) or COPY; with --recipe it is left out. An interrupted run continues when the same command is given again.
 
+      Examples:
+        pouch-quantize model-BF16.gguf model-Q4_K_M.gguf Q4_K_M
+        pouch-quantize --imatrix i.gguf model-BF16.gguf small.gguf IQ4_XS 8
+        pouch-quantize --split-max-size 40G model-BF16.gguf shards.gguf COPY
+
+      Types: \(StockMix.listing).
+
       Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 4 --strict violation, \
       130 interrupted.
       """,
@@ -54,6 +61,7 @@ struct Quantize: PouchCommand {
   var running: RunArguments
 
   func run() throws {
+    if mix.wantsList { return try mix.printLists() }
     if maxBufferSize != nil {
       Standard.error("note: --max-buffer-size is accepted and ignored: --max-memory bounds all buffers here")
     }

@@ -58,7 +58,10 @@ struct QuantizeArguments {
       rest.removeFirst()
     }
     guard rest.isEmpty else {
-      throw UsageError("arguments", expected: "at most four", found: rest.joined(separator: " "))
+      throw UsageError(
+        "arguments", expected: "nothing after the threads",
+        found: rest.map { "\"\($0)\"" }.joined(separator: " "),
+        remedy: "the order is input, output, type, threads")
     }
   }
 }

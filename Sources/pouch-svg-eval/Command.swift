@@ -20,7 +20,14 @@ struct Command: PouchCommand {
       (structure, geometry, pictures). Layer C: drawings are checked against what the prompt says. Everything is \
       deterministic. Results are kept in the --out folder as they are made: the same command continues a run that was \
       cut off. index.html in it shows all drawings side by side; it loads and runs nothing.
-      """)
+
+      Examples:
+        pouch-svg-eval --base checkpoint -m a.gguf --prompts mine.jsonl --out out
+        pouch-svg-eval --base b.gguf -m a.gguf --prompts p.jsonl --limit 9 --out out
+
+      Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 130 interrupted.
+      """,
+    version: pouchVersion)
 
   @Option(help: "The unquantized model: a checkpoint folder or a GGUF file.")
   var base: String?
@@ -140,12 +147,12 @@ struct Command: PouchCommand {
       return PixelImage(width: image.width, height: image.height, rgba: image.rgba)
     }
     let report = RunReport(command: self, prompts: set, results: results)
-    let text = try JSONText.encode(report)
+    let text = try JSONSchema.drawings.text(report)
     try OutputFolder.write(Array((text + "\n").utf8), to: out + "/results.json")
     try OutputFolder.writeDrawings(results, to: out, renderer)
     try OutputFolder.write(Array(try Page(report, results).html().utf8), to: out + "/index.html")
     if json {
-      Standard.output(text)
+      try JSONSchema.drawings.print(report)
     } else {
       for line in TablePrinter(report, results).lines { Standard.output(line) }
     }

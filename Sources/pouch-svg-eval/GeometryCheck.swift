@@ -9,17 +9,22 @@ enum GeometryCheck {
   private static let size = 256
 
   struct Result: Encodable {
+    /// The file.
     var file: String
     /// The overlap (IoU) of the pixels that are more than half opaque; absent for refused files.
     var overlap: Double?
+    /// Why it was refused.
     var refusal: String?
     /// What the sanitizer left out, which explains nothing about the overlap since both see the same.
     var removed: [String]
   }
 
   private struct Report: Encodable {
+    /// The renderer and its version.
     var renderer: String
+    /// Width and height of the pictures in pixels.
     var pixels: Int
+    /// One entry for each file.
     var results: [Result]
   }
 
@@ -35,9 +40,8 @@ enum GeometryCheck {
     }
     let results = try names.map { try check("\(folder)/\($0)", name: $0) }
     if json {
-      Standard.output(
-        try JSONText.encode(
-          Report(renderer: "librsvg " + LibrsvgRenderer.version, pixels: size, results: results)))
+      try JSONSchema.geometry.print(
+        Report(renderer: "librsvg " + LibrsvgRenderer.version, pixels: size, results: results))
     } else {
       print(results)
     }

@@ -15,6 +15,11 @@ struct Validate: PouchCommand {
       again to see whether the same bytes come out; the usual conversion mistakes are recognised and named. The first \
       shard of a split GGUF stands for all of them.
 
+      Examples:
+        pouch-validate model-Q4_K_M.gguf
+        pouch-validate model-Q4_K_M.gguf --against Qwen3.6-35B-A3B --html a.html
+        pouch-validate model-Q4_K_M.gguf --write-manifest model.sums
+
       Exit codes: 0 sound, 1 failed while working, 2 wrong usage, 3 not sound or input rejected, 4 warnings under \
       --strict.
       """,
@@ -68,6 +73,9 @@ struct Validate: PouchCommand {
   @Flag(name: .customLong("json"), help: "Print the report as JSON.")
   var json = false
 
+  @Flag(name: .customLong("force"), help: "Replace an existing page or manifest.")
+  var force = false
+
   @Option(
     name: .customLong("rows"), help: ArgumentHelp("Tensors in the table of --against.", valueName: "n"))
   var rows = 20
@@ -93,6 +101,9 @@ struct Validate: PouchCommand {
   }
 
   func run() throws {
+    for (flag, path) in [("--html", html), ("--write-manifest", writeManifest)] {
+      if let path { try OutputPlace.check(path, subject: flag, replaces: force) }
+    }
     let bar = ProgressBar(isEnabled: !quiet && !json)
     var options = ValidationOptions(threadCount: threads ?? ProcessInfo.processInfo.activeProcessorCount)
     options.source = against
@@ -102,7 +113,9 @@ struct Validate: PouchCommand {
     options.manifestOutput = writeManifest
     if sha1 { options.manifestHashes = [.xxh64, .sha1, .sha256] }
     options.manifestInput = check
-    options.onProgress = { _, done, total in bar.update(done: done, total: total, alreadyDone: 0) }
+    options.onProgress = { phase, done, total in
+      bar.update(phase: "\(phase)", done: done, total: total, alreadyDone: 0)
+    }
     options.isCancelled = { Interrupt.isRequested }
     Interrupt.watch()
     let report: ValidationReport
@@ -115,7 +128,7 @@ struct Validate: PouchCommand {
     bar.clear()
     if let html { try write(HeatMapPage(report).html, to: html) }
     if json {
-      Standard.output(try JSONText.encode(report))
+      try JSONSchema.validation.print(report)
     } else if !quiet {
       ReportPrinter(report: report, rowLimit: rows).print()
     }

@@ -31,7 +31,7 @@ struct EstimateTests {
     for source in [model, output] {
       let run = try estimate(source, "--json", "--type", source == output ? "copy" : type)
       let outputs = try #require(try json(run)["outputs"] as? [[String: Any]])
-      let bytes = try #require(outputs[0]["fileBytes"] as? [String: Any])
+      let bytes = try #require(outputs[0]["fileBytesRange"] as? [String: Any])
       #expect(bytes["lowest"] as? Int == size && bytes["highest"] as? Int == size)
       #expect(run.status == 0)
     }
@@ -40,7 +40,7 @@ struct EstimateTests {
   }
 
   private func lowest(_ output: [String: Any]) throws -> Int {
-    let bytes = try #require(output["fileBytes"] as? [String: Any])
+    let bytes = try #require(output["fileBytesRange"] as? [String: Any])
     #expect(bytes["isExact"] as? Bool == true)
     return try #require(bytes["lowest"] as? Int)
   }

@@ -139,7 +139,7 @@ struct UsageTests {
     try expect(try .inspect(missing), 3, missing)
     try expect(try .convert(model + "/config.json", "--outfile", out), 3, "config.json", "folder")
     let nowhere = outputs.path("none/out.gguf")
-    try expect(try .convert(model, "--outfile", nowhere), 1, nowhere, "create it first")
+    try expect(try .convert(model, "--outfile", nowhere), 3, nowhere, "create it first")
   }
 
   @Test("the source is never overwritten")
@@ -180,7 +180,8 @@ struct UsageTests {
     }
     var architecture: String
     var fileBytes: Int
-    var files: [String: Int]
+    var files: [String]
+    var bytesByFile: [String: Int]
     var tensors: [Tensor]
   }
 
@@ -198,7 +199,7 @@ struct UsageTests {
     let plan = try JSONDecoder().decode(Plan.self, from: Data(dry.output.utf8))
     #expect(plan.architecture == "qwen3moe")
     #expect(plan.tensors.first { $0.name == "blk.0.ffn_down_exps.weight" }?.type == "q8_0")
-    #expect(plan.files == [out: plan.fileBytes])
+    #expect(plan.files == [out] && plan.bytesByFile == [out: plan.fileBytes])
     let real = try CommandRun("pouch-convert", flags)
     let outcome = try JSONDecoder().decode(Outcome.self, from: Data(real.output.utf8))
     #expect(outcome.files == [out] && outcome.fileBytes == plan.fileBytes && outcome.resumedBytes == 0)

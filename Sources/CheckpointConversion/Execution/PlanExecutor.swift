@@ -104,7 +104,7 @@ public struct PlanExecutor: Sendable {
             .outputExists,
             Fault(
               file: file.path, expected: "no file of this name", found: "one that exists",
-              remedy: "choose another --outfile, or replace it with --force"))
+              remedy: "choose another output, or replace it with --force"))
         }
       case .folder, .other:
         throw ConversionError(

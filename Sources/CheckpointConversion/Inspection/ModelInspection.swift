@@ -41,6 +41,8 @@ public struct ModelInspection: Codable, Sendable {
   public var format: String
   /// The files read.
   public var files: [String]
+  /// Bytes of all files.
+  public var fileBytes: Int
   /// The architecture in GGUF terms; `nil` when it is not known.
   public var architecture: String?
   /// The metadata in file order.
@@ -88,6 +90,7 @@ public struct ModelInspection: Codable, Sendable {
     source = path
     format = "GGUF v\(set.files[0].version)"
     files = set.files.map(\.file.path)
+    fileBytes = set.files.reduce(0) { $0 + $1.file.byteCount }
     architecture = set.value("general.architecture")?.text
     metadata = set.metadata.map {
       Entry(key: $0.key, type: $0.value.typeText, value: $0.value.text(whole: wholeValues))
@@ -112,6 +115,7 @@ public struct ModelInspection: Codable, Sendable {
     source = folder
     format = "safetensors"
     files = checkpoint.shards.map(\.path)
+    fileBytes = checkpoint.shards.reduce(0) { $0 + $1.storedByteCount }
     warnings = checkpoint.warnings.map(\.description)
     // Roles are those of the output tensors that a source tensor feeds.
     var roles: [Int: TensorRole] = [:]

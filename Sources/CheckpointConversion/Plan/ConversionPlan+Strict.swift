@@ -3,15 +3,16 @@ internal import FileBytes
 extension ConversionPlan {
   /// Turns notices into an error.
   ///
-  /// - Throws: ``ConversionError`` with `strictViolation` naming the first ones.
+  /// - Throws: ``ConversionError`` with `strictViolation` naming the first twenty.
   public func refuseNotices() throws {
     guard !notices.isEmpty else { return }
-    let shown = notices.prefix(5).map { "\($0.subject): \($0.text)" }.joined(separator: "; ")
-    let others = notices.count > 5 ? " and \(notices.count - 5) more" : ""
+    let shown = notices.prefix(20).map { "\($0.subject): \($0.text)" }
+    let others = notices.count > 20 ? ["and \(notices.count - 20) more"] : []
     throw ConversionError(
       .strictViolation,
       Fault(
-        subject: "--strict", expected: "a plan without notices", found: shown + others,
+        subject: "--strict", expected: "a plan without notices", found: "\(notices.count)",
+        problems: shown + others,
         remedy: "change the flags that cause them, or run without --strict"))
   }
 }

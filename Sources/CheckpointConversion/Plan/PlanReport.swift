@@ -51,8 +51,10 @@ public struct PlanReport: Codable, Sendable {
   public var recipe: String?
   /// What each rule did, in the order in which they are tried.
   public var rules: [RuleReport]
-  /// The output files with their sizes.
-  public var files: [String: Int]
+  /// The output files.
+  public var files: [String]
+  /// The size of each output file in bytes.
+  public var bytesByFile: [String: Int]
   /// Bytes of all files.
   public var fileBytes: Int
   /// Bytes of all tensors.
@@ -82,7 +84,9 @@ public struct PlanReport: Codable, Sendable {
     mix = plan.mix.rawValue
     recipe = plan.recipe?.name
     rules = plan.rules
-    files = Dictionary(plan.files.map { ($0.path, $0.byteCount) }, uniquingKeysWith: { first, _ in first })
+    files = plan.files.map(\.path)
+    bytesByFile = Dictionary(
+      plan.files.map { ($0.path, $0.byteCount) }, uniquingKeysWith: { first, _ in first })
     fileBytes = plan.fileByteCount
     tensorBytes = plan.tensorByteCount
     sourceBytes = plan.sourceByteCount

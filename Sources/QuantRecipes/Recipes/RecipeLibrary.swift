@@ -28,7 +28,10 @@ public enum RecipeLibrary {
     } else {
       let near = nearestNames(to: nameOrPath.lowercased(), among: names, count: 1, limit: 4)
       var remedy = near.first.map { "did you mean \($0)?" } ?? "a path needs a slash or .yaml at its end"
-      if FileSystem.kind(of: nameOrPath) == .file { remedy = "write ./\(nameOrPath) for the file" }
+      let files = [nameOrPath, nameOrPath + ".yaml", nameOrPath + ".yml"]
+      if let file = files.first(where: { FileSystem.kind(of: $0) == .file }) {
+        remedy = "write ./\(file) for the file"
+      }
       throw RecipeError(
         .unknownRecipe,
         Fault(
