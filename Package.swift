@@ -76,6 +76,7 @@ let package = Package(
     // 1: types and bytes
     library("TensorTypes", []),
     library("FileBytes", []),
+    library("JinjaTemplates", []),
 
     // 2: containers and block formats
     library("SafetensorsFormat", ["TensorTypes", "FileBytes"]),
@@ -85,7 +86,7 @@ let package = Package(
     library("SVGAnalysis", ["FileBytes"]),
 
     // 3: what models are
-    library("TextTokenizers", ["TensorTypes", "FileBytes"]),
+    library("TextTokenizers", ["TensorTypes", "FileBytes", "JinjaTemplates"]),
     library("ModelDescriptions", ["TensorTypes", "FileBytes", "TextTokenizers"]),
     library("ImportanceData", ["TensorTypes", "FileBytes", "GGUFFormat"]),
     .target(
@@ -195,6 +196,7 @@ let package = Package(
     tests("ZstdStreams"),
     tests("BlockQuantization"),
     tests("SVGAnalysis", ["SVGRendering"], resources: [.copy("Hostile")]),
+    tests("JinjaTemplates", resources: [.copy("Golden")]),
     tests("TextTokenizers", resources: [.copy("Encoding/Golden")]),
     tests("ModelDescriptions", ["TextTokenizers"], resources: [.copy("Golden")]),
     tests("ImportanceData", ["GGUFFormat"]),

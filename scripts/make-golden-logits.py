@@ -65,6 +65,12 @@ IMROPE = dict(
     )
 )
 
+# For what has nothing to do with sizes.
+SMALL = dict(
+    hidden_size=32, vocab_size=128, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+    intermediate_size=32, rms_norm_eps=1e-6, tie_word_embeddings=True,
+)
+
 FAMILIES = {
     "qwen2": (
         "Qwen2",
@@ -142,6 +148,70 @@ FAMILIES = {
         ),
     ),
     "qwen3_5": ("Qwen3_5", dict(HYBRID, **IMROPE, linear_num_value_heads=6, intermediate_size=96)),
+    # What config.json says and no GGUF carries: windows in all layers or some of them, other rotary embeddings. One
+    # window is below, one above the 16 positions of a block of keys.
+    "mistral-window": ("Mistral", dict(SMALL, sliding_window=21)),
+    "qwen3-layer-types": (
+        "Qwen3",
+        dict(
+            SMALL, num_hidden_layers=3, head_dim=16, use_sliding_window=True, sliding_window=9,
+            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+        ),
+    ),
+    "qwen2_moe-window": (
+        "Qwen2Moe",
+        dict(
+            SMALL, num_hidden_layers=3, moe_intermediate_size=16, shared_expert_intermediate_size=16, num_experts=3,
+            num_experts_per_tok=2, use_sliding_window=True, sliding_window=12, max_window_layers=2,
+        ),
+    ),
+    "qwen3_moe-longrope": (
+        "Qwen3Moe",
+        dict(
+            SMALL, head_dim=16, moe_intermediate_size=16, num_experts=3, num_experts_per_tok=2, norm_topk_prob=True,
+            use_sliding_window=True, sliding_window=30,
+            rope_parameters=dict(
+                rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.1, 1.3, 1.7, 2.0, 2.5, 3.0, 4.0],
+                long_factor=[2.0] * 8, original_max_position_embeddings=64,
+            ),
+        ),
+    ),
+    "llama-proportional": (
+        "Llama",
+        dict(
+            SMALL, head_dim=16,
+            rope_parameters=dict(rope_type="proportional", rope_theta=10000.0, partial_rotary_factor=0.5, factor=2.0),
+        ),
+    ),
+    "qwen2-dynamic": (
+        "Qwen2",
+        dict(SMALL, max_position_embeddings=64, rope_parameters=dict(rope_type="dynamic", rope_theta=1e4, factor=4.0)),
+    ),
+    "qwen3-llama3": (
+        "Qwen3",
+        dict(
+            SMALL, head_dim=16,
+            rope_parameters=dict(
+                rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                original_max_position_embeddings=64,
+            ),
+        ),
+    ),
+    "qwen3-yarn": (
+        "Qwen3",
+        dict(
+            SMALL, head_dim=16,
+            rope_parameters=dict(
+                rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=128, beta_fast=16.0,
+                beta_slow=2.0, mscale=0.8, mscale_all_dim=0.5, truncate=False,
+            ),
+        ),
+    ),
+}
+# Written as it is for these: transformers drops or completes what a user's file may lack.
+CONFIG_EDITS = {
+    "mistral-window": lambda c: c.update(layer_types=["full_attention"] * 2),
+    "llama-proportional": lambda c: c.update(sliding_window=7, use_sliding_window=True),
 }
 
 
@@ -202,10 +272,10 @@ def write_tokens(path, tokens):
 def make_family(name):
     prefix, settings = FAMILIES[name]
     text = "Text" if prefix.startswith("Qwen3_5") else ""
-    config = getattr(transformers, f"{prefix}{text}Config")(**COMMON, **settings)
+    config = getattr(transformers, f"{prefix}{text}Config")(**{**COMMON, **settings})
     config._attn_implementation = "eager"
     model_class = getattr(transformers, f"{prefix}ForCausalLM")
-    tokens = torch.randint(0, 256, (1, TOKEN_COUNT), generator=torch.Generator().manual_seed(7))
+    tokens = torch.randint(0, config.vocab_size, (1, TOKEN_COUNT), generator=torch.Generator().manual_seed(7))
     for seed in range(100):
         model = model_class(config).to(torch.float32).eval()
         randomize(model, seed)
@@ -221,6 +291,13 @@ def make_family(name):
     model.to(torch.bfloat16).save_pretrained(folder)
     for extra in ("generation_config.json",):
         (folder / extra).unlink(missing_ok=True)
+    if name in CONFIG_EDITS:
+        document = json.loads((folder / "config.json").read_text())
+        CONFIG_EDITS[name](document)
+        (folder / "config.json").write_text(json.dumps(document, indent=2) + "\n")
+        again = model_class.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+        with torch.no_grad():
+            logits = again(tokens, use_cache=False).logits[0].float()
     write_tokens(folder / "tokens.i32", tokens[0].tolist())
     write_floats(folder / "logits.f32", logits)
     size = sum(f.stat().st_size for f in folder.iterdir())

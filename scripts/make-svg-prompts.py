@@ -27,6 +27,10 @@ def shape(shape=None, colour=None, **more):
 bicycle = [check("bicycleWheels"), check("bicycleFrame"), check("bicycleSaddle")]
 
 
+def colour_of_bicycle(colour):
+    return [check("bicycleColour", colours=[colour])]
+
+
 def heritage():
     pairs = [
         ("pelican", "green bicycle"), ("pelican", "bicycle"), ("rabbit", "red bicycle"), ("elephant", "bicycle"),
@@ -41,7 +45,9 @@ def heritage():
         rows.append({
             "id": f"heritage-{animal}-{vehicle.replace(' ', '-')}", "family": "heritage",
             "prompt": f"Draw {article} {animal} riding a {vehicle} as SVG.",
-            "assertions": bicycle if vehicle.endswith("bicycle") else [],
+            # Which animal it is cannot be seen from geometry.
+            "assertions": bicycle + [check("bicycleRider")] + (colour_of_bicycle(vehicle.split()[0]) if " " in vehicle else [])
+            if vehicle.endswith("bicycle") else [],
         })
     return rows
 
@@ -167,7 +173,9 @@ def chess():
 
 def bicycles():
     for colour, words in [("red", "a red bicycle"), ("blue", "a blue bicycle seen from the side"), ("green", "a green bicycle without a rider"), ("black", "a bicycle")]:
-        yield f"bicycle-{colour}", f"Draw {words} as SVG.", bicycle + [check("count", of=shape("circle", minSize=0.1), atLeast=2)]
+        yield f"bicycle-{colour}", f"Draw {words} as SVG.", (
+            bicycle + [check("count", of=shape("circle", minSize=0.1), atLeast=2)]
+            + (colour_of_bicycle(colour) if colour in words else []))
 
 
 def layer_c():

@@ -68,9 +68,9 @@ void crk_convolve(int level, const float *const *rows, const float *weight, ptrd
   table(level)->convolve(rows, weight, taps, channels, out);
 }
 
-void crk_attend(int level, const crk_cache *cache, const float *const *queries, const ptrdiff_t *lengths,
+void crk_attend(int level, const crk_cache *cache, const float *const *queries, const crk_span *spans,
                 ptrdiff_t query_count, float scale, float *scores, float *const *outs) {
-  table(level)->attend(cache, queries, lengths, query_count, scale, scores, outs);
+  table(level)->attend(cache, queries, spans, query_count, scale, scores, outs);
 }
 
 void crk_store(int level, const float *key, const float *value, ptrdiff_t position, ptrdiff_t head_dim,

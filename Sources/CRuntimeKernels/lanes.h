@@ -270,18 +270,29 @@ INLINE void gather(const crk_cache *cache, const int count, ptrdiff_t span, ptrd
   }
 }
 
-INLINE void attend_some(const crk_cache *cache, const float *const *queries, const ptrdiff_t *lengths, const int count,
+INLINE void attend_some(const crk_cache *whole, const float *const *queries, const crk_span *spans, const int count,
                         float scale, bool half, float *scores, float *const *outs) {
-  ptrdiff_t longest = 0;
-  for (int q = 0; q < count; q++) longest = lengths[q] > longest ? lengths[q] : longest;
-  const ptrdiff_t span = (longest + 15) / 16 * 16;
+  ptrdiff_t first = spans[0].start, last = spans[0].end;
+  for (int q = 1; q < count; q++) {
+    first = spans[q].start < first ? spans[q].start : first;
+    last = spans[q].end > last ? spans[q].end : last;
+  }
+  // Blocks of 16 positions that no query sees are left out; the others keep their lanes.
+  first = first / 16 * 16;
+  crk_cache seen = *whole;
+  const ptrdiff_t size = half ? 2 : 4;
+  seen.keys = (const char *)whole->keys + first * whole->head_dim * size;
+  seen.values = (const char *)whole->values + first * whole->value_stride * size;
+  const crk_cache *cache = &seen;
+  const ptrdiff_t longest = last - first, span = (longest + 15) / 16 * 16;
   float divisors[4];
   float *sums = scores + count * span;
   score(cache, queries, count, span, scale, half, scores);
   for (int q = 0; q < count; q++) {
-    // Positions past the query's own are masked: exp(-inf) is 0, and adding 0 changes no sum.
+    // Positions that the query does not see are masked: exp(-inf) is 0, and adding 0 changes no sum.
     float *row = scores + q * span;
-    for (ptrdiff_t t = lengths[q]; t < span; t++) row[t] = -INFINITY;
+    for (ptrdiff_t t = 0; t < spans[q].start - first; t++) row[t] = -INFINITY;
+    for (ptrdiff_t t = spans[q].end - first; t < span; t++) row[t] = -INFINITY;
     v16 best = load(row);
     for (ptrdiff_t t = 16; t < span; t += 16) best = maximum(best, load(row + t));
     v16 shift = splat(greatest(best)), sum = splat(0);
@@ -297,20 +308,20 @@ INLINE void attend_some(const crk_cache *cache, const float *const *queries, con
     for (ptrdiff_t d = 0; d < cache->head_dim; d++) outs[q][d] = sums[q * cache->value_stride + d] / divisors[q];
 }
 
-static void attend(const crk_cache *cache, const float *const *queries, const ptrdiff_t *lengths,
+static void attend(const crk_cache *cache, const float *const *queries, const crk_span *spans,
                    ptrdiff_t query_count, float scale, float *scores, float *const *outs) {
   if (query_count == 4) {
     if (cache->half)
-      attend_some(cache, queries, lengths, 4, scale, true, scores, outs);
+      attend_some(cache, queries, spans, 4, scale, true, scores, outs);
     else
-      attend_some(cache, queries, lengths, 4, scale, false, scores, outs);
+      attend_some(cache, queries, spans, 4, scale, false, scores, outs);
     return;
   }
   for (ptrdiff_t q = 0; q < query_count; q++) {
     if (cache->half)
-      attend_some(cache, queries + q, lengths + q, 1, scale, true, scores, outs + q);
+      attend_some(cache, queries + q, spans + q, 1, scale, true, scores, outs + q);
     else
-      attend_some(cache, queries + q, lengths + q, 1, scale, false, scores, outs + q);
+      attend_some(cache, queries + q, spans + q, 1, scale, false, scores, outs + q);
   }
 }
 

@@ -16,7 +16,7 @@ typedef struct {
   void (*exponentials)(ptrdiff_t, float *);
   void (*rotate_halves)(const float *, const float *, ptrdiff_t, float *);
   void (*convolve)(const float *const *, const float *, ptrdiff_t, ptrdiff_t, float *);
-  void (*attend)(const crk_cache *, const float *const *, const ptrdiff_t *, ptrdiff_t, float, float *, float *const *);
+  void (*attend)(const crk_cache *, const float *const *, const crk_span *, ptrdiff_t, float, float *, float *const *);
   void (*store_position)(const float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, bool, void *, void *);
   void (*delta_rule)(const crk_delta_rule_arguments *);
 } crk_level;

@@ -28,11 +28,14 @@ public struct GGUFFile: Sendable {
   /// - Parameters:
   ///   - path: A GGUF file, whole or one shard.
   ///   - requireData: False for files that may end right after the header.
+  ///   - allowsForeignTypes: Whether tensors may have types whose layout is not known here; their sizes are then
+  ///     told from where the next ones start, padding included.
   /// - Throws: ``GGUFError`` for what is wrong with the file, `FileError` when it cannot be read.
-  public init(path: String, requireData: Bool = true) throws {
+  public init(path: String, requireData: Bool = true, allowsForeignTypes: Bool = false) throws {
     let file = try ReadableFile(path: path)
     self.file = file
-    (header, headerHash) = try Self.readHeader(file, requireData: requireData)
+    (header, headerHash) = try Self.readHeader(
+      file, requireData: requireData, allowsForeignTypes: allowsForeignTypes)
   }
 
   /// The value stored under `key`.
@@ -42,12 +45,16 @@ public struct GGUFFile: Sendable {
   public func position(of tensor: GGUFTensorInfo) -> Int { header.dataStart + tensor.offset }
 
   /// Reads the header in growing pieces: how long it is, only parsing tells.
-  private static func readHeader(_ file: ReadableFile, requireData: Bool) throws -> (GGUFHeader, UInt64) {
+  private static func readHeader(
+    _ file: ReadableFile, requireData: Bool, allowsForeignTypes: Bool
+  ) throws -> (GGUFHeader, UInt64) {
     var count = min(file.byteCount, 1 << 23)
     while true {
       let bytes = try file.bytes(at: 0, count: count)
       let header = try bytes.withUnsafeBytes {
-        try GGUFHeader.parse($0, fileByteCount: file.byteCount, file: file.path, requireData: requireData)
+        try GGUFHeader.parse(
+          $0, fileByteCount: file.byteCount, file: file.path, requireData: requireData,
+          allowsForeignTypes: allowsForeignTypes)
       }
       if let header {
         let hash = bytes.withUnsafeBytes {

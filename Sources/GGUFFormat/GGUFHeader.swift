@@ -65,9 +65,11 @@ public struct GGUFHeader: Sendable {
 
   /// Parses a prefix of a file; `nil` when the header goes on after it.
   static func parse(
-    _ bytes: UnsafeRawBufferPointer, fileByteCount: Int, file: String, requireData: Bool
+    _ bytes: UnsafeRawBufferPointer, fileByteCount: Int, file: String, requireData: Bool,
+    allowsForeignTypes: Bool = false
   ) throws(GGUFError) -> GGUFHeader? {
-    var parser = GGUFHeaderParser(bytes, fileByteCount: fileByteCount, file: file)
+    var parser = GGUFHeaderParser(
+      bytes, fileByteCount: fileByteCount, file: file, allowsForeignTypes: allowsForeignTypes)
     do {
       try parser.parse()
     } catch {

@@ -26,11 +26,13 @@ struct GGUFHeaderParser {
   private var cursor: ByteCursor
   private let fileByteCount: Int
   private let file: String
+  private let allowsForeignTypes: Bool
 
-  init(_ bytes: UnsafeRawBufferPointer, fileByteCount: Int, file: String) {
+  init(_ bytes: UnsafeRawBufferPointer, fileByteCount: Int, file: String, allowsForeignTypes: Bool) {
     cursor = ByteCursor(bytes)
     self.fileByteCount = max(fileByteCount, bytes.count)
     self.file = file
+    self.allowsForeignTypes = allowsForeignTypes
   }
 
   /// Reads everything up to the data section.
@@ -275,6 +277,7 @@ struct GGUFHeaderParser {
     var nextOffset = 0
     for index in 0..<count {
       let info = try readTensor(index)
+      try measureForeign(until: info.offset, &nextOffset)
       guard seen.insert(info.name).inserted else {
         throw rejected(
           .duplicateTensor, subject: info.name, expected: "each tensor once",
@@ -283,7 +286,8 @@ struct GGUFHeaderParser {
       guard info.offset == nextOffset else {
         throw rejected(
           .badOffset, subject: info.name, expected: "offset \(nextOffset), right after the tensor before",
-          found: "\(info.offset)", remedy: "the file is damaged or hostile; do not use it")
+          found: describe(offset: info.offset, wanted: nextOffset),
+          remedy: "the file is damaged or hostile; do not use it")
       }
       guard let padded = GGUFConstants.padded(info.byteCount, to: alignment),
         case let (sum, overflow) = nextOffset.addingReportingOverflow(padded), !overflow,
@@ -296,6 +300,26 @@ struct GGUFHeaderParser {
       nextOffset = sum
       tensors.append(info)
     }
+  }
+
+  /// An offset, and what it means that it is another than the one wanted.
+  private func describe(offset: Int, wanted: Int) -> String {
+    if offset % alignment != 0 { return "\(offset), which is not aligned to \(alignment)" }
+    return offset < wanted
+      ? "\(offset): it overlaps the tensor before by \(wanted - offset) bytes"
+      : "\(offset): a gap of \(offset - wanted) bytes"
+  }
+
+  /// Takes the size of a tensor of an unknown layout from where the next one starts, padding included.
+  private mutating func measureForeign(until offset: Int, _ nextOffset: inout Int) throws(GGUFParseStop) {
+    guard let last = tensors.last, !last.type.isKnown, offset != nextOffset else { return }
+    guard offset > nextOffset, offset % alignment == 0 else {
+      throw rejected(
+        .badOffset, subject: last.name, expected: "the next tensor at a multiple of \(alignment) after it",
+        found: "\(offset)", remedy: "the file is damaged or hostile; do not use it")
+    }
+    tensors[tensors.count - 1].byteCount = offset - last.offset
+    nextOffset = offset
   }
 
   private mutating func readTensor(_ index: Int) throws(GGUFParseStop) -> GGUFTensorInfo {
@@ -320,6 +344,7 @@ struct GGUFHeaderParser {
     for _ in 0..<dimensionCount { shape.append(Int(try integer(name, as: Int64.self))) }
     let type = try tensorType(name, integer(name, as: Int32.self))
     let offset = try integer(name, as: UInt64.self)
+    if !type.isKnown { return try foreign(name, type, shape, offset) }
     switch TensorSize.byteCount(type: type, ggmlShape: shape) {
     case .failure(let problem):
       throw rejected(
@@ -333,18 +358,36 @@ struct GGUFHeaderParser {
     }
   }
 
+  /// A tensor whose layout is not known: its size shows later, from where the next one starts.
+  private func foreign(
+    _ name: String, _ type: TensorType, _ shape: [Int], _ offset: UInt64
+  ) throws(GGUFParseStop) -> GGUFTensorInfo {
+    if case .failure(let problem) = TensorSize.byteCount(type: .i8, ggmlShape: shape) {
+      throw rejected(
+        TensorSize.code(problem), subject: name, expected: TensorSize.expectation(problem, .i8),
+        found: "shape \(shape)")
+    }
+    guard let offset = Int(exactly: offset) else {
+      throw rejected(.badOffset, subject: name, expected: "an offset below 2^63", found: "\(offset)")
+    }
+    return GGUFTensorInfo(name: name, type: type, ggmlShape: shape, offset: offset, byteCount: 0)
+  }
+
   private func tensorType(_ name: String, _ id: Int32) throws(GGUFParseStop) -> TensorType {
-    if let type = UInt32(exactly: id).flatMap({ TensorType(rawValue: $0) }) { return type }
-    switch id {
-    case 4, 5, 31...33, 36...38:
+    let number = UInt32(bitPattern: id)
+    if let type = TensorType(rawValue: number) { return type }
+    if allowsForeignTypes { return .other(number) }
+    if ForeignTensorTypes.isWithdrawn(number) {
       throw rejected(
         .removedTensorType, subject: name, expected: "a current tensor type",
         found: "type \(id), which llama.cpp has removed", remedy: "make the file again with current tools")
-    default:
-      throw rejected(
-        .unknownTensorType, subject: name, expected: "a tensor type from 0 to 42", found: "type \(id)",
-        remedy: "this type is not supported yet; the file may be newer than this program")
     }
+    throw rejected(
+      .unknownTensorType, subject: name, expected: "a tensor type of llama.cpp, from 0 to 42",
+      found: TensorType.other(number).name,
+      remedy: ForeignTensorTypes.name(number) == nil
+        ? "this type is not supported yet; the file may be newer than this program"
+        : "only that program computes with it; pouch-inspect and pouch-estimate show the file")
   }
 
   private mutating func findDataStart() throws(GGUFParseStop) {
@@ -355,6 +398,9 @@ struct GGUFHeaderParser {
       throw rejected(
         .headerTruncated, expected: "tensor data at \(dataStart)", found: "a file of \(fileByteCount) bytes",
         remedy: "the file is incomplete; fetch it again")
+    }
+    if let last = tensors.last, !last.type.isKnown {
+      tensors[tensors.count - 1].byteCount = max(0, fileByteCount - dataStart - last.offset)
     }
   }
 }

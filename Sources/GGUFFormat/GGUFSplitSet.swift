@@ -31,14 +31,18 @@ public struct GGUFSplitSet: Sendable {
   /// - Parameters:
   ///   - path: `MODEL.gguf`, or `MODEL-00001-of-0000N.gguf` of a complete set.
   ///   - requireData: False for files that may end right after their headers.
+  ///   - allowsForeignTypes: Whether tensors may have types whose layout is not known here.
   /// - Throws: ``GGUFError`` (all missing shards in one error), or `FileError` when a file cannot be read.
-  public init(path: String, requireData: Bool = true) throws {
-    let first = try GGUFFile(path: path, requireData: requireData)
+  public init(path: String, requireData: Bool = true, allowsForeignTypes: Bool = false) throws {
+    func file(_ path: String) throws -> GGUFFile {
+      try GGUFFile(path: path, requireData: requireData, allowsForeignTypes: allowsForeignTypes)
+    }
+    let first = try file(path)
     var files = [first]
     let count = try Self.splitValue(first, GGUFSplitKeys.count) ?? 0
     if count > 1 {
       for (shard, path) in try Self.shardPaths(first, count: count).enumerated().dropFirst() {
-        files.append(try Self.open(path, shard: shard, count: count, requireData: requireData))
+        files.append(try Self.check(file(path), shard: shard, count: count))
       }
     }
     self.files = files
@@ -116,9 +120,9 @@ public struct GGUFSplitSet: Sendable {
     return paths
   }
 
-  /// Opens a further shard and checks its place.
-  private static func open(_ path: String, shard: Int, count: Int, requireData: Bool) throws -> GGUFFile {
-    let file = try GGUFFile(path: path, requireData: requireData)
+  /// Checks the place of a further shard.
+  private static func check(_ file: GGUFFile, shard: Int, count: Int) throws -> GGUFFile {
+    let path = file.file.path
     guard let number = try splitValue(file, GGUFSplitKeys.number) else {
       throw GGUFError(
         .badSplitKey,

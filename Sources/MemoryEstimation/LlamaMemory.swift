@@ -59,7 +59,7 @@ struct LlamaMemory {
         first = first ?? offset
         end = offset + tensor.byteCount
       }
-      offset = try Checked.sum("weights", [offset, Checked.padded(tensor.byteCount, to: 32)])
+      offset = try Checked.sum("weights", [offset, Checked.padded(tensor.byteCount, to: priced.alignment)])
     }
     let left = priced.tensors.count - loaded.count
     return .init(

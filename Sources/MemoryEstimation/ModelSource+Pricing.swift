@@ -111,11 +111,19 @@ extension ModelSource {
     let bytes = try Checked.sum("files", set.files.map(\.file.byteCount))
     let header = bytes - (try Checked.sum("tensors", tensors.map(\.byteCount)))
     let type = set.value("general.file_type")?.integer.flatMap(UInt32.init(exactly:))
-    return PricedModel(
+    var priced = PricedModel(
       source: name, basis: "GGUF header",
       architecture: set.value("general.architecture")?.text ?? "",
       mix: type.flatMap(Self.mixName) ?? "as stored", model: model, tensors: tensors,
       fileByteCount: bytes...bytes, headerByteCount: header...header, notices: notices, prepared: nil)
+    priced.alignment = set.files[0].alignment
+    let foreign = Set(set.tensors.filter { !$0.info.type.isKnown }.map(\.info.type.name)).sorted()
+    if !foreign.isEmpty {
+      priced.notices.append(
+        "llama.cpp does not load tensors of \(foreign.joined(separator: ", ")); their sizes are told from offsets"
+      )
+    }
+    return priced
   }
 
   private func priced(

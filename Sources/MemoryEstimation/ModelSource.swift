@@ -61,7 +61,7 @@ public struct ModelSource: Sendable {
   {
     let file = try ReadableFile(path: path)
     if file.byteCount >= 4, try file.bytes(at: 0, count: 4) == Array("GGUF".utf8) {
-      return .gguf(try GGUFSplitSet(path: path))
+      return .gguf(try GGUFSplitSet(path: path, allowsForeignTypes: true))
     }
     let folder = FileSystem.folder(of: path)
     if path.hasSuffix(".index.json") {

@@ -59,6 +59,8 @@ public struct PricedModel: Sendable {
   public var notices: [String]
   /// The plan, for checkpoints and for GGUFs that are requantized.
   public var prepared: PreparedConversion?
+  /// What tensors start at multiples of in the file.
+  public var alignment = 32
 
   /// The recipe that chose the types; `nil` for stock mixes and for a GGUF as it is.
   public var recipe: Recipe? { prepared?.plan.recipe }

@@ -66,9 +66,12 @@ struct ArchitectureMetadata {
       for (key, value) in optional {
         if let value { add("rope.scaling." + key, .float32(Float(value))) }
       }
-    case .other("su"), .other("longrope"):
+    case .longRope:
       add("rope.scaling.type", .string("longrope"))
-    case .none, .llama3, .other: break
+    case .proportional(let factor) where factor != 1 && model.rope.partialFactor ?? 1 == 1:
+      add("rope.scaling.type", .string("linear"))
+      add("rope.scaling.factor", .float32(Float(factor)))
+    case .none, .llama3, .dynamic, .proportional, .unknown: break
     }
     if let sections = model.rope.sections { addSections(sections) }
     add("rope.freq_base", .float32(Float(model.rope.theta)))

@@ -1,3 +1,4 @@
+internal import FileBytes
 public import TensorTypes
 
 /// What a checkpoint becomes: every output tensor with where its values come from.
@@ -13,6 +14,8 @@ public struct CheckpointMap: Sendable {
   public var skipped: [SkippedTensor]
   /// Things that the user should know, one sentence each.
   public var warnings: [String]
+  /// What the configuration says and the output cannot.
+  public var losses: [ConfigurationLoss] = []
   /// True when the checkpoint is stored as fp8 with scales.
   public var isScaledFP8: Bool
   /// The 16-bit type that fits the checkpoint: that of the first matrix stored in one, else f16.
@@ -30,6 +33,22 @@ public struct CheckpointMap: Sendable {
       self.name = name
       self.reason = reason
     }
+  }
+
+  /// Refuses a configuration whose output would be wrong from the first token on.
+  ///
+  /// - Parameter file: The name of the configuration, for the message.
+  /// - Throws: ``DescriptionError`` with `notSupported`.
+  public func refuseFatalLosses(file: String) throws {
+    let fatal = losses.filter(\.isFatal)
+    guard !fatal.isEmpty else { return }
+    throw DescriptionError(
+      .notSupported,
+      Fault(
+        file: file, subject: fatal.map(\.key).joined(separator: ", "),
+        expected: "a configuration that a GGUF of \(family.ggufArchitecture) can carry",
+        found: fatal.map(\.text).joined(separator: "; "),
+        remedy: "every result of such a file would be wrong; run the checkpoint with transformers"))
   }
 
   /// The bytes of all tensor data when the tensors that follow the request are stored as `type`.

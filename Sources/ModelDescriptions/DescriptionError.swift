@@ -10,6 +10,8 @@ public struct DescriptionError: FaultError, Hashable {
     case notSupported
     /// The tensors are not those that the configuration calls for.
     case tensorMismatch
+    /// Signs of how values are stored contradict each other.
+    case contradiction
     /// Metadata of a GGUF lacks a key or has an impossible value.
     case invalidMetadata
   }
@@ -44,6 +46,8 @@ public enum TensorProblem: Hashable, Sendable {
   case shape(name: String, found: [Int], expected: [Int])
   /// A tensor stored as something that cannot be read as weights.
   case elementType(name: String, found: String)
+  /// As many experts as there should be, with numbers from before others were taken out; `prefix` starts their names.
+  case expertNumbers(prefix: String, numbers: [Int])
 
   /// The problem as one line.
   public var summary: String {
@@ -54,6 +58,10 @@ public enum TensorProblem: Hashable, Sendable {
     case .duplicate(let name): name + " is there twice"
     case .shape(let name, let found, let expected): "\(name) is \(found), should be \(expected)"
     case .elementType(let name, let found): "\(name) is stored as \(found), which is no weight format"
+    case .expertNumbers(let prefix, let numbers):
+      "\(prefix)experts has \(numbers.count) experts with the numbers "
+        + numbers.prefix(16).map { "\($0)" }.joined(separator: ", ") + (numbers.count > 16 ? ", …" : "")
+        + " instead of 0 to \(numbers.count - 1)"
     }
   }
 }

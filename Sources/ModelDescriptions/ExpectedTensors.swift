@@ -17,6 +17,7 @@ extension ModelDescription {
     config: ModelConfig, options: DescriptionOptions = DescriptionOptions()
   ) throws -> [SourceTensor] {
     let family = try ModelFamily.family(of: config)
+    try MLXQuantization.check(withoutTensors: config)
     var model = try HyperParameters(config: config, family: family)
     if family.traits.canPredictNextTokens, options.nextToken != .drop {
       let announced = try config.optionalInteger("mtp_num_hidden_layers", in: 0...64) ?? 0
@@ -52,7 +53,7 @@ extension ModelDescription {
     let family = try ModelFamily.family(of: config)
     var model = try HyperParameters(config: config, family: family)
     let quantization = try SourceQuantization(config)
-    let verdicts = names.map(SourceNames.judge)
+    let verdicts = SourceNames.judge(names, family: family, layerCount: model.layerCount)
     let used = verdicts.compactMap { if case .use(let name) = $0 { name } else { nil } }
     if family.traits.canPredictNextTokens {
       model.nextTokenLayerCount = SourceNames.nextTokenLayerCount(in: used)

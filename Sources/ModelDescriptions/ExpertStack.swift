@@ -24,8 +24,7 @@ extension ExpertRule {
       }
       return ([count, 2 * width, hidden], runs)
     }
-    let stackNames: [String: Role] = ["gate_proj": .gate, "up_proj": .up, "down_proj": .down]
-    guard let role = stackNames[part.name], part.isStacked || role == .down else { return nil }
+    guard let role = Self.generalNames[part.name] else { return nil }
     let rows = matrix(role)[0]
     return (
       [count] + matrix(role),
@@ -33,7 +32,12 @@ extension ExpertRule {
     )
   }
 
-  private func role(named name: String) -> Role? { names.first { $0.value == name }?.key }
+  /// The role of a matrix; tools that take fused experts apart write the general names in every family.
+  func role(named name: String) -> Role? {
+    names.first { $0.value == name }?.key ?? Self.generalNames[name]
+  }
+
+  private static let generalNames: [String: Role] = ["gate_proj": .gate, "up_proj": .up, "down_proj": .down]
 }
 
 /// The matrices of a block's routed experts, as they are found.
@@ -44,8 +48,6 @@ struct ExpertStack {
     var expert: Int?
     /// The name of the matrix.
     var name: String
-    /// Whether it is in the layout with one stack per matrix.
-    var isStacked: Bool
 
     /// Takes a name apart; `nil` when it is no expert tensor of the blocks with these prefixes.
     static func parse(_ name: String, prefixes: Dictionary<String, ExpertStack>.Keys) -> (
@@ -56,15 +58,14 @@ struct ExpertStack {
       guard let at = parts.firstIndex(where: { $0 == "experts" || $0 == "switch_mlp" }) else { return nil }
       let prefix = String(name[..<parts[at].startIndex])
       guard prefixes.contains(prefix) else { return nil }
-      let isStacked = parts[at] == "switch_mlp"
       let rest = parts[(at + 1)...]
       guard let first = rest.first else { return nil }
-      if !isStacked, let expert = Int(first), expert >= 0, String(expert) == first {
+      if parts[at] == "experts", let expert = Int(first), expert >= 0, String(expert) == first {
         guard rest.count == 3, rest.last == "weight" else { return nil }
-        return (prefix, Part(expert: expert, name: String(rest[rest.startIndex + 1]), isStacked: false))
+        return (prefix, Part(expert: expert, name: String(rest[rest.startIndex + 1])))
       }
       guard rest.count == 1 || (rest.count == 2 && rest.last == "weight") else { return nil }
-      return (prefix, Part(expert: nil, name: String(first), isStacked: isStacked))
+      return (prefix, Part(expert: nil, name: String(first)))
     }
   }
 
@@ -98,6 +99,11 @@ struct ExpertStack {
     if byExpert, complete.count + written.count < rule.order.count { return [] }
     written.formUnion(complete)
     return complete
+  }
+
+  /// The experts of which a matrix was found.
+  var presentExperts: Set<Int> {
+    Set(filled.values.flatMap { runs in runs.indices.filter { runs[$0] != nil } })
   }
 
   /// The runs of a role, in order of expert.

@@ -6,3 +6,6 @@
 
 /// `base` to the power `exponent`, computed in double precision and rounded to f32 once.
 func powered(_ base: Double, _ exponent: Float) -> Float { Float(pow(Double(Float(base)), Double(exponent))) }
+
+/// The natural logarithm.
+func logarithm(_ x: Double) -> Double { log(x) }

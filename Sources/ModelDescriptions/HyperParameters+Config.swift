@@ -17,21 +17,64 @@ extension HyperParameters {
     vocabularySize = try config.integer("vocab_size")
     contextLength = try config.optionalInteger("max_position_embeddings")
     feedForwardSize = try config.optionalInteger("intermediate_size", in: 0...(1 << 24))
-    tiedEmbeddings = try config.flag("tie_word_embeddings")
+    tiedEmbeddings = try Self.tiesEmbeddings(config)
     normEpsilon = try config.optionalNumber("rms_norm_eps") ?? 1e-6
     normIsOffset = traits.normIsOffset
     rotaryPairing = traits.rotaryPairing
-    if config["mlp_bias"] != nil { hasFeedForwardBias = try config.flag("mlp_bias") }
+    if traits.hasFeedForwardBiasKey { hasFeedForwardBias = try config.flag("mlp_bias") }
+    if let value = config["hidden_act"] {
+      guard let name = value.text else { throw config.invalid("hidden_act", expected: "a name") }
+      activation = name
+    }
+    if config["is_causal"] != nil { isCausal = try config.flag("is_causal") }
 
     attention = try Self.attention(config, traits)
     rope = try RopeParameters(config)
-    let defaultPart = traits.isHybrid ? 0.25 : 1
-    rotaryDimensions = Int(Double(attention.headDim) * (rope.partialFactor ?? defaultPart))
+    rotaryDimensions = try Self.rotaryDimensions(config, traits, &rope, headDim: attention.headDim)
+    windows = try family.windows(config, layerCount: layerCount)
     experts = traits.isMixture ? try Self.experts(config, family) : nil
     linearAttention = traits.isHybrid ? try Self.linearAttention(config) : nil
     fullAttentionInterval = try config.optionalInteger("full_attention_interval", in: 1...4096)
     layerKinds = try Self.layerKinds(config, count: layerCount, isHybrid: traits.isHybrid)
     if traits.isHybrid { fullAttentionInterval = fullAttentionInterval ?? 4 }
+  }
+
+  /// How many dimensions of a head turn.
+  ///
+  /// Hybrid models turn a share of them. The other families' classes in transformers turn all of them when angles are
+  /// not stretched, whatever `partial_rotary_factor` says, and fail when they are.
+  private static func rotaryDimensions(
+    _ config: ModelConfig, _ traits: ModelFamily.Traits, _ rope: inout RopeParameters, headDim: Int
+  ) throws -> Int {
+    if traits.isHybrid { rope.partialFactor = rope.partialFactor ?? 0.25 }
+    let part = rope.partialFactor ?? 1
+    switch rope.scaling {
+    // All pairs are laid out, some of them with a speed of 0.
+    case .proportional: return headDim
+    case _ where traits.isHybrid: return Int(Double(headDim) * part)
+    case .none:
+      rope.partialFactor = nil
+      return headDim
+    default:
+      guard part == 1 else {
+        throw DescriptionError(
+          .notSupported,
+          Fault(
+            file: config.file, subject: "partial_rotary_factor",
+            expected: "1 or no such key in a family that turns whole heads with stretched angles",
+            found: "\(part)", remedy: "transformers cannot run this configuration either"))
+      }
+      return headDim
+    }
+  }
+
+  /// Whether the embedding may serve as the output head.
+  ///
+  /// transformers looks at the root for the class of a model with several parts and at the text part for a text model
+  /// alone, so either place counts; a checkpoint with a head of its own keeps it in any case.
+  private static func tiesEmbeddings(_ config: ModelConfig) throws -> Bool {
+    let own = try config.flag("tie_word_embeddings")
+    return own || config.document["tie_word_embeddings"]?.flag == true
   }
 
   private static func attention(_ config: ModelConfig, _ traits: ModelFamily.Traits) throws -> Attention {

@@ -41,7 +41,12 @@ extension HyperParameters {
     rotaryPairing = family.traits.rotaryPairing
     rotaryDimensions =
       try reader.optionalInteger("rope.dimension_count", in: 1...(1 << 16)) ?? attention.headDim
-    rope = try reader.rope(headDim: attention.headDim, rotaryDimensions: rotaryDimensions)
+    rope = try RopeParameters(metadata: metadata, architecture: reader.architecture, file: file)
+    if rotaryDimensions != attention.headDim {
+      rope.partialFactor = Double(rotaryDimensions) / Double(attention.headDim)
+    }
+    windows = [Int?](repeating: nil, count: layerCount)
+    isCausal = try reader.flag("attention.causal") ?? true
     experts = try reader.experts(feedForwardSize: feedForwardSize)
     linearAttention = family.traits.isHybrid ? try reader.linearAttention() : nil
     fullAttentionInterval =
@@ -109,6 +114,12 @@ private struct MetadataReader {
     return number
   }
 
+  func flag(_ key: String) throws -> Bool? {
+    guard let value = values[architecture + "." + key] else { return nil }
+    guard case .bool(let flag) = value else { throw fault(key, expected: "true or false") }
+    return flag
+  }
+
   func attention(hiddenSize: Int) throws -> HyperParameters.Attention {
     let heads = try integer("attention.head_count", in: 1...(1 << 16))
     let keyValueHeads = try optionalInteger("attention.head_count_kv", in: 1...(1 << 16)) ?? heads
@@ -164,31 +175,5 @@ private struct MetadataReader {
       return flags.prefix(count).map { $0 ? .linearAttention : .attention }
     }
     return (0..<count).map { ($0 + 1) % interval == 0 ? .attention : .linearAttention }
-  }
-
-  func rope(headDim: Int, rotaryDimensions: Int) throws -> RopeParameters {
-    var rope = RopeParameters(theta: Double(try optionalFloat("rope.freq_base") ?? 10000))
-    if rotaryDimensions != headDim { rope.partialFactor = Double(rotaryDimensions) / Double(headDim) }
-    if case .array(.int32(let sections))? = values[architecture + ".rope.dimension_sections"] {
-      rope.sections = sections.map(Int.init)
-    }
-    guard let type = values[architecture + ".rope.scaling.type"]?.text, type != "none" else { return rope }
-    let factor = Double(try optionalFloat("rope.scaling.factor") ?? 1)
-    switch type {
-    case "linear": rope.scaling = .linear(factor: factor)
-    case "yarn":
-      rope.scaling = .yarn(
-        RopeParameters.YarnParameters(
-          factor: factor,
-          originalContextLength: try optionalInteger(
-            "rope.scaling.original_context_length", in: 1...(1 << 31))
-            ?? integer("context_length", in: 1...(1 << 31)),
-          extrapolationFactor: try optionalFloat("rope.scaling.yarn_ext_factor").map(Double.init),
-          attentionFactor: try optionalFloat("rope.scaling.yarn_attn_factor").map(Double.init),
-          betaFast: try optionalFloat("rope.scaling.yarn_beta_fast").map(Double.init),
-          betaSlow: try optionalFloat("rope.scaling.yarn_beta_slow").map(Double.init)))
-    default: rope.scaling = .other(type)
-    }
-    return rope
   }
 }

@@ -3,7 +3,7 @@
 public struct HyperParameters: Hashable, Sendable {
   /// What mixes positions in a layer.
   public enum LayerKind: Hashable, Sendable {
-    /// Softmax attention over all earlier positions.
+    /// Softmax attention over earlier positions.
     case attention
     /// A gated delta net: a recurrent state of fixed size.
     case linearAttention
@@ -132,10 +132,20 @@ public struct HyperParameters: Hashable, Sendable {
   public var rotaryPairing: RotaryPairing
   /// Rotated dimensions per head.
   public var rotaryDimensions: Int
+  /// The most tokens that each trunk layer attends to, its own included; `nil` for all of them.
+  ///
+  /// A GGUF has no windows.
+  public var windows: [Int?]
+  /// The function on the gate of feed-forward networks, by its name in configurations.
+  public var activation = "silu"
+  /// Whether tokens see those before them alone.
+  public var isCausal = true
   /// The epsilon of RMS norms, added to the mean square.
   public var normEpsilon: Double
   /// Whether checkpoints store norm weights minus one.
   public var normIsOffset: Bool
+  /// The same of the next-token blocks, which may come from another program; `nil` when it is as in the trunk.
+  public var nextTokenNormIsOffset: Bool?
   /// Biases in dense feed-forward networks.
   public var hasFeedForwardBias = false
   /// Whether the output head is the embedding.

@@ -60,6 +60,12 @@ public struct ModelConfig: Sendable {
   /// The value of `key`, `nil` when absent or `null`.
   public subscript(key: String) -> JSONValue? { values[key] }
 
+  /// Whether `key` is there with the value `null`, which switches some things off that are on when it is absent.
+  public func isNull(_ key: String) -> Bool {
+    if let text = document["text_config"], text.hasKey(key) { return text[key] == nil }
+    return document.hasKey(key) && document[key] == nil
+  }
+
   private func fault(_ key: String, expected: String, found: JSONValue?) -> DescriptionError {
     DescriptionError(
       .invalidConfig,

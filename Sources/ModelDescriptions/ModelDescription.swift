@@ -1,34 +1,41 @@
 internal import FileBytes
 public import TensorTypes
+internal import TextTokenizers
 
 /// Describes checkpoints: from a configuration and a list of tensors to what they become.
 public enum ModelDescription {
   /// Maps a checkpoint.
   ///
-  /// Nothing but names, types and shapes is looked at. All tensors are checked before anything is
-  /// reported, so one error names all that is wrong.
+  /// Names, types and shapes are looked at, and the values of norm weights where a family has two ways of storing
+  /// them. All tensors are checked before anything is reported, so one error names all that is wrong.
   ///
   /// - Parameters:
   ///   - config: The configuration as it is; the family's defaults are applied here.
   ///   - tensors: All tensors of the checkpoint; outputs refer to them by index. For the converter's order list
   ///     them shard by shard in order of file name, each shard's in order of name.
   ///   - options: What to leave out.
+  ///   - evidence: What the files say about how values are stored; without it only names, shapes and sizes of the
+  ///     result are certain.
   /// - Returns: The output tensors, what is left out, and warnings.
-  /// - Throws: ``DescriptionError``.
+  /// - Throws: ``DescriptionError``, and what reading the evidence throws.
   /// - Complexity: O(tensors); 1,000 tensors take some 0.03 s, 32,000 per-expert ones about 0.2 s of processor time.
   public static func describe(
-    config: ModelConfig, tensors: [SourceTensor], options: DescriptionOptions = DescriptionOptions()
+    config: ModelConfig, tensors: [SourceTensor], options: DescriptionOptions = DescriptionOptions(),
+    evidence: CheckpointEvidence? = nil
   ) throws -> CheckpointMap {
     let family = try ModelFamily.family(of: config)
     var model = try HyperParameters(config: config, family: family)
+    let leftover = try MLXQuantization.check(config, tensors)
     let quantization = try SourceQuantization(config)
 
-    let verdicts = tensors.map { SourceNames.judge($0.name) }
+    let verdicts = SourceNames.judge(
+      tensors.map(\.name), family: family, layerCount: model.layerCount)
     let names = verdicts.compactMap { verdict in if case .use(let name) = verdict { name } else { nil } }
     let present = SourceNames.nextTokenLayerCount(in: names)
     let keeps = family.traits.canPredictNextTokens && options.nextToken != .drop
     if keeps { model.nextTokenLayerCount = max(present, options.nextToken == .keep ? 1 : 0) }
 
+    let normWarnings = try storage(of: tensors, verdicts, family, &model, evidence, file: config.file)
     var mapper = TensorMapper(family: family, model: model, quantization: quantization)
     for (index, tensor) in tensors.enumerated() {
       switch verdicts[index] {
@@ -42,20 +49,75 @@ public enum ModelDescription {
       }
     }
     var map = try mapper.finish(file: config.file)
+    map.warnings = normWarnings + [leftover, tieWarning(config, map)].compactMap(\.self)
     let configured = try config.optionalInteger("mtp_num_hidden_layers", in: 0...64) ?? 0
     if family.traits.canPredictNextTokens, options.nextToken == .auto, present == 0, configured > 0 {
       map.warnings.append(
         "the configuration announces \(configured) next-token block, the checkpoint has none; none is written"
       )
     }
-    if let experts = model.experts {
-      let assumed = family.ggufArchitecture != "qwen2moe"
-      if experts.normalizesTopK != assumed {
-        map.warnings.append(
-          "norm_topk_prob is \(experts.normalizesTopK), but a GGUF cannot say so and llama.cpp assumes \(assumed)"
-        )
-      }
+    map.losses = ConfigurationLoss.all(
+      map.model, family, hasOutputHead: map.outputs.contains { $0.name == "output.weight" })
+    // What the configuration announces is among the losses already.
+    if let unread = unread(map.outputs.map(\.name), family: family, model: model, besides: map.losses) {
+      map.warnings.append(unread)
     }
     return map
+  }
+
+  /// What to say of tensors that llama.cpp's loader has no place for; `nil` without any.
+  private static func unread(
+    _ names: [String], family: ModelFamily, model: HyperParameters, besides losses: [ConfigurationLoss]
+  ) -> String? {
+    let readable = Set(family.expectedTensors(model).map(\.name))
+    // One name for all blocks.
+    let stems = Set(
+      names.filter { !readable.contains($0) }.map { name in
+        name.hasPrefix("blk.") ? String(name.split(separator: ".", maxSplits: 2).last ?? "") : name
+      })
+      .filter { stem in !losses.contains { $0.text.contains(stem) } }
+    guard !stems.isEmpty else { return nil }
+    return
+      "llama.cpp refuses \(family.ggufArchitecture) models with \(stems.sorted().joined(separator: ", ")), "
+      + "which this checkpoint has; Pouch runs the file"
+  }
+
+  /// Finds out how the norms are stored and notes it in `model`.
+  private static func storage(
+    of tensors: [SourceTensor], _ verdicts: [SourceNames.Verdict], _ family: ModelFamily,
+    _ model: inout HyperParameters, _ evidence: CheckpointEvidence?, file: String
+  ) throws -> [String] {
+    guard family.storesNormsMinusOne else { return [] }
+    let shifted = Set(
+      family.blocks(model).flatMap(\.rules).filter { $0.outputs.contains { $0.operation == .addOne } }
+        .map(\.source))
+    var norms: (trunk: [String], nextToken: [String]) = ([], [])
+    for (tensor, verdict) in zip(tensors, verdicts) {
+      guard case .use(let name) = verdict, shifted.contains(name) else { continue }
+      if name.hasPrefix("mtp.") {
+        norms.nextToken.append(tensor.name)
+      } else {
+        norms.trunk.append(tensor.name)
+      }
+    }
+    let storage = try NormStorage(tensors, norms: norms, evidence: evidence, file: file)
+    model.normIsOffset = storage.trunkIsOffset
+    if storage.nextTokenIsOffset != storage.trunkIsOffset {
+      model.nextTokenNormIsOffset = storage.nextTokenIsOffset
+    }
+    return storage.warnings
+  }
+
+  /// What to say about a model without a head of its own whose configuration is of two minds about it.
+  private static func tieWarning(_ config: ModelConfig, _ map: CheckpointMap) -> String? {
+    let root = config.document["tie_word_embeddings"]?.flag
+    let text = config.document["text_config"]?["tie_word_embeddings"]?.flag
+    guard let root, let text, root != text, !map.outputs.contains(where: { $0.name == "output.weight" })
+    else {
+      return nil
+    }
+    return
+      "tie_word_embeddings is \(root) at the root of config.json and \(text) in text_config; there is no "
+      + "lm_head.weight, so the embedding is the output head"
   }
 }

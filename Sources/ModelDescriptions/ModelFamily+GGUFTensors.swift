@@ -45,11 +45,12 @@ extension ModelFamily {
   public func expectedTensors(_ hyperParameters: HyperParameters) -> [ExpectedTensor] {
     var model = hyperParameters
     // What only the tensors show counts as optional.
-    model.tiedEmbeddings = true
-    let (input, output) = (traits.inputBias, traits.outputBias)
-    model.attention.hasInputBias = input.isPossible
-    model.attention.hasOutputBias = output.isPossible
-    model.hasFeedForwardBias = true
+    model.tiedEmbeddings = ggufArchitecture != "qwen2moe"
+    let input = traits.inputBias
+    // llama.cpp's loader takes biases of query, key and value everywhere, others in the llama architecture alone.
+    model.attention.hasInputBias = true
+    model.attention.hasOutputBias = ggufArchitecture == "llama"
+    model.hasFeedForwardBias = ggufArchitecture == "llama"
     var result: [ExpectedTensor] = []
     for block in blocks(model) {
       for rule in block.rules {
@@ -71,14 +72,20 @@ extension ModelFamily {
       }
     }
     if ggufArchitecture == "llama" {
-      result.append(
-        ExpectedTensor(name: "rope_freqs.weight", ggmlShape: [model.rotaryDimensions / 2], isOptional: true))
+      // Factors for rotary pairs: one list, or under longrope two by the length of the context.
+      var names = ["rope_freqs.weight"]
+      if case .longRope = model.rope.scaling {
+        names = ["rope_factors_long.weight", "rope_factors_short.weight"]
+      }
+      for name in names {
+        result.append(
+          ExpectedTensor(name: name, ggmlShape: [model.rotaryDimensions / 2], isOptional: true))
+      }
     }
     return result
   }
 }
 
 extension ModelFamily.BiasRule {
-  fileprivate var isPossible: Bool { if case .never = self { false } else { true } }
   fileprivate var isCertain: Bool { if case .always = self { true } else { false } }
 }

@@ -33,6 +33,10 @@ public struct ModelFamily: Sendable {
     var inputBias = BiasRule.never
     /// A bias on the output projection.
     var outputBias = BiasRule.never
+    /// Dense feed-forward networks have biases when `mlp_bias` is true.
+    var hasFeedForwardBiasKey = false
+    /// Which layers attend to the last tokens alone.
+    var window = WindowRule.never
     /// A sigmoid gate on each head's output.
     var hasOutputGate = false
     /// How the output's weights pair the dimensions of a head.
@@ -49,6 +53,16 @@ public struct ModelFamily: Sendable {
     var canPredictNextTokens = false
     /// The width of an expert is `intermediate_size`.
     var expertWidthIsFeedForwardSize = false
+    /// A part of a layer's names that some programs write instead of the one in the rules.
+    var layerAlias: LayerAlias?
+  }
+
+  /// Another name for a module of a layer, such as `mlp` for `block_sparse_moe`.
+  struct LayerAlias: Sendable {
+    /// The name that is replaced.
+    var name: String
+    /// The name in the rules.
+    var canonical: String
   }
 
   /// When a projection has a bias.

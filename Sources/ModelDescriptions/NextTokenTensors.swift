@@ -2,7 +2,13 @@ internal import TensorTypes
 
 /// The blocks that predict one token further (multi-token prediction), which follow the trunk.
 struct NextTokenTensors {
-  let model: HyperParameters
+  private let model: HyperParameters
+
+  init(model: HyperParameters) {
+    var model = model
+    model.normIsOffset = model.nextTokenNormIsOffset ?? model.normIsOffset
+    self.model = model
+  }
 
   /// The blocks; those of the output are numbered on from the trunk.
   func blocks(feedForward: (CommonTensors) -> [TensorRule]) -> [BlockRules] {

@@ -1,6 +1,3 @@
-internal import FileBytes
-internal import TextTokenizers
-
 /// Rotary position embedding as a configuration describes it, old and new spellings brought together.
 public struct RopeParameters: Hashable, Sendable {
   /// How angles are stretched for long contexts.
@@ -12,8 +9,14 @@ public struct RopeParameters: Hashable, Sendable {
     case yarn(YarnParameters)
     /// Blend by wavelength as in Llama 3.1.
     case llama3(Llama3Parameters)
-    /// A kind that changes nothing at conversion (`dynamic`) or is not known, by name.
-    case other(String)
+    /// No stretching up to the model's context length; beyond it the base grows with the text.
+    case dynamic(factor: Double)
+    /// A factor for each pair, others beyond the original context (arXiv:2402.13753).
+    case longRope(LongRopeParameters)
+    /// The first `partialFactor` of a head's pairs turn, at the speeds that they have when all do, divided by `factor`.
+    case proportional(factor: Double)
+    /// A kind that is not known, by name.
+    case unknown(String)
   }
 
   /// The parameters of yarn.
@@ -24,6 +27,30 @@ public struct RopeParameters: Hashable, Sendable {
     public var originalContextLength: Int
     /// Optional refinements, `nil` when the configuration leaves them to the default.
     public var extrapolationFactor, attentionFactor, betaFast, betaSlow: Double?
+    /// Whether the limits between the kinds of pairs are whole numbers.
+    public var roundsLimits = true
+
+    /// What cosines and sines are multiplied by when nothing is configured.
+    public var defaultAttentionFactor: Double { Self.attentionFactor(stretch: factor) }
+
+    /// The paper's temperature for a stretching, with a weight on its logarithm.
+    static func attentionFactor(stretch: Double, weight: Double = 1) -> Double {
+      stretch <= 1 ? 1 : 0.1 * weight * logarithm(stretch) + 1
+    }
+  }
+
+  /// The parameters of longrope.
+  public struct LongRopeParameters: Hashable, Sendable {
+    /// What all angles are divided by beside the factors; 1 for checkpoints.
+    public var factor = 1.0
+    /// What each pair's angle is divided by up to the original context; `nil` when tensors of the file say it.
+    public var shortFactors: [Double]?
+    /// The same for longer texts.
+    public var longFactors: [Double]?
+    /// The context length before it was extended, in tokens.
+    public var originalContextLength: Int
+    /// What cosines and sines are multiplied by.
+    public var attentionFactor = 1.0
   }
 
   /// The parameters of the Llama 3.1 scaling.
@@ -46,6 +73,8 @@ public struct RopeParameters: Hashable, Sendable {
   public var scaling: Scaling
   /// How many pairs use the position in time, height and width; `nil` when the configuration does not say.
   public var sections: [Int]?
+  /// What cosines and sines are multiplied by beside what the scaling says; files alone have it.
+  public var magnitude = 1.0
 
   /// Creates parameters.
   public init(theta: Double, partialFactor: Double? = nil, scaling: Scaling = .none, sections: [Int]? = nil) {
@@ -53,72 +82,6 @@ public struct RopeParameters: Hashable, Sendable {
     self.partialFactor = partialFactor
     self.scaling = scaling
     self.sections = sections
-  }
-
-  /// Reads `rope_parameters`, or else `rope_scaling` with `rope_theta` and the like at the top level.
-  ///
-  /// - Throws: ``DescriptionError`` with `invalidConfig`.
-  public init(_ config: ModelConfig) throws {
-    let source = config["rope_parameters"] ?? config["rope_scaling"] ?? .object([:])
-    let table = source["full_attention"] ?? source
-    func fault(_ key: String, _ expected: String) -> DescriptionError {
-      DescriptionError(
-        .invalidConfig,
-        Fault(
-          file: config.file, subject: "rope_parameters.\(key)", expected: expected,
-          found: table[key]?.summary ?? "no such key"))
-    }
-    func number(_ key: String) throws -> Double? {
-      guard let value = table[key] else { return nil }
-      guard let number = value.double, number.isFinite else { throw fault(key, "a number") }
-      return number
-    }
-    let theta = try number("rope_theta") ?? config.optionalNumber("rope_theta") ?? 10000
-    guard theta > 0 else { throw fault("rope_theta", "a number above 0") }
-    self.theta = theta
-    partialFactor = try number("partial_rotary_factor") ?? config.optionalNumber("partial_rotary_factor")
-    if let factor = partialFactor, factor <= 0 || factor > 1 {
-      throw fault("partial_rotary_factor", "a number above 0 and at most 1")
-    }
-    sections = nil
-    if let list = table["mrope_section"] {
-      guard let numbers = list.elements?.map(\.integer),
-        numbers.allSatisfy({ $0.map { $0 >= 0 && $0 < 1 << 20 } == true })
-      else { throw fault("mrope_section", "a list of whole numbers") }
-      sections = numbers.compactMap(\.self)
-    }
-
-    func originalContextLength() throws -> Double {
-      if let length = try config.optionalNumber("original_max_position_embeddings") { return length }
-      if let length = try number("original_max_position_embeddings") { return length }
-      return Double(try config.integer("max_position_embeddings"))
-    }
-    func factor() throws -> Double {
-      guard let factor = try number("factor") else { throw fault("factor", "a number") }
-      return factor
-    }
-    let type = (table["rope_type"] ?? table["type"])?.text ?? "default"
-    switch type.lowercased() {
-    case "default", "mrope": scaling = .none
-    case "linear": scaling = .linear(factor: try factor())
-    case "yarn":
-      guard let length = Int(exactly: try originalContextLength()), length > 0 else {
-        throw fault("original_max_position_embeddings", "a whole number above 0")
-      }
-      scaling = .yarn(
-        YarnParameters(
-          factor: try factor(), originalContextLength: length,
-          extrapolationFactor: try number("extrapolation_factor"),
-          attentionFactor: try number("attention_factor") ?? number("attn_factor"),
-          betaFast: try number("beta_fast"), betaSlow: try number("beta_slow")))
-    case "llama3":
-      scaling = .llama3(
-        Llama3Parameters(
-          factor: try number("factor") ?? 8, lowFrequencyFactor: try number("low_freq_factor") ?? 1,
-          highFrequencyFactor: try number("high_freq_factor") ?? 4,
-          originalContextLength: try originalContextLength()))
-    default: scaling = .other(type)
-    }
   }
 
   /// What each pair's angle is divided by under the Llama 3.1 scaling, `dimensions / 2` values; `nil` without it.

@@ -1,5 +1,55 @@
 /// Which checkpoint tensors count, and under which name.
 enum SourceNames {
+  /// Judges all names of a checkpoint of a family.
+  ///
+  /// Beside what ``judge(_:)`` does, other names of a layer's modules are replaced, and next-token blocks that follow
+  /// the trunk as `model.layers.N` get the names that they have as `mtp.layers.0`; the trunk has
+  /// `layerCount` layers.
+  static func judge(_ names: [String], family: ModelFamily, layerCount: Int) -> [Verdict] {
+    var verdicts = names.map(judge)
+    if let alias = family.traits.layerAlias {
+      verdicts = verdicts.map { rename($0) { replace(alias, in: $0) } }
+    }
+    guard family.traits.canPredictNextTokens else { return verdicts }
+    let first = "model.layers.\(layerCount)."
+    let hasBlock = verdicts.contains { verdict in
+      guard case .use(let name) = verdict, name.utf8.starts(with: first.utf8) else { return false }
+      return entrance[String(name.dropFirst(first.count))] != nil
+    }
+    guard hasBlock else { return verdicts }
+    return verdicts.map { rename($0) { asNextToken($0, layerCount: layerCount) } }
+  }
+
+  private static func rename(_ verdict: Verdict, _ body: (String) -> String) -> Verdict {
+    if case .use(let name) = verdict { .use(body(name)) } else { verdict }
+  }
+
+  private static func replace(_ alias: ModelFamily.LayerAlias, in name: String) -> String {
+    var parts = name.split(separator: ".", maxSplits: 4, omittingEmptySubsequences: false)
+    guard parts.count == 5, parts[1] == "layers", parts[3] == alias.name else { return name }
+    parts[3] = Substring(alias.canonical)
+    return parts.joined(separator: ".")
+  }
+
+  /// What joins a next-token block with the trunk, in names after `model.layers.N.`, and its names after `mtp.`.
+  private static let entrance = [
+    "eh_proj.weight": "fc.weight", "fc.weight": "fc.weight",
+    "enorm.weight": "pre_fc_norm_embedding.weight",
+    "pre_fc_norm_embedding.weight": "pre_fc_norm_embedding.weight",
+    "hnorm.weight": "pre_fc_norm_hidden.weight", "pre_fc_norm_hidden.weight": "pre_fc_norm_hidden.weight",
+    "shared_head.norm.weight": "norm.weight", "norm.weight": "norm.weight",
+  ]
+
+  private static func asNextToken(_ name: String, layerCount: Int) -> String {
+    let parts = name.split(separator: ".", maxSplits: 3)
+    guard parts.count == 4, parts[0] == "model", parts[1] == "layers", let layer = Int(parts[2]),
+      layer >= layerCount
+    else { return name }
+    let rest = String(parts[3])
+    if layer == layerCount, let own = entrance[rest] { return "mtp." + own }
+    return "mtp.layers.\(layer - layerCount)." + rest
+  }
+
   /// What to do with a tensor.
   enum Verdict: Equatable {
     case use(String)

@@ -19,6 +19,8 @@ struct TensorMapper {
   private var scales: [String: Entry] = [:]
   private var seen: Set<String> = []
   private var problems: [TensorProblem] = []
+  /// Matrices of experts with numbers above the highest, by the prefix of their names.
+  private var strays: [String: [(expert: Int, name: String)]] = [:]
   private var outputs: [OutputTensor] = []
   /// The sources that are left out.
   var skipped: [CheckpointMap.SkippedTensor] = []
@@ -67,6 +69,7 @@ struct TensorMapper {
           content: .values(factors)))
     }
     for entry in entries { map(entry) }
+    reportStrays()
     reportMissing()
     for entry in scales.values.sorted(by: { $0.index < $1.index }) {
       problems.append(.unknown(name: entry.tensor.name, nearest: nil))
@@ -103,9 +106,14 @@ struct TensorMapper {
       }
       return
     }
-    guard let (prefix, part) = ExpertStack.Part.parse(entry.name, prefixes: stacks.keys),
-      let slots = stacks[prefix]?.rule.slots(of: part)
-    else {
+    let expert = ExpertStack.Part.parse(entry.name, prefixes: stacks.keys)
+    if let expert, let number = expert.part.expert, let rule = stacks[expert.prefix]?.rule,
+      number >= rule.count, rule.role(named: expert.part.name) != nil
+    {
+      strays[expert.prefix, default: []].append((number, entry.tensor.name))
+      return
+    }
+    guard let (prefix, part) = expert, let slots = stacks[prefix]?.rule.slots(of: part) else {
       problems.append(.unknown(name: entry.tensor.name, nearest: nearest(entry.name)))
       return
     }
@@ -176,6 +184,20 @@ struct TensorMapper {
       matrixRows: shape[shape.count - 2])
   }
 
+  /// Reports experts with numbers that are too high: one problem per block when nothing but the numbers is wrong.
+  private mutating func reportStrays() {
+    for (prefix, found) in strays.sorted(by: { $0.key < $1.key }) {
+      guard let stack = stacks[prefix] else { continue }
+      let numbers = stack.presentExperts.union(found.map(\.expert))
+      if numbers.count == stack.rule.count {
+        problems.append(.expertNumbers(prefix: prefix, numbers: numbers.sorted()))
+        stacks[prefix]?.isBroken = true
+      } else {
+        problems += found.map { .unknown(name: $0.name, nearest: nil) }
+      }
+    }
+  }
+
   private mutating func reportMissing() {
     for block in blocks {
       for rule in block.rules where !rule.isOptional && !seen.contains(rule.source) {
@@ -206,7 +228,7 @@ struct TensorMapper {
           + ", hidden size \(model.hiddenSize)",
         found: "\(problems.count) problem\(problems.count == 1 ? "" : "s")",
         problems: Array(shown) + (more > 0 ? ["and \(more) more"] : []),
-        remedy: "check that config.json belongs to these shards and that all shards are there"),
+        remedy: MismatchRemedy(problems, model: model, names: entries.map { ($0.name, $0.tensor.name) }).text),
       problems: problems)
   }
 }

@@ -74,7 +74,7 @@ struct RuleOutput: Sendable {
 /// - per expert: `…experts.7.gate_proj.weight` `[width, hidden]` and so on;
 /// - fused: `…experts.gate_up_proj` `[count, 2 * width, hidden]`, gate rows first, and `…experts.down_proj`
 ///   `[count, hidden, width]`, with or without `.weight`;
-/// - stacked (MLX): `…switch_mlp.gate_proj.weight` `[count, width, hidden]` and so on.
+/// - stacked: `…switch_mlp.gate_proj.weight` (MLX) or `…experts.gate_proj` `[count, width, hidden]` and so on.
 struct ExpertRule: Sendable {
   /// The three matrices of an expert.
   enum Role: String, CaseIterable, Sendable {

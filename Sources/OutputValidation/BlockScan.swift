@@ -114,7 +114,7 @@ struct BlockScan {
     var pieces: [Piece] = []
     for (index, tensor) in set.tensors.enumerated() {
       let info = tensor.info
-      guard info.byteCount > 0 else { continue }
+      guard info.byteCount > 0, info.type.isKnown else { continue }
       let matrices = matrixCount(info)
       let matrixBytes = info.byteCount / matrices
       let block = pieceUnit(info.type)

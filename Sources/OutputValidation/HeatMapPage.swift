@@ -81,7 +81,7 @@ public struct HeatMapPage {
       ("file", escaped(report.file)),
       (
         "model",
-        "\(escaped(report.architecture ?? "unknown")), \(report.tensorCount) tensors, \(report.weights) weights, "
+        "\(escaped(report.architecture ?? "unknown")), \(report.tensorCount ?? 0) tensors, \(report.weights ?? 0) weights, "
           + "\(report.fileBytes) bytes"
       ),
     ]

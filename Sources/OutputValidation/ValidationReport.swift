@@ -18,14 +18,14 @@ public struct ValidationReport: Codable, Hashable, Sendable {
   public var files: [String] = []
   /// Bytes of all files.
   public var fileBytes = 0
-  /// The format, such as `GGUF v3`.
-  public var format = ""
+  /// The format, such as `GGUF v3`; `nil` when the header cannot be read.
+  public var format: String?
   /// The value of `general.architecture`.
   public var architecture: String?
-  /// Tensors.
-  public var tensorCount = 0
-  /// Weights.
-  public var weights = 0
+  /// Tensors; `nil` when the header cannot be read.
+  public var tensorCount: Int?
+  /// Weights; `nil` when the header cannot be read.
+  public var weights: Int?
   /// The stock mix.
   public var mix: MixRecognition?
   /// What the file says of where it comes from; `nil` when it says nothing.

@@ -66,6 +66,7 @@ public struct Validator: Sendable {
     case .success(let opened): set = opened
     case .failure(let error):
       report.files = [path]
+      report.fileBytes = (try? ReadableFile(path: path))?.byteCount ?? 0
       report.add([StructureCheck.finding(error, path: path)])
       return report
     }
@@ -86,7 +87,17 @@ public struct Validator: Sendable {
         seconds: Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9, tensors: result.scans)
       report.add(Finding.condensed(result.findings))
     }
-    if let source = options.source { try compare(set, with: source, expected, in: &report) }
+    let hasForeignTypes = set.tensors.contains { !$0.info.type.isKnown }
+    if hasForeignTypes, options.source != nil {
+      report.add([
+        Finding(
+          .note, .notChecked, "--against", expected: "types whose values are known",
+          found: "types of other programs", remedy: "the file is not compared with the source")
+      ])
+    }
+    if let source = options.source, !hasForeignTypes {
+      try compare(set, with: source, expected, in: &report)
+    }
     try manifests(set, &report)
     return report
   }
@@ -127,6 +138,7 @@ public struct Validator: Sendable {
     let embedding = set.tensor("token_embd.weight")?.info.ggmlShape
     tokenizer.run(embeddingRows: embedding.flatMap { $0.count > 1 ? $0[1] : nil })
     findings += tokenizer.findings
+    findings += TensorTypeCheck(tensors: infos).findings(isKnownArchitecture: family != nil)
     if let family {
       let brokenKeys = metadata.findings.contains { $0.severity == .error && $0.kind != .wrongValue }
       if !brokenKeys {

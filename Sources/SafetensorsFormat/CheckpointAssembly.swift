@@ -8,6 +8,7 @@ struct CheckpointAssembly {
   private(set) var tensors: [CheckpointTensor] = []
   private(set) var shards: [CheckpointShard] = []
   private(set) var metadata: [String: String] = [:]
+  private(set) var formats: Set<String> = []
   private(set) var warnings: [Fault] = []
   private(set) var positions: [String: Int] = [:]
   /// Shards that are too short; reported together.
@@ -30,6 +31,7 @@ struct CheckpointAssembly {
         ? try readCompressed(found.path, requireData: requireData, decompressor)
         : try Self.readPlain(file, requireData: requireData)
       if shards.isEmpty { metadata = header.metadata }
+      if let format = header.metadata["format"] { formats.insert(format) }
       shards.append(
         CheckpointShard(
           name: found.name, path: found.path, byteCount: header.fileByteCount,

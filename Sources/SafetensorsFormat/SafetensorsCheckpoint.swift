@@ -57,6 +57,8 @@ public struct SafetensorsCheckpoint: Sendable {
   public let shards: [CheckpointShard]
   /// The strings under `__metadata__` of the first shard.
   public let metadata: [String: String]
+  /// The values of `format` under `__metadata__` of all shards, such as `pt` and `mlx`.
+  public let formats: Set<String>
   /// What is wrong without being an error, such as a `total_size` that does not add up.
   public let warnings: [Fault]
   /// Where each tensor is in ``tensors``.
@@ -92,6 +94,7 @@ public struct SafetensorsCheckpoint: Sendable {
     tensors = assembly.tensors
     shards = assembly.shards
     metadata = assembly.metadata
+    formats = assembly.formats
     warnings = assembly.warnings
     positions = assembly.positions
   }

@@ -3,42 +3,44 @@
 /// Raw values are the `ggml_type` ids that GGUF files store. Types that Pouch can
 /// neither write nor decode are listed all the same, so that files which hold
 /// them can be inspected, sized and copied.
-public enum TensorType: UInt32, CaseIterable, Hashable, Sendable {
-  case f32 = 0
-  case f16 = 1
-  case q4_0 = 2
-  case q4_1 = 3
-  case q5_0 = 6
-  case q5_1 = 7
-  case q8_0 = 8
-  case q8_1 = 9
-  case q2_K = 10
-  case q3_K = 11
-  case q4_K = 12
-  case q5_K = 13
-  case q6_K = 14
-  case q8_K = 15
-  case iq2_xxs = 16
-  case iq2_xs = 17
-  case iq3_xxs = 18
-  case iq1_s = 19
-  case iq4_nl = 20
-  case iq3_s = 21
-  case iq2_s = 22
-  case iq4_xs = 23
-  case i8 = 24
-  case i16 = 25
-  case i32 = 26
-  case i64 = 27
-  case f64 = 28
-  case iq1_m = 29
-  case bf16 = 30
-  case tq1_0 = 34
-  case tq2_0 = 35
-  case mxfp4 = 39
-  case nvfp4 = 40
-  case q1_0 = 41
-  case q2_0 = 42
+public enum TensorType: Hashable, Sendable {
+  case f32
+  case f16
+  case q4_0
+  case q4_1
+  case q5_0
+  case q5_1
+  case q8_0
+  case q8_1
+  case q2_K
+  case q3_K
+  case q4_K
+  case q5_K
+  case q6_K
+  case q8_K
+  case iq2_xxs
+  case iq2_xs
+  case iq3_xxs
+  case iq1_s
+  case iq4_nl
+  case iq3_s
+  case iq2_s
+  case iq4_xs
+  case i8
+  case i16
+  case i32
+  case i64
+  case f64
+  case iq1_m
+  case bf16
+  case tq1_0
+  case tq2_0
+  case mxfp4
+  case nvfp4
+  case q1_0
+  case q2_0
+  /// A type of another program, or of a newer llama.cpp: its number is known, its layout is not.
+  case other(UInt32)
 
   /// The values of one block and the bytes that hold them.
   private var blockGeometry: (length: Int, byteCount: Int) {
@@ -73,6 +75,7 @@ public enum TensorType: UInt32, CaseIterable, Hashable, Sendable {
     case .nvfp4: (64, 36)
     case .q1_0: (128, 18)
     case .q2_0: (64, 18)
+    case .other: (1, 0)
     }
   }
 
@@ -85,13 +88,16 @@ public enum TensorType: UInt32, CaseIterable, Hashable, Sendable {
   /// Storage per value in bits, scales included.
   public var bitsPerWeight: Double { Double(blockByteCount) * 8 / Double(blockLength) }
 
+  /// False for numbers of other programs, whose layout is not known here.
+  public var isKnown: Bool { if case .other = self { false } else { true } }
+
   /// True for types that store values in blocks with scales.
   public var isQuantized: Bool { blockLength > 1 }
 
-  /// The bytes of a row of `length` values, or `nil` when `length` is not a multiple of the block length or
-  /// the size overflows.
+  /// The bytes of a row of `length` values, or `nil` when `length` is not a multiple of the block length, the
+  /// size overflows, or the layout is not known.
   public func rowByteCount(length: Int) -> Int? {
-    guard length >= 0, length % blockLength == 0 else { return nil }
+    guard isKnown, length >= 0, length % blockLength == 0 else { return nil }
     let (bytes, overflow) = (length / blockLength).multipliedReportingOverflow(by: blockByteCount)
     return overflow ? nil : bytes
   }
@@ -105,6 +111,7 @@ public enum TensorType: UInt32, CaseIterable, Hashable, Sendable {
     case .q5_K: "q5_K"
     case .q6_K: "q6_K"
     case .q8_K: "q8_K"
+    case .other(let id): "type \(id)" + (ForeignTensorTypes.name(id).map { " (\($0))" } ?? "")
     default: String(describing: self)
     }
   }

@@ -5,9 +5,11 @@ internal import Foundation
 public struct TokenizerFolder: Sendable {
   /// The folder.
   public let folder: String
-  /// `tokenizer.json`, if it is there.
+  /// `tokenizer.json` if it is there, else what `vocab.json` and `merges.txt` amount to if they are.
   public let tokenizer: TokenizerFile?
-  /// `tokenizer_config.json`, if it is there.
+  /// The file that ``tokenizer`` is from.
+  let tokenizerPath: String
+  /// `tokenizer_config.json`, if it is there; beside `vocab.json`, with the roles of `special_tokens_map.json`.
   public let tokenizerConfig: JSONValue?
   /// `config.json`, if it is there.
   public let modelConfig: JSONValue?
@@ -22,9 +24,22 @@ public struct TokenizerFolder: Sendable {
       return fileExists(path) ? try JSONValue(contentsOf: path) : nil
     }
     let path = Self.join(folder, "tokenizer.json")
-    tokenizer = fileExists(path) ? try TokenizerFile(contentsOf: path) : nil
-    tokenizerConfig = try json("tokenizer_config.json")
+    let config = try json("tokenizer_config.json")
     modelConfig = try json("config.json")
+    // A SentencePiece model comes before both.
+    guard !fileExists(path), !fileExists(Self.join(folder, "tokenizer.model")),
+      let files = VocabularyFiles(folder: folder, path: { Self.join(folder, $0) })
+    else {
+      tokenizer = fileExists(path) ? try TokenizerFile(contentsOf: path) : nil
+      tokenizerPath = path
+      tokenizerConfig = config
+      return
+    }
+    let completed = VocabularyFiles.completed(config, with: try json("special_tokens_map.json"))
+    tokenizerConfig = completed
+    tokenizerPath = Self.join(folder, "vocab.json")
+    tokenizer = try files.tokenizer(
+      config: completed, added: try json("added_tokens.json"), model: modelConfig)
   }
 
   /// The path of a file in the folder.
@@ -41,6 +56,16 @@ public struct TokenizerFolder: Sendable {
       throw TokenizerError(.invalidValue, Fault(file: path, expected: "UTF-8 text", found: "other bytes"))
     }
     return text.replacingOccurrences(of: "\r\n", with: "\n").replacingOccurrences(of: "\r", with: "\n")
+  }
+
+  /// The merges of a `merges.txt`, one in a line; a first line that starts with `#` is a comment.
+  static func merges(contentsOf path: String) throws -> [String] {
+    let lines = try text(of: path).split(separator: "\n", omittingEmptySubsequences: false)
+    return lines.enumerated().compactMap { index, line in
+      if index == 0, line.hasPrefix("#") { return nil }
+      let parts = line.split(whereSeparator: \.isWhitespace)
+      return parts.count == 2 ? parts.joined(separator: " ") : nil
+    }
   }
 
   /// The named templates under `additional_chat_templates`, sorted by name.

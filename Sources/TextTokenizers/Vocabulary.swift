@@ -26,14 +26,15 @@ struct Vocabulary {
 
   /// Byte-level byte pairs.
   static func bytePairs(_ files: TokenizerFolder, size: Int?, preOverride: String?) throws -> Vocabulary {
-    let path = files.path("tokenizer.json")
+    let path = files.tokenizerPath
     guard let tokenizer = files.tokenizer else {
       throw TokenizerError(
         .noTokenizer,
         Fault(
           file: files.folder,
-          expected: "tokenizer.json (or tokenizer.model in families that use SentencePiece)",
-          found: "neither", remedy: "copy the tokenizer files of the model into the folder"))
+          expected: "tokenizer.json, or vocab.json with merges.txt (or tokenizer.model in families that use "
+            + "SentencePiece)",
+          found: "none of them", remedy: "copy the tokenizer files of the model into the folder"))
     }
     guard tokenizer.modelType == "BPE" || tokenizer.modelType.isEmpty, !tokenizer.vocabulary.isEmpty else {
       throw TokenizerError(
@@ -88,12 +89,7 @@ struct Vocabulary {
   private static func merges(of tokenizer: TokenizerFile, _ files: TokenizerFolder) throws -> [String] {
     let path = files.path("merges.txt")
     guard tokenizer.merges.isEmpty, fileExists(path) else { return tokenizer.merges }
-    let lines = try TokenizerFolder.text(of: path).split(separator: "\n", omittingEmptySubsequences: false)
-    return lines.enumerated().compactMap { index, line in
-      if index == 0, line.hasPrefix("#") { return nil }
-      let parts = line.split(whereSeparator: \.isWhitespace)
-      return parts.count == 2 ? parts.joined(separator: " ") : nil
-    }
+    return try TokenizerFolder.merges(contentsOf: path)
   }
 
   /// SentencePiece.

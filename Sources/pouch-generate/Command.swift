@@ -40,8 +40,14 @@ struct Command: PouchCommand {
   var predict: Int?
 
   @Option(
-    name: [.customShort("c"), .customLong("ctx-size")],
-    help: "The context in tokens; 0 for the model's own. By default as much as is needed, up to 4096.")
+    name: [.customShort("c"), .customLong("ctx-size")], parsing: .unconditional,
+    help: ArgumentHelp(
+      "The context in tokens; 0 for the model's own.",
+      discussion: """
+        By default as much as the prompt and -n need. Without -n 4096, or the model's own where that is shorter; a \
+        longer prompt gets what it needs and 512 tokens more. Beyond the context that the model was made for, a note \
+        says so.
+        """))
   var contextSize: Int?
 
   @Option(name: [.customShort("t"), .long], help: "Threads; all cores by default.")
@@ -84,16 +90,19 @@ struct Command: PouchCommand {
     for warning in model.warnings { Standard.error("Warning: \(warning)") }
     let tokenizer = try prompt.tokenizer(for: model)
     let loadSeconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9
-    let tokens = try prompt.tokens(tokenizer)
+    let (tokens, ends) = try prompt.tokens(tokenizer)
 
     // Logits alone are wanted unless a number of tokens is asked for.
     let limit = predict ?? (logits == nil ? -1 : 0)
+    let context = ContextLength(
+      wanted: contextSize, own: model.shape.contextLength, promptCount: tokens.count, limit: limit)
+    if let note = context.note { Standard.error("note: " + note) }
     let session = try Session(
-      model: model, contextLength: try contextLength(model, promptCount: tokens.count, limit: limit),
+      model: model, contextLength: context.tokens,
       mode: mode.mode, threads: threads, cacheType: cacheType.type, batchLength: batchSize)
     let options = sampling.options(metadata: (try? model.metadata()) ?? [])
     let generation = TextGeneration(
-      sampling: options, tokenLimit: limit < 0 ? nil : limit, stopTokens: tokenizer?.endOfGeneration ?? [])
+      sampling: options, tokenLimit: limit < 0 ? nil : limit, stopTokens: ends)
     let writer = try logits.map {
       try FloatTableWriter(path: $0, rowCount: tokens.count, rowLength: model.shape.vocabularySize)
     }
@@ -116,20 +125,12 @@ struct Command: PouchCommand {
       try JSONSchema.generation.print(
         GenerateReport(
           command: self, session: session, prompt: tokens, text: text, options: options, report: report,
-          loadSeconds: loadSeconds))
+          notes: [context.note].compactMap(\.self), loadSeconds: loadSeconds))
     } else {
       if !text.isEmpty, !text.hasSuffix("\n") { Standard.outputText("\n") }
       Standard.error(summary(report, options, loadSeconds))
     }
     if Interrupt.isRequested { throw ExitCode(130) }
-  }
-
-  /// As long as asked for; by default as long as the prompt and the limit need.
-  private func contextLength(_ model: LoadedModel, promptCount: Int, limit: Int) throws -> Int {
-    let own = model.shape.contextLength ?? 4096
-    if let contextSize { return contextSize == 0 ? own : contextSize }
-    let wanted = limit < 0 ? max(min(own, 4096), promptCount) : promptCount + limit
-    return max(wanted, 1)
   }
 
   private func summary(_ report: GenerationReport, _ options: SamplingOptions, _ loadSeconds: Double)

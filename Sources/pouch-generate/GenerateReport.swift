@@ -40,13 +40,17 @@ struct GenerateReport: Encodable {
   var promptTokens: [Int32]
   var tokens: [Int32]
   var stopReason: String
+  /// What the user should know, such as a context beyond the model's own.
+  var notes: [String]
+  /// Tokens that the context has room for.
+  var contextLength: Int
   var sampling: Sampling
   var timings: Timings
   var memory: Memory
 
   init(
     command: Command, session: Session, prompt: [Int32], text: String, options: SamplingOptions,
-    report: GenerationReport, loadSeconds: Double
+    report: GenerationReport, notes: [String], loadSeconds: Double
   ) {
     model = command.model
     architecture = session.model.shape.architecture
@@ -55,6 +59,8 @@ struct GenerateReport: Encodable {
     promptTokens = prompt
     tokens = report.tokens
     stopReason = report.stopReason.rawValue
+    self.notes = notes
+    contextLength = session.contextLength
     sampling = Sampling(
       temperature: options.temperature, topK: options.topK, topP: options.topP, minP: options.minP,
       repeatPenalty: options.repeatPenalty, repeatLastN: options.repeatLastN,

@@ -39,17 +39,18 @@ struct PromptOptions: ParsableArguments {
     return try Tokenizer(metadata: try model.metadata())
   }
 
-  /// The prompt's token ids.
-  func tokens(_ tokenizer: Tokenizer?) throws -> [Int32] {
+  /// The prompt's token ids, and the tokens after which an answer is over.
+  func tokens(_ tokenizer: Tokenizer?) throws -> (prompt: [Int32], ends: Set<Int32>) {
     if let tokens {
-      return try tokens.split(separator: ",").map { part in
+      let ids = try tokens.split(separator: ",").map { part in
         guard let id = Int32(part.trimmingCharacters(in: .whitespaces)) else {
           throw UsageError("--tokens", expected: "token ids separated by commas", found: String(part))
         }
         return id
       }
+      return (ids, tokenizer?.endOfGeneration ?? [])
     }
-    guard let tokenizer else { return [] }
+    guard let tokenizer else { return ([], []) }
     let text: String
     if let promptFile {
       let file = try ReadableFile(path: promptFile)
@@ -57,26 +58,24 @@ struct PromptOptions: ParsableArguments {
     } else {
       text = prompt ?? ""
     }
-    if raw { return tokenizer.encode(text, addSpecial: true, parseSpecial: true) }
-    let template = try chatTemplate(tokenizer)
-    var messages = [ChatMessage(role: "user", content: text)]
-    if let system { messages.insert(ChatMessage(role: "system", content: system), at: 0) }
-    let rendered = try template.render(
-      messages, addGenerationPrompt: true, thinking: thinking.map { $0 ? .on : .off } ?? .modelDefault)
-    return tokenizer.encode(rendered, addSpecial: !template.writesBOS, parseSpecial: true)
-  }
-
-  /// The model's chat template.
-  private func chatTemplate(_ tokenizer: Tokenizer) throws -> ChatTemplate {
-    guard let text = tokenizer.chatTemplate else {
+    if raw {
+      return (tokenizer.encode(text, addSpecial: true, parseSpecial: true), tokenizer.endOfGeneration)
+    }
+    guard let template = try tokenizer.readChatTemplate() else {
       throw UsageError(
         "--prompt", expected: "a model with a chat template", found: "none in its metadata",
         remedy: "give --raw to continue the prompt as it is")
     }
-    func piece(_ token: Int32?) -> String {
-      token.map { String(decoding: tokenizer.piece($0), as: UTF8.self) } ?? ""
+    var messages = [ChatMessage(role: "user", content: text)]
+    if let system { messages.insert(ChatMessage(role: "system", content: system), at: 0) }
+    let ids = try tokenizer.encode(
+      messages, template: template, thinking: thinking.map { $0 ? .on : .off } ?? .modelDefault)
+    if let thinking, !template.switchesThinking(messages) {
+      Standard.error(
+        "Warning: --\(thinking ? "" : "no-")thinking changes nothing: the model's chat template has no such switch"
+      )
     }
-    return try ChatTemplate.recognise(text, bos: piece(tokenizer.bos), eos: piece(tokenizer.eos))
+    return (ids, tokenizer.stopTokens(template))
   }
 }
 
@@ -89,16 +88,23 @@ struct SamplingFlags: ParsableArguments {
   var temperature: Float?
 
   @Option(
-    name: .customLong("top-k"), parsing: .unconditional, help: "Keep the k likeliest tokens; 0 keeps all.")
+    name: .customLong("top-k"), parsing: .unconditional,
+    help: "Keep the k likeliest tokens; 0 and -1 keep all.")
   var topK: Int?
 
-  @Option(name: .customLong("top-p"), help: "Keep the likeliest tokens up to this probability; 1 keeps all.")
+  @Option(
+    name: .customLong("top-p"), parsing: .unconditional,
+    help: "Keep the likeliest tokens up to this probability; 1 keeps all.")
   var topP: Float?
 
-  @Option(name: .customLong("min-p"), help: "Keep tokens with this share of the likeliest one; 0 keeps all.")
+  @Option(
+    name: .customLong("min-p"), parsing: .unconditional,
+    help: "Keep tokens with this share of the likeliest one; 0 keeps all.")
   var minP: Float?
 
-  @Option(name: .customLong("repeat-penalty"), help: "Penalize tokens seen lately; 1 does not.")
+  @Option(
+    name: .customLong("repeat-penalty"), parsing: .unconditional,
+    help: "Penalize tokens seen lately; 1 does not.")
   var repeatPenalty: Float?
 
   @Option(
@@ -123,6 +129,14 @@ struct SamplingFlags: ParsableArguments {
     ] {
       if let value, !value.isFinite { throw ValidationError("\(name) must be a finite number") }
     }
+    func check(_ name: String, _ value: Float?, _ range: ClosedRange<Float>, _ words: String) throws {
+      guard let value, !range.contains(value) else { return }
+      throw ValidationError("\(name) must be \(words), not \(value)")
+    }
+    try check("--temp", temperature, 0...Float.greatestFiniteMagnitude, "at least 0")
+    try check("--top-p", topP, 0...1, "from 0 to 1")
+    try check("--min-p", minP, 0...1, "from 0 to 1")
+    if let topK, topK < -1 { throw ValidationError("--top-k must be at least -1, not \(topK)") }
     if let repeatPenalty, repeatPenalty <= 0 { throw ValidationError("--repeat-penalty must be above 0") }
     if let repeatLastN, repeatLastN < -1 { throw ValidationError("--repeat-last-n must be at least -1") }
     guard seed == -1 || UInt32(exactly: seed) != nil else {

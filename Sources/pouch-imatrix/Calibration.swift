@@ -67,7 +67,10 @@ struct Calibration {
     }
     if showsPerplexity, result.tokenCount > 0 {
       Standard.output(
-        "\nFinal estimate: PPL = \(decimals(result.value, 4)) +/- \(decimals(result.uncertainty, 5))"
+        "\nFinal estimate: PPL = \(decimals(result.value, 4))"
+          + (result.estimate.interval95.map {
+            " [\(decimals($0.lowerBound, 4)), \(decimals($0.upperBound, 4))], "
+          } ?? "; ") + result.intervalText
           + (firstWindow > 0 ? " (windows of this run)" : ""))
     }
     return result

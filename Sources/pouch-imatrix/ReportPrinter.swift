@@ -41,7 +41,7 @@ struct ReportPrinter {
           output: command.output, format: command.outputFormat.rawValue, entries: file.records.count,
           windows: file.chunkCount, windowLength: file.chunkSize, datasets: file.datasets,
           mode: command.mode.rawValue,
-          perplexity: hasPerplexity ? Estimate(perplexity.value, perplexity.uncertainty) : nil,
+          perplexity: hasPerplexity ? perplexity.estimate : nil,
           experts: report, seconds: seconds))
       return
     }

@@ -39,14 +39,15 @@ extension Command {
     let clock = ProgressBar(isEnabled: false)
     if !json, models.count == 1 { Standard.output(DivergencePrinter.header) }
     let run = DivergenceRun(windows: windows, state: state)
+    let progress = WindowProgress(total: windows.count, state: state)
+    defer { progress.clear() }
     let results = try run.run(models, base: baseEvaluator) { done, soFar in
-      if !json, models.count == 1 {
-        Standard.output(DivergencePrinter(soFar[0]).windowLine(done))
-      } else if done % 16 == 0 {
-        Standard.error("\(done) of \(windows.count) windows")
+      progress.windowDone(done) {
+        if !json, models.count == 1 { Standard.output(DivergencePrinter(soFar[0]).windowLine(done)) }
       }
       return !Interrupt.isRequested
     }
+    progress.clear()
     let seconds = clock.elapsedSeconds
     let isComplete = results.allSatisfy { $0.windowCount == windows.count }
     if !json, isComplete {
@@ -62,7 +63,7 @@ extension Command {
       ModelReport(
         model: result.0, base: basePath, text: text, textHash: text.hashText, windows: windows,
         tokenCount: base.tokenCount, mode: mode.rawValue, statistics: result.1,
-        beside: index > 0 ? (model[0], results[0]) : nil, seconds: seconds)
+        earlier: Array(zip(model, results).prefix(index)), seconds: seconds)
     }
     return (reports, isComplete)
   }
@@ -113,17 +114,23 @@ extension Command {
       "base", text, pairs.map(\.subject.windows), base: resume == nil ? "" : ModelFingerprint.ofFile(file))
     var reports: [ModelReport] = []
     var results: [(model: String, statistics: DivergenceStatistics)] = []
+    let progress = WindowProgress(total: pairs.reduce(0) { $0 + $1.subject.windows.count }, state: state)
+    defer { progress.clear() }
     for (part, (subject, base)) in pairs.enumerated() where !Interrupt.isRequested {
       let evaluator = try WindowEvaluator(subject.model, length: subject.windows.length, options: options)
       let clock = ProgressBar(isEnabled: false)
+      progress.clear()
       if !json {
         Standard.output((pairs.count > 1 ? "model \(subject.path)\n" : "") + DivergencePrinter.header)
       }
       let run = DivergenceRun(windows: subject.windows, state: state, part: part)
       let result = try run.run(evaluator, base: base) { done, soFar in
-        if !json { Standard.output(DivergencePrinter(soFar).windowLine(done)) }
+        progress.windowDone(part: part, done, note: pairs.count > 1 ? subject.path : "") {
+          if !json { Standard.output(DivergencePrinter(soFar).windowLine(done)) }
+        }
         return !Interrupt.isRequested
       }
+      progress.clear()
       if !json, result.windowCount == subject.windows.count {
         DivergencePrinter(result).lines.forEach(Standard.output)
       }
@@ -132,7 +139,7 @@ extension Command {
         ModelReport(
           model: subject.path, base: file, text: text, textHash: hash, windows: subject.windows,
           tokenCount: subject.tokenCount, mode: mode.rawValue, statistics: result,
-          beside: results.first, seconds: clock.elapsedSeconds))
+          earlier: results, seconds: clock.elapsedSeconds))
       results.append((subject.path, result))
     }
     let isComplete = reports.count == pairs.count && reports.allSatisfy(\.isComplete)

@@ -15,6 +15,10 @@ extension Command {
       baseFile == nil ? "perplexity" : "base file", text, subjects.map(\.windows),
       output: baseFile.map { "\(FileSystem.name(of: $0)), \(format.rawValue), top \(baseTopK)" } ?? "")
     var reports: [ModelReport] = []
+    let progress = WindowProgress(
+      total: subjects.reduce(0) { $0 + $1.windows.count }, state: state,
+      streams: !json && pplOutputType == 0)
+    defer { progress.clear() }
     for (part, subject) in subjects.enumerated() where !Interrupt.isRequested {
       let writer = try baseFile.map {
         try BaseFileWriter(
@@ -22,20 +26,24 @@ extension Command {
           vocabularySize: subject.model.shape.vocabularySize, textHash: text.hash,
           spelling: subject.tokenizer.spelling(subject.windows), listedTokens: baseTopK, isKept: state != nil)
       }
+      progress.clear()
       if subjects.count > 1, !json { Standard.output("model \(subject.path)") }
       let evaluator = try WindowEvaluator(subject.model, length: subject.windows.length, options: options)
       let clock = ProgressBar(isEnabled: false)
       let run = PerplexityRun(windows: subject.windows, base: writer, state: state, part: part)
       let result = try run.run(evaluator) { done, soFar in
-        if !json { printWindow(subject.windows, done, soFar) }
+        progress.windowDone(part: part, done, note: subjects.count > 1 ? subject.path : "") {
+          if !json { progress.column += printWindow(subject.windows, done, soFar) }
+        }
         return !Interrupt.isRequested
       }
+      progress.clear()
+      progress.column = 0
       let isDone = result.windowCount == subject.windows.count
       if !json {
         Standard.output("")
         if isDone {
-          Standard.output(
-            "Final estimate: PPL = \(decimals(result.value, 4)) +/- \(decimals(result.uncertainty, 5))")
+          Standard.output("Final estimate: PPL = " + Numbers.estimate(result.estimate, 0, 4))
           Standard.output("Verdict: \(result.verdict)")
         }
       }
@@ -53,17 +61,23 @@ extension Command {
     return (reports, isComplete)
   }
 
-  private func printWindow(_ windows: TokenWindows, _ done: Int, _ soFar: Perplexity) {
+  /// Prints the numbers after a window.
+  ///
+  /// - Returns: The characters by which the line has grown; 0 when it has ended.
+  private func printWindow(_ windows: TokenWindows, _ done: Int, _ soFar: Perplexity) -> Int {
     guard pplOutputType == 1 else {
-      Standard.outputText("[\(done)]\(decimals(soFar.value, 4)),")
-      return
+      let text = "[\(done)]\(decimals(soFar.value, 4)),"
+      Standard.outputText(text)
+      return text.count
     }
     let start = "\(windows.start(done - 1))"
     var line =
       String(repeating: " ", count: max(0, 8 - start.count)) + start + "  " + decimals(soFar.value, 4)
     if !windows.isStrided {
-      line += "  \(decimals(soFar.meanSurprise, 6))  \(decimals(soFar.meanSurpriseUncertainty, 6))"
+      let error = soFar.meanSurpriseError.map { decimals($0, 6) } ?? "-"
+      line += "  \(decimals(soFar.meanSurprise, 6))  \(error)"
     }
     Standard.output(line)
+    return 0
   }
 }

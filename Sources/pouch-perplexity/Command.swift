@@ -15,6 +15,9 @@ struct Command: PouchCommand {
       output, the text's hash, the protocol and progress to standard error. Results do not depend on threads or \
       batches.
 
+      Numbers in brackets are 95 % intervals over windows. llama-perplexity's +/- takes every token as independent of \
+      its neighbours and comes out several times too small; it is not printed.
+
       A compact base file lists the likely tokens of every position, at most --base-top-k, and sums over the rest. \
       Each listed token takes 8 bytes. Positions with more likely tokens than that leave mass to the sums, which \
       widens the bounds of the KL divergence; the run against the file prints both. Perplexities and top tokens are \
@@ -46,6 +49,9 @@ struct Command: PouchCommand {
   @Option(help: "The most windows; -1 for all.")
   var chunks = -1
 
+  @Option(name: [.customLong("chunk"), .customLong("from-chunk")], help: "Windows left out at the start.")
+  var fromChunk = 0
+
   @Option(name: [.customShort("b"), .long], help: "The most tokens computed together.")
   var batchSize = 512
 
@@ -56,7 +62,10 @@ struct Command: PouchCommand {
         "As in llama-perplexity, windows then have -c tokens plus half the stride, rounded up to 256."))
   var pplStride = 0
 
-  @Option(help: "0: running perplexity; 1: a line per window: first token, perplexity, mean, its error.")
+  @Option(
+    help:
+      "0: running perplexity; 1: a line per window: first token, perplexity, mean, its standard error over windows."
+  )
   var pplOutputType = 0
 
   @Option(help: "exact: f32 activations; fast: 8-bit activations, as deployed engines compute.")
@@ -108,6 +117,14 @@ struct Command: PouchCommand {
     if chunks == 0 || chunks < -1 { throw ValidationError("--chunks must be -1 or at least 1") }
     if !(0...1).contains(pplOutputType) { throw ValidationError("--ppl-output-type must be 0 or 1") }
     if pplStride < 0 { throw ValidationError("--ppl-stride must be at least 0") }
+    if fromChunk < 0 { throw ValidationError("--from-chunk must be at least 0") }
+    if fromChunk > 0, pplStride > 0 {
+      throw ValidationError("--from-chunk cannot be combined with --ppl-stride")
+    }
+    if fromChunk > 0, divergence, baseFile != nil {
+      throw ValidationError(
+        "--from-chunk cannot be combined with reading a base file, whose windows are all used")
+    }
     if pplStride > 0, baseFile != nil {
       throw ValidationError("--ppl-stride cannot be combined with --kl-divergence-base; use --base")
     }
@@ -139,7 +156,8 @@ struct Command: PouchCommand {
     }
     if json {
       try JSONSchema.perplexity.print(
-        PerplexityReport(isComplete: result.isComplete, results: result.reports))
+        PerplexityReport(
+          isComplete: result.isComplete, firstWindow: fromChunk + 1, results: result.reports))
     }
     if !result.isComplete {
       Standard.error(

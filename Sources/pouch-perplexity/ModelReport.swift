@@ -5,10 +5,13 @@ import ModelEvaluation
 struct PerplexityReport: Encodable {
   /// Whether all windows of all models are in.
   var isComplete: Bool
+  /// The number of the first window, from 1: more than 1 with `--from-chunk`.
+  var firstWindow: Int
   var results: [ModelReport]
 
-  init(isComplete: Bool, results: [ModelReport]) {
+  init(isComplete: Bool, firstWindow: Int, results: [ModelReport]) {
     self.isComplete = isComplete
+    self.firstWindow = firstWindow
     self.results = results
   }
 }
@@ -21,7 +24,6 @@ struct ModelReport: Encodable {
     var basePerplexity: Estimate
     var correlation: Double
     var logRatio: Estimate
-    var cautiousLogRatio: Estimate
     var ratio: Estimate
     var difference: Estimate
     var meanDivergence: Estimate
@@ -33,13 +35,18 @@ struct ModelReport: Encodable {
     var rootMeanSquareProbabilityChange: Estimate
     var sameTop: Estimate
     var verdict: String
-    var perplexityChangePercent95: [Double]
+    /// `PPL / base PPL - 1` in percent: what the verdict is about.
+    var perplexityChangePercent: Estimate
   }
 
   struct Pairing: Encodable {
+    /// The model given earlier that this one is compared with.
     var model: String
-    var meanDivergenceChange: Estimate
-    var interval95: [Double]
+    /// The mean divergence less that of the other model, in nats.
+    var meanDivergenceChange: Double
+    /// In percent of that model's mean divergence.
+    var meanDivergenceChangePercent: Estimate?
+    /// What the interval allows to say: closer to the base, farther, not distinguishable, or no interval.
     var verdict: String
   }
 
@@ -55,12 +62,13 @@ struct ModelReport: Encodable {
   var `protocol`: String
   var isComplete: Bool
   var mode: String
+  /// The independent units that the intervals are over: windows, or stretches of overlapping ones.
+  var intervalUnits: Int?
   var perplexity: Estimate?
-  var perplexityInterval95: [Double]?
   var verdictText: String?
   var comparison: Comparison?
-  /// Beside the first model of the run; absent for that one.
-  var beside: Pairing?
+  /// Beside each model given earlier in the run.
+  var paired: [Pairing]?
   var seconds: Double
 
   private init(
@@ -88,17 +96,18 @@ struct ModelReport: Encodable {
   ) {
     self.init(model, text, text.hashText, windows, perplexity.windowCount, tokenCount, mode, seconds)
     guard perplexity.tokenCount > 0 else { return }
-    self.perplexity = Estimate(perplexity.value, perplexity.uncertainty)
-    perplexityInterval95 = [perplexity.interval95.lowerBound, perplexity.interval95.upperBound]
+    intervalUnits = perplexity.unitCount
+    self.perplexity = perplexity.estimate
     verdictText = perplexity.verdict
   }
 
   init(
     model: String, base: String, text: EvaluationText?, textHash: String?, windows: TokenWindows,
     tokenCount: Int, mode: String, statistics s: DivergenceStatistics,
-    beside first: (model: String, statistics: DivergenceStatistics)?, seconds: Double
+    earlier: [(model: String, statistics: DivergenceStatistics)], seconds: Double
   ) {
     self.init(model, text, textHash, windows, s.windowCount, tokenCount, mode, seconds)
+    intervalUnits = s.unitCount
     perplexity = s.perplexity
     func percentiles(_ values: [Float]) -> [String: Float] {
       let sorted = values.sorted()
@@ -111,19 +120,21 @@ struct ModelReport: Encodable {
     verdictText = verdict.text
     comparison = Comparison(
       base: base, perplexity: s.perplexity, basePerplexity: s.basePerplexity, correlation: s.correlation,
-      logRatio: s.logRatio, cautiousLogRatio: s.cautiousLogRatio, ratio: s.ratio, difference: s.difference,
+      logRatio: s.logRatio, ratio: s.ratio, difference: s.difference,
       meanDivergence: s.meanDivergence, meanDivergenceBound: s.meanDivergenceBound,
       windowDivergences: s.windowDivergences,
       divergencePercentiles: percentiles(s.divergences), meanProbabilityChange: s.meanChange,
       probabilityChangePercentiles: percentiles(s.probabilityChanges),
       rootMeanSquareProbabilityChange: s.rootMeanSquareChange, sameTop: s.sameTop,
       verdict: verdict.kind.rawValue,
-      perplexityChangePercent95: [verdict.percent.lowerBound, verdict.percent.upperBound])
-    if let first, let pair = PairedDivergence(s, to: first.statistics) {
-      let interval = pair.change.interval95
-      beside = Pairing(
-        model: first.model, meanDivergenceChange: pair.change,
-        interval95: [interval.lowerBound, interval.upperBound], verdict: pair.verdict)
+      perplexityChangePercent: verdict.percent)
+    let pairs = earlier.compactMap { other in
+      PairedDivergence(s, to: other.statistics).map { pair in
+        Pairing(
+          model: other.model, meanDivergenceChange: pair.change,
+          meanDivergenceChangePercent: pair.changePercent, verdict: pair.verdict.rawValue)
+      }
     }
+    if !pairs.isEmpty { paired = pairs }
   }
 }

@@ -48,7 +48,8 @@ extension Command {
         tokens: tokens, length: TokenWindows.stridedLength(contextSize, stride: pplStride), stride: pplStride,
         limit: limit, file: text.path)
       : try TokenWindows(
-        tokens: tokens, length: contextSize, limit: limit, beginning: tokenizer.addBOS ? tokenizer.bos : nil,
+        tokens: tokens, length: contextSize, skip: fromChunk, limit: limit,
+        beginning: tokenizer.addBOS ? tokenizer.bos : nil,
         file: text.path)
     try check(model, windows)
     return Subject(
@@ -69,7 +70,8 @@ extension Command {
     for subject in isShared ? Array(subjects.prefix(1)) : subjects {
       Standard.error(
         (isShared ? "" : "\(subject.path): ")
-          + "\(subject.tokenCount) tokens; \(subject.windows.protocolText); "
+          + "\(subject.tokenCount) tokens; \(subject.windows.protocolText)"
+          + (fromChunk > 0 ? ", the first being number \(fromChunk + 1); " : "; ")
           + "mode \(mode.rawValue)")
     }
   }

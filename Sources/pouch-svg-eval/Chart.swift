@@ -9,13 +9,13 @@ struct Chart {
   var note: String
   var isLogarithmic: Bool
   var places: Int
-  var rows: [(label: String, interval: Interval)]
+  var rows: [(label: String, estimate: Estimate)]
 
   /// The chart, with its numbers as a description for those who do not see it.
   var svg: String {
     let height = 26 * rows.count + 22
     let (left, right) = (122.0, 290.0)
-    let described = rows.map { "\($0.label) \(Numbers.interval($0.interval, places))" }.joined(
+    let described = rows.map { "\($0.label) \(Numbers.interval($0.estimate, places))" }.joined(
       separator: "; ")
     var parts = [
       "<svg viewBox=\"0 0 360 \(height)\" role=\"img\" aria-label=\"\(escape(title + ": " + described))\">"
@@ -35,25 +35,29 @@ struct Chart {
     }
     for (index, row) in rows.enumerated() {
       let y = 26 * index + 13
+      let bar = row.estimate.interval95.map {
+        "<path class=\"bar\" d=\"M\(decimals(place($0.lowerBound), 1)) \(y)H\(decimals(place($0.upperBound), 1))\"/>"
+      }
       let label = row.label.count > 17 ? row.label.prefix(16) + "…" : Substring(row.label)
       parts.append(
         "<text x=\"0\" y=\"\(y + 4)\">\(escape(String(label)))</text>"
-          + "<path class=\"bar\" d=\"M\(decimals(place(row.interval.low), 1)) \(y)H\(decimals(place(row.interval.high), 1))\"/>"
-          + "<circle class=\"dot\" cx=\"\(decimals(place(row.interval.value), 1))\" cy=\"\(y)\" r=\"5\"/>"
-          + "<text x=\"358\" y=\"\(y + 4)\" text-anchor=\"end\">\(decimals(row.interval.value, places))</text>"
+          + (bar ?? "")
+          + "<circle class=\"dot\" cx=\"\(decimals(place(row.estimate.value), 1))\" cy=\"\(y)\" r=\"5\"/>"
+          + "<text x=\"358\" y=\"\(y + 4)\" text-anchor=\"end\">\(Numbers.value(row.estimate, places))</text>"
       )
     }
     return parts.joined() + "</svg>"
   }
 
   private var range: (Double, Double) {
-    let highs = rows.map(\.interval.high)
+    let highs = rows.map { $0.estimate.interval95?.upperBound ?? $0.estimate.value }
+    let lows = rows.flatMap { [$0.estimate.interval95?.lowerBound ?? $0.estimate.value, $0.estimate.value] }
     if isLogarithmic {
-      let positive = rows.flatMap { [$0.interval.low, $0.interval.value] }.filter { $0 > 0 }
+      let positive = lows.filter { $0 > 0 }
       let low = pow(10, floor(log10(max(positive.min() ?? 1e-5, 1e-6))))
       return (low, max(pow(10, ceil(log10(max(highs.max() ?? 1, 1e-6)))), low * 10))
     }
-    let low = min(rows.map(\.interval.low).min() ?? 0, 1)
+    let low = min(lows.min() ?? 0, 1)
     return (max(0, floor(low * 10) / 10), 1)
   }
 
@@ -65,7 +69,7 @@ struct Chart {
   }
 
   private static func short(_ value: Double) -> String {
-    for places in 0...6
+    for places in 0...9
     where abs((value * pow(10, Double(places))).rounded() / pow(10, Double(places)) - value) < 1e-9 {
       return decimals(value, places)
     }

@@ -26,14 +26,16 @@ struct Page {
       "style": PageStyle.text, "base": report.models[0].label, "promptCount": report.prompts.count,
       "mode": report.mode, "score": report.scoreVersion, "renderer": report.rendererVersion,
       "hash": report.promptsXXH64, "tokenLimit": report.tokenLimit, "temperature": report.temperature,
-      "seed": report.seed, "bootstrapSeed": "\(report.bootstrapSeed)",
-      "bootstrapDraws": report.bootstrapDraws,
+      "seed": report.seed, "scope": ChecksText.scope(results.prompts),
+      "isSingle": results.prompts.count == 1,
       "models": report.models.map(modelRow), "charts": charts.map(chartRow), "hasCharts": !charts.isEmpty,
-      "thresholds": thresholds, "prompts": order.map { PromptView(report, results, $0).content },
+      "columns": Self.columnNames, "thresholds": thresholds,
+      "prompts": order.map { PromptView(report, results, $0).content },
+      "contents": order.map(contentsRow),
     ]
     if report.samples > 0 { content["samples"] = report.samples }
     let forced = report.models.compactMap(\.forced)
-    content["baseError"] = forced.first?.baseCoordinateError.map { decimals($0.value, 3) } ?? "0"
+    content["baseError"] = forced.first?.baseCoordinateError.map { Numbers.value($0, 3) } ?? "0"
     content["hasClasses"] = !forced.isEmpty
     if let first = forced.first {
       let kinds = SVGTokenClass.allCases.filter { first.classes[$0] != nil }
@@ -45,7 +47,7 @@ struct Page {
         let cells = kinds.map { kind -> [String: Any] in
           guard let numbers = forced.classes[kind] else { return ["value": "–", "range": ""] }
           return [
-            "value": decimals(numbers.divergence.value, 6),
+            "value": Numbers.value(numbers.divergence, 6),
             "range": decimals(100 * numbers.flips.value, 2) + " % flipped",
           ]
         }
@@ -80,12 +82,23 @@ struct Page {
     }
   }
 
+  /// The columns of the summary after name and verdict.
+  private static let columnNames = [
+    "SVG-KLD (A)", "Flipped tokens, % (A)", "Coordinate shift, % (A)", "Coordinate error, % (A)",
+    "Same tokens (B)", "Score (B)", "Failed a gate", "Checks met (C)", "McNemar p",
+  ]
+
+  /// The line of a prompt in the contents: the worst score of a tested model.
+  private func contentsRow(_ number: Int) -> [String: Any] {
+    ["id": results.prompts[number].id, "score": decimals(1 - results.badness(ofPrompt: number), 3)]
+  }
+
   private func modelRow(_ model: SVGSummary) -> [String: Any] {
-    func cell(_ interval: Interval?, _ places: Int, _ scale: Double = 1) -> [String: Any] {
-      guard let interval else { return ["value": "–", "range": ""] }
+    func cell(_ estimate: Estimate?, _ places: Int, _ scale: Double = 1) -> [String: Any] {
+      guard let estimate else { return ["value": "–", "range": ""] }
       return [
-        "value": decimals(scale * interval.value, places),
-        "range": "\(decimals(scale * interval.low, places)) – \(decimals(scale * interval.high, places))",
+        "value": Numbers.value(estimate, places, scale: scale),
+        "range": Numbers.range(estimate, places, scale: scale, separator: " – "),
       ]
     }
     func plain(_ value: String, _ range: String = "") -> [String: Any] { ["value": value, "range": range] }
@@ -101,7 +114,7 @@ struct Page {
       row["tone"] = Self.tone(a.verdict)
     }
     let same = b.flatMap { $0.medianAgreement == nil ? nil : plain("\($0.identical) of \(model.answers)") }
-    row["numbers"] = [
+    let cells = [
       cell(a?.divergence, 6), cell(a?.flips, 2, 100), cell(a?.coordinateShift, 3),
       cell(a?.coordinateError, 3),
       same ?? plain("–"), cell(b?.score, 3), plain("\(model.failedAnswers) of \(model.answers)"),
@@ -110,11 +123,14 @@ struct Page {
         ? plain("–")
         : c.map { plain(decimals($0.probability, 3), "\($0.lost) lost, \($0.won) won") } ?? plain("–"),
     ]
+    row["numbers"] = zip(Self.columnNames, cells).map { name, cell in
+      cell.merging(["name": name]) { own, _ in own }
+    }
     return row
   }
 
   private var charts: [Chart] {
-    func rows(_ value: (SVGSummary) -> Interval?) -> [(label: String, interval: Interval)] {
+    func rows(_ value: (SVGSummary) -> Estimate?) -> [(label: String, estimate: Estimate)] {
       report.models.compactMap { model in value(model).map { (model.label, $0) } }
     }
     return [

@@ -36,7 +36,7 @@ enum PageStyle {
     .prompt{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px 18px 18px;margin:16px 0;
     content-visibility:auto;contain-intrinsic-size:auto 420px}
     .prompt header{padding:0;display:flex;flex-wrap:wrap;gap:2px 14px;align-items:baseline}
-    .grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(124px,1fr));gap:12px;margin-top:12px}
+    .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,230px));gap:14px;margin-top:12px}
     figure{margin:0;min-width:0}
     .paper{display:flex;align-items:center;justify-content:center;aspect-ratio:1;background:var(--paper);
     border:1px solid var(--line);border-radius:8px;overflow:hidden;color:#333}
@@ -45,6 +45,7 @@ enum PageStyle {
     .base .paper{border:2px solid var(--accent)}
     figcaption{padding-top:5px;font-size:.875rem;line-height:1.35;overflow-wrap:anywhere}
     figcaption b{display:block}
+    .contents ol{columns:3 240px;margin:8px 0;padding-left:2.4em;font-size:.875rem}
     details{margin-top:10px}
     summary{cursor:pointer;color:var(--accent);font-size:.9rem}
     details details{border-top:1px solid var(--line);padding-top:8px}
@@ -56,6 +57,14 @@ enum PageStyle {
     footer{padding-top:24px;padding-bottom:48px;color:var(--soft);font-size:.875rem}
     @media (max-width:560px){header,main,footer{padding-left:12px;padding-right:12px}
     .grid{grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}.prompt{padding:12px}h1{font-size:1.4rem}
-    th,td{padding:6px 9px}}
+    th,td{padding:6px 9px}
+    .overview thead{display:none}.overview,.overview tbody{display:block}
+    .overview tr{display:block;padding:10px 12px;border-bottom:1px solid var(--line)}.overview tr:last-child{border-bottom:0}
+    .overview tbody th,.overview td{display:flex;justify-content:space-between;gap:12px;padding:2px 0;border:0;position:static;white-space:normal}
+    .overview td[data-name]::before{content:attr(data-name);color:var(--soft)}.overview td span{text-align:right}}
+    @media print{html{font-size:9.5px}body{font-size:11px;background:#fff}header,main,footer{max-width:none;padding:0}
+    .scroll{overflow:visible}table{font-size:8px}th,td{padding:2px 4px;white-space:normal}td small{font-size:7px}thead th{min-width:0}tbody th{position:static;overflow-wrap:anywhere}
+    .prompt{content-visibility:visible;break-inside:avoid;border:0;padding:4px 0;margin:8px 0}.chart,figure,tr{break-inside:avoid}h2,h3{break-after:avoid}
+    .grid{grid-template-columns:repeat(auto-fit,minmax(90px,130px));gap:8px}.charts{grid-template-columns:repeat(3,1fr)}.prompt details,.contents{display:none}}
     """
 }

@@ -11,19 +11,15 @@ enum PageTemplate {
     <body><header>
     <h1>What quantization does to the drawings of {{base}}</h1>
     <p>{{promptCount}} prompts, each answered by every model with greedy decoding in {{mode}} mode. All numbers compare
-    with the unquantized model; brackets are 95 % intervals over prompts.</p>
+    with the unquantized model{{^isSingle}}; the ranges below numbers are 95 % intervals over prompts{{/isSingle}}{{#isSingle}}; there are no intervals, since these come from the spread between prompts, and there is one{{/isSingle}}.</p>
     <p class="facts">{{score}} · {{renderer}} · prompts xxh64 {{hash}} · at most {{tokenLimit}} tokens
-    {{#samples}} · {{samples}} draws at temperature {{temperature}}, seed {{seed}}{{/samples}}
-    · bootstrap seed {{bootstrapSeed}}, {{bootstrapDraws}} draws</p>
+    {{#samples}} · {{samples}} draws at temperature {{temperature}}, seed {{seed}}{{/samples}}</p>
     </header><main>
     <h2 id="summary">Summary</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Summary table"><table class="overview">
-    <thead><tr><th scope="col">Model</th><th scope="col">Verdict</th><th scope="col">SVG-KLD (A)</th>
-    <th scope="col">Flipped tokens, % (A)</th><th scope="col">Coordinate shift, % (A)</th><th scope="col">Coordinate error, % (A)</th>
-    <th scope="col">Same tokens (B)</th><th scope="col">Score (B)</th><th scope="col">Failed</th>
-    <th scope="col">Assertions met (C)</th><th scope="col">McNemar p</th></tr></thead><tbody>
+    <thead><tr><th scope="col">Model</th><th scope="col">Verdict</th>{{#columns}}<th scope="col">{{.}}</th>{{/columns}}</tr></thead><tbody>
     {{#models}}<tr><th scope="row">{{label}}</th><td>{{#verdict}}<span class="pill {{tone}}">{{verdict}}</span>{{/verdict}}{{^verdict}}{{role}}{{/verdict}}</td>
-    {{#numbers}}<td>{{value}}<small>{{range}}</small></td>{{/numbers}}</tr>
+    {{#numbers}}<td data-name="{{name}}"><span>{{value}}<small>{{range}}</small></span></td>{{/numbers}}</tr>
     {{/models}}</tbody></table></div>
     {{#hasCharts}}<div class="charts">{{#charts}}<section class="chart"><h3>{{title}}</h3><div class="soft">{{note}}</div>{{{svg}}}</section>{{/charts}}</div>{{/hasCharts}}
     {{#hasClasses}}<h2>Where the difference sits</h2>
@@ -36,14 +32,16 @@ enum PageTemplate {
     <dt>SVG-KLD, flipped tokens</dt><dd>The model reads the base's own answers. KL divergence of its next-token probabilities from the base's, and how often the likeliest token is another.</dd>
     <dt>Coordinate shift and error</dt><dd>At digits of numbers, in percent of the viewBox. Shift: how far the model's expected values are from the base's (Wasserstein distance). Error: the expected change of the number if the model drew the digit; the base's own is {{baseError}} %.</dd>
     <dt>Score (B)</dt><dd>The model's own drawing against the base's, from 0 to 1: gates 0.1, first difference 0.2, structure 0.2, geometry 0.25, picture 0.25; a failed gate makes 0. The gates: an svg element, finished, well-formed, nothing that could run or load, something visible.</dd>
-    <dt>Assertions met (C)</dt><dd>What can be checked by geometry, such as counts, colours, order and proportions. McNemar's exact test compares solved prompts with the base's.</dd>
+    <dt>Failed a gate</dt><dd>Answers, draws among them, that fail at least one gate, of all answers; the base's own count alike.</dd>
+    <dt>Checks met (C)</dt><dd>What can be seen by geometry; {{scope}}. McNemar's exact test compares solved prompts with the base's.</dd>
     <dt>Verdict</dt><dd>Fixed thresholds on KL divergence, flips and coordinate shift: {{thresholds}}.</dd></dl></details>
     <h2 id="drawings">Drawings, the worst first</h2>
     <p class="soft">The base is framed. “=” marks answers whose tokens are all the base's.</p>
+    <details class="contents"><summary>Contents: {{promptCount}} prompts</summary><ol>{{#contents}}<li><a href="#{{id}}">{{id}}</a> <span class="soft">{{score}}</span></li>{{/contents}}</ol></details>
     {{#prompts}}<article class="prompt" id="{{id}}"><header><h3>{{prompt}}</h3><span class="soft">{{id}}</span></header>
     <div class="grid">{{#cells}}<figure class="{{kind}}"><div class="paper">{{#svg}}{{{svg}}}{{/svg}}{{^svg}}<div class="none" role="img" aria-label="No drawing">{{problem}}</div>{{/svg}}</div>
     <figcaption><b>{{label}}</b>{{#headline}}<span class="{{tone}}">{{headline}}</span>{{/headline}}{{#detail}}<br><small>{{detail}}</small>{{/detail}}{{#failed}}<br><small class="bad">{{failed}}</small>{{/failed}}{{#removed}}<br><small>left out: {{removed}}</small>{{/removed}}</figcaption></figure>{{/cells}}</div>
-    {{#hasAssertions}}<details><summary>Assertions</summary><div class="scroll"><table><thead><tr><th scope="col">What must be true</th>{{#columns}}<th scope="col">{{.}}</th>{{/columns}}</tr></thead><tbody>{{#assertions}}<tr><th scope="row">{{text}}</th>{{#marks}}<td class="{{tone}}">{{mark}}</td>{{/marks}}</tr>{{/assertions}}</tbody></table></div></details>{{/hasAssertions}}
+    {{#hasAssertions}}<details><summary>Checks</summary><div class="scroll"><table><thead><tr><th scope="col">What must be true</th>{{#columns}}<th scope="col">{{.}}</th>{{/columns}}</tr></thead><tbody>{{#assertions}}<tr><th scope="row">{{text}}</th>{{#marks}}<td class="{{tone}}">{{mark}}</td>{{/marks}}</tr>{{/assertions}}</tbody></table></div></details>{{/hasAssertions}}
     <details><summary>Sources, first difference marked</summary>{{#sources}}<h4>{{label}}{{#note}} <small class="soft">{{note}}</small>{{/note}}</h4><pre>{{before}}{{#marked}}<mark>{{marked}}</mark>{{/marked}}{{after}}</pre>{{/sources}}</details>
     </article>
     {{/prompts}}</main>

@@ -22,7 +22,10 @@ struct PromptView {
   /// Contestants that have a drawing, or an attempt at one.
   private var columns: [(index: Int, summary: SVGSummary, cell: SVGCell)] {
     results.cells.indices.compactMap { index in
-      results.cells[index][number].map { (index, results.summaries[index], $0) }
+      guard let cell = results.cells[index][number] else { return nil }
+      // The noise floor is the base once more; where it draws the same it would only fill the card.
+      if results.summaries[index].kind == .floor, cell.isIdentical { return nil }
+      return (index, results.summaries[index], cell)
     }
   }
 
@@ -77,7 +80,7 @@ struct PromptView {
     if let agreeing = cell.agreeingTokens, !cell.isIdentical {
       details.append("differs from token \(agreeing + 1)")
     }
-    if !cell.met.isEmpty { details.append("\(cell.met.count { $0 }) of \(cell.met.count) assertions") }
+    if !cell.met.isEmpty { details.append(ChecksText.met(cell.met, prompt.assertions)) }
     if !details.isEmpty { figure["detail"] = details.joined(separator: "; ") }
     if !analysis.failedGates.isEmpty {
       figure["failed"] = "not " + analysis.failedGates.map(Self.name).joined(separator: ", ")

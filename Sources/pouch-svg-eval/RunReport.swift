@@ -9,7 +9,7 @@ struct RunReport: Encodable {
     var isIdentical: Bool
     var agreeingTokens: Int?
     var score: Double?
-    var divergence: Double?
+    var agreement: Double?
     var structure: Double?
     var geometry: Double?
     var raster: Double?
@@ -37,8 +37,6 @@ struct RunReport: Encodable {
   var samples: Int
   var temperature: Float
   var seed: UInt32
-  var bootstrapSeed = ResamplingStatistics.seed
-  var bootstrapDraws = ResamplingStatistics.drawCount
   var models: [SVGSummary]
   var prompts: [Prompt]
 
@@ -67,7 +65,7 @@ struct RunReport: Encodable {
     return Cell(
       model: label, isIdentical: cell.isIdentical, agreeingTokens: cell.agreeingTokens,
       score: cell.pair?.total,
-      divergence: cell.pair?.divergence, structure: cell.pair?.structure, geometry: cell.pair?.geometry,
+      agreement: cell.pair?.agreement, structure: cell.pair?.structure, geometry: cell.pair?.geometry,
       raster: cell.pair?.raster, failedGates: cell.analysis.failedGates,
       problem: cell.analysis.problem.isEmpty ? nil : cell.analysis.problem, assertionsMet: cell.met,
       coordinateShift: coordinates.map { $0.shift / Double(max($0.count, 1)) },

@@ -17,7 +17,11 @@ struct TablePrinter {
     var lines = [
       "base       \(base.label), mode \(report.mode), \(base.answers) answers, \(base.failedAnswers) failed a gate",
       "prompts    \(results.prompts.count), xxh64 \(report.promptsXXH64)",
-      "versions   \(report.scoreVersion), \(report.rendererVersion), bootstrap seed \(report.bootstrapSeed)",
+      "versions   \(report.scoreVersion), \(report.rendererVersion)",
+      "brackets   "
+        + (results.prompts.count > 1
+          ? "95 % intervals over prompts"
+          : "none: intervals come from the spread between prompts, and there is one"),
       "",
     ]
     lines += forced + paired + truth
@@ -51,18 +55,21 @@ struct TablePrinter {
     for model in report.models {
       guard let b = model.paired else { continue }
       rows.append([
-        model.label, Numbers.interval(b.score, 3), "\(b.failed)", "\(b.identical) of \(model.answers)",
-        b.medianAgreement.map { "\($0)" } ?? "-", decimals(b.divergence, 3), decimals(b.structure, 3),
-        decimals(b.geometry, 3), decimals(b.raster, 3),
+        model.label, Numbers.interval(b.score, 3), "\(model.failedAnswers) of \(model.answers)",
+        "\(b.identical) of \(model.answers)", b.medianAgreement.map { "\($0)" } ?? "-",
+        decimals(b.agreement, 3), decimals(b.structure, 3), decimals(b.geometry, 3), decimals(b.raster, 3),
       ])
     }
     guard !rows.isEmpty else { return [] }
-    return ["B: own drawings against the base's"]
+    return [
+      "B: own drawings against the base's (score and its parts from 0 to 1: 1 is the same drawing; "
+        + "agree: median tokens before the first difference)"
+    ]
       + Self.aligned(
         [
           [
-            "model", "score", "failed", "same tokens", "agree", "divergence", "structure", "geometry",
-            "raster",
+            "model", "score", "failed a gate", "same tokens", "agree", "agreement", "structure", "geometry",
+            "picture",
           ]
         ]
           + rows) + [""]
@@ -79,8 +86,10 @@ struct TablePrinter {
       ])
     }
     guard !rows.isEmpty else { return [] }
-    return ["C: what the prompts ask for"]
-      + Self.aligned([["model", "assertions met", "share %", "solved", "lost, won", "McNemar p"]] + rows) + [
+    return [
+      "C: what the prompts ask for, as far as geometry shows it; \(ChecksText.scope(results.prompts))"
+    ]
+      + Self.aligned([["model", "checks met", "share %", "solved", "lost, won", "McNemar p"]] + rows) + [
         ""
       ]
   }
@@ -106,14 +115,5 @@ struct TablePrinter {
         return column == 0 || column == row.count - 1 && Double(text) == nil ? text + space : space + text
       }.joined(separator: "  ")
     }.map { line in String(line.reversed().drop { $0 == " " }.reversed()) }
-  }
-}
-
-/// Numbers as tables show them.
-enum Numbers {
-  /// An interval as `value [low, high]`.
-  static func interval(_ interval: Interval, _ places: Int, scale: Double = 1) -> String {
-    "\(decimals(scale * interval.value, places)) "
-      + "[\(decimals(scale * interval.low, places)), \(decimals(scale * interval.high, places))]"
   }
 }

@@ -132,7 +132,7 @@ struct Validate: PouchCommand {
     } else if !quiet {
       ReportPrinter(report: report, rowLimit: rows).print()
     }
-    try report.refuse(strict: strict)
+    try report.refuse(strict: strict, isListed: !quiet && !json)
   }
 
   private func write(_ text: String, to path: String) throws {

@@ -8,11 +8,11 @@ struct ReportPrinter {
 
   func print() {
     line("file", "\(report.file)" + (report.files.count > 1 ? " (\(report.files.count) shards)" : ""))
-    if report.tensorCount > 0 {
+    if let tensors = report.tensorCount, let weights = report.weights {
       line(
         "model",
-        "\(report.architecture ?? "unknown architecture"), \(report.format), \(report.tensorCount) tensors, "
-          + "\(report.weights) weights, \(report.fileBytes) bytes")
+        "\(report.architecture ?? "unknown architecture"), \(report.format ?? ""), \(tensors) tensors, "
+          + "\(weights) weights, \(report.fileBytes) bytes")
     }
     if let provenance = report.provenance { origin(provenance) }
     if let mix = report.mix { line("mix", mixText(mix)) }
@@ -112,8 +112,8 @@ struct ReportPrinter {
       "verdict",
       "\(against.verdict.rawValue): \(against.exactTensors) of \(against.comparedTensors) tensors have the bytes that "
         + "quantizing the source\(against.withImportance ? " with this importance matrix" : "") gives"
-        + (against.comparedTensors < report.tensorCount
-          ? "; \(report.tensorCount - against.comparedTensors) not compared" : ""))
+        + (against.comparedTensors < report.tensorCount ?? 0
+          ? "; \((report.tensorCount ?? 0) - against.comparedTensors) not compared" : ""))
     if let inputs = against.inputs, !inputs.inputs.isEmpty { line("inputs", inputsText(inputs)) }
     let rate = against.seconds > 0 ? Double(against.weights) / against.seconds / 1e6 : 0
     line(

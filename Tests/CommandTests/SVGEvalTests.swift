@@ -36,7 +36,10 @@ struct SVGEvalTests {
 
   private struct Report: Decodable {
     struct Model: Decodable {
-      struct Interval: Decodable, Equatable { var value, low, high: Double }
+      struct Interval: Decodable, Equatable {
+        var value: Double
+        var interval95: [Double]?
+      }
       struct Forced: Decodable {
         var divergence: Interval
         var verdict: String
@@ -48,11 +51,11 @@ struct SVGEvalTests {
       var forced: Forced?
       var paired: Paired?
       var truth: Truth?
-      var answers: Int
+      var answers, failedAnswers: Int
     }
     var scoreVersion: String
     var models: [Model]
-    var seed, bootstrapSeed: Int
+    var seed: Int
   }
 
   private func report(_ text: String) throws -> Report {
@@ -71,12 +74,13 @@ struct SVGEvalTests {
     let first = try evaluate(arguments)
     #expect(first.status == 0, "\(first.errors)")
     let report = try report(first.output)
-    #expect(report.scoreVersion == "svg-score/1" && report.bootstrapSeed > 0)
+    #expect(report.scoreVersion == "svg-score/1")
     #expect(report.models.map(\.kind) == ["base", "floor", "tested"])
     let tested = try #require(report.models.last)
     let divergence = try #require(tested.forced?.divergence)
-    #expect(
-      divergence.value > 0.001 && divergence.low <= divergence.value && divergence.value <= divergence.high)
+    let interval = try #require(divergence.interval95)
+    #expect(divergence.value > 0.001 && interval[0] <= divergence.value && divergence.value <= interval[1])
+    #expect(interval[0] > 0)
     #expect((0...1).contains(tested.paired?.score.value ?? -1))
     #expect(report.models[0].truth?.assertions == 2)
     let page = try file("index.html")
@@ -101,6 +105,8 @@ struct SVGEvalTests {
     let other = try evaluate(["-m", model, "--prompts", file1, "-n", "300"])
     #expect(other.status == 3 && other.errorLines.count == 1)
     #expect(other.lastErrorLine.contains("--force"))
+    #expect(other.lastErrorLine.contains("--predict was 400 and is now 300"), "\(other.lastErrorLine)")
+    #expect(!other.lastErrorLine.contains("pouch-svg-eval 1"))
     let forced = try evaluate(["-m", model, "--prompts", file1, "-n", "30", "--force", "--no-floor"])
     #expect(forced.status == 0 && forced.output.contains("A: reading the base's answers"))
   }
@@ -120,6 +126,49 @@ struct SVGEvalTests {
     let tested = try #require(try report(run.output).models.last)
     #expect(tested.forced?.verdict == "not distinguishable" && tested.forced?.divergence.value == 0)
     #expect(abs((tested.paired?.score.value ?? 0) - 1) < 1e-12)
+  }
+
+  @Test("terminal, page and JSON count failed answers alike, and say what checks are about")
+  func counts() throws {
+    let model = try quantized("Q2_K")
+    let prompts = try prompts(
+      #"{"id": "bike", "prompt": "Draw a pelican riding a green bicycle as SVG.", "assertions": [{"check": "bicycleWheels"}, {"check": "bicycleRider"}, {"check": "bicycleColour", "colours": ["green"]}]}"#,
+      Self.two[1])
+    // 60 tokens are too few for the first drawing.
+    let arguments = ["-m", model, "--prompts", prompts, "-n", "60", "--no-floor"]
+    let report = try report(try evaluate(arguments + ["--json"]).output)
+    let run = try evaluate(arguments)
+    #expect(run.status == 0, "\(run.errors)")
+    let page = String(decoding: try file("index.html"), as: UTF8.self)
+    let base = report.models[0]
+    #expect(base.failedAnswers > 0)
+    #expect(run.output.contains("\(base.answers) answers, \(base.failedAnswers) failed a gate"))
+    for model in report.models {
+      let count = "\(model.failedAnswers) of \(model.answers)"
+      #expect(page.contains("<td data-name=\"Failed a gate\"><span>\(count)<small>"), "\(count)")
+    }
+    for text in [run.output, page] {
+      #expect(text.contains("bicycle, something on it, its colour"))
+      #expect(text.contains("what else a prompt names, such as the animal, is not"))
+      #expect(!text.contains("bootstrap"))
+    }
+    #expect(page.contains("of 3 checks (bicycle, something on it, its colour)"))
+  }
+
+  @Test("one prompt has no intervals, and terminal and page say why")
+  func single() throws {
+    let model = try quantized("Q2_K")
+    let run = try evaluate([
+      "-m", model, "--prompts", try prompts(Self.two[1]), "-n", "300", "--no-floor",
+    ])
+    #expect(run.status == 0, "\(run.errors)")
+    #expect(run.output.contains("intervals come from the spread between prompts, and there is one"))
+    #expect(!run.output.contains("["), "\(run.output)")
+    #expect(
+      String(decoding: try file("index.html"), as: UTF8.self).contains(
+        "intervals, since these come from the spread between prompts, and there is one"))
+    let text = String(decoding: try file("results.json"), as: UTF8.self)
+    #expect(!text.contains("interval95"))
   }
 
   @Test("drawings from elsewhere are scored beside the models")

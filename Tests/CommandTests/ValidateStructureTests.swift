@@ -58,7 +58,7 @@ struct ValidateStructureTests {
     SabotageCase(
       name: "wrong magic", kind: "structure", location: [], words: ["47 47 55 46"], spoil: { $0[0] = 0x67 }),
     SabotageCase(
-      name: "a type that does not exist", kind: "structure", location: ["blk.1.attn_q.weight"],
+      name: "a type that does not exist", kind: "wrong-tensor-type", location: ["blk.1.attn_q.weight"],
       words: ["type 99"],
       spoil: { put(Int32(99), at: try fields(of: "blk.1.attn_q.weight", in: $0) + 4 + 16, in: &$0) }),
     SabotageCase(

@@ -190,8 +190,8 @@ struct ProcedureTests {
     #expect(try EvaluationText(bytes: Array("zählen ✓".utf8)).byteCount == 11)
   }
 
-  @Test("The cautious error is that of window means when tokens of a window are alike")
-  func cautious() {
+  @Test("The error is that of window means, not that of tokens")
+  func windows() throws {
     var alike = Perplexity()
     var mixed = Perplexity()
     for window in 0..<10 {
@@ -202,10 +202,13 @@ struct ProcedureTests {
       alike.endWindow()
       mixed.endWindow()
     }
-    #expect(alike.meanSurpriseUncertainty == mixed.meanSurpriseUncertainty)
-    // Ten windows of mean 1 or 2: sqrt(10 * 0.25 / (10 * 9)).
-    #expect(abs(alike.cautiousMeanUncertainty - (0.25 / 9).squareRoot()) < 1e-12)
-    #expect(mixed.cautiousMeanUncertainty == mixed.meanSurpriseUncertainty)
-    #expect(alike.interval95.contains(exp(1.5)) && alike.verdict.contains("500 tokens, 10 windows"))
+    #expect(alike.value == mixed.value)
+    // Ten windows of mean 1 or 2: sqrt(10 * 0.25 / (10 * 9)); t with 9 degrees of freedom.
+    #expect(abs((alike.meanSurpriseError ?? 0) - (0.25 / 9).squareRoot()) < 1e-12)
+    let interval = try #require(alike.estimate.interval95)
+    #expect(abs(log(interval.upperBound) - (1.5 + 2.262157 * (0.25 / 9).squareRoot())) < 1e-6)
+    #expect(interval.contains(exp(1.5)) && alike.verdict.contains("500 tokens, 10 windows"))
+    // Windows that are all the same tell nothing of others.
+    #expect(mixed.meanSurpriseError == nil && mixed.estimate.interval95 == nil)
   }
 }

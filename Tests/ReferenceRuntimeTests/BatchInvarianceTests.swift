@@ -20,7 +20,7 @@ import Testing
     return values
   }
 
-  @Test(arguments: GoldenModel.families, ComputeMode.allCases)
+  @Test(arguments: GoldenModel.families + GoldenModel.variants, ComputeMode.allCases)
   func batchesDoNotChangeBits(_ family: String, _ mode: ComputeMode) throws {
     let golden = try GoldenModel(family)
     let model = try LoadedModel.open(path: golden.folder)
@@ -54,7 +54,7 @@ import Testing
     #expect(error > 1e-6 && error < 1e-2)
   }
 
-  @Test(arguments: ["llama", "qwen3_5_moe", "qwen3_next"])
+  @Test(arguments: ["llama", "qwen3_5_moe", "qwen3_next", "mistral-window", "qwen3-layer-types"])
   func levelsDoNotChangeBits(_ family: String) throws {
     let golden = try GoldenModel(family)
     let model = try LoadedModel.open(path: golden.folder)

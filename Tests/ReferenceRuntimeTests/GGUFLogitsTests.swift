@@ -8,22 +8,25 @@ import TensorTypes
 import TestSupport
 import Testing
 
-/// Writes a loaded model's tensors as a GGUF of given types.
+/// Writes a loaded model's tensors as a GGUF of given types, and vectors that it does not have.
 func writeGGUF(
   _ model: LoadedModel, to path: String, architecture metadata: [MetadataEntry], names: [String]? = nil,
-  type: (String, [Int]) -> TensorType
+  vectors: [String: [Float]] = [:], type: (String, [Int]) -> TensorType
 ) throws {
   let store = model.store
-  let descriptions = (names ?? store.names).map { name in
+  var descriptions = (names ?? store.names).map { name in
     let shape = store.ggmlShape(of: name) ?? []
     return GGUFTensorDescription(name: name, type: type(name, shape), ggmlShape: shape)
+  }
+  for (name, values) in vectors {
+    descriptions.append(GGUFTensorDescription(name: name, type: .f32, ggmlShape: [values.count]))
   }
   let header = try GGUFHeaderEncoder(metadata: metadata, tensors: descriptions)
   let file = try WritableFile(path: path, mode: .truncate)
   try header.bytes.withUnsafeBytes { try file.write($0, at: 0) }
   try file.preallocate(byteCount: header.fileByteCount)
   for info in header.tensors {
-    let values = try store.values(info.name)
+    let values = try vectors[info.name] ?? store.values(info.name)
     let bytes: [UInt8] =
       if info.type == .f32 {
         values.withUnsafeBytes { Array($0) }
@@ -64,7 +67,7 @@ func minimalMetadata(_ shape: DecoderShape) -> [MetadataEntry] {
   add("rope.dimension_count", shape.rotary.dimensions)
   entries.append(MetadataEntry("\(a).rope.freq_base", .float32(Float(shape.rotary.base))))
   entries.append(MetadataEntry("\(a).attention.layer_norm_rms_epsilon", .float32(shape.normEpsilon)))
-  if case .yarn(let factor, let original, _, _, _) = shape.rotary.scaling {
+  if case .yarn(let factor, let original, _, _, _, _) = shape.rotary.scaling {
     entries.append(MetadataEntry("\(a).rope.scaling.type", .string("yarn")))
     entries.append(MetadataEntry("\(a).rope.scaling.factor", .float32(Float(factor))))
     add("rope.scaling.original_context_length", Int(original))

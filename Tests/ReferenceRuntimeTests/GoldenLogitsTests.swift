@@ -6,7 +6,7 @@ import Testing
   /// What f32 arithmetic in another order leaves: 64 tokens through a few layers, with transformers' own rounding.
   static let tolerance = 1e-5
 
-  @Test(arguments: GoldenModel.families)
+  @Test(arguments: GoldenModel.families + GoldenModel.variants)
   func checkpointLogitsEqualTransformers(_ family: String) throws {
     let golden = try GoldenModel(family)
     let model = try LoadedModel.open(path: golden.folder)

@@ -8,6 +8,12 @@ struct GoldenModel {
     "llama", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_next", "qwen3_5", "qwen3_5_moe",
   ]
 
+  /// Models with windows and rotary embeddings that a GGUF cannot carry.
+  static let variants = [
+    "mistral-window", "qwen3-layer-types", "qwen2_moe-window", "qwen3_moe-longrope", "llama-proportional",
+    "qwen2-dynamic", "qwen3-llama3", "qwen3-yarn",
+  ]
+
   var folder: String
   var tokens: [Int32]
   var logits: [Float]

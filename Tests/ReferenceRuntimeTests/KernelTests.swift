@@ -148,10 +148,18 @@ import Testing
 
   @Test(arguments: [(1, 1), (12, 5), (16, 16), (33, 40), (128, 100)])
   func attentionAgreesWithPlainCode(_ headDim: Int, _ positions: Int) {
+    let ends = [positions, max(1, positions / 2), 1, max(1, positions - 1)]
+    // Everything, and windows of several sizes that begin within and between blocks.
+    for window in [positions, 1, 7, 16, 33] where window <= positions {
+      let spans = ends.map { crk_span(start: max(0, $0 - window), end: $0) }
+      expectAttention(headDim, positions, spans)
+    }
+  }
+
+  private func expectAttention(_ headDim: Int, _ positions: Int, _ spans: [crk_span]) {
     let keys = (0..<positions).map { random(headDim, seed: UInt64(100 + $0)) }
     let values = (0..<positions).map { random(headDim, seed: UInt64(900 + $0)) }
     let queries = (0..<4).map { random(headDim, seed: UInt64(5 + $0)) }
-    let lengths = [positions, max(1, positions / 2), 1, max(1, positions - 1)]
     let stride = (headDim + 15) / 16 * 16
     let blocks = (positions + 15) / 16
     for half in [false, true] {
@@ -173,10 +181,10 @@ import Testing
               value_stride: stride,
               half: half)
             var scratch = [Float](repeating: 0, count: 4 * blocks * 16 + 4 * stride)
-            attend(level, &cache, queries, lengths, &scratch, &outs)
+            attend(level, &cache, queries, spans, &scratch, &outs)
             for q in 0..<4 {
               var one = [single[q]]
-              attend(level, &cache, [queries[q]], [lengths[q]], &scratch, &one)
+              attend(level, &cache, [queries[q]], [spans[q]], &scratch, &one)
               single[q] = one[0]
             }
           }
@@ -184,8 +192,8 @@ import Testing
         // Four queries at once or one by one: the same bits.
         #expect(firstDifference(outs.flatMap(\.self), single.flatMap(\.self)) == nil)
         for q in 0..<4 {
-          let wanted = attention(
-            queries[q], Array(keys[0..<lengths[q]]), Array(values[0..<lengths[q]]), 0.3)
+          let seen = spans[q].start..<spans[q].end
+          let wanted = attention(queries[q], Array(keys[seen]), Array(values[seen]), 0.3)
           expectClose(outs[q], wanted, within: half ? 5e-3 : 2e-6)
         }
         results.append(outs.flatMap(\.self))
@@ -195,7 +203,7 @@ import Testing
   }
 
   private func attend(
-    _ level: Int32, _ cache: inout crk_cache, _ queries: [[Float]], _ lengths: [Int],
+    _ level: Int32, _ cache: inout crk_cache, _ queries: [[Float]], _ spans: [crk_span],
     _ scratch: inout [Float],
     _ outs: inout [[Float]]
   ) {
@@ -210,7 +218,7 @@ import Testing
         let outputs: [UnsafeMutablePointer<Float>?] = queries.indices.map { i in
           result.baseAddress.map { $0 + i * dims }
         }
-        crk_attend(level, &cache, inputs, lengths, queries.count, 0.3, &scratch, outputs)
+        crk_attend(level, &cache, inputs, spans, queries.count, 0.3, &scratch, outputs)
       }
     }
     outs = queries.indices.map { Array(result[($0 * dims)..<(($0 + 1) * dims)]) }
@@ -270,6 +278,22 @@ import Testing
     for (pair, value) in wanted { #expect(abs(Double(yarn.frequencies[pair]) / value - 1) < 1e-6) }
     let magnitude: Double = 0.1 * log(40.0) + 1
     #expect(abs(Double(yarn.magnitude) - magnitude) < 1e-6)
+  }
+
+  @Test func longRopeAndProportionalGiveTheirDefinition() {
+    func frequencies(_ scaling: RotarySettings.Scaling) -> RotaryFrequencies {
+      RotaryFrequencies(
+        RotarySettings(dimensions: 8, base: 1e4, pairing: .halves, scaling: scaling), factors: nil)
+    }
+    func expect(_ found: RotaryFrequencies, _ wanted: [Double]) {
+      for (x, y) in zip(found.frequencies, wanted) { #expect(abs(Double(x) - y) <= 1e-6 * y) }
+    }
+    expect(frequencies(.perPair(factors: [1, 2, 4, 5])), [1, 0.05, 0.0025, 0.0002])
+    expect(frequencies(.proportional(turningPairs: 2, factor: 4)), [0.25, 0.025, 0, 0])
+    var louder = RotarySettings(dimensions: 8, base: 1e4, pairing: .halves, scaling: .linear(factor: 2))
+    louder.magnitude = 1.5
+    expect(RotaryFrequencies(louder, factors: nil), [0.5, 0.05, 0.005, 0.0005])
+    #expect(RotaryFrequencies(louder, factors: nil).magnitude == 1.5)
   }
 
   @Test func factorsDivide() {

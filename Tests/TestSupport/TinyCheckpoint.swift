@@ -118,8 +118,9 @@ public struct TinyCheckpoint {
     try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .prettyPrinted])
   }
 
-  private static func safetensors(_ tensors: [String: Tensor]) throws -> [UInt8] {
-    var header: [String: Any] = ["__metadata__": ["format": "pt"]]
+  /// The bytes of a safetensors file, with `format` in its metadata.
+  static func safetensors(_ tensors: [String: Tensor], format: String = "pt") throws -> [UInt8] {
+    var header: [String: Any] = ["__metadata__": ["format": format]]
     var data: [UInt8] = []
     for (name, tensor) in tensors.sorted(by: { $0.key < $1.key }) {
       header[name] = [

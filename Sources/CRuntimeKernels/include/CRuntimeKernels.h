@@ -68,10 +68,16 @@ typedef struct {
   bool half;
 } crk_cache;
 
+/// The positions that a query sees: from start up to but without end, at least one.
+typedef struct {
+  ptrdiff_t start;
+  ptrdiff_t end;
+} crk_span;
+
 /// Attention of up to four queries over one head of a cache.
-/// queries, outs: pointers to head_dim values; lengths: positions that each query sees (at least 1);
-/// scores: scratch of 4 * (the greatest length, rounded up to 16) + 4 * value_stride values.
-void crk_attend(int level, const crk_cache *cache, const float *const *queries, const ptrdiff_t *lengths,
+/// queries, outs: pointers to head_dim values; spans: what each query sees;
+/// scores: scratch of 4 * (the greatest end, rounded up to 16) + 4 * value_stride values.
+void crk_attend(int level, const crk_cache *cache, const float *const *queries, const crk_span *spans,
                 ptrdiff_t query_count, float scale, float *scores, float *const *outs);
 
 /// Stores one position of a head: keys go to lane position % 16 of their block, values to their row.

@@ -86,7 +86,7 @@ public struct ModelInspection: Codable, Sendable {
   }
 
   private init(gguf path: String, wholeValues: Bool) throws {
-    let set = try GGUFSplitSet(path: path)
+    let set = try GGUFSplitSet(path: path, allowsForeignTypes: true)
     source = path
     format = "GGUF v\(set.files[0].version)"
     files = set.files.map(\.file.path)
@@ -121,7 +121,9 @@ public struct ModelInspection: Codable, Sendable {
     var roles: [Int: TensorRole] = [:]
     var experts: (count: Int, used: Int)?
     do {
-      let map = try ModelDescription.describe(config: config, tensors: checkpoint.tensors.map(\.tensor))
+      let map = try ModelDescription.describe(
+        config: config, tensors: checkpoint.tensors.map(\.tensor),
+        evidence: ConversionPlanner.evidence(of: checkpoint))
       architecture = map.family.ggufArchitecture
       let recurrent = RecurrentLayers(names: map.outputs.map(\.name))
       for output in map.outputs {
@@ -129,7 +131,7 @@ public struct ModelInspection: Codable, Sendable {
         for run in feed.runs { roles[run.source] = recurrent.role(of: output.name) }
       }
       if let moe = map.model.experts { experts = (moe.count, moe.usedCount) }
-      warnings += map.warnings
+      warnings += map.warnings + map.losses.map { "\($0.key): \($0.text)" }
     } catch let error as DescriptionError {
       warnings.append(error.fault.description)
     }

@@ -31,7 +31,10 @@ extension ConversionPlanner {
     let tensors = inConverterOrder(checkpoint)
     let map = try ModelDescription.describe(
       config: config, tensors: tensors.map(\.tensor),
-      options: DescriptionOptions(nextToken: policy(request.nextTokenBlocks)))
+      options: DescriptionOptions(nextToken: policy(request.nextTokenBlocks)),
+      // Without data there are no values to look at, and sizes do not depend on them.
+      evidence: request.headersOnly ? nil : evidence(of: checkpoint))
+    try map.refuseFatalLosses(file: config.file)
     let sixteenBit = sixteenBitType(of: tensors)
     let mix = try mix(for: request.outputType, sixteenBit: sixteenBit)
     let intermediate = intermediateType(mix: mix, sixteenBit: sixteenBit)
@@ -53,6 +56,11 @@ extension ConversionPlanner {
       split: try split(request))
   }
 
+  /// What the files of a checkpoint say beside names and shapes.
+  static func evidence(of checkpoint: SafetensorsCheckpoint) -> CheckpointEvidence {
+    CheckpointEvidence(formats: checkpoint.formats) { try checkpoint.values(of: $0) }
+  }
+
   private static func inConverterOrder(_ checkpoint: SafetensorsCheckpoint) -> [CheckpointTensor] {
     let ranks = checkpoint.shards.indices.sorted { checkpoint.shards[$0].name < checkpoint.shards[$1].name }
     var rank = [Int](repeating: 0, count: ranks.count)
@@ -61,6 +69,12 @@ extension ConversionPlanner {
       if a.shard != b.shard { return rank[a.shard] < rank[b.shard] }
       return a.tensor.name.utf8.lexicographicallyPrecedes(b.tensor.name.utf8)
     }
+  }
+
+  /// What the user should know of a checkpoint: oddities, and what its configuration says and a GGUF cannot.
+  static func notices(of map: CheckpointMap) -> [ConversionPlan.Notice] {
+    map.warnings.map { ConversionPlan.Notice(subject: "checkpoint", text: $0) }
+      + map.losses.map { ConversionPlan.Notice(subject: $0.key, text: $0.text) }
   }
 
   static func policy(_ choice: ConversionRequest.NextTokenBlocks) -> NextTokenPolicy {
@@ -133,7 +147,7 @@ extension ConversionPlanner {
     var draft = PlanDraft(
       sourceFiles: files, sources: sources, tensors: outputs, metadata: metadata, intermediate: intermediate)
     draft.skipped = map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) }
-    draft.notices = map.warnings.map { ConversionPlan.Notice(subject: "checkpoint", text: $0) }
+    draft.notices = notices(of: map)
     draft.notices += checkpoint.warnings.map {
       ConversionPlan.Notice(
         subject: $0.file, text: "\($0.subject): expected \($0.expected), found \($0.found)")

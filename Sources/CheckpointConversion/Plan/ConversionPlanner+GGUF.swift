@@ -66,10 +66,12 @@ extension ConversionPlanner {
         path: file.file.path, byteCount: file.file.byteCount, modificationTime: file.file.modificationTime,
         headerHash: header.withUnsafeBytes { XXHash64.hash($0) }, isCompressed: false)
     }
+    // The output has the alignment that files without this key have.
+    let metadata = source.metadata.filter { $0.key != "general.alignment" }
     let matrices = source.tensors.filter { $0.info.ggmlShape.count > 1 }
     let largest = matrices.max { $0.info.byteCount < $1.info.byteCount }
     return PlanDraft(
-      sourceFiles: files, sources: sources, tensors: tensors, metadata: source.metadata,
+      sourceFiles: files, sources: sources, tensors: tensors, metadata: metadata,
       intermediate: largest?.info.type ?? .f32)
   }
 

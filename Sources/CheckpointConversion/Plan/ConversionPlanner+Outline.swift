@@ -48,6 +48,7 @@ extension ConversionPlanner {
     let map = try ModelDescription.describe(
       config: outline.config, tensors: outline.tensors,
       options: DescriptionOptions(nextToken: policy(request.nextTokenBlocks)))
+    try map.refuseFatalLosses(file: outline.config.file)
     let sixteenBit = sixteenBitType(
       of: outline.tensors.map { CheckpointTensor(tensor: $0, shard: 0, byteOffset: 0, byteCount: 0) })
     let mix = try mix(for: request.outputType, sixteenBit: sixteenBit)
@@ -80,7 +81,7 @@ extension ConversionPlanner {
       },
       metadata: entries, intermediate: intermediate, configPath: outline.config.file)
     draft.skipped = map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) }
-    draft.notices = map.warnings.map { ConversionPlan.Notice(subject: "checkpoint", text: $0) }
+    draft.notices = notices(of: map)
     return try finish(
       draft, request: request, mix: mix, outputPath: request.outputPath ?? "model.gguf",
       split: try split(request))

@@ -10,7 +10,8 @@ extension ModelFamily {
     vocabularyStyle: .llama,
     defaults: ["max_position_embeddings": .integer(2048), "rms_norm_eps": .number(1e-6)],
     traits: Traits(
-      inputBias: .key("attention_bias"), outputBias: .key("attention_bias"), rotaryPairing: .adjacent),
+      inputBias: .key("attention_bias"), outputBias: .key("attention_bias"), hasFeedForwardBiasKey: true,
+      window: .mistral, rotaryPairing: .adjacent),
     blocks: { model in
       [CommonTensors.outside(model)]
         + (0..<model.layerCount).map { index in

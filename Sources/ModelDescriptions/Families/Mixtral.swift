@@ -13,7 +13,10 @@ extension ModelFamily {
       "rms_norm_eps": .number(1e-5), "rope_theta": .number(1e6), "num_local_experts": .integer(8),
       "num_experts_per_tok": .integer(2),
     ],
-    traits: Traits(rotaryPairing: .adjacent, isMixture: true, expertWidthIsFeedForwardSize: true),
+    traits: Traits(
+      window: .always, rotaryPairing: .adjacent, isMixture: true, expertWidthIsFeedForwardSize: true,
+      // transformers 5 holds the block as `mlp`, and writes it so when asked not to restore the original names.
+      layerAlias: LayerAlias(name: "mlp", canonical: "block_sparse_moe")),
     blocks: { model in
       [CommonTensors.outside(model)]
         + (0..<model.layerCount).map { index in

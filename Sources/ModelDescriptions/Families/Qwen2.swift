@@ -12,7 +12,7 @@ extension ModelFamily {
       "max_position_embeddings": .integer(32768), "num_key_value_heads": .integer(32),
       "rms_norm_eps": .number(1e-6),
     ],
-    traits: Traits(inputBias: .always),
+    traits: Traits(inputBias: .always, window: .lastLayers),
     blocks: { model in
       [CommonTensors.outside(model)]
         + (0..<model.layerCount).map { index in

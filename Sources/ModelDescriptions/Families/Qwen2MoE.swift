@@ -16,7 +16,8 @@ extension ModelFamily {
       "qkv_bias": .bool(true), "norm_topk_prob": .bool(false),
     ],
     traits: Traits(
-      inputBias: .key("qkv_bias"), isMixture: true, hasSharedExpert: true, normalizesTopK: .configured),
+      inputBias: .key("qkv_bias"), window: .alternateFirstLayers, isMixture: true, hasSharedExpert: true,
+      normalizesTopK: .configured),
     blocks: { model in
       [CommonTensors.outside(model)]
         + (0..<model.layerCount).map { index in

@@ -16,6 +16,7 @@ extension ModelFamily {
     ],
     traits: Traits(
       hasQueryKeyNorm: true, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
+      window: .whenUsed,
       isMixture: true, normalizesTopK: .configured),
     blocks: { model in
       [CommonTensors.outside(model)]

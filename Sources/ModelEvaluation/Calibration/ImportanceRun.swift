@@ -34,7 +34,7 @@ public struct ImportanceRun {
     try evaluator.check(windows)
     evaluator.session.observer = collector
     defer { evaluator.session.observer = nil }
-    var result = Perplexity()
+    var result = Perplexity(windowsPerUnit: windows.windowsPerUnit)
     let windows = windows
     let scored = windows.firstScored..<(windows.length - 1)
     for index in min(firstWindow, windows.count)..<windows.count {
@@ -49,6 +49,7 @@ public struct ImportanceRun {
           return try LogitSummary(logits).surprise(logits[windows.target(index, position: first + row)])
         }
         for surprise in surprises.compactMap(\.self) { result.add(surprise) }
+        result.endWindow()
       }
       try collector.endWindow()
       guard try onWindow(index + 1, result) else { break }

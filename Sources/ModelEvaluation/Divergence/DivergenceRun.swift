@@ -33,8 +33,8 @@ public struct DivergenceRun {
     let size = base.vocabularySize
     for model in models { try Self.check(model, size, base.model.source) }
     try base.check(windows)
-    var statistics = models.map { _ in DivergenceStatistics() }
     let windows = windows
+    var statistics = models.map { _ in DivergenceStatistics(windowsPerUnit: windows.windowsPerUnit) }
     for index in 0..<windows.count {
       let scores: [[PositionScore]]
       if let earlier = try finished(index, models: models.count) {
@@ -91,7 +91,7 @@ public struct DivergenceRun {
   ) throws -> DivergenceStatistics {
     try Self.check(model, base.vocabularySize, base.path)
     try model.check(windows)
-    var statistics = DivergenceStatistics()
+    var statistics = DivergenceStatistics(windowsPerUnit: windows.windowsPerUnit)
     let windows = windows
     for index in 0..<windows.count {
       // The base is read in any case: it is a stream, and its hashes are checked.

@@ -4,27 +4,10 @@
   internal import Darwin
 #endif
 
-/// A number with one standard error.
-public struct Estimate: Hashable, Sendable, Codable {
-  /// The number.
-  public var value: Double
-  /// One standard error.
-  public var uncertainty: Double
-
-  /// Creates an estimate.
-  public init(_ value: Double, _ uncertainty: Double) {
-    self.value = value
-    self.uncertainty = uncertainty
-  }
-
-  /// The interval that covers the true value in 95 of 100 runs, errors taken as normal.
-  public var interval95: ClosedRange<Double> {
-    let reach = 1.959964 * max(uncertainty, 0)
-    return (value - reach)...(value + reach)
-  }
-}
-
-/// All statistics of a comparison with a base, as llama-perplexity defines them.
+/// All statistics of a comparison with a base, as llama-perplexity defines them, with intervals over windows.
+///
+/// The numbers are llama-perplexity's; its errors are not used: they take the tokens of a window as independent, and
+/// come out several times too small.
 public struct DivergenceStatistics: Sendable {
   /// The divergence at each position, in nats.
   public private(set) var divergences: [Float] = []
@@ -32,132 +15,99 @@ public struct DivergenceStatistics: Sendable {
   public private(set) var divergenceBounds: [Float] = []
   /// The change of the actual token's probability at each position.
   public private(set) var probabilityChanges: [Float] = []
-  /// The number of positions up to the end of each window.
-  private(set) var windowEnds: [Int] = []
-  private var logRatios: [Double] = []
-
-  private var surprise = Moments()
-  private var baseSurprise = Moments()
-  private var product = 0.0
-  private var divergence = Moments()
-  private var change = Moments()
-  private var squaredChange = Moments()
-  private var bound = 0.0
-  private var sameTopCount = 0
-
-  private struct Moments: Sendable {
-    var sum = 0.0
-    var squares = 0.0
-
-    mutating func add(_ value: Double) {
-      sum += value
-      squares += value * value
-    }
-
-    /// Mean and standard error; the error of ten values or fewer is given as 0.
-    func estimate(_ count: Int) -> Estimate {
-      guard count > 0 else { return Estimate(0, 0) }
-      let mean = sum / Double(count)
-      let variance = squares / Double(count) - mean * mean
-      return Estimate(mean, count > 10 ? (max(variance, 0) / Double(count - 1)).squareRoot() : 0)
-    }
-  }
+  /// The sums of each window.
+  private(set) var windows: [DivergenceSums] = []
+  /// Windows that make one independent unit; more than one where windows overlap.
+  public let windowsPerUnit: Int
+  private var total = DivergenceSums()
 
   /// Starts without positions.
-  public init() {}
+  ///
+  /// - Parameter windowsPerUnit: Neighbouring windows that count as one independent unit, at least 1, see
+  ///   ``TokenWindows/windowsPerUnit``.
+  public init(windowsPerUnit: Int = 1) { self.windowsPerUnit = max(windowsPerUnit, 1) }
 
   /// Adds the positions of one window.
   public mutating func add(window scores: [PositionScore]) {
+    var window = DivergenceSums()
     for score in scores {
-      let (own, base) = (Double(score.surprise), Double(score.baseSurprise))
-      surprise.add(own)
-      baseSurprise.add(base)
-      product += own * base
-      divergence.add(Double(score.divergence))
-      bound += Double(score.divergenceBound)
-      let delta = Double(score.probabilityChange)
-      change.add(delta)
-      squaredChange.add(delta * delta)
-      if score.isSameTop { sameTopCount += 1 }
+      window.add(score)
+      total.add(score)
       divergences.append(score.divergence)
       divergenceBounds.append(score.divergenceBound)
       probabilityChanges.append(score.probabilityChange)
-      logRatios.append(own - base)
     }
-    windowEnds.append(divergences.count)
+    windows.append(window)
   }
 
   /// The mean divergence of each window, in the order in which they were added; for paired comparisons.
-  public var windowDivergences: [Double] {
-    var start = 0
-    return windowEnds.map { end in
-      defer { start = end }
-      return divergences[start..<end].reduce(0.0) { $0 + Double($1) } / Double(max(end - start, 1))
-    }
-  }
+  public var windowDivergences: [Double] { windows.map { $0.divergence / max($0.count, 1) } }
 
   /// Positions.
   public var count: Int { divergences.count }
   /// Windows.
-  public var windowCount: Int { windowEnds.count }
+  public var windowCount: Int { windows.count }
+  /// Independent units: windows, or stretches of overlapping ones.
+  public var unitCount: Int { (windowCount + windowsPerUnit - 1) / windowsPerUnit }
+  /// The sums of each independent unit.
+  var units: [DivergenceSums] { windows.grouped(by: windowsPerUnit) }
 
-  private var logPerplexity: Estimate { surprise.estimate(count) }
-  private var logBasePerplexity: Estimate { baseSurprise.estimate(count) }
-  private var covariance: Double {
-    guard count >= 10 else { return 0 }
-    let n = Double(count)
-    return (product / n - surprise.sum * baseSurprise.sum / (n * n)) / (n - 1)
+  private func estimate(_ scale: EstimateScale, _ statistic: (DivergenceSums) -> Double) -> Estimate {
+    Jackknife.estimate(units, value: statistic(total), scale: scale, statistic)
+  }
+
+  /// The numbers of all windows so far without intervals, for the line of a window.
+  public struct Running: Hashable, Sendable {
+    /// As the properties of ``DivergenceStatistics``.
+    public var perplexity, logRatio, meanDivergence, rootMeanSquareChange, sameTop: Double
+  }
+
+  /// The numbers of all windows so far.
+  ///
+  /// - Complexity: O(1), where each interval takes O(`windowCount`).
+  public var running: Running {
+    let n = total.count
+    return Running(
+      perplexity: exp(total.surprise / n), logRatio: (total.surprise - total.baseSurprise) / n,
+      meanDivergence: total.divergence / n, rootMeanSquareChange: (total.squaredChange / n).squareRoot(),
+      sameTop: total.sameTop / n)
   }
 
   /// The perplexity of the tested model.
-  public var perplexity: Estimate { Self.exponential(logPerplexity) }
+  public var perplexity: Estimate { estimate(.logarithmic) { exp($0.surprise / $0.count) }.atLeast(1) }
   /// The perplexity of the base.
-  public var basePerplexity: Estimate { Self.exponential(logBasePerplexity) }
+  public var basePerplexity: Estimate {
+    estimate(.logarithmic) { exp($0.baseSurprise / $0.count) }.atLeast(1)
+  }
   /// The correlation of the negative log-probabilities, from -1 to 1; 1 when there is no variation.
   public var correlation: Double {
-    let scale = logPerplexity.uncertainty * logBasePerplexity.uncertainty
-    return scale > 0 ? covariance / scale : 1
+    let n = max(total.count, 1)
+    let (mean, baseMean) = (total.surprise / n, total.baseSurprise / n)
+    let variance = total.squaredSurprise / n - mean * mean
+    let baseVariance = total.squaredBaseSurprise / n - baseMean * baseMean
+    guard total.count >= 10, variance > 0, baseVariance > 0 else { return 1 }
+    return (total.product / n - mean * baseMean) / (variance * baseVariance).squareRoot()
   }
-  /// `ln(PPL / base PPL)`, with the error of paired differences.
-  public var logRatio: Estimate {
-    let (own, base) = (logPerplexity, logBasePerplexity)
-    let variance =
-      own.uncertainty * own.uncertainty + base.uncertainty * base.uncertainty - 2 * covariance
-    return Estimate(own.value - base.value, max(variance, 0).squareRoot())
-  }
+  /// `ln(PPL / base PPL)`.
+  public var logRatio: Estimate { estimate(.plain) { ($0.surprise - $0.baseSurprise) / $0.count } }
   /// `PPL / base PPL`.
-  public var ratio: Estimate { Self.exponential(logRatio) }
+  public var ratio: Estimate { estimate(.logarithmic) { exp(($0.surprise - $0.baseSurprise) / $0.count) } }
   /// `PPL - base PPL`.
   public var difference: Estimate {
-    let (own, base) = (perplexity, basePerplexity)
-    let variance =
-      own.uncertainty * own.uncertainty + base.uncertainty * base.uncertainty
-      - 2 * own.value * base.value * covariance
-    return Estimate(own.value - base.value, max(variance, 0).squareRoot())
+    estimate(.plain) { exp($0.surprise / $0.count) - exp($0.baseSurprise / $0.count) }
   }
   /// The mean divergence; a lower bound for compact bases.
-  public var meanDivergence: Estimate { divergence.estimate(count) }
+  public var meanDivergence: Estimate { estimate(.logarithmic) { $0.divergence / $0.count } }
   /// The mean of the divergences' upper bounds.
-  public var meanDivergenceBound: Double { count > 0 ? bound / Double(count) : 0 }
+  public var meanDivergenceBound: Double { total.divergenceBound / max(total.count, 1) }
   /// The mean change of the actual token's probability.
-  public var meanChange: Estimate { change.estimate(count) }
+  public var meanChange: Estimate { estimate(.plain) { $0.change / $0.count } }
   /// The root of the mean squared change.
   public var rootMeanSquareChange: Estimate {
-    let square = squaredChange.estimate(count)
-    let root = square.value.squareRoot()
-    return Estimate(root, root > 0 ? 0.5 / root * square.uncertainty : 0)
+    estimate(.logarithmic) { ($0.squaredChange / $0.count).squareRoot() }
   }
   /// The share of positions where both models have the same most likely token.
-  public var sameTop: Estimate {
-    guard count > 0 else { return Estimate(0, 0) }
-    let share = Double(sameTopCount) / Double(count)
-    return Estimate(share, count > 1 ? (share * (1 - share) / Double(count - 1)).squareRoot() : 0)
-  }
-
-  private static func exponential(_ estimate: Estimate) -> Estimate {
-    let value = exp(estimate.value)
-    return Estimate(value, value * estimate.uncertainty)
-  }
+  public var sameTop: Estimate { estimate(.logistic) { $0.sameTop / $0.count } }
 
   /// The value below which a share of sorted values lies, interpolated between neighbours.
   public static func percentile(_ sorted: [Float], _ share: Float) -> Float {
@@ -175,23 +125,5 @@ public struct DivergenceStatistics: Sendable {
     guard !sorted.isEmpty else { return .nan }
     let middle = sorted.count / 2
     return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle] + sorted[middle - 1]) * 0.5
-  }
-
-  /// The log ratio with an error that allows for likeness of tokens within a window.
-  ///
-  /// The larger of the paired error and the error of window means; the latter only from eight windows on, below
-  /// which it says little.
-  public var cautiousLogRatio: Estimate {
-    let plain = logRatio
-    guard windowCount >= 8 else { return plain }
-    var start = 0
-    var squares = 0.0
-    for end in windowEnds {
-      let mean = logRatios[start..<end].reduce(0, +) / Double(max(end - start, 1))
-      squares += (mean - plain.value) * (mean - plain.value)
-      start = end
-    }
-    let n = Double(windowCount)
-    return Estimate(plain.value, max(plain.uncertainty, (squares / (n * (n - 1))).squareRoot()))
   }
 }

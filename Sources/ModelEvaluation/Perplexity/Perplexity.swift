@@ -4,64 +4,74 @@
   internal import Darwin
 #endif
 
-/// Perplexity with its statistical error.
+/// Perplexity with its interval over windows.
 ///
-/// `mean = sum of nll / N`, `PPL = exp(mean)`, error `PPL * sqrt((sum of nll^2 / N - mean^2) / (N - 1))`.
+/// `PPL = exp(sum of nll / N)`, as llama-perplexity has it. Its error, which takes tokens as independent, is not used:
+/// the tokens of one window are alike, so that windows are what varies by chance.
 public struct Perplexity: Hashable, Sendable {
+  /// The sums of one window.
+  private struct Sums: UnitSums, Hashable {
+    var count = 0.0
+    var surprise = 0.0
+    var weight: Double { count }
+
+    init() {}
+
+    mutating func add(_ other: Sums) {
+      count += other.count
+      surprise += other.surprise
+    }
+
+    var mean: Double { surprise / count }
+  }
+
   /// Scored tokens.
   public private(set) var tokenCount = 0
   private var sum = 0.0
-  private var squares = 0.0
-  private var windowMeans: [Double] = []
-  private var sumBefore = 0.0
-  private var countBefore = 0
+  private var windows: [Sums] = []
+  private var open = Sums()
+  private let windowsPerUnit: Int
 
   /// Starts without tokens.
-  public init() {}
+  ///
+  /// - Parameter windowsPerUnit: Neighbouring windows that count as one independent unit, at least 1, see
+  ///   ``TokenWindows/windowsPerUnit``.
+  public init(windowsPerUnit: Int = 1) { self.windowsPerUnit = max(windowsPerUnit, 1) }
 
   /// Adds the negative log-probability of one token, in nats.
   public mutating func add(_ surprise: Double) {
     tokenCount += 1
     sum += surprise
-    squares += surprise * surprise
+    open.count += 1
+    open.surprise += surprise
   }
 
   /// Says that the tokens added since the last call are those of one window.
   public mutating func endWindow() {
-    guard tokenCount > countBefore else { return }
-    windowMeans.append((sum - sumBefore) / Double(tokenCount - countBefore))
-    (sumBefore, countBefore) = (sum, tokenCount)
+    guard open.count > 0 else { return }
+    windows.append(open)
+    open = Sums()
   }
 
   /// The mean negative log-probability.
   public var meanSurprise: Double { sum / Double(tokenCount) }
-  /// The standard error of the mean, tokens taken as independent; 0 for fewer than two tokens.
-  public var meanSurpriseUncertainty: Double {
-    guard tokenCount > 1 else { return 0 }
-    let variance = squares / Double(tokenCount) - meanSurprise * meanSurprise
-    return (max(variance, 0) / Double(tokenCount - 1)).squareRoot()
-  }
+  /// The standard error of the mean, from the spread between windows; `nil` for fewer than two.
+  public var meanSurpriseError: Double? { Jackknife.standardError(units, \.mean) }
   /// The perplexity so far.
   public var value: Double { exp(meanSurprise) }
-  /// One standard error, tokens taken as independent; 0 for fewer than two tokens.
-  public var uncertainty: Double { value * meanSurpriseUncertainty }
   /// Windows.
-  public var windowCount: Int { windowMeans.count }
+  public var windowCount: Int { windows.count }
+  /// Independent units: windows, or stretches of overlapping ones.
+  public var unitCount: Int { (windowCount + windowsPerUnit - 1) / windowsPerUnit }
+  private var units: [Sums] { windows.grouped(by: windowsPerUnit) }
 
-  /// The standard error of the mean that allows for likeness of tokens within a window: the larger of the plain one
-  /// and that of window means, the latter from eight windows on.
-  public var cautiousMeanUncertainty: Double {
-    guard windowCount >= 8 else { return meanSurpriseUncertainty }
-    let n = Double(windowCount)
-    let squares = windowMeans.reduce(0) { $0 + ($1 - meanSurprise) * ($1 - meanSurprise) }
-    return max(meanSurpriseUncertainty, (squares / (n * (n - 1))).squareRoot())
+  /// The perplexity with the interval that covers the perplexity of such text in 95 of 100 runs.
+  public var estimate: Estimate {
+    Jackknife.estimate(units, value: value, scale: .logarithmic) { exp($0.mean) }.atLeast(1)
   }
 
-  /// The interval that covers the perplexity of such text in 95 of 100 runs, errors taken as normal.
-  public var interval95: ClosedRange<Double> {
-    let reach = 1.959964 * cautiousMeanUncertainty
-    return exp(meanSurprise - reach)...exp(meanSurprise + reach)
-  }
+  /// What the intervals are over, in words, or why there are none.
+  public var intervalText: String { IntervalUnits(count: unitCount, windowsPerUnit: windowsPerUnit).text }
 
   /// What the number says, in one sentence.
   public var verdict: String {
@@ -69,9 +79,12 @@ public struct Perplexity: Hashable, Sendable {
     guard tokenCount >= 100 else {
       return "too few tokens for a verdict: \(tokenCount), at least 100 are needed"
     }
-    let (low, high) = (interval95.lowerBound, interval95.upperBound)
+    let counts = "(\(tokenCount) tokens, \(windowCount) windows)"
+    guard let interval = estimate.interval95 else {
+      return "perplexity \(number(value)) \(counts); \(intervalText)"
+    }
     return
-      "perplexity \(number(value)); at 95 %, text of this kind has from \(number(low)) to \(number(high)) "
-      + "(\(tokenCount) tokens, \(windowCount) windows)"
+      "perplexity \(number(value)); at 95 %, text of this kind has from \(number(interval.lowerBound)) to "
+      + "\(number(interval.upperBound)) \(counts)"
   }
 }

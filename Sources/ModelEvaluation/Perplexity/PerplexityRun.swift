@@ -31,7 +31,7 @@ public struct PerplexityRun {
     _ evaluator: WindowEvaluator, onWindow: (_ done: Int, _ soFar: Perplexity) -> Bool
   ) throws -> Perplexity {
     try evaluator.check(windows)
-    var result = Perplexity()
+    var result = Perplexity(windowsPerUnit: windows.windowsPerUnit)
     let windows = windows
     let encoder = base?.encoder
     var earlier: [(values: [Double], mark: BaseMark)] = []

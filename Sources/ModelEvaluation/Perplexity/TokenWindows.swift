@@ -118,6 +118,9 @@ public struct TokenWindows: Hashable, Sendable {
 
   /// Whether windows overlap.
   public var isStrided: Bool { step != length }
+  /// Neighbouring windows that count as one independent unit in intervals: one, or where windows overlap as many as
+  /// begin within the length of a window, since neighbours then score tokens that follow each other.
+  public var windowsPerUnit: Int { (length + step - 1) / step }
   /// Scored positions per window.
   public var scoredPerWindow: Int { length - 1 - firstScored }
 

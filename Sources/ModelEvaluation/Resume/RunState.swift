@@ -82,6 +82,11 @@ public final class RunState {
     if records.allSatisfy(\.isEmpty), appended == 0 { finish() }
   }
 
+  /// Whether a window was finished when the file was opened.
+  public func isRecorded(part: Int, window: Int) -> Bool {
+    records.indices.contains(part) && records[part][window] != nil
+  }
+
   /// What was recorded of a window.
   func content(part: Int, window: Int) -> [UInt8]? { records[part][window] }
 

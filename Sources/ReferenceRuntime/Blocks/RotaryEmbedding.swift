@@ -27,22 +27,26 @@ package struct RotaryFrequencies {
     switch settings.scaling {
     case .none: break
     case .linear(let factor): for pair in 0..<pairs { inverse[pair] /= Float(factor) }
-    case .yarn(let factor, let original, let fast, let slow, let attentionFactor):
+    case .yarn(let factor, let original, let fast, let slow, let attentionFactor, let roundsLimits):
       let dimensions = Double(settings.dimensions)
       func pair(rotations: Double) -> Double {
         dimensions * log(original / (rotations * 2 * .pi)) / (2 * log(settings.base))
       }
-      let low = max(pair(rotations: fast).rounded(.down), 0)
-      var high = min(pair(rotations: slow).rounded(.up), dimensions - 1)
+      let limits = (low: pair(rotations: fast), high: pair(rotations: slow))
+      let low = max(roundsLimits ? limits.low.rounded(.down) : limits.low, 0)
+      var high = min(roundsLimits ? limits.high.rounded(.up) : limits.high, dimensions - 1)
       if low == high { high += 0.001 }
       for index in 0..<pairs {
         let ramp = Float(min(max((Double(index) - low) / (high - low), 0), 1))
         inverse[index] = inverse[index] / Float(factor) * ramp + inverse[index] * (1 - ramp)
       }
       magnitude = Float(attentionFactor ?? (factor <= 1 ? 1 : 0.1 * log(factor) + 1))
+    case .perPair(let own): for pair in 0..<pairs { inverse[pair] /= own[pair] }
+    case .proportional(let turning, let factor):
+      for pair in 0..<pairs { inverse[pair] = pair < turning ? inverse[pair] / Float(factor) : 0 }
     }
     frequencies = inverse
-    self.magnitude = magnitude
+    self.magnitude = magnitude * Float(settings.magnitude)
   }
 }
 

@@ -7,7 +7,8 @@ internal import TensorCompute
 /// q = Wq x (+bq);  k = Wk x (+bk);  v = Wv x (+bv)
 /// gated: each head of Wq x is D query values, then D gate values
 /// q_h = rope(rms(q_h)), k_g = rope(rms(k_g))            norms where the family has them
-/// o_h = softmax(q_h . k_(h div group) / sqrt(D)) v      over the positions up to the token's own
+/// o_h = softmax(q_h . k_(h div group) / sqrt(D)) v      over the positions up to the token's own,
+///                                                       the last ones alone where the layer has a window
 /// gated: o_h = o_h * sigmoid(gate_h)
 /// y = Wo o (+bo)
 /// ```
@@ -17,7 +18,7 @@ internal import TensorCompute
 enum SoftmaxAttention {
   /// Runs it on a batch, whose keys and values are added to the cache.
   static func run(
-    _ x: FloatRows, _ weights: AttentionWeights, cache: KeyValueCache, into y: FloatRows,
+    _ x: FloatRows, _ weights: AttentionWeights, cache: KeyValueCache, window: Int?, into y: FloatRows,
     _ context: BlockContext
   ) throws {
     let a = context.shape.attention
@@ -38,7 +39,7 @@ enum SoftmaxAttention {
     store(key, value, cache, context)
 
     let output = try context.scratch("attention.output", x.count, a.headCount * a.headDim)
-    try attend(query, step: queryStep, cache, into: output, context)
+    try attend(query, step: queryStep, cache, window: window, into: output, context)
     if a.hasOutputGate {
       let level = context.level
       context.engine.parallel(x.count) { token, _ in
@@ -85,7 +86,8 @@ enum SoftmaxAttention {
 
   /// Cuts the queries that share a key head into fours, across the heads of its group and tokens.
   private static func attend(
-    _ query: FloatRows, step: Int, _ cache: KeyValueCache, into output: FloatRows, _ context: BlockContext
+    _ query: FloatRows, step: Int, _ cache: KeyValueCache, window: Int?, into output: FloatRows,
+    _ context: BlockContext
   ) throws {
     let a = context.shape.attention
     let (level, first, group) = (context.level, context.firstPosition, a.groupSize)
@@ -100,16 +102,17 @@ enum SoftmaxAttention {
       let range = (tile * 4)..<min(tile * 4 + 4, queryCount)
       withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: 4) { queries in
         withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>?.self, capacity: 4) { outputs in
-          withUnsafeTemporaryAllocation(of: Int.self, capacity: 4) { lengths in
+          withUnsafeTemporaryAllocation(of: crk_span.self, capacity: 4) { spans in
             for (slot, index) in range.enumerated() {
               let (token, member) = (index / group, head * group + index % group)
               queries[slot] = UnsafePointer(query.row(token) + member * step)
               outputs[slot] = output.row(token) + member * a.headDim
-              lengths[slot] = first + token + 1
+              let end = first + token + 1
+              spans[slot] = crk_span(start: window.map { max(0, end - $0) } ?? 0, end: end)
             }
             var view = cache.view(head)
             crk_attend(
-              level, &view, queries.baseAddress, lengths.baseAddress, range.count, scale, scratch.row(worker),
+              level, &view, queries.baseAddress, spans.baseAddress, range.count, scale, scratch.row(worker),
               outputs.baseAddress)
           }
         }

@@ -33,31 +33,19 @@ extension DecoderShape {
         normalizesTopK: experts.normalizesTopK)
     }
     mixers = model.layerKinds.map { $0 == .linearAttention ? .gatedDeltaNet : .attention }
-    rotary = RotarySettings(
-      dimensions: model.rotaryDimensions, base: model.rope.theta,
-      pairing: model.rotaryPairing == .adjacent ? .adjacent : .halves,
-      scaling: try Self.scaling(model.rope, file))
+    windows = model.windows
+    rotary = try RotarySettings(
+      model.rope, pairing: model.rotaryPairing == .adjacent ? .adjacent : .halves,
+      dimensions: model.rotaryDimensions, contextLength: model.contextLength, architecture: name, file: file)
     normEpsilon = Float(model.normEpsilon)
-    try check(file: file)
-  }
-
-  private static func scaling(_ rope: RopeParameters, _ file: String) throws -> RotarySettings.Scaling {
-    switch rope.scaling {
-    // Llama 3.1's factors are a tensor of their own.
-    case .none, .llama3: return .none
-    case .linear(let factor): return .linear(factor: factor)
-    case .yarn(let yarn):
-      return .yarn(
-        factor: yarn.factor, originalContextLength: Double(yarn.originalContextLength),
-        betaFast: yarn.betaFast ?? 32, betaSlow: yarn.betaSlow ?? 1, attentionFactor: yarn.attentionFactor)
-    case .other("dynamic"): return .none
-    case .other(let name):
+    guard ["silu", "swish"].contains(model.activation) else {
       throw RuntimeError(
-        .badMetadata,
+        .unsupportedArchitecture,
         Fault(
-          file: file, subject: "rope_parameters.rope_type",
-          expected: "default, linear, dynamic, yarn or llama3",
-          found: name, remedy: "this scaling is not supported yet"))
+          file: file, subject: "hidden_act", expected: "silu", found: model.activation,
+          remedy: "this activation is not supported yet"))
     }
+    try Self.checkCausal(model.isCausal, subject: "is_causal", file: file)
+    try check(file: file)
   }
 }

@@ -1,4 +1,5 @@
 internal import FileBytes
+internal import ModelDescriptions
 internal import TensorTypes
 
 /// What the name of an architecture says beyond its metadata.
@@ -99,35 +100,39 @@ extension DecoderShape {
       }
     }
 
-    rotary = RotarySettings(
+    windows = [Int?](repeating: nil, count: mixers.count)
+    rotary = try RotarySettings(
+      try Self.rope(metadata, keys), pairing: traits.pairing,
       dimensions: try keys.optional("rope.dimension_count", 2...(1 << 16)) ?? headDim,
-      base: try keys.number("rope.freq_base") ?? 10000, pairing: traits.pairing,
-      scaling: try Self.scaling(keys, contextLength))
-    try check(file: file)
-  }
-
-  private static func scaling(_ keys: MetadataReader, _ contextLength: Int?) throws -> RotarySettings.Scaling
-  {
-    let factor = try keys.number("rope.scaling.factor") ?? 1
-    switch keys.text("rope.scaling.type") ?? "linear" {
-    case "none": return .none
-    case "linear": return factor == 1 || factor == 0 ? .none : .linear(factor: factor)
-    case "yarn":
-      return .yarn(
-        factor: factor,
-        originalContextLength: Double(
-          try keys.optional("rope.scaling.original_context_length", 1...(1 << 31)) ?? contextLength ?? 4096),
-        betaFast: try keys.number("rope.scaling.yarn_beta_fast") ?? 32,
-        betaSlow: try keys.number("rope.scaling.yarn_beta_slow") ?? 1,
-        attentionFactor: try keys.number("rope.scaling.yarn_attn_factor"))
-    case let other:
+      contextLength: contextLength, architecture: keys.architecture, file: file)
+    try Self.checkCausal(
+      try keys.flag("attention.causal") ?? true, subject: keys.architecture + ".attention.causal", file: file)
+    if let groups = try keys.optional("expert_group_count", 0...(1 << 16)), groups > 1 {
       throw RuntimeError(
         .badMetadata,
         Fault(
-          file: keys.file, subject: keys.architecture + ".rope.scaling.type",
-          expected: "none, linear or yarn",
-          found: other, remedy: "this scaling is not supported yet"))
+          file: file, subject: keys.architecture + ".expert_group_count", expected: "1 or no such key",
+          found: "\(groups)", remedy: "choosing groups of experts is not supported yet"))
     }
+    try check(file: file)
+  }
+
+  private static func rope(_ metadata: [MetadataEntry], _ keys: MetadataReader) throws -> RopeParameters {
+    do {
+      return try RopeParameters(metadata: metadata, architecture: keys.architecture, file: keys.file)
+    } catch let error as DescriptionError {
+      throw RuntimeError(.badMetadata, error.fault)
+    }
+  }
+
+  /// Refuses models whose tokens see those after them.
+  static func checkCausal(_ isCausal: Bool, subject: String, file: String) throws {
+    guard !isCausal else { return }
+    throw RuntimeError(
+      .unsupportedArchitecture,
+      Fault(
+        file: file, subject: subject, expected: "true", found: "false",
+        remedy: "attention in both directions is not supported yet"))
   }
 
   /// Checks what the numbers must satisfy together, so that no later arithmetic can trap.
@@ -152,9 +157,14 @@ extension DecoderShape {
     try require(rotary.base > 0 && rotary.base.isFinite, "a rotary base above 0", "\(rotary.base)")
     switch rotary.scaling {
     case .none: break
-    case .linear(let factor), .yarn(let factor, _, _, _, _):
+    case .linear(let factor), .yarn(let factor, _, _, _, _, _), .proportional(_, let factor):
       try require(factor > 0, "a rotary scaling factor above 0", "\(factor)")
+    case .perPair(let factors):
+      try require(
+        factors.count == rotary.dimensions / 2, "\(rotary.dimensions / 2) rotary factors",
+        "\(factors.count)")
     }
+    try require(windows.count == layerCount, "\(layerCount) windows", "\(windows.count)")
     try require(normEpsilon >= 0, "an epsilon of at least 0", "\(normEpsilon)")
     if let experts {
       try require(

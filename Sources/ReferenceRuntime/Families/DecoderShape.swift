@@ -94,47 +94,10 @@ public struct DecoderShape: Hashable, Sendable {
   public var experts: Experts?
   /// The kind of each layer.
   public var mixers: [MixerKind]
+  /// The most tokens that each attention layer attends to, its own included; `nil` for all before it.
+  public var windows: [Int?]
   /// Rotary embedding.
   public var rotary: RotarySettings
   /// The epsilon of RMS norms, added to the mean square.
   public var normEpsilon: Float
-}
-
-/// How rotary embeddings turn.
-public struct RotarySettings: Hashable, Sendable {
-  /// Which dimensions of a head form a pair.
-  public enum Pairing: Hashable, Sendable {
-    /// j and j + dimensions / 2.
-    case halves
-    /// 2j and 2j + 1.
-    case adjacent
-  }
-
-  /// How angles are stretched for long contexts.
-  public enum Scaling: Hashable, Sendable {
-    case none
-    /// All angles divided by `factor`.
-    case linear(factor: Double)
-    /// A blend by wavelength (arXiv:2309.00071).
-    case yarn(
-      factor: Double, originalContextLength: Double, betaFast: Double, betaSlow: Double,
-      attentionFactor: Double?)
-  }
-
-  /// Rotated dimensions per head, the first ones; even.
-  public var dimensions: Int
-  /// The base of the angles' geometric progression.
-  public var base: Double
-  /// Which dimensions form a pair.
-  public var pairing: Pairing
-  /// The stretching.
-  public var scaling: Scaling
-
-  /// Creates settings.
-  public init(dimensions: Int, base: Double, pairing: Pairing, scaling: Scaling) {
-    self.dimensions = dimensions
-    self.base = base
-    self.pairing = pairing
-    self.scaling = scaling
-  }
 }

@@ -10,8 +10,15 @@ extension DecoderWeights {
     embedding = try binder.matrix("token_embd.weight", hidden, vocabulary)
     outputNorm = try binder.vector("output_norm.weight", hidden)
     output = store.has("output.weight") ? try binder.matrix("output.weight", hidden, vocabulary) : embedding
-    rotaryFactors =
-      store.has("rope_freqs.weight") ? try binder.list("rope_freqs.weight", shape.rotary.dimensions / 2) : nil
+    let pairs = shape.rotary.dimensions / 2
+    switch shape.rotary.factorTensors {
+    case .one: rotaryFactors = try binder.optionalList("rope_freqs.weight", pairs)
+    case .byContext(let original):
+      rotaryFactors = try binder.optionalList("rope_factors_short.weight", pairs)
+      longRotaryFactors = LongFactors(
+        originalContextLength: original,
+        factors: try binder.optionalList("rope_factors_long.weight", pairs))
+    }
     layers = try (0..<shape.layerCount).map { try binder.layer($0) }
   }
 }
@@ -144,6 +151,11 @@ struct TensorBinder {
   func list(_ name: String, _ shape: Int...) throws -> [Float] {
     try store.check(name, shape)
     return try store.values(name)
+  }
+
+  /// A small tensor's values, if there is one.
+  func optionalList(_ name: String, _ count: Int) throws -> [Float]? {
+    store.has(name) ? try list(name, count) : nil
   }
 
   /// A vector.

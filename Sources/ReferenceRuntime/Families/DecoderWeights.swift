@@ -89,4 +89,22 @@ struct DecoderWeights {
   var output: NamedMatrix
   /// What each rotary pair's angle is divided by.
   var rotaryFactors: [Float]?
+  /// What it is divided by in sessions that are longer than the context that a file names; `nil` for the same.
+  var longRotaryFactors: LongFactors?
+
+  /// Factors for long sessions.
+  struct LongFactors {
+    /// The most tokens of a session that is not long.
+    var originalContextLength: Int
+    /// The factors, `nil` when the file has none.
+    var factors: [Float]?
+  }
+
+  /// The factors of a session for at most `contextLength` tokens.
+  func rotaryFactors(contextLength: Int) -> [Float]? {
+    guard let long = longRotaryFactors, contextLength > long.originalContextLength else {
+      return rotaryFactors
+    }
+    return long.factors
+  }
 }

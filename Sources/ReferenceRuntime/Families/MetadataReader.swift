@@ -59,8 +59,14 @@ struct MetadataReader {
     }
   }
 
-  /// Text; absent is `nil`.
-  func text(_ key: String) -> String? { values[architecture + "." + key]?.text }
+  /// True or false; absent is `nil`.
+  func flag(_ key: String) throws -> Bool? {
+    switch values[architecture + "." + key] {
+    case nil: return nil
+    case .bool(let flag): return flag
+    default: throw fault(key, expected: "true or false")
+    }
+  }
 
   /// A list of flags; absent is `nil`.
   func flags(_ key: String) throws -> [Bool]? {

@@ -34,7 +34,8 @@ enum ForwardPass {
       context.tap("blk.\(index).attn_norm", x)
       switch (layer.mixer, states[index]) {
       case (.attention(let weights), .attention(let cache)):
-        try SoftmaxAttention.run(x, weights, cache: cache, into: y, context)
+        try SoftmaxAttention.run(
+          x, weights, cache: cache, window: shape.windows[index], into: y, context)
       case (.gatedDeltaNet(let weights), .gatedDeltaNet(let net, let state)):
         try GatedDeltaNet.run(x, weights, net, state: state, into: y, context)
       default: preconditionFailure("layer states are made for the layers")

@@ -38,15 +38,38 @@ public final class LoadedModel: Sendable {
     let shape = try DecoderShape(
       metadata: store.metadata, embeddingShape: store.ggmlShape(of: "token_embd.weight") ?? [], file: path)
     return try LoadedModel(
-      source: path, shape: shape, metadata: .success(store.metadata), store: store, warnings: [])
+      source: path, shape: shape, metadata: .success(store.metadata), store: store,
+      warnings: warnings(of: store.metadata, shape))
+  }
+
+  /// What a file says that is not followed here.
+  private static func warnings(of metadata: [MetadataEntry], _ shape: DecoderShape) -> [String] {
+    var result: [String] = []
+    let key = shape.architecture + ".attention.sliding_window"
+    if let window = metadata.first(where: { $0.key == key })?.value.integer, window > 0 {
+      result.append(
+        "\(key) is \(window), but llama.cpp does not read it for this architecture; "
+          + "as there, every token attends to all before it")
+    }
+    if shape.architecture.hasPrefix("qwen35"),
+      let rope = try? RopeParameters(metadata: metadata, architecture: shape.architecture, file: ""),
+      case let count = rope.unturnedPairs(dimensions: shape.rotary.dimensions), count != 0
+    {
+      result.append(
+        "\(shape.architecture).rope.dimension_sections is \(rope.sections ?? []), with which llama.cpp "
+          + (count.map { "leaves \($0) of \(shape.rotary.dimensions / 2) pairs unturned in text" } ?? "ends")
+          + "; all pairs turn here, as in the checkpoint")
+    }
+    return result
   }
 
   private static func openCheckpoint(_ folder: String) throws -> LoadedModel {
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
     let config = try ModelConfig(contentsOf: folder + "/config.json")
     let map = try ModelDescription.describe(
-      config: config, tensors: checkpoint.tensors.map(\.tensor), options: DescriptionOptions(nextToken: .drop)
-    )
+      config: config, tensors: checkpoint.tensors.map(\.tensor),
+      options: DescriptionOptions(nextToken: .drop),
+      evidence: CheckpointEvidence(formats: checkpoint.formats) { try checkpoint.values(of: $0) })
     // The metadata is needed for its tokenizer alone; a checkpoint without one can still be fed with ids.
     let metadata = Result {
       try CheckpointMetadata(folder: folder, config: config, map: map, options: .init(fileType: 32)).entries

@@ -64,7 +64,8 @@ public final class Session {
     context = BlockContext(
       shape: shape, engine: ProductEngine(MatrixEngine(mode: mode, pool: pool, level: matrixLevel)),
       level: level,
-      rotation: RotationTable(shape.rotary, factors: model.weights.rotaryFactors))
+      rotation: RotationTable(
+        shape.rotary, factors: model.weights.rotaryFactors(contextLength: contextLength)))
     states = try shape.mixers.map { kind in
       if kind == .gatedDeltaNet, let net = shape.deltaNet {
         return .gatedDeltaNet(net, try DeltaNetState(net))
@@ -171,6 +172,15 @@ public final class Session {
         Fault(
           file: model.source, subject: "context", expected: "at most \(contextLength) tokens",
           found: "\(position + tokens.count)", remedy: "use a longer context (-c) or fewer tokens"))
+    }
+    if let limit = model.shape.rotary.lengthLimit, tokens.count > limit.tokenCount - position {
+      throw RuntimeError(
+        .contextOverflow,
+        Fault(
+          file: model.source, subject: "rotary embedding of type \(limit.scaling)",
+          expected: "at most \(limit.tokenCount) tokens", found: "\(position + tokens.count)",
+          remedy:
+            "beyond them angles depend on the length of the text, which is not supported; use fewer tokens"))
     }
   }
 

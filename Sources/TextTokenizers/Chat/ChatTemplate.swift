@@ -1,11 +1,13 @@
+public import Foundation
 internal import FileBytes
+internal import JinjaTemplates
 
 /// A model's way of writing a conversation as one text.
 ///
-/// Models ship their way as a Jinja template. Templates are not executed here: the published ones of some families
-/// are recognized by their parts, and rendering gives exactly the text that Jinja gives (without tools).
-/// A template with parts that are not known is refused rather than guessed at.
-public struct ChatTemplate: Hashable, Sendable {
+/// Models ship their way as a Jinja template. It is run as Python's `transformers` runs it, with the variables that
+/// are passed there: `messages`, `add_generation_prompt`, `tools` and `documents` (none), the special tokens' texts,
+/// and `enable_thinking` or, as other templates call it, `thinking`.
+public struct ChatTemplate: Sendable {
   /// Whether the model is to think before it answers, where a template can say so.
   public enum Thinking: Hashable, Sendable {
     /// What the template does when nothing is said.
@@ -16,81 +18,47 @@ public struct ChatTemplate: Hashable, Sendable {
     case off
   }
 
-  enum Style: Hashable, Sendable {
-    /// Every message as `<|im_start|>role\ncontent<|im_end|>\n`, whatever the role.
-    case plainChatML(defaultSystem: String?)
-    /// The Qwen families' templates.
-    case qwen(QwenStyle)
-    /// `[INST] <<SYS>>`
-    case llama2
-    /// `<|start_header_id|>`, with the date block that Llama 3.1 begins with.
-    case llama3(dateBlock: Bool, alwaysPrompts: Bool)
-    /// `[INST]` without `<<SYS>>`
-    case mistral(MistralStyle)
-  }
+  private let template: JinjaTemplate
+  private let specialTokens: [String: JinjaValue]
+  /// Whether contents are handed over as a list of parts, for templates that write nothing else.
+  private let takesParts: Bool
+  /// Whether a message of the user appears in the text.
+  let writesUser: Bool
+  /// Whether a system message appears in the text, where it is not refused.
+  let writesSystem: Bool
 
-  let style: Style
-  private let bos: String
-  private let eos: String
+  /// A text that no template writes of itself.
+  private static let probe = "pouch2f7c"
 
-  /// The family of templates, for messages.
-  public var name: String {
-    switch style {
-    case .plainChatML: "ChatML"
-    case .qwen(let style): style.name
-    case .llama2: "Llama 2"
-    case .llama3(let dateBlock, _): dateBlock ? "Llama 3.1" : "Llama 3"
-    case .mistral: "Mistral"
-    }
-  }
-
-  /// Whether the rendered text has the beginning-of-sequence token in it, so that encoding must not add another.
-  public var writesBOS: Bool {
-    switch style {
-    case .plainChatML, .qwen: false
-    case .llama2, .llama3, .mistral: true
-    }
-  }
-
-  /// Whether ``Thinking`` makes a difference.
-  public var switchesThinking: Bool {
-    if case .qwen(let style) = style {
-      style.generation != .plain && style.generation != .thinks
-    } else {
-      false
-    }
-  }
-
-  /// Recognizes a template.
+  /// Reads a template.
   ///
   /// - Parameters:
-  ///   - template: The text of `tokenizer.chat_template`.
+  ///   - source: The text of `tokenizer.chat_template`.
   ///   - bos: The text of the beginning-of-sequence token, which some templates write.
   ///   - eos: The text of the end-of-sequence token.
-  /// - Returns: The template, ready to render.
-  /// - Throws: ``TokenizerError`` with `notSupported` for another template.
-  public static func recognise(_ template: String, bos: String = "", eos: String = "") throws(TokenizerError)
-    -> ChatTemplate
-  {
-    guard let text = TemplateText(template), let style = style(of: text) else {
-      throw TokenizerError(
-        .notSupported,
-        Fault(
-          subject: "tokenizer.chat_template",
-          expected: "a template of a known family (ChatML, Qwen2, Qwen3, Qwen3.5, Llama 2, Llama 3, Mistral)",
-          found: summary(template),
-          remedy: "write the prompt in the model's format yourself and give it with --raw"))
+  /// - Throws: ``TokenizerError`` with `invalidValue` for a text that is no template, `notSupported` for one that uses
+  ///   what this program does not know.
+  public init(_ source: String, bos: String = "", eos: String = "") throws(TokenizerError) {
+    do {
+      template = try JinjaTemplate(source)
+    } catch {
+      throw Self.error(error)
     }
-    return ChatTemplate(style: style, bos: bos, eos: eos)
-  }
-
-  /// Plain ChatML, for models that come without a template.
-  public static let chatML = ChatTemplate(style: .plainChatML(defaultSystem: nil), bos: "", eos: "")
-
-  private static func summary(_ template: String) -> String {
-    let markers = TemplateText(template).map { SpecialMarkers.all(in: $0) } ?? []
-    let list = markers.prefix(6).joined(separator: " ")
-    return "\(template.utf8.count) bytes" + (list.isEmpty ? "" : " with \(list)")
+    specialTokens = ["bos_token": .string(bos), "eos_token": .string(eos)]
+    // What a template does is found by trying it on texts that can be told from its own.
+    let (template, tokens) = (template, specialTokens)
+    func writes(_ messages: [ChatMessage], asParts: Bool) -> Bool? {
+      let variables = Self.variables(
+        messages, asParts: asParts, addGenerationPrompt: true, thinking: .modelDefault, tokens)
+      guard let text = try? template.render(variables) else { return nil }
+      return text.contains(Self.probe)
+    }
+    let user = [ChatMessage(role: "user", content: Self.probe)]
+    let asText = writes(user, asParts: false)
+    takesParts = asText != true && writes(user, asParts: true) == true
+    writesUser = takesParts || asText != false
+    let system = [ChatMessage(role: "system", content: Self.probe), ChatMessage(role: "user", content: "x")]
+    writesSystem = writes(system, asParts: takesParts) != false
   }
 
   /// The text of a conversation.
@@ -99,112 +67,110 @@ public struct ChatTemplate: Hashable, Sendable {
   ///   - messages: The messages, oldest first.
   ///   - addGenerationPrompt: Whether the beginning of the assistant's next message follows.
   ///   - thinking: What is asked for; templates without a switch ignore it.
-  /// - Returns: The text, with special tokens written out; encode it with `parseSpecial`, and with `addSpecial` only
-  ///   if ``writesBOS`` is false.
-  /// - Throws: ``TokenizerError`` with `invalidValue` for a conversation that the template refuses.
+  ///   - date: The day that templates write which write one.
+  ///   - timeZone: Where the day is looked up.
+  /// - Returns: The text, with special tokens written out.
+  /// - Throws: ``TokenizerError`` with `invalidValue` for a conversation that the template refuses or fails at,
+  ///   `notSupported` for what this program does not know.
   public func render(
-    _ messages: [ChatMessage], addGenerationPrompt: Bool, thinking: Thinking = .modelDefault
+    _ messages: [ChatMessage], addGenerationPrompt: Bool, thinking: Thinking = .modelDefault,
+    date: Date = Date(), timeZone: TimeZone = .current
   ) throws(TokenizerError) -> String {
-    switch style {
-    case .plainChatML(let defaultSystem):
-      var text = ""
-      if let defaultSystem, let first = messages.first, first.role != "system" {
-        text += "<|im_start|>system\n" + defaultSystem + "<|im_end|>\n"
-      }
-      for message in messages { text += "<|im_start|>\(message.role)\n\(message.content)<|im_end|>\n" }
-      return addGenerationPrompt ? text + "<|im_start|>assistant\n" : text
-    case .qwen(let style):
-      return try style.render(messages, addGenerationPrompt: addGenerationPrompt, thinking: thinking)
-    case .llama2: return try renderLlama2(messages)
-    case .llama3(let dateBlock, let alwaysPrompts):
-      return try renderLlama3(messages, dateBlock: dateBlock, prompts: addGenerationPrompt || alwaysPrompts)
-    case .mistral(let style): return try style.render(messages, bos: bos, eos: eos)
+    do {
+      return try template.render(
+        Self.variables(
+          messages, asParts: takesParts, addGenerationPrompt: addGenerationPrompt, thinking: thinking,
+          specialTokens),
+        date: date, timeZone: timeZone)
+    } catch {
+      throw Self.error(error)
     }
   }
 
-  static func refused(_ expected: String, _ found: String) -> TokenizerError {
-    TokenizerError(
-      .invalidValue,
-      Fault(
-        subject: "conversation", expected: expected, found: found,
-        remedy: "reorder the messages, or use --raw"))
+  /// Whether ``Thinking`` makes a difference to a prompt.
+  ///
+  /// - Parameter messages: The conversation that is continued.
+  /// - Returns: `false` also if it cannot be rendered.
+  public func switchesThinking(_ messages: [ChatMessage]) -> Bool {
+    func text(_ thinking: Thinking) -> String? {
+      try? render(messages, addGenerationPrompt: true, thinking: thinking)
+    }
+    return text(.on) != text(.off)
   }
 
-  /// Throws unless roles alternate, beginning with the user.
-  static func requireAlternation(_ messages: ArraySlice<ChatMessage>) throws(TokenizerError) {
-    for (index, message) in messages.enumerated() {
-      guard (message.role == "user") == (index % 2 == 0) else {
-        throw refused(
-          "user and assistant in turn after an optional system message",
-          "\(message.role) as message \(index + 1)")
-      }
-    }
+  /// What follows an answer in the text of a conversation, without white space at its start.
+  ///
+  /// It begins with the special token that ends the assistant's turn, where the model has one.
+  ///
+  /// - Returns: `nil` if the template does not write the answer.
+  func textBehindAnswer() -> String? {
+    let messages = [
+      ChatMessage(role: "user", content: "x"), ChatMessage(role: "assistant", content: Self.probe),
+    ]
+    guard let text = try? render(messages, addGenerationPrompt: false),
+      let place = text.range(of: Self.probe, options: .backwards)
+    else { return nil }
+    return String(text[place.upperBound...].drop(while: \.isWhitespace))
   }
 
-  private func renderLlama2(_ messages: [ChatMessage]) throws(TokenizerError) -> String {
-    let system = messages.first.flatMap { $0.role == "system" ? $0.content : nil }
-    guard !messages.isEmpty else { throw Self.refused("at least one message", "none") }
-    let rest = messages[(system == nil ? 0 : 1)...]
-    try Self.requireAlternation(rest)
-    var text = ""
-    for (index, message) in rest.enumerated() {
-      var content = message.content
-      if index == 0, let system { content = "<<SYS>>\n" + system + "\n<</SYS>>\n\n" + content }
-      content = ByteSearch.stripped(content)
-      if message.role == "user" {
-        text += bos + "[INST] " + content + " [/INST]"
-      } else if message.role == "assistant" {
-        text += " " + content + " " + eos
-      }
+  private static func variables(
+    _ messages: [ChatMessage], asParts: Bool, addGenerationPrompt: Bool, thinking: Thinking,
+    _ specialTokens: [String: JinjaValue]
+  ) -> [String: JinjaValue] {
+    var variables = specialTokens
+    variables["messages"] = .array(messages.map { message($0, asParts: asParts) })
+    variables["add_generation_prompt"] = .bool(addGenerationPrompt)
+    variables["tools"] = .null
+    variables["documents"] = .null
+    if thinking != .modelDefault {
+      for name in ["enable_thinking", "thinking"] { variables[name] = .bool(thinking == .on) }
     }
-    return text
+    return variables
   }
 
-  private func renderLlama3(_ messages: [ChatMessage], dateBlock: Bool, prompts: Bool) throws(TokenizerError)
-    -> String
-  {
-    if dateBlock, messages.isEmpty { throw Self.refused("at least one message", "none") }
-    func header(_ role: String) -> String { "<|start_header_id|>\(role)<|end_header_id|>\n\n" }
-    var rest = messages[...]
-    var text = ""
-    if dateBlock {
-      text += bos + header("system")
-      text += "Cutting Knowledge Date: December 2023\nToday Date: 26 Jul 2024\n\n"
-      if let first = rest.first, first.role == "system" {
-        text += ByteSearch.stripped(first.content)
-        rest.removeFirst()
-      }
-      text += "<|eot_id|>"
-    } else if !rest.isEmpty {
-      text += bos
-    }
-    for message in rest {
-      let isTool = dateBlock && (message.role == "tool" || message.role == "ipython")
-      // The 3.1 template writes tool results as JSON strings.
-      let content = isTool ? Self.jsonString(message.content) : ByteSearch.stripped(message.content)
-      text += header(isTool ? "ipython" : message.role) + content + "<|eot_id|>"
-    }
-    return prompts ? text + header("assistant") : text
+  private static func message(_ message: ChatMessage, asParts: Bool) -> JinjaValue {
+    var members: [JinjaValue.Member] = []
+    // Under both names that templates know.
+    if let reasoning = message.reasoning { members.append(.init("thinking", .string(reasoning))) }
+    members.append(.init("role", .string(message.role)))
+    let content = JinjaValue.string(message.content)
+    let part = JinjaValue.object([.init("type", .string("text")), .init("text", content)])
+    members.append(.init("content", asParts ? .array([part]) : content))
+    if let reasoning = message.reasoning { members.append(.init("reasoning_content", .string(reasoning))) }
+    return .object(members)
   }
 
-  /// A JSON string as Jinja's `tojson` writes it in chat templates: nothing but what JSON requires is escaped.
-  private static func jsonString(_ text: String) -> String {
-    var result = "\""
-    for scalar in text.unicodeScalars {
-      switch scalar {
-      case "\"": result += "\\\""
-      case "\\": result += "\\\\"
-      case "\n": result += "\\n"
-      case "\r": result += "\\r"
-      case "\t": result += "\\t"
-      case "\u{8}": result += "\\b"
-      case "\u{C}": result += "\\f"
-      case _ where scalar.value < 0x20:
-        let digits = String(scalar.value, radix: 16)
-        result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-      default: result.unicodeScalars.append(scalar)
-      }
+  private static func error(_ error: TemplateError) -> TokenizerError {
+    let place = "tokenizer.chat_template" + (error.line > 0 ? ", line \(error.line)" : "")
+    let remedy = "write the prompt in the model's format yourself and give it with --raw"
+    switch error.kind {
+    case .raised:
+      return TokenizerError(
+        .invalidValue,
+        Fault(
+          subject: "conversation", expected: "messages that the model's chat template takes",
+          found: "its refusal: \(error.message)", remedy: "change the messages, or use --raw"))
+    case .syntax:
+      return TokenizerError(
+        .invalidValue,
+        Fault(subject: place, expected: "a Jinja template", found: error.message, remedy: remedy))
+    case .notSupported:
+      return TokenizerError(
+        .notSupported,
+        Fault(
+          subject: place, expected: "Jinja as chat templates use it",
+          found: error.message + ", which is not supported", remedy: remedy))
+    case .limit:
+      return TokenizerError(
+        .notSupported,
+        Fault(
+          subject: place, expected: "a template of the usual extent", found: error.message, remedy: remedy))
+    default:
+      return TokenizerError(
+        .invalidValue,
+        Fault(
+          subject: place, expected: "a template that can write this conversation", found: error.message,
+          remedy: remedy))
     }
-    return result + "\""
   }
 }

@@ -135,7 +135,7 @@ struct PairScoreTests {
       let (a, b) = (Self.analysis(drawing()), Self.analysis(drawing()))
       let score = try #require(PairScore(base: a, other: b))
       for value in [
-        score.divergence, score.parts, score.tree, score.boxes, score.outlines, score.luminance,
+        score.agreement, score.parts, score.tree, score.boxes, score.outlines, score.luminance,
         score.colours,
         score.edges, score.total,
       ] { #expect((0...1).contains(value)) }

@@ -130,8 +130,43 @@ struct TruthTests {
   func heritage() throws {
     let reference =
       "<g fill='none' stroke='red' stroke-width='2'><circle cx='20' cy='58' r='10'/><circle cx='52' cy='58' r='10'/><path d='M20 58l10-14h18l4 14M30 44l6 14h-16M36 58l12-14v-7h5M27 43h6'/></g><g transform='translate(32 27)'><circle cy='8' r='8' fill='lightblue'/></g>"
-    #expect(try met("heritage-pelican-bicycle", reference) == [true, true, true])
-    #expect(try met("heritage-pelican-bicycle", "<rect width='72' height='20'/>") == [false, false, false])
+    #expect(try met("heritage-pelican-bicycle", reference) == [true, true, true, true])
+    #expect(
+      try met("heritage-pelican-bicycle", "<rect width='72' height='20'/>") == [false, false, false, false])
+  }
+
+  @Test(
+    "a bicycle alone, one of another colour, and things that are not on it do not pass as what was asked for")
+  func rider() throws {
+    func bicycle(_ colour: String, wheels: String? = nil) -> String {
+      "<g fill='none' stroke-width='2'><g stroke='\(wheels ?? colour)'><circle cx='20' cy='58' r='10'/>"
+        + "<circle cx='52' cy='58' r='10'/></g><path stroke='\(colour)' d='M20 58l10-14h18l4 14M30 44l6 14h-16M36 58l12-14v-7h5M27 43h6'/></g>"
+    }
+    let pelican = "<ellipse cx='36' cy='32' rx='8' ry='11' fill='lightblue'/>"
+    let id = "heritage-pelican-green-bicycle"
+    // Wheels, frame, saddle; something on it; green.
+    #expect(try met(id, bicycle("green") + pelican) == [true, true, true, true, true])
+    #expect(try met(id, bicycle("green", wheels: "black") + pelican)[4])
+    #expect(try met(id, bicycle("black", wheels: "#2a2") + pelican)[4])
+    #expect(try met(id, bicycle("red") + pelican) == [true, true, true, true, false])
+    #expect(
+      try met(id, bicycle("black", wheels: "red") + pelican.replacing("lightblue", with: "green"))[4] == false
+    )
+    for other in [
+      "", "<circle cx='36' cy='8' r='7' fill='gold'/>",
+      "<ellipse cx='8' cy='36' rx='8' ry='11' fill='blue'/>",
+      "<path d='M0 30h72v10h-72z' fill='skyblue'/>", "<circle cx='34' cy='42' r='2' fill='black'/>",
+    ] {
+      #expect(try met(id, bicycle("green") + other)[3] == false, "\(other)")
+    }
+  }
+
+  @Test("labels say what the checks are about")
+  func subjects() throws {
+    let set = try PromptSet(paths: [Self.path("heritage.jsonl")])
+    let prompt = try #require(set.prompts.first { $0.id == "heritage-pelican-green-bicycle" })
+    #expect(GeometryAssertion.subjects(prompt.assertions) == ["bicycle", "something on it", "its colour"])
+    for check in GeometryAssertion.Check.allCases { #expect(!check.subject.isEmpty) }
   }
 
   @Test(

@@ -1,14 +1,14 @@
 import FileBytes
 import Foundation
+import TensorTypes
 import Testing
 import TextTokenizers
 
 /// Conversations rendered as Jinja renders them; the expected texts are made by `scripts/conformance-templates.py`.
 @Suite struct ChatTemplateTests {
   static let names = [
-    ("sample", "ChatML"), ("chatml-system", "ChatML"), ("qwen2", "Qwen2"), ("qwen3", "Qwen3"),
-    ("qwen3-thinking", "Qwen3"), ("qwen35", "Qwen3.5"), ("llama2", "Llama 2"), ("llama3", "Llama 3"),
-    ("llama31", "Llama 3.1"), ("mistral", "Mistral"), ("mistral-last", "Mistral"), ("mixtral", "Mistral"),
+    "sample", "chatml-system", "qwen2", "qwen3", "qwen3-thinking", "qwen35", "llama2", "llama3", "llama31",
+    "mistral", "mistral-last", "mixtral",
   ]
 
   private func source(_ name: String) throws -> String {
@@ -17,13 +17,12 @@ import TextTokenizers
     return try String(contentsOf: url, encoding: .utf8)
   }
 
-  @Test(arguments: names) func rendersAsJinja(name: String, family: String) throws {
+  @Test(arguments: names) func rendersAsJinja(name: String) throws {
     let file = try Goldens.json("templates")
     let talks = try #require(file["conversations"] as? [[[String: String]]])
     let entry = try #require((file["templates"] as? [String: Any])?[name] as? [String: Any])
     let texts = try #require(entry["texts"] as? [[Any]])
-    let template = try ChatTemplate.recognise(try source(name), bos: "<s>", eos: "</s>")
-    #expect(template.name == family)
+    let template = try ChatTemplate(try source(name), bos: "<s>", eos: "</s>")
     #expect(texts.count == talks.count)
     for (talk, golden) in zip(talks, texts) {
       let different = try #require(golden.first as? [Any])
@@ -44,35 +43,124 @@ import TextTokenizers
     }
   }
 
-  @Test func unknownTemplatesAreRefused() throws {
-    let qwen = try source("qwen3")
-    let unknown = [
-      "", "{{ messages }}", "{% for m in messages %}<|user|>{{ m.content }}{% endfor %}", "'", "{# open",
-      qwen.replacingOccurrences(of: "'<|im_end|>\\n'", with: "'<|im_end|>\\n<|extra|>'"),
-      qwen.replacingOccurrences(of: "content.lstrip('\\n')", with: "content"),
-      qwen.replacingOccurrences(of: "'<think>\\n\\n</think>\\n\\n'", with: "'<think></think>'"),
-      try source("mistral").replacingOccurrences(of: "raise_exception('Take turns.')", with: "''")
-        .replacingOccurrences(of: "raise_exception('Unknown role.')", with: "''"),
-      try source("llama2").replacingOccurrences(of: "content.strip()", with: "content"),
-      String(repeating: "{{ '<|im_start|>' }}", count: 20_000),
+  @Test func templatesThatCannotBeReadAreRefused() throws {
+    let broken: [(String, TokenizerError.Code, String)] = [
+      ("{{ messages", .invalidValue, "line 1"), ("a\n{% if %}", .invalidValue, "line 2"),
+      ("{{ messages | odd_filter }}", .invalidValue, "odd_filter"), ("'\n\n{# open", .invalidValue, "line 3"),
+      ("{% include 'x' %}", .notSupported, "{% include %}"),
+      ("{{ 'a'.x(99999999999999999999) }}", .notSupported, "64 bits"),
+      (String(repeating: "{{ '<|im_start|>' }}", count: 60_000), .notSupported, "bytes"),
     ]
-    for template in unknown {
-      let error = #expect(throws: TokenizerError.self) { try ChatTemplate.recognise(template) }
-      #expect(error?.code == .notSupported)
+    for (source, code, part) in broken {
+      let error = #expect(throws: TokenizerError.self) { try ChatTemplate(source) }
+      #expect(error?.code == code)
+      #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
       #expect(error?.fault.remedy.contains("--raw") == true)
     }
   }
 
   @Test func refusedConversationsSayWhy() throws {
-    let template = try ChatTemplate.recognise(try source("mixtral"), bos: "<s>", eos: "</s>")
-    let error = #expect(throws: TokenizerError.self) {
+    let template = try ChatTemplate(try source("mixtral"), bos: "<s>", eos: "</s>")
+    let refusal = #expect(throws: TokenizerError.self) {
       try template.render([ChatMessage(role: "assistant", content: "x")], addGenerationPrompt: true)
     }
+    #expect(refusal?.code == .invalidValue)
+    #expect(refusal?.fault.subject == "conversation")
+    #expect(refusal?.fault.found.contains("Take turns.") == true)
+    let failing = try ChatTemplate("{{ messages[0].content }}\n{{ messages[1].content.x.y }}")
+    let error = #expect(throws: TokenizerError.self) {
+      try failing.render([ChatMessage(role: "user", content: "x")], addGenerationPrompt: true)
+    }
     #expect(error?.code == .invalidValue)
-    #expect(error?.fault.found == "assistant as message 1")
-    #expect(template.writesBOS)
-    #expect(!template.switchesThinking)
-    #expect(try ChatTemplate.recognise(try source("qwen35")).switchesThinking)
-    #expect(!ChatTemplate.chatML.writesBOS)
+    #expect(error?.fault.subject == "tokenizer.chat_template, line 2")
+  }
+
+  @Test func switchesOfThinkingAreFound() throws {
+    let talk = [ChatMessage(role: "user", content: "x")]
+    for (name, isSwitch) in [("qwen35", true), ("qwen3", true), ("qwen3-thinking", false), ("llama3", false)]
+    {
+      #expect(try ChatTemplate(try source(name)).switchesThinking(talk) == isSwitch, "\(name)")
+    }
+    // Some templates call the switch "thinking".
+    let other = try ChatTemplate("{{ messages[0].content }}{{ '<think>' if thinking else '</think>' }}")
+    #expect(other.switchesThinking(talk))
+    #expect(try other.render(talk, addGenerationPrompt: true, thinking: .on) == "x<think>")
+  }
+
+  @Test func theDayIsTheOneGiven() throws {
+    let template = try ChatTemplate("{{ messages[0].content }} {{ strftime_now('%d %b %Y %H:%M %Z|%f%%') }}")
+    let text = try template.render(
+      [ChatMessage(role: "user", content: "x")], addGenerationPrompt: true, date: Tokenizer.steadyDate,
+      timeZone: Tokenizer.steadyTimeZone)
+    #expect(text == "x 26 Jul 2024 12:00 |000000%")
+    let zone = try #require(TimeZone(secondsFromGMT: 13 * 3600))
+    let east = try template.render(
+      [ChatMessage(role: "user", content: "x")], addGenerationPrompt: true, date: Tokenizer.steadyDate,
+      timeZone: zone)
+    #expect(east.hasPrefix("x 27 Jul 2024 01:00"))
+  }
+
+  // MARK: prompts
+
+  private func tokenizer(_ template: String, addBOS: Bool) throws -> Tokenizer {
+    try Tokenizer(
+      metadata: try Goldens.bytePairs("llama-bpe") + [
+        MetadataEntry("tokenizer.chat_template", .string(template)),
+        MetadataEntry("tokenizer.ggml.add_bos_token", .bool(addBOS)),
+      ])
+  }
+
+  private let hello = [ChatMessage(role: "user", content: "Hello")]
+
+  @Test func promptsBeginOnce() throws {
+    for (template, addBOS, count) in [
+      ("{{ bos_token }}{{ messages[0].content }}", true, 1),
+      ("{{ bos_token }}{{ messages[0].content }}", false, 1),
+      ("{{ messages[0].content }}", true, 1), ("{{ messages[0].content }}", false, 0),
+    ] {
+      let tokenizer = try tokenizer(template, addBOS: addBOS)
+      let chat = try #require(try tokenizer.readChatTemplate())
+      let tokens = try tokenizer.encode(hello, template: chat)
+      let bos = try #require(tokenizer.bos)
+      #expect(tokens.count { $0 == bos } == count, "\(template), \(addBOS): \(tokens)")
+      #expect(tokens.last != tokenizer.eos)
+      #expect(
+        Array(tokens.dropFirst(count)) == tokenizer.encode("Hello", addSpecial: false, parseSpecial: false))
+    }
+  }
+
+  @Test func contentsAsPartsAreUsedWhereTextsAreNotWritten() throws {
+    let template =
+      "{% for m in messages %}{% for part in m.content %}{{ part.text }}{% endfor %};{% endfor %}"
+    let chat = try ChatTemplate(template)
+    #expect(try chat.render(hello, addGenerationPrompt: true) == "Hello;")
+  }
+
+  @Test func whatIsLeftOutIsRefused() throws {
+    let system = [ChatMessage(role: "system", content: "Be kind.")] + hello
+    for (template, subject) in [
+      ("nothing", "user"), ("", "user"),
+      ("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}", "system"),
+    ] {
+      let tokenizer = try tokenizer(template, addBOS: false)
+      let chat = try #require(try tokenizer.readChatTemplate())
+      let error = #expect(throws: TokenizerError.self) { try tokenizer.encode(system, template: chat) }
+      #expect(error?.code == .notSupported)
+      #expect(error?.fault.expected.contains(subject) == true)
+    }
+    let last = try tokenizer("{{ messages[-1].content }}", addBOS: false)
+    let chat = try #require(try last.readChatTemplate())
+    #expect(throws: Never.self) { try last.encode(hello, template: chat) }
+  }
+
+  @Test func theTokenThatEndsAnswersEndsThem() throws {
+    let turn = "{% for m in messages %}{{ m.content }}END\n{% endfor %}"
+    for (end, isAdded) in [("<s>", false), ("<|im_start|>", true), ("x", false)] {
+      let tokenizer = try tokenizer(turn.replacingOccurrences(of: "END", with: end), addBOS: false)
+      let chat = try #require(try tokenizer.readChatTemplate())
+      let stops = tokenizer.stopTokens(chat)
+      #expect(stops.isSuperset(of: tokenizer.endOfGeneration))
+      #expect(tokenizer.tokenID(end).map { stops.contains($0) } ?? false == isAdded, "\(end)")
+    }
   }
 }

@@ -13,7 +13,7 @@ internal import SVGAnalysis
 public struct PairScore: Hashable, Sendable, Codable {
   /// The version of weights and formulas.
   public static let version = "svg-score/1"
-  /// The weights of gates, divergence, structure, geometry and raster.
+  /// The weights of gates, agreement, structure, geometry and raster.
   public static let weights = [0.1, 0.2, 0.2, 0.25, 0.25]
 
   /// Gates that were not passed.
@@ -23,7 +23,7 @@ public struct PairScore: Hashable, Sendable, Codable {
   /// Canonical lexemes of the longer drawing.
   public var lexemeCount: Int
   /// `ln(1 + agreeing) / ln(1 + all)`.
-  public var divergence: Double
+  public var agreement: Double
   /// F1 of the multisets of (tag, fill, stroke).
   public var parts: Double
   /// Similarity of the trees.
@@ -48,7 +48,7 @@ public struct PairScore: Hashable, Sendable, Codable {
   /// The weighted sum; 0 when any gate failed.
   public var total: Double {
     guard failedGates.isEmpty else { return 0 }
-    let parts = [1, divergence, structure, geometry, raster]
+    let parts = [1, agreement, structure, geometry, raster]
     // What is missing from 1, so that equal drawings give exactly 1.
     return zip(Self.weights, parts).reduce(1) { $0 - $1.0 * (1 - $1.1) }
   }
@@ -61,13 +61,13 @@ public struct PairScore: Hashable, Sendable, Codable {
       return nil
     }
     failedGates = other.failedGates
-    (agreeingLexemes, lexemeCount, divergence) = (0, 0, 0)
+    (agreeingLexemes, lexemeCount, agreement) = (0, 0, 0)
     (parts, tree, boxes, outlines, luminance, colours, edges) = (0, 0, 0, 0, 0, 0, 0)
     guard let otherTree = other.sanitized, let otherDrawing = other.drawing else { return }
     let (p, q) = (CanonicalLexemes.of(baseTree), CanonicalLexemes.of(otherTree))
     lexemeCount = max(p.count, q.count)
     agreeingLexemes = zip(p, q).prefix { $0 == $1 }.count
-    divergence = lexemeCount == 0 ? 1 : log1p(Double(agreeingLexemes)) / log1p(Double(lexemeCount))
+    agreement = lexemeCount == 0 ? 1 : log1p(Double(agreeingLexemes)) / log1p(Double(lexemeCount))
     parts = StructureScore.parts(baseDrawing, otherDrawing)
     tree = StructureScore.tree(baseTree, otherTree)
     boxes = GeometryScore.boxes(baseDrawing, otherDrawing)

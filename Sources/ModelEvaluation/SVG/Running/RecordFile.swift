@@ -43,8 +43,10 @@ final class RecordFile {
         throw EvaluationError(
           .otherRun,
           Fault(
-            file: path, expected: "results of this run: \(fingerprint)", found: String(found.prefix(400)),
-            remedy: "give another --out, or --force to start over"))
+            file: path, expected: "results of this very run",
+            found: RunFingerprint.differences(found: found, wanted: fingerprint),
+            remedy:
+              "repeat the earlier command to go on with it, or give another --out, or --force to start over"))
       }
     }
     file = try WritableFile(path: path, mode: .keep)

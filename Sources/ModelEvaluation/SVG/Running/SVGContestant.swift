@@ -42,19 +42,33 @@ public final class SVGContestant {
     self.identity = identity
   }
 
+  /// The chat template, read when it is first asked for.
+  private var readTemplate: ChatTemplate?
+
+  private func template() throws -> ChatTemplate? {
+    if readTemplate == nil { readTemplate = try tokenizer.readChatTemplate() }
+    return readTemplate
+  }
+
   /// The tokens of a prompt as the model wants it, thinking switched off where a template can.
   ///
-  /// - Throws: `TokenizerError` for a template that is not known.
+  /// A template that writes the day gets ``Tokenizer/steadyDate``: a run can be continued tomorrow.
+  ///
+  /// - Throws: `TokenizerError` for a template that cannot be rendered.
   func tokens(of prompt: String, usesChatTemplate: Bool) throws -> [Int32] {
-    guard usesChatTemplate, let text = tokenizer.chatTemplate else {
+    guard usesChatTemplate, let template = try template() else {
       return tokenizer.encode(prompt, addSpecial: true, parseSpecial: false)
     }
-    func piece(_ token: Int32?) -> String {
-      token.map { String(decoding: tokenizer.piece($0), as: UTF8.self) } ?? ""
-    }
-    let template = try ChatTemplate.recognise(text, bos: piece(tokenizer.bos), eos: piece(tokenizer.eos))
-    let rendered = try template.render(
-      [ChatMessage(role: "user", content: prompt)], addGenerationPrompt: true, thinking: .off)
-    return tokenizer.encode(rendered, addSpecial: !template.writesBOS, parseSpecial: true)
+    return try tokenizer.encode(
+      [ChatMessage(role: "user", content: prompt)], template: template, thinking: .off,
+      date: Tokenizer.steadyDate, timeZone: Tokenizer.steadyTimeZone)
+  }
+
+  /// The tokens after which an answer is over.
+  ///
+  /// - Throws: `TokenizerError` for a template that cannot be read.
+  func stopTokens(usesChatTemplate: Bool) throws -> Set<Int32> {
+    guard usesChatTemplate, let template = try template() else { return tokenizer.endOfGeneration }
+    return tokenizer.stopTokens(template)
   }
 }

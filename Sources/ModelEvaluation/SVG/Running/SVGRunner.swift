@@ -51,7 +51,7 @@ public final class SVGRunner {
       try Self.check(other, base, prompts, promptTokens, options)
     }
     records = try contestants.enumerated().map { index, contestant in
-      let fingerprint = Self.fingerprint(contestant, prompts, options)
+      let fingerprint = RunFingerprint(contestant, prompts, options).line
       let name = index == 0 ? "base" : "\(contestant.kind.rawValue)-\(contestant.identity)"
       return try RecordFile(path: "\(folder)/\(name).jsonl", fingerprint: fingerprint, force: force)
     }
@@ -83,15 +83,6 @@ public final class SVGRunner {
             remedy: "compare models with one tokenizer and chat template"))
       }
     }
-  }
-
-  private static func fingerprint(_ contestant: SVGContestant, _ prompts: PromptSet, _ options: SVGRunOptions)
-    -> String
-  {
-    "pouch-svg-eval 1; prompts \(String(prompts.hash, radix: 16)); model \(contestant.identity); "
-      + "mode \(contestant.mode); limit \(options.tokenLimit); samples \(options.sampleCount); "
-      + "temperature \(options.temperature); seed \(options.seed); template \(options.usesChatTemplate)"
-      + (contestant.kind == .floor ? "; cache f16" : "")
   }
 
   /// Makes what is missing: the base's answers, the others' answers, then the forced passes, all models in lock-step.
@@ -143,7 +134,7 @@ public final class SVGRunner {
     let start = DispatchTime.now().uptimeNanoseconds
     let generation = TextGeneration(
       sampling: options.sampling(variant), tokenLimit: options.tokenLimit,
-      stopTokens: contestant.tokenizer.endOfGeneration)
+      stopTokens: try contestant.stopTokens(usesChatTemplate: options.usesChatTemplate))
     let report = try generation.run(prompt: promptTokens[number], session: session) { _ in
       onProgress(progress)
     }

@@ -7,17 +7,17 @@ public struct SVGSummary: Sendable, Codable {
     /// Tokens of all answers.
     public var tokens: Int
     /// The mean KL divergence from the base, in nats.
-    public var divergence: Interval
+    public var divergence: Estimate
     /// The mean of `-ln q + ln p` of the base's tokens, in nats.
-    public var surpriseGap: Interval
+    public var surpriseGap: Estimate
     /// The share of tokens where the most likely one is another.
-    public var flips: Interval
+    public var flips: Estimate
     /// The expected error of a digit, in percent of the `viewBox`.
-    public var coordinateError: Interval?
+    public var coordinateError: Estimate?
     /// The same for the base itself.
-    public var baseCoordinateError: Interval?
+    public var baseCoordinateError: Estimate?
     /// The shift of digits against the base, in percent of the `viewBox`.
-    public var coordinateShift: Interval?
+    public var coordinateShift: Estimate?
     /// Divergence and flips by class of token.
     public var classes: [SVGTokenClass: ClassNumbers]
     /// The verdict.
@@ -29,11 +29,11 @@ public struct SVGSummary: Sendable, Codable {
     /// Tokens.
     public var tokens: Int
     /// The mean divergence, in nats.
-    public var divergence: Interval
+    public var divergence: Estimate
     /// The mean surprise gap, in nats.
-    public var surpriseGap: Interval
+    public var surpriseGap: Estimate
     /// The share of flipped tokens.
-    public var flips: Interval
+    public var flips: Estimate
   }
 
   /// Layer B.
@@ -43,13 +43,11 @@ public struct SVGSummary: Sendable, Codable {
     /// Pairs whose tokens are all the same.
     public var identical: Int
     /// The share of identical pairs.
-    public var identicalShare: Interval
-    /// Pairs where the other failed a gate.
-    public var failed: Int
+    public var identicalShare: Estimate
     /// The mean score, from 0 to 1.
-    public var score: Interval
-    /// The mean sub-scores.
-    public var divergence, structure, geometry, raster: Double
+    public var score: Estimate
+    /// The mean sub-scores, each from 0 to 1 for the same.
+    public var agreement, structure, geometry, raster: Double
     /// The median number of tokens before the first difference, identical answers counted in full.
     public var medianAgreement: Int?
   }
@@ -63,7 +61,7 @@ public struct SVGSummary: Sendable, Codable {
     /// Assertions met.
     public var met: Int
     /// The mean share of assertions met per prompt.
-    public var share: Interval
+    public var share: Estimate
     /// Prompts with all assertions met.
     public var solved: Int
     /// Prompts that only the base solved, and that only this one solved.
@@ -86,7 +84,7 @@ public struct SVGSummary: Sendable, Codable {
   public var paired: Paired?
   /// Layer C, if prompts have assertions.
   public var truth: Truth?
-  /// Answers that failed a gate, and all answers.
+  /// Answers that failed a gate (see ``DrawingGate``), and all answers, draws among them.
   public var failedAnswers, answers: Int
   /// Seconds spent on answers.
   public var seconds: Double

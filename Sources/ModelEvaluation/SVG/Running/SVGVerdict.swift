@@ -15,10 +15,15 @@ public enum SVGVerdict: String, CaseIterable, Hashable, Sendable, Codable {
   ]
 
   /// Judges a model.
-  public init(divergence: Interval, flips: Interval, shift: Interval?) {
+  public init(divergence: Estimate, flips: Estimate, shift: Estimate?) {
     for limit in Self.thresholds {
       let isBest = limit.verdict == .notDistinguishable
-      func number(_ interval: Interval?) -> Double { interval.map { isBest ? $0.high : $0.value } ?? 0 }
+      func number(_ estimate: Estimate?) -> Double {
+        guard let estimate else { return 0 }
+        guard isBest, estimate.value > 0 else { return estimate.value }
+        // One prompt has no upper end, so that it cannot earn the best word.
+        return estimate.interval95?.upperBound ?? .infinity
+      }
       if number(divergence) <= limit.divergence, number(flips) <= limit.flips, number(shift) <= limit.shift {
         self = limit.verdict
         return

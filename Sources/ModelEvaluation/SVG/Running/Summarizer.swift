@@ -22,17 +22,18 @@ struct Summarizer {
     let scores = own[0].compactMap { $0?.forced }
     func numbers(_ part: (ForcedScore) -> ForcedSums) -> SVGSummary.ClassNumbers? {
       let sums = scores.map(part)
-      func ratio(_ value: (ForcedSums) -> Double) -> Interval? {
-        ResamplingStatistics.ratio(sums.map { (value($0), Double($0.count)) })
+      func ratio(_ scale: EstimateScale, _ value: (ForcedSums) -> Double) -> Estimate? {
+        Jackknife.ratio(sums.map { (value($0), Double($0.count)) }, scale: scale)
       }
-      guard let divergence = ratio(\.divergence), let gap = ratio(\.surpriseGap),
-        let flips = ratio({ Double($0.flips) })
+      guard let divergence = ratio(.logarithmic, \.divergence), let gap = ratio(.plain, \.surpriseGap),
+        let flips = ratio(.logistic, { Double($0.flips) })
       else { return nil }
       return SVGSummary.ClassNumbers(
         tokens: sums.reduce(0) { $0 + $1.count }, divergence: divergence, surpriseGap: gap, flips: flips)
     }
-    func coordinate(_ value: (CoordinateSums) -> Double) -> Interval? {
-      ResamplingStatistics.ratio(scores.map { (value($0.coordinates), Double($0.coordinates.count)) })
+    func coordinate(_ value: (CoordinateSums) -> Double) -> Estimate? {
+      Jackknife.ratio(
+        scores.map { (value($0.coordinates), Double($0.coordinates.count)) }, scale: .logarithmic)
     }
     guard let total = numbers(\.total) else { return nil }
     var classes: [SVGTokenClass: SVGSummary.ClassNumbers] = [:]
@@ -57,8 +58,8 @@ struct Summarizer {
       }
     }
     let pairs = cells.compactMap(\.pair)
-    guard let score = ResamplingStatistics.mean(perPrompt { $0.pair?.total }),
-      let identical = ResamplingStatistics.mean(perPrompt { $0.isIdentical ? 1 : 0 })
+    guard let score = Jackknife.mean(perPrompt { $0.pair?.total }, scale: .logistic),
+      let identical = Jackknife.mean(perPrompt { $0.isIdentical ? 1 : 0 }, scale: .logistic)
     else { return nil }
     func mean(_ value: (PairScore) -> Double) -> Double {
       pairs.map(value).reduce(0, +) / Double(pairs.count)
@@ -66,7 +67,7 @@ struct Summarizer {
     let agreements = own[0].compactMap { $0?.agreeingTokens }.sorted()
     return SVGSummary.Paired(
       pairs: pairs.count, identical: cells.count(where: \.isIdentical), identicalShare: identical,
-      failed: pairs.count { !$0.failedGates.isEmpty }, score: score, divergence: mean(\.divergence),
+      score: score, agreement: mean(\.agreement),
       structure: mean(\.structure), geometry: mean(\.geometry), raster: mean(\.raster),
       medianAgreement: agreements.isEmpty ? nil : agreements[agreements.count / 2])
   }
@@ -87,10 +88,10 @@ struct Summarizer {
       if isBaseSolved, !isSolved { lost += 1 }
       if isSolved, !isBaseSolved { won += 1 }
     }
-    guard let share = ResamplingStatistics.mean(shares) else { return nil }
+    guard let share = Jackknife.mean(shares, scale: .logistic) else { return nil }
     return SVGSummary.Truth(
       prompts: shares.count, assertions: assertions, met: met, share: share, solved: solved, lost: lost,
       won: won,
-      probability: ResamplingStatistics.mcNemar(lost: lost, won: won))
+      probability: McNemarTest.probability(lost: lost, won: won))
   }
 }

@@ -73,6 +73,10 @@ public struct AssertionChecker: Sendable {
     case .bicycleWheels: return BicycleCheck(drawing)?.wheels != nil
     case .bicycleFrame: return BicycleCheck(drawing)?.hasFrame ?? false
     case .bicycleSaddle: return BicycleCheck(drawing)?.hasSaddle ?? false
+    case .bicycleColour:
+      guard let name = assertion.colours?.first else { return false }
+      return BicycleCheck(drawing)?.has(colour: name) ?? false
+    case .bicycleRider: return BicycleCheck(drawing)?.hasRider ?? false
     }
   }
 

@@ -64,6 +64,26 @@ public struct GeometryAssertion: Hashable, Sendable, Codable {
     case bicycleFrame
     /// Something lies between the wheels, above their tops.
     case bicycleSaddle
+    /// Part of the frame, or both wheels, have the colour `colours[0]`.
+    case bicycleColour
+    /// Something of at least half a wheel's size lies over the frame, above the wheels' tops.
+    case bicycleRider
+
+    /// What the check is about, in the words of tables.
+    public var subject: String {
+      switch self {
+      case .count: "number"
+      case .row, .column, .leftOf, .above, .inside, .baseline, .evenSpacing: "places"
+      case .coloursLeftToRight, .colourAt, .notColourAt: "colours"
+      case .sameSize, .heights: "sizes"
+      case .hand, .longerHand: "clock hands"
+      case .corners: "corners"
+      case .cellMarked, .cellEmpty: "marks in cells"
+      case .bicycleWheels, .bicycleFrame, .bicycleSaddle: "bicycle"
+      case .bicycleColour: "its colour"
+      case .bicycleRider: "something on it"
+      }
+    }
   }
 
   /// What is checked.
@@ -95,6 +115,11 @@ public struct GeometryAssertion: Hashable, Sendable, Codable {
   public init(_ check: Check, of selector: ShapeSelector? = nil) {
     self.check = check
     of = selector
+  }
+
+  /// What assertions are about, each subject once, in order.
+  public static func subjects(_ assertions: [GeometryAssertion]) -> [String] {
+    assertions.map(\.check.subject).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
 
   /// The assertion in a few words.

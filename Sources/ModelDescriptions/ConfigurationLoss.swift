@@ -1,0 +1,158 @@
+/// Something that a configuration says and a GGUF of its family cannot, so that llama.cpp computes something else.
+public struct ConfigurationLoss: Hashable, Sendable {
+  /// The key of the configuration.
+  public var key: String
+  /// What is lost and what follows, as one sentence without a full stop.
+  public var text: String
+  /// True when what llama.cpp computes is wrong from the first token on; such a file is not written.
+  public var isFatal: Bool
+
+  init(_ key: String, _ text: String, isFatal: Bool = false) {
+    self.key = key
+    self.text = text
+    self.isFatal = isFatal
+  }
+}
+
+extension ConfigurationLoss {
+  /// What is lost of a model of `family`; `hasOutputHead` says whether the output has a head of its own.
+  static func all(_ model: HyperParameters, _ family: ModelFamily, hasOutputHead: Bool) -> [ConfigurationLoss]
+  {
+    let name = family.ggufArchitecture
+    var losses = rope(model, name) + windows(model, name)
+    if !["silu", "swish"].contains(model.activation) {
+      losses.append(
+        ConfigurationLoss(
+          "hidden_act",
+          "\(model.activation) cannot be said in a GGUF of \(name), and llama.cpp computes silu instead",
+          isFatal: true))
+    }
+    if let experts = model.experts, case let assumed = name != "qwen2moe", experts.normalizesTopK != assumed {
+      losses.append(
+        ConfigurationLoss(
+          "norm_topk_prob",
+          "is \(experts.normalizesTopK), but a GGUF cannot say so and llama.cpp assumes \(assumed)"))
+    }
+    func refused(_ key: String, _ text: String) {
+      losses.append(ConfigurationLoss(key, text + "; llama.cpp refuses the file"))
+    }
+    if model.attention.hasOutputBias, name != "llama" {
+      refused(
+        "attention_bias",
+        "is true, but llama.cpp has no place for the bias of o_proj (attn_output.bias) in a GGUF of \(name)")
+    }
+    if ["qwen2", "qwen2moe"].contains(name), model.attention.queryWidth != model.hiddenSize {
+      refused(
+        "head_dim",
+        "\(model.attention.headCount) heads of \(model.attention.headDim) are not hidden_size "
+          + "(\(model.hiddenSize)), which llama.cpp expects of \(name)")
+    }
+    if name == "qwen2moe", !hasOutputHead {
+      refused("tie_word_embeddings", "is true, but llama.cpp expects output.weight of \(name)")
+    }
+    if let net = model.linearAttention, net.keyDim != net.valueDim {
+      refused(
+        "linear_value_head_dim",
+        "is \(net.valueDim), but llama.cpp expects that of keys (linear_key_head_dim, \(net.keyDim))")
+    }
+    return losses
+  }
+
+  private static func windows(_ model: HyperParameters, _ name: String) -> [ConfigurationLoss] {
+    let sizes = model.windows.compactMap(\.self)
+    guard let size = sizes.min(), size < model.contextLength ?? .max else { return [] }
+    let layers =
+      sizes.count == model.layerCount ? "all layers" : "\(sizes.count) of \(model.layerCount) layers"
+    let tokens = "\(size) token\(size == 1 ? "" : "s")"
+    return [
+      ConfigurationLoss(
+        "sliding_window",
+        "\(layers) attend to the last \(tokens) alone, but a GGUF of \(name) cannot say so and llama.cpp "
+          + "attends to everything: results differ beyond \(tokens)")
+    ]
+  }
+
+  private static func rope(_ model: HyperParameters, _ name: String) -> [ConfigurationLoss] {
+    let rope = model.rope
+    let key = "rope_parameters.rope_type"
+    let context =
+      model.contextLength.map { "\($0) tokens (max_position_embeddings)" } ?? "the model's context"
+    var losses: [ConfigurationLoss] = []
+    switch rope.scaling {
+    case .none, .linear: break
+    case .llama3:
+      if name != "llama" {
+        losses.append(
+          ConfigurationLoss(
+            key, "llama3 cannot be said in a GGUF of \(name), and llama.cpp turns without its factors",
+            isFatal: true))
+      }
+    case .yarn(let yarn): losses += yarnLosses(yarn)
+    case .dynamic:
+      losses.append(
+        ConfigurationLoss(
+          key,
+          "dynamic cannot be said in a GGUF, and llama.cpp does not stretch angles: results differ beyond "
+            + context))
+    case .longRope(let long):
+      let isPlain = long.attentionFactor == 1 && long.shortFactors?.allSatisfy { $0 == 1 } == true
+      losses.append(
+        ConfigurationLoss(
+          key,
+          "the factors of longrope are not written for \(name), and llama.cpp turns without them"
+            + (isPlain ? ": results differ beyond \(long.originalContextLength) tokens" : ""),
+          isFatal: !isPlain))
+    case .proportional(let factor):
+      if rope.partialFactor ?? 1 < 1 {
+        losses.append(
+          ConfigurationLoss(
+            key,
+            "proportional with partial_rotary_factor \(rope.partialFactor ?? 1) cannot be said in a GGUF of "
+              + "\(name), and llama.cpp turns other dimensions",
+            isFatal: true))
+      } else {
+        losses.append(
+          ConfigurationLoss(
+            key,
+            "proportional over whole heads is plain rotation"
+              + (factor == 1 ? "" : " with all angles divided by \(factor)") + ", and is written as that"))
+      }
+    case .unknown(let type):
+      losses.append(
+        ConfigurationLoss(
+          key, "\(type) is not known: angles would be those of plain rotation", isFatal: true))
+    }
+    if name.hasPrefix("qwen35") {
+      switch rope.unturnedPairs(dimensions: model.rotaryDimensions) {
+      case 0: break
+      case let count:
+        let found = "\(rope.sections ?? [])"
+        losses.append(
+          ConfigurationLoss(
+            "rope_parameters.mrope_section",
+            count.map {
+              "with \(found), llama.cpp leaves \($0) of \(model.rotaryDimensions / 2) pairs unturned in text"
+            } ?? "llama.cpp ends when no section has a pair (\(found))",
+            isFatal: true))
+      }
+    }
+    return losses
+  }
+
+  /// Of yarn, a GGUF carries the factor and the original context, as far as llama.cpp reads it.
+  private static func yarnLosses(_ yarn: RopeParameters.YarnParameters) -> [ConfigurationLoss] {
+    var lost: [String] = []
+    if let factor = yarn.attentionFactor, abs(factor / yarn.defaultAttentionFactor - 1) > 1e-6 {
+      lost.append("attention_factor \(factor), where llama.cpp has \(yarn.defaultAttentionFactor)")
+    }
+    if let fast = yarn.betaFast, fast != 32 { lost.append("beta_fast \(fast), where llama.cpp has 32") }
+    if let slow = yarn.betaSlow, slow != 1 { lost.append("beta_slow \(slow), where llama.cpp has 1") }
+    if !yarn.roundsLimits { lost.append("truncate false, where llama.cpp rounds") }
+    guard !lost.isEmpty else { return [] }
+    return [
+      ConfigurationLoss(
+        "rope_parameters",
+        "llama.cpp does not read all of yarn's parameters for this family: " + lost.joined(separator: "; "))
+    ]
+  }
+}

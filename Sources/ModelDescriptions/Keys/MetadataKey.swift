@@ -1,0 +1,107 @@
+/// One key of a GGUF: the type, form and range of its value, and what an absent one means.
+///
+/// A key is one line in a table. The types and lengths are those that llama.cpp's loader takes: it refuses a value of
+/// another integer width as it refuses a text.
+public struct MetadataKey: Hashable, Sendable {
+  /// The type of a single value, or of the elements of a list.
+  public enum Element: String, Hashable, Sendable {
+    case u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, bool, string
+
+    /// The type with an article, for messages.
+    var phrase: String {
+      (["i8", "i16", "i32", "i64", "f32", "f64", "u8"].contains(rawValue) ? "an " : "a ") + rawValue
+    }
+  }
+
+  /// How many values there are.
+  public enum Form: Hashable, Sendable {
+    /// One value.
+    case single
+    /// One value for all blocks, or a list with one element for each block.
+    case singleOrPerBlock
+    /// A list with one element for each block.
+    case perBlock
+    /// A list of exactly so many elements.
+    case fixedList(Int)
+    /// A list of any length.
+    case list
+  }
+
+  /// The values that models can have.
+  public enum Range: Hashable, Sendable {
+    case any
+    /// Whole numbers.
+    case integers(ClosedRange<Int>)
+    /// Finite numbers from the first to the second, the first left out when it must be exceeded.
+    case numbers(from: Double, to: Double, isOpen: Bool)
+    /// Texts.
+    case texts([String])
+  }
+
+  /// What it means that a file lacks the key.
+  public enum Absence: Hashable, Sendable {
+    /// Loaders refuse the file.
+    case required
+    /// Loaders take what the text says, which is right for the models that lack it.
+    case assumes(String)
+    /// Loaders take what the text says, which is wrong for most models.
+    case assumesWrongly(String)
+  }
+
+  /// The name, without the name of the architecture where it is under it.
+  public var name: String
+  /// Whether the name follows that of the architecture, as in `qwen3.block_count`.
+  public var isUnderArchitecture: Bool
+  /// The type of the value, or of a list's elements as converters write them.
+  public var element: Element
+  /// Other types that a list's elements may have.
+  public var alternatives: [Element] = []
+  /// How many values.
+  public var form = Form.single
+  /// The values.
+  public var range = Range.any
+  /// What an absent key means.
+  public var absence = Absence.assumes("nothing")
+
+  /// The name in a file of `architecture`.
+  public func fullName(_ architecture: String) -> String {
+    isUnderArchitecture ? architecture + "." + name : name
+  }
+}
+
+extension MetadataKey {
+  /// A whole number under the architecture's name.
+  static func count(
+    _ name: String, _ absence: Absence, in range: ClosedRange<Int>? = nil, perBlock: Bool = false
+  ) -> MetadataKey {
+    MetadataKey(
+      name: name, isUnderArchitecture: true, element: .u32, alternatives: perBlock ? [.i32] : [],
+      form: perBlock ? .singleOrPerBlock : .single, range: range.map { .integers($0) } ?? .any,
+      absence: absence)
+  }
+
+  /// A real number under the architecture's name.
+  static func real(_ name: String, _ absence: Absence, in range: Range = .any) -> MetadataKey {
+    MetadataKey(name: name, isUnderArchitecture: true, element: .f32, range: range, absence: absence)
+  }
+
+  /// A value of another type under the architecture's name.
+  static func own(
+    _ name: String, _ element: Element, _ absence: Absence, or alternatives: [Element] = [],
+    form: Form = .single, in range: Range = .any
+  ) -> MetadataKey {
+    MetadataKey(
+      name: name, isUnderArchitecture: true, element: element, alternatives: alternatives, form: form,
+      range: range, absence: absence)
+  }
+
+  /// A key that is the same for all architectures.
+  static func plain(
+    _ name: String, _ element: Element, _ absence: Absence = .assumes("nothing"),
+    or alternatives: [Element] = [], form: Form = .single, in range: Range = .any
+  ) -> MetadataKey {
+    MetadataKey(
+      name: name, isUnderArchitecture: false, element: element, alternatives: alternatives, form: form,
+      range: range, absence: absence)
+  }
+}

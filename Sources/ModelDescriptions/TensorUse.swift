@@ -1,0 +1,41 @@
+public import TensorTypes
+
+/// What engines do with a tensor, which decides the types that it may have.
+public enum TensorUse: Hashable, Sendable {
+  /// Its rows are multiplied with activations, or looked up.
+  case product
+  /// Its values are added to activations, multiplied with them one by one, or convolved with them.
+  case elementwise
+
+  /// The use of a tensor of the supported architectures, told from its GGUF name.
+  public init(name: String) {
+    let parts = name.split(separator: ".")
+    let stem = parts.dropFirst(parts.first == "blk" ? 2 : 0).dropLast(parts.last == "weight" ? 1 : 0)
+    let last = stem.last ?? ""
+    let isElementwise =
+      last.hasSuffix("norm") || ["bias", "scale", "input_scale", "ssm_a", "ssm_conv1d"].contains(last)
+      || last.hasPrefix("rope_") || last == "ssm_dt"
+    self = isElementwise ? .elementwise : .product
+  }
+
+  /// Whether llama.cpp computes with this type: products with all float and block types except those of activations
+  /// (q8_1, q8_K), everything else with f32 alone.
+  public func accepts(_ type: TensorType) -> Bool {
+    switch (self, type) {
+    case (_, .other): false
+    case (.elementwise, _): type == .f32
+    case (.product, .i8), (.product, .i16), (.product, .i32), (.product, .i64), (.product, .f64),
+      (.product, .q8_1), (.product, .q8_K):
+      false
+    case (.product, _): true
+    }
+  }
+
+  /// The types in words.
+  public var typePhrase: String {
+    switch self {
+    case .product: "a type that llama.cpp multiplies: f32, f16, bf16 or one of quantized weights"
+    case .elementwise: "f32, the only type in which llama.cpp adds, scales and convolves"
+    }
+  }
+}

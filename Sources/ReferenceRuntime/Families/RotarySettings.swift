@@ -1,0 +1,64 @@
+/// How rotary embeddings turn.
+public struct RotarySettings: Hashable, Sendable {
+  /// Which dimensions of a head form a pair.
+  public enum Pairing: Hashable, Sendable {
+    /// j and j + dimensions / 2.
+    case halves
+    /// 2j and 2j + 1.
+    case adjacent
+  }
+
+  /// How angles are stretched for long contexts.
+  public enum Scaling: Hashable, Sendable {
+    case none
+    /// All angles divided by `factor`.
+    case linear(factor: Double)
+    /// A blend by wavelength (arXiv:2309.00071).
+    case yarn(
+      factor: Double, originalContextLength: Double, betaFast: Double, betaSlow: Double,
+      attentionFactor: Double?, roundsLimits: Bool = true)
+    /// Each pair's angle divided by a factor of its own.
+    case perPair(factors: [Float])
+    /// All pairs of a head at their full speed, divided by `factor`; those after the first `turningPairs` stand still.
+    case proportional(turningPairs: Int, factor: Double)
+  }
+
+  /// A number of tokens from which on angles depend on how much text follows, which no cache of keys allows.
+  public struct LengthLimit: Hashable, Sendable {
+    /// The most tokens.
+    public var tokenCount: Int
+    /// The name of the scaling.
+    public var scaling: String
+  }
+
+  /// Where a file's own factors for pairs are.
+  public enum FactorTensors: Hashable, Sendable {
+    /// `rope_freqs.weight`, if there.
+    case one
+    /// `rope_factors_short.weight`, or `rope_factors_long.weight` in sessions for more tokens than this.
+    case byContext(originalContextLength: Int)
+  }
+
+  /// Rotated dimensions per head, the first ones; even.
+  public var dimensions: Int
+  /// The base of the angles' geometric progression.
+  public var base: Double
+  /// Which dimensions form a pair.
+  public var pairing: Pairing
+  /// The stretching.
+  public var scaling: Scaling
+  /// What cosines and sines are multiplied by beside what the scaling says.
+  public var magnitude = 1.0
+  /// How many tokens can be evaluated; `nil` for any number.
+  public var lengthLimit: LengthLimit?
+  /// Where the file's factors are.
+  public var factorTensors = FactorTensors.one
+
+  /// Creates settings.
+  public init(dimensions: Int, base: Double, pairing: Pairing, scaling: Scaling) {
+    self.dimensions = dimensions
+    self.base = base
+    self.pairing = pairing
+    self.scaling = scaling
+  }
+}

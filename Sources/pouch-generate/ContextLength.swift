@@ -1,0 +1,48 @@
+import ReferenceRuntime
+
+/// How long the context is, and what has to be said about it.
+struct ContextLength {
+  /// Tokens.
+  let tokens: Int
+  /// What the user should know, if anything.
+  let note: String?
+
+  /// The context where neither length nor number of tokens is asked for.
+  static let usual = 4_096
+  /// Room for the answer behind a prompt that is longer than that.
+  static let room = 512
+
+  /// Chooses a length.
+  ///
+  /// - Parameters:
+  ///   - wanted: `-c`: 0 for the model's own.
+  ///   - own: The context that the model was made for, when it tells.
+  ///   - promptCount: Tokens of the prompt.
+  ///   - limit: The most tokens to make; below 0 for no limit.
+  init(wanted: Int?, own: Int?, promptCount: Int, limit: Int) {
+    if let wanted {
+      tokens = wanted == 0 ? own ?? Self.usual : wanted
+    } else if limit >= 0 {
+      tokens = max(promptCount + limit, 1)
+    } else {
+      let most = max(min(own ?? Self.usual, Self.usual), promptCount + Self.room)
+      // No further than the model was made for, unless the prompt alone goes there.
+      tokens = own.map { promptCount < $0 ? min(most, $0) : most } ?? most
+    }
+    guard let own else {
+      note = nil
+      return
+    }
+    if promptCount > own {
+      note =
+        "the prompt has \(promptCount) tokens, the model was made for a context of \(own): "
+        + "what follows beyond that is often poor"
+    } else if tokens > own {
+      note =
+        "the context of \(tokens) tokens is longer than the \(own) that the model was made for: "
+        + "text beyond that is often poor"
+    } else {
+      note = nil
+    }
+  }
+}
