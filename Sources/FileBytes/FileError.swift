@@ -13,6 +13,10 @@ public struct FileError: FaultError, Hashable {
     case alreadyExists
     /// No folder, or none that can be written to, for an output.
     case noPlace
+    /// A Git LFS pointer where its content should be.
+    case lfsPointer
+    /// A folder or file that is no model, or not the kind of model that is wanted.
+    case notAModel
   }
 
   /// The kind, for comparison in code and tests.
@@ -32,7 +36,7 @@ public struct FileError: FaultError, Hashable {
   /// working.
   public var faultClass: FaultClass {
     switch code {
-    case .notFound, .notAFile, .truncated: .rejected
+    case .notFound, .notAFile, .truncated, .lfsPointer, .notAModel: .rejected
     case .alreadyExists, .noPlace: .rejected
     case .cannotOpen, .cannotRead, .cannotWrite, .diskFull: .failed
     }

@@ -25,6 +25,22 @@ public enum FileSystem {
     }
   }
 
+  /// The names in a folder, in no order, without `.` and `..`; empty when it cannot be read.
+  public static func contents(of folder: String) -> [String] {
+    guard let stream = opendir(folder), let start = MemoryLayout<dirent>.offset(of: \.d_name) else {
+      return []
+    }
+    defer { closedir(stream) }
+    var names: [String] = []
+    while let entry = readdir(stream) {
+      // An entry ends where its name does, which is before the end of the type.
+      let name = String(
+        cString: UnsafeRawPointer(entry).advanced(by: start).assumingMemoryBound(to: CChar.self))
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names
+  }
+
   /// Bytes free for an ordinary user on the file system of `path` or of its folder.
   public static func freeByteCount(near path: String) -> Int? {
     var info = statvfs()

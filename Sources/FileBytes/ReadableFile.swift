@@ -18,9 +18,11 @@ public final class ReadableFile: Sendable {
   /// The descriptor; owned by this object.
   private let descriptor: Int32
 
-  /// Opens `path`, which must be a regular file.
+  /// Opens `path`, which must be a regular file and no Git LFS pointer.
   ///
-  /// - Throws: ``FileError`` with `notFound`, `notAFile` or `cannotOpen`.
+  /// Whatever is read here is meant to be content, so pointers are recognised in this one place, for all formats.
+  ///
+  /// - Throws: ``FileError`` with `notFound`, `notAFile`, `cannotOpen` or `lfsPointer`.
   public init(path: String) throws {
     // Without O_NONBLOCK, opening a named pipe would wait for a writer; regular files do not notice.
     let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
@@ -43,6 +45,15 @@ public final class ReadableFile: Sendable {
     #else
       self.modificationTime = Int64(info.st_mtim.tv_sec) * 1_000_000_000 + Int64(info.st_mtim.tv_nsec)
     #endif
+    try refuseLFSPointer()
+  }
+
+  /// Only files of a pointer's size cost a look.
+  private func refuseLFSPointer() throws {
+    guard (GitLFSPointer.openingByteCount..<GitLFSPointer.sizeLimit).contains(byteCount),
+      let pointer = GitLFSPointer(try bytes(at: 0, count: byteCount))
+    else { return }
+    throw pointer.error(file: path)
   }
 
   deinit { close(descriptor) }

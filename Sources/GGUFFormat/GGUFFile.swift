@@ -32,6 +32,7 @@ public struct GGUFFile: Sendable {
   ///     told from where the next ones start, padding included.
   /// - Throws: ``GGUFError`` for what is wrong with the file, `FileError` when it cannot be read.
   public init(path: String, requireData: Bool = true, allowsForeignTypes: Bool = false) throws {
+    try SourceRecognition.requireGGUF(at: path)
     let file = try ReadableFile(path: path)
     self.file = file
     (header, headerHash) = try Self.readHeader(
@@ -51,10 +52,15 @@ public struct GGUFFile: Sendable {
     var count = min(file.byteCount, 1 << 23)
     while true {
       let bytes = try file.bytes(at: 0, count: count)
-      let header = try bytes.withUnsafeBytes {
-        try GGUFHeader.parse(
-          $0, fileByteCount: file.byteCount, file: file.path, requireData: requireData,
-          allowsForeignTypes: allowsForeignTypes)
+      let header: GGUFHeader?
+      do {
+        header = try bytes.withUnsafeBytes {
+          try GGUFHeader.parse(
+            $0, fileByteCount: file.byteCount, file: file.path, requireData: requireData,
+            allowsForeignTypes: allowsForeignTypes)
+        }
+      } catch let error as GGUFError where error.code == .badMagic {
+        throw naming(FileContent(bytes), in: error)
       }
       if let header {
         let hash = bytes.withUnsafeBytes {
@@ -71,5 +77,14 @@ public struct GGUFFile: Sendable {
       }
       count = min(file.byteCount, GGUFConstants.maximumHeaderByteCount, count * 4)
     }
+  }
+
+  /// Adds what a file is that is no GGUF.
+  private static func naming(_ content: FileContent?, in error: GGUFError) -> GGUFError {
+    guard let content else { return error }
+    var named = error
+    named.fault.found += ", which is " + content.name
+    if !content.remedy.isEmpty { named.fault.remedy = content.remedy }
+    return named
   }
 }

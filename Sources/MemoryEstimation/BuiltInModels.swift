@@ -53,11 +53,14 @@ public enum BuiltInModels {
       return (name, try ModelConfig(parsing: entry.bytes, file: name))
     }
     let last = text.split(separator: "/").last.map { $0.lowercased() } ?? text
+    let hub = SourceRecognition.hubModel(text)
     let nearest = names.first { $0.hasPrefix(last) } ?? ModelDescription.nearestName(to: last, among: names)
     throw EstimationError(
       .unknownModel,
       Fault(
-        file: text, expected: "a file, a folder or the name of a known model", found: "nothing of that name",
-        remedy: nearest.map { "did you mean \($0)?" } ?? "--list-models lists the names"))
+        file: text, expected: "a file, a folder or the name of a known model",
+        found: hub?.found ?? "nothing of that name",
+        remedy: [hub?.remedy, nearest.map { "did you mean \($0)?" } ?? "--list-models lists the names"]
+          .compactMap(\.self).joined(separator: "; ")))
   }
 }

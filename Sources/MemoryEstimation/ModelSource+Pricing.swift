@@ -26,7 +26,7 @@ extension ModelSource {
       return try priced(prepared, model: model, basis: "GGUF header")
     case .checkpoint(let folder):
       let prepared = try ConversionPlanner.prepareCheckpoint(request.conversion(of: folder))
-      let config = try ModelConfig(contentsOf: folder + "/config.json")
+      let config = try ModelConfig(folder: folder)
       return try priced(
         prepared, model: try hyperParameters(config, prepared.plan), basis: "checkpoint headers")
     case .outline(var outline, let basis):

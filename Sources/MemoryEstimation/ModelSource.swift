@@ -68,12 +68,12 @@ public struct ModelSource: Sendable {
       return try index(path, folder: folder, tokenizerFolder)
     }
     guard path.hasSuffix(".json") else {
+      let seen = SourceRecognition.file(path, wanted: .model)
       throw EstimationError(
         .unknownSource,
         Fault(
           file: path, expected: "a GGUF, a config.json or a model.safetensors.index.json",
-          found: path.hasSuffix(".safetensors") ? "a single shard" : "another file",
-          remedy: path.hasSuffix(".safetensors") ? "give the folder, with its config.json" : ""))
+          found: seen.found, remedy: seen.remedy))
     }
     let config = try ModelConfig(contentsOf: path)
     return try outline(
@@ -83,15 +83,12 @@ public struct ModelSource: Sendable {
   private static func folder(_ path: String, _ tokenizerFolder: String?, _ notices: inout [String]) throws
     -> Kind
   {
-    let configPath = path + "/config.json"
-    guard FileSystem.kind(of: configPath) == .file else {
-      throw EstimationError(
-        .incompleteSource,
-        Fault(
-          file: path, expected: "a folder with a config.json", found: "none",
-          remedy: "for a GGUF give the file itself"))
+    let config: ModelConfig
+    do {
+      config = try ModelConfig(folder: path)
+    } catch let error as FileError where error.code == .notAModel {
+      throw EstimationError(.incompleteSource, error.fault)
     }
-    let config = try ModelConfig(contentsOf: configPath)
     try SizeLimits.check(
       try HyperParameters(config: config, family: try ModelFamily.family(of: config)), file: config.file)
     let files = try TokenizerFolder(tokenizerFolder ?? path)
@@ -101,8 +98,16 @@ public struct ModelSource: Sendable {
       if tokenizerFolder == nil, hasTokenizer(files) { return .checkpoint(folder: path) }
       return try outline(
         config, tensors: checkpoint.tensors.map(\.tensor),
-        shardNames: checkpoint.shards.map { FileSystem.name(of: $0.path) }, files, basis: "checkpoint headers"
-      )
+        shardNames: checkpoint.shards.map { FileSystem.name(of: $0.path) }, files,
+        basis: "checkpoint headers",
+        choices: checkpoint.choices)
+    } catch let error as FileError where error.code == .lfsPointer {
+      notices.append("\(error.fault.file): \(error.fault.found); sizes are from the small files alone")
+      let indexPath = path + "/" + SafetensorsIndex.fileName
+      if FileSystem.kind(of: indexPath) == .file {
+        return try index(indexPath, folder: path, tokenizerFolder)
+      }
+      return try outline(config, index: nil, files, basis: "config.json")
     } catch let error as SafetensorsError where error.code == .missingShards || error.code == .noCheckpoint {
       let indexPath = path + "/" + SafetensorsIndex.fileName
       if FileSystem.kind(of: indexPath) == .file {
@@ -110,7 +115,8 @@ public struct ModelSource: Sendable {
         return try index(indexPath, folder: path, tokenizerFolder)
       }
       guard error.code == .noCheckpoint else { throw error }
-      notices.append("the folder has no shards and no index; sizes are from config.json alone")
+      notices.append(
+        "the folder has no weights to read (\(error.fault.found)); sizes are from config.json alone")
       return try outline(config, index: nil, files, basis: "config.json")
     }
   }
@@ -147,12 +153,13 @@ public struct ModelSource: Sendable {
       try index.map { try ModelDescription.tensors(named: $0.weightMap.keys.sorted(), config: config) }
       ?? ModelDescription.expectedTensors(config: config)
     return try outline(
-      config, tensors: tensors, shardNames: index?.shardNames ?? [], files, basis: basis)
+      config, tensors: tensors, shardNames: index?.shardNames ?? [], files, basis: basis,
+      tensorsAreExpected: index == nil)
   }
 
   private static func outline(
     _ config: ModelConfig, tensors: [SourceTensor], shardNames: [String], _ files: TokenizerFolder,
-    basis: String
+    basis: String, choices: [String] = [], tensorsAreExpected: Bool = false
   ) throws -> Kind {
     try SizeLimits.check(
       try HyperParameters(config: config, family: try ModelFamily.family(of: config)), file: config.file)
@@ -160,7 +167,7 @@ public struct ModelSource: Sendable {
     return .outline(
       CheckpointOutline(
         config: config, tensors: tensors, files: files, hasVocabulary: hasTokenizer(files),
-        shardNames: shardNames),
+        shardNames: shardNames, choices: choices, tensorsAreExpected: tensorsAreExpected),
       basis: basis)
   }
 

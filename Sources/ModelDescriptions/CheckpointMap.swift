@@ -81,7 +81,17 @@ public enum NextTokenPolicy: String, CaseIterable, Hashable, Sendable {
 public struct DescriptionOptions: Hashable, Sendable {
   /// The blocks for next-token prediction.
   public var nextToken = NextTokenPolicy.auto
+  /// Which weights were read where the source holds several sets; part of warnings, and of errors about tensors.
+  public var choices: [String] = []
+  /// Whether the tensors were made up from the configuration, so that they cannot contradict it.
+  public var tensorsAreExpected = false
 
   /// The defaults.
-  public init(nextToken: NextTokenPolicy = .auto) { self.nextToken = nextToken }
+  public init(
+    nextToken: NextTokenPolicy = .auto, choices: [String] = [], tensorsAreExpected: Bool = false
+  ) {
+    self.nextToken = nextToken
+    self.choices = choices
+    self.tensorsAreExpected = tensorsAreExpected
+  }
 }

@@ -24,6 +24,8 @@ public struct CheckpointMetadata: Sendable {
   public var entries: [MetadataEntry]
   /// The number of tokens of the vocabulary.
   public var tokenCount: Int
+  /// What the user should know about the tokenizer, one sentence each.
+  public var notes: [String]
 
   /// Collects the entries from the files of a checkpoint folder.
   ///
@@ -54,5 +56,6 @@ public struct CheckpointMetadata: Sendable {
       ] + general.entries + architecture.entries
       + [MetadataEntry("general.quantization_version", .uint32(2))] + vocabulary.entries
     tokenCount = vocabulary.tokenCount
+    notes = vocabulary.notes
   }
 }

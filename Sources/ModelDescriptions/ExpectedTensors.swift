@@ -23,6 +23,7 @@ extension ModelDescription {
       let announced = try config.optionalInteger("mtp_num_hidden_layers", in: 0...64) ?? 0
       model.nextTokenLayerCount = max(announced, options.nextToken == .keep ? 1 : 0)
     }
+    _ = try SourceQuantization(expecting: config)
     let type = storedType(config)
     var tensors: [SourceTensor] = []
     for block in family.blocks(model) {
@@ -52,9 +53,10 @@ extension ModelDescription {
   public static func tensors(named names: [String], config: ModelConfig) throws -> [SourceTensor] {
     let family = try ModelFamily.family(of: config)
     var model = try HyperParameters(config: config, family: family)
-    let quantization = try SourceQuantization(config)
     let verdicts = SourceNames.judge(names, family: family, layerCount: model.layerCount)
     let used = verdicts.compactMap { if case .use(let name) = $0 { name } else { nil } }
+    let quantization = try SourceQuantization(
+      config, tensors: used.map { SourceTensor(name: $0, elementType: storedType(config), shape: [1]) })
     if family.traits.canPredictNextTokens {
       model.nextTokenLayerCount = SourceNames.nextTokenLayerCount(in: used)
     }

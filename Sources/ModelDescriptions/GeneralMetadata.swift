@@ -1,3 +1,4 @@
+internal import FileBytes
 internal import Foundation
 internal import TensorTypes
 internal import TextTokenizers
@@ -5,7 +6,7 @@ internal import TextTokenizers
 /// The `general.*` entries: who made the model, what it is called, how it likes to be sampled.
 ///
 /// Sources in order of precedence: a name given by the user, the model card, `_name_or_path` of `config.json`, the
-/// name of the folder.
+/// name of the folder or, for a snapshot in a Hugging Face cache, of the repository.
 struct GeneralMetadata {
   private var texts: [String: String] = [:]
   private var baseModels: [Origin]?
@@ -34,18 +35,14 @@ struct GeneralMetadata {
     if let path = files.modelConfig?["_name_or_path"]?.text, path.filter({ $0 == "/" }).count <= 1 {
       fill(ModelName(id: path, parameterCount: count))
     }
-    let folderName = Self.lastComponent(of: files.folder)
-    fill(ModelName(id: folderName, parameterCount: count))
+    // A snapshot in a cache is called after its commit; the repository's name says more.
+    let folder = ModelFolder(files.folder)
+    let folderName = folder.modelName
+    fill(ModelName(id: folder.hubRepository ?? folderName, parameterCount: count))
     readSampling(files)
     if let name { texts["name"] = name }
     if texts["name"] == nil { texts["name"] = folderName }
     if texts["size_label"] == nil { texts["size_label"] = SizeLabel.label(outputs: outputs) }
-  }
-
-  /// The last component of a path as it was given; empty for `.` and `/`.
-  private static func lastComponent(of path: String) -> String {
-    let parts = path.split(separator: "/").filter { $0 != "." }
-    return parts.last.map(String.init) ?? ""
   }
 
   private mutating func fill(_ name: ModelName) {
@@ -131,7 +128,7 @@ struct GeneralMetadata {
       if isInteger {
         guard let number = value.integer.flatMap(Int32.init(exactly:)) else { continue }
         sampling.append(MetadataEntry("general.sampling.\(key)", .int32(number)))
-      } else if let number = value.double {
+      } else if let number = value.double, number.isFinite {
         sampling.append(MetadataEntry("general.sampling.\(key)", .float32(Float(number))))
       }
     }

@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 public import TextTokenizers
 
 /// The configuration of a checkpoint, `config.json`, with typed access.
@@ -39,6 +39,17 @@ public struct ModelConfig: Sendable {
   /// - Throws: `FileError`, `TokenizerError` or ``DescriptionError``.
   public init(contentsOf path: String) throws {
     try self.init(document: try JSONValue(contentsOf: path), file: path)
+  }
+
+  /// Reads `config.json` of a checkpoint folder.
+  ///
+  /// - Parameters:
+  ///   - folder: The folder.
+  ///   - wanted: What the command takes, for the message about a folder that is none of it.
+  /// - Throws: `FileError` for a folder without one, which says what the folder is; else as ``init(contentsOf:)``.
+  public init(folder: String, wanted: SourceRecognition.Wanted = .model) throws {
+    try SourceRecognition.requireConfig(in: folder, wanted: wanted)
+    try self.init(contentsOf: folder + (folder.hasSuffix("/") ? "config.json" : "/config.json"))
   }
 
   /// A copy in which absent keys have the values that the family's configuration class gives them.
@@ -105,7 +116,7 @@ public struct ModelConfig: Sendable {
   public func optionalNumber(_ key: String) throws -> Double? {
     guard let value = values[key] else { return nil }
     guard let number = value.double, number.isFinite else {
-      throw fault(key, expected: "a number", found: value)
+      throw fault(key, expected: "a number (not NaN or infinite)", found: value)
     }
     return number
   }

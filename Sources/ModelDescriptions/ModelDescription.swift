@@ -26,17 +26,21 @@ public enum ModelDescription {
     let family = try ModelFamily.family(of: config)
     var model = try HyperParameters(config: config, family: family)
     let leftover = try MLXQuantization.check(config, tensors)
-    let quantization = try SourceQuantization(config)
 
     let verdicts = SourceNames.judge(
       tensors.map(\.name), family: family, layerCount: model.layerCount)
+    let quantization =
+      try options.tensorsAreExpected
+      ? SourceQuantization(expecting: config)
+      : SourceQuantization(config, tensors: zip(tensors, verdicts).compactMap { $1.tensor($0) })
     let names = verdicts.compactMap { verdict in if case .use(let name) = verdict { name } else { nil } }
     let present = SourceNames.nextTokenLayerCount(in: names)
     let keeps = family.traits.canPredictNextTokens && options.nextToken != .drop
     if keeps { model.nextTokenLayerCount = max(present, options.nextToken == .keep ? 1 : 0) }
 
     let normWarnings = try storage(of: tensors, verdicts, family, &model, evidence, file: config.file)
-    var mapper = TensorMapper(family: family, model: model, quantization: quantization)
+    var mapper = TensorMapper(
+      family: family, model: model, quantization: quantization, choices: options.choices)
     for (index, tensor) in tensors.enumerated() {
       switch verdicts[index] {
       case .skip(let reason): mapper.skipped.append(.init(name: tensor.name, reason: reason))
@@ -49,7 +53,9 @@ public enum ModelDescription {
       }
     }
     var map = try mapper.finish(file: config.file)
-    map.warnings = normWarnings + [leftover, tieWarning(config, map)].compactMap(\.self)
+    map.warnings =
+      options.choices + quantization.notes + normWarnings
+      + [leftover, tieWarning(config, map)].compactMap(\.self) + map.warnings
     let configured = try config.optionalInteger("mtp_num_hidden_layers", in: 0...64) ?? 0
     if family.traits.canPredictNextTokens, options.nextToken == .auto, present == 0, configured > 0 {
       map.warnings.append(
@@ -119,5 +125,13 @@ public enum ModelDescription {
     return
       "tie_word_embeddings is \(root) at the root of config.json and \(text) in text_config; there is no "
       + "lm_head.weight, so the embedding is the output head"
+  }
+}
+
+extension SourceNames.Verdict {
+  /// The tensor under the name that counts; `nil` for one that is left out.
+  func tensor(_ tensor: SourceTensor) -> SourceTensor? {
+    guard case .use(let name) = self else { return nil }
+    return SourceTensor(name: name, elementType: tensor.elementType, shape: tensor.shape)
   }
 }

@@ -102,10 +102,9 @@ public struct ModelFamily: Sendable {
     let known = all.flatMap(\.architectures)
     let found =
       architecture ?? config.modelType.map { "model_type \($0)" } ?? "neither architectures nor model_type"
-    var remedy = "this family is not supported yet"
-    if let architecture, let nearest = NearestName.find(architecture, in: known) {
-      remedy += "; the nearest supported one is \(nearest)"
-    }
+    let nearest = architecture.flatMap { UnsupportedModel.nearest(to: $0, among: known) }
+    let remedy = UnsupportedModel.remedy(
+      architecture: architecture, modelType: config.modelType, nearest: nearest)
     throw DescriptionError(
       .notSupported,
       Fault(

@@ -12,6 +12,8 @@ struct TensorMapper {
   private let family: ModelFamily
   private let model: HyperParameters
   private let quantization: SourceQuantization
+  /// Which weights were chosen where there are several sets, which explains tensors that do not fit.
+  private let choices: [String]
   private let blocks: [BlockRules]
   private var rules: [String: TensorRule] = [:]
   private var stacks: [String: ExpertStack] = [:]
@@ -22,10 +24,15 @@ struct TensorMapper {
   /// Matrices of experts with numbers above the highest, by the prefix of their names.
   private var strays: [String: [(expert: Int, name: String)]] = [:]
   private var outputs: [OutputTensor] = []
+  /// Weights stored as fp8 in a checkpoint without scales.
+  private var rawFP8: [String] = []
   /// The sources that are left out.
   var skipped: [CheckpointMap.SkippedTensor] = []
 
-  init(family: ModelFamily, model: HyperParameters, quantization: SourceQuantization) {
+  init(
+    family: ModelFamily, model: HyperParameters, quantization: SourceQuantization, choices: [String] = []
+  ) {
+    self.choices = choices
     self.family = family
     self.model = model
     self.quantization = quantization
@@ -39,17 +46,15 @@ struct TensorMapper {
   /// Notes a tensor under its normalised name; scales are set aside.
   mutating func register(name: String, index: Int, _ tensor: SourceTensor) {
     let entry = Entry(name: name, index: index, tensor: tensor)
-    if quantization.fp8Block != nil {
-      if name.hasSuffix("activation_scale") || name.hasSuffix(".k_scale") || name.hasSuffix(".v_scale") {
-        skipped.append(.init(name: tensor.name, reason: "a scale of activations"))
-        return
+    if quantization.method != nil, SourceQuantization.isActivationScale(name) {
+      skipped.append(.init(name: tensor.name, reason: "a scale of activations"))
+      return
+    }
+    if quantization.fp8Block != nil, name.hasSuffix("_scale_inv") {
+      if scales.updateValue(entry, forKey: String(name.dropLast("_scale_inv".count))) != nil {
+        problems.append(.duplicate(name: tensor.name))
       }
-      if name.hasSuffix("_scale_inv") {
-        if scales.updateValue(entry, forKey: String(name.dropLast("_scale_inv".count))) != nil {
-          problems.append(.duplicate(name: tensor.name))
-        }
-        return
-      }
+      return
     }
     guard seen.insert(name).inserted else {
       problems.append(.duplicate(name: tensor.name))
@@ -76,8 +81,19 @@ struct TensorMapper {
     }
     guard problems.isEmpty else { throw mismatch(file: file) }
     return CheckpointMap(
-      family: family, model: model, outputs: outputs, skipped: skipped, warnings: [],
+      family: family, model: model, outputs: outputs, skipped: skipped, warnings: rawFP8Warnings,
       isScaledFP8: quantization.fp8Block != nil, automaticType: automaticType)
+  }
+
+  /// Without a scale anywhere and without an entry in the configuration, fp8 numbers are the weights: that is what
+  /// casting a model to fp8 leaves, and how transformers reads it.
+  private var rawFP8Warnings: [String] {
+    guard let first = rawFP8.first else { return [] }
+    let others = rawFP8.count > 1 ? " and \(rawFP8.count - 1) more tensors are" : " is"
+    return [
+      "\(first)\(others) stored as 8-bit floats without scales, and config.json says nothing about quantization; "
+        + "the values are taken as they are"
+    ]
   }
 
   private var automaticType: TensorType {
@@ -161,8 +177,22 @@ struct TensorMapper {
   }
 
   /// The scales of a weight, if it has any; checks their shape.
+  ///
+  /// In a checkpoint with scales, fp8 numbers without one are hundreds of times too large, and 16-bit numbers with one
+  /// may have been multiplied already; neither is guessed.
   private mutating func takeScale(of entry: Entry) -> BlockScale? {
-    guard let block = quantization.fp8Block, let scale = scales.removeValue(forKey: entry.name) else {
+    let isFP8 = [.f8E4M3, .f8E5M2].contains(entry.tensor.elementType)
+    guard let block = quantization.fp8Block else {
+      if isFP8 { rawFP8.append(entry.tensor.name) }
+      return nil
+    }
+    guard let scale = scales.removeValue(forKey: entry.name) else {
+      if isFP8 { problems.append(.scaleMissing(name: entry.tensor.name)) }
+      return nil
+    }
+    guard isFP8 else {
+      problems.append(
+        .scaleLeftOver(name: entry.tensor.name, elementType: entry.tensor.elementType.rawValue))
       return nil
     }
     let shape = entry.tensor.shape
@@ -228,7 +258,22 @@ struct TensorMapper {
           + ", hidden size \(model.hiddenSize)",
         found: "\(problems.count) problem\(problems.count == 1 ? "" : "s")",
         problems: Array(shown) + (more > 0 ? ["and \(more) more"] : []),
-        remedy: MismatchRemedy(problems, model: model, names: entries.map { ($0.name, $0.tensor.name) }).text),
+        remedy: ([remedy] + choices).joined(separator: "; ")),
       problems: problems)
+  }
+
+  /// What helps; scales that do not fit come from tools that touched the checkpoint, not from a lost shard.
+  private var remedy: String {
+    for problem in problems {
+      switch problem {
+      case .scaleMissing:
+        return "the scales of fp8 weights (weight_scale_inv) were lost; fetch the checkpoint again"
+      case .scaleLeftOver:
+        return "if the weights were multiplied with their scales already, remove the scales and the "
+          + "quantization_config; else fetch the checkpoint again"
+      default: continue
+      }
+    }
+    return MismatchRemedy(problems, model: model, names: entries.map { ($0.name, $0.tensor.name) }).text
   }
 }

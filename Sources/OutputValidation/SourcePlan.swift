@@ -76,6 +76,12 @@ struct SourcePlan {
     }
     match(set)
     compareMetadata(set.metadata)
+    // What the planner says about the source itself; its other notices are about types, which the file decides.
+    for notice in plan.notices where ["checkpoint", "tokenizer"].contains(notice.subject) {
+      findings.append(
+        Finding(
+          .note, .sourceFile, source, expected: "a source that needs no explanation", found: notice.text))
+    }
   }
 
   private mutating func match(_ set: GGUFSplitSet) {

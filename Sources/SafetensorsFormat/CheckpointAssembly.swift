@@ -13,6 +13,8 @@ struct CheckpointAssembly {
   private(set) var positions: [String: Int] = [:]
   /// Shards that are too short; reported together.
   private var shortShards: [SafetensorsError] = []
+  /// Git LFS pointers in place of shards; reported together.
+  private var pointers: [FileError] = []
   private var unlisted: [(tensor: String, shard: String)] = []
 
   init(index: SafetensorsIndex?, indexPath: String) {
@@ -41,6 +43,8 @@ struct CheckpointAssembly {
       for entry in header.entries { try add(entry, dataStart: header.dataStart) }
     } catch let error as SafetensorsError where error.code == .truncated {
       shortShards.append(error)
+    } catch let error as FileError where error.code == .lfsPointer {
+      pointers.append(error)
     }
   }
 
@@ -64,7 +68,15 @@ struct CheckpointAssembly {
   }
 
   /// The checks that need all shards.
-  mutating func finish() throws(SafetensorsError) {
+  mutating func finish() throws {
+    if var first = pointers.first {
+      if pointers.count > 1 {
+        first.fault.found =
+          "Git LFS pointers in \(pointers.count) of \(pointers.count + shards.count) shards: "
+          + "their content was never fetched"
+      }
+      throw first
+    }
     if let first = shortShards.first {
       guard shortShards.count > 1 else { throw first }
       throw SafetensorsError(
@@ -109,7 +121,7 @@ struct CheckpointAssembly {
   private static func readPlain(
     _ file: ReadableFile, requireData: Bool
   ) throws -> ([UInt8], SafetensorsHeader) {
-    let prefix = try file.bytes(at: 0, count: min(8, file.byteCount))
+    let prefix = try file.bytes(at: 0, count: min(FileContent.sampleByteCount, file.byteCount))
     let start = try prefix.withUnsafeBytes {
       try SafetensorsHeader.dataStart(prefix: $0, fileByteCount: file.byteCount, file: file.path)
     }

@@ -41,10 +41,10 @@ public struct CheckpointShard: Hashable, Sendable {
 
 /// The tensors of a checkpoint folder, from headers alone.
 ///
-/// A folder holds `model.safetensors.index.json` with the shards it names, or one
-/// `model.safetensors`, or a complete set of `model-0000X-of-0000Y.safetensors`. Each
-/// shard may be present as `NAME.zst` instead. The set of tensors in the shards must be
-/// exactly the set in the index.
+/// A folder holds one `model.safetensors`, or `model.safetensors.index.json` with the shards
+/// it names, or a complete set of `model-0000X-of-0000Y.safetensors`; of several the first in
+/// this order is read, which is what transformers chooses. Each shard may be present as
+/// `NAME.zst` instead. The set of tensors in the shards must be exactly the set in the index.
 public struct SafetensorsCheckpoint: Sendable {
   /// Opens a compressed file for reading from its start.
   public typealias Decompressor = (_ path: String) throws -> any ByteStream
@@ -61,6 +61,8 @@ public struct SafetensorsCheckpoint: Sendable {
   public let formats: Set<String>
   /// What is wrong without being an error, such as a `total_size` that does not add up.
   public let warnings: [Fault]
+  /// Which weights are read where the folder holds more than one set, and which are not; one sentence each.
+  public let choices: [String]
   /// Where each tensor is in ``tensors``.
   private let positions: [String: Int]
 
@@ -73,20 +75,10 @@ public struct SafetensorsCheckpoint: Sendable {
   /// - Throws: ``SafetensorsError`` for what is wrong with the files (all missing or short shards in one error),
   ///   `FileError` when one cannot be read, and what `decompressor` throws.
   public init(folder: String, requireData: Bool = true, decompressor: Decompressor? = nil) throws {
-    let discovery = ShardDiscovery(folder: folder)
-    var index: SafetensorsIndex?
-    let found: [FoundShard]
-    let indexPath = discovery.path(SafetensorsIndex.fileName)
-    if discovery.isFile(indexPath) {
-      let parsed = try Self.readIndex(indexPath)
-      found = try discovery.find(all: parsed.shardNames)
-      index = parsed
-    } else {
-      found = try discovery.findWithoutIndex()
-    }
-
-    var assembly = CheckpointAssembly(index: index, indexPath: indexPath)
-    for shard in found {
+    let files = try WeightFiles(folder: folder)
+    var assembly = CheckpointAssembly(
+      index: files.index, indexPath: ShardDiscovery(folder: folder).path(SafetensorsIndex.fileName))
+    for shard in files.shards {
       try assembly.add(shard, requireData: requireData, decompressor: decompressor)
     }
     try assembly.finish()
@@ -96,6 +88,7 @@ public struct SafetensorsCheckpoint: Sendable {
     metadata = assembly.metadata
     formats = assembly.formats
     warnings = assembly.warnings
+    choices = files.choices
     positions = assembly.positions
   }
 
@@ -107,16 +100,4 @@ public struct SafetensorsCheckpoint: Sendable {
 
   /// The sum of all tensor bytes.
   public var tensorByteCount: Int { tensors.reduce(0) { $0 &+ $1.byteCount } }
-
-  private static func readIndex(_ path: String) throws -> SafetensorsIndex {
-    let file = try ReadableFile(path: path)
-    guard file.byteCount <= SafetensorsIndex.maximumByteCount else {
-      throw SafetensorsError(
-        .badIndex,
-        Fault(
-          file: path, expected: "an index of at most \(SafetensorsIndex.maximumByteCount) bytes",
-          found: "\(file.byteCount)"))
-    }
-    return try SafetensorsIndex(parsing: try file.bytes(at: 0, count: file.byteCount), file: path)
-  }
 }

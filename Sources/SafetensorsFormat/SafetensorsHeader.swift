@@ -61,11 +61,14 @@ public struct SafetensorsHeader: Hashable, Sendable {
           remedy: "the file is incomplete; fetch it again"))
     }
     guard length <= UInt64(maximumByteCount) else {
+      let content = FileContent([UInt8](prefix.prefix(FileContent.sampleByteCount)))
       throw SafetensorsError(
         .headerTooLarge,
         Fault(
-          file: file, expected: "a header of at most \(maximumByteCount) bytes", found: "\(length)",
-          remedy: "this is probably not a safetensors file"))
+          file: file, expected: "a header of at most \(maximumByteCount) bytes",
+          found: "\(length)" + (content.map { ": the file is " + $0.name } ?? ""),
+          remedy: content.flatMap { $0.remedy.isEmpty ? nil : $0.remedy }
+            ?? "this is probably not a safetensors file"))
     }
     let start = 8 + Int(length)
     if let fileByteCount, start > fileByteCount {
@@ -100,7 +103,7 @@ public struct SafetensorsHeader: Hashable, Sendable {
           found: "\(bytes.count) bytes in all", remedy: "the file is incomplete; fetch it again"))
     }
     var parser = SafetensorsHeaderParser(
-      JSONScanner(UnsafeRawBufferPointer(rebasing: bytes[8..<start]), file: file))
+      .strict(UnsafeRawBufferPointer(rebasing: bytes[8..<start]), file: file))
     try parser.parse()
     try parser.sortAndCheckLayout()
     entries = parser.entries

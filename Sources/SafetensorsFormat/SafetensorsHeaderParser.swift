@@ -18,7 +18,7 @@ struct SafetensorsHeaderParser {
   /// Reads the whole text.
   mutating func parse() throws(SafetensorsError) {
     guard let first = scanner.bytes.first, first == UInt8(ascii: "{") else {
-      throw scanner.failure(.notAnObject, expected: "a header that starts with an opening brace", at: 0)
+      throw scanner.refusal(.notAnObject, expected: "a header that starts with an opening brace", at: 0)
     }
     // Names are compared as Swift strings: two names that differ only in Unicode normalization count as
     // duplicates, because everything after this looks tensors up by such strings.
@@ -26,15 +26,19 @@ struct SafetensorsHeaderParser {
     var text = scanner
     var entries: [SafetensorsEntry] = []
     var metadata: [String: String] = [:]
-    try text.object("the header, an object") { (scanner, key) throws(SafetensorsError) in
-      guard seen.insert(key).inserted else { throw Self.duplicate(key, in: "the header", file: scanner.file) }
-      if key == "__metadata__" {
-        metadata = try Self.metadata(&scanner)
-      } else {
-        entries.append(try Self.entry(key, &scanner))
+    try SafetensorsError.translating {
+      try text.forEachMember { key, scanner in
+        guard seen.insert(key).inserted else {
+          throw Self.duplicate(key, in: "the header", file: scanner.file)
+        }
+        if key == "__metadata__" {
+          metadata = try Self.metadata(&scanner)
+        } else {
+          entries.append(try Self.entry(key, &scanner))
+        }
       }
+      try text.finish()
     }
-    guard text.isAtEnd() else { throw text.failure(expected: "nothing but spaces after the header's object") }
     self.entries = entries
     self.metadata = metadata
     scanner = text
@@ -49,14 +53,14 @@ struct SafetensorsHeaderParser {
   }
 
   /// Reads `__metadata__`.
-  private static func metadata(_ scanner: inout JSONScanner) throws(SafetensorsError) -> [String: String] {
-    guard scanner.peek() == UInt8(ascii: "{") else {
-      throw scanner.failure(.badMetadata, subject: "__metadata__", expected: "an object of strings")
+  private static func metadata(_ scanner: inout JSONScanner) throws -> [String: String] {
+    guard scanner.next() == UInt8(ascii: "{") else {
+      throw scanner.refusal(.badMetadata, subject: "__metadata__", expected: "an object of strings")
     }
     var result: [String: String] = [:]
-    try scanner.object("an object") { (scanner, key) throws(SafetensorsError) in
-      guard scanner.peek() == UInt8(ascii: "\"") else {
-        throw scanner.failure(.badMetadata, subject: "__metadata__ \(key)", expected: "a string")
+    try scanner.forEachMember { key, scanner in
+      guard scanner.next() == UInt8(ascii: "\"") else {
+        throw scanner.refusal(.badMetadata, subject: "__metadata__ \(key)", expected: "a string")
       }
       let value = try scanner.string("a string")
       guard result.updateValue(value, forKey: key) == nil else {
@@ -67,17 +71,15 @@ struct SafetensorsHeaderParser {
   }
 
   /// Reads the description of the tensor `name`.
-  private static func entry(
-    _ name: String, _ scanner: inout JSONScanner
-  ) throws(SafetensorsError) -> SafetensorsEntry {
-    guard scanner.peek() == UInt8(ascii: "{") else {
-      throw scanner.failure(
+  private static func entry(_ name: String, _ scanner: inout JSONScanner) throws -> SafetensorsEntry {
+    guard scanner.next() == UInt8(ascii: "{") else {
+      throw scanner.refusal(
         .missingField, subject: name, expected: "an object with dtype, shape and data_offsets")
     }
     var elementType: ElementType?
     var shape: [Int]?
     var offsets: [Int]?
-    try scanner.object("an object") { (scanner, key) throws(SafetensorsError) in
+    try scanner.forEachMember { key, scanner in
       switch key {
       case "dtype":
         guard elementType == nil else { throw duplicate(name, in: "dtype", file: scanner.file) }
@@ -90,7 +92,7 @@ struct SafetensorsHeaderParser {
         offsets = try counts("an offset", name, &scanner, limit: 2)
       default:
         // The reference reader skips fields that it does not know.
-        try scanner.skipValue(depth: 2)
+        try scanner.skipValue()
       }
     }
     guard let elementType, let shape, let offsets else {
@@ -109,11 +111,9 @@ struct SafetensorsHeaderParser {
     return try checked(tensor, offsets, scanner.file)
   }
 
-  private static func elementType(
-    _ name: String, _ scanner: inout JSONScanner
-  ) throws(SafetensorsError) -> ElementType {
-    guard scanner.peek() == UInt8(ascii: "\"") else {
-      throw scanner.failure(.unknownElementType, subject: name, expected: "a dtype in quotes")
+  private static func elementType(_ name: String, _ scanner: inout JSONScanner) throws -> ElementType {
+    guard scanner.next() == UInt8(ascii: "\"") else {
+      throw scanner.refusal(.unknownElementType, subject: name, expected: "a dtype in quotes")
     }
     let text = try scanner.string("a dtype in quotes")
     guard let type = ElementType(rawValue: text) else {
@@ -130,19 +130,19 @@ struct SafetensorsHeaderParser {
   /// Reads an array of whole numbers, exactly `limit` of them unless it is `Int.max`.
   private static func counts(
     _ what: String, _ name: String, _ scanner: inout JSONScanner, limit: Int
-  ) throws(SafetensorsError) -> [Int] {
+  ) throws -> [Int] {
     var result: [Int] = []
-    guard scanner.peek() == UInt8(ascii: "[") else {
-      throw scanner.failure(.badNumber, subject: name, expected: "an array, each element \(what)")
+    guard scanner.next() == UInt8(ascii: "[") else {
+      throw scanner.refusal(.badNumber, subject: name, expected: "an array, each element \(what)")
     }
-    try scanner.array("an array") { (scanner) throws(SafetensorsError) in
+    try scanner.forEachElement { scanner in
       guard result.count < limit else {
-        throw scanner.failure(.badOffsets, subject: name, expected: "\(limit) offsets, not more")
+        throw scanner.refusal(.badOffsets, subject: name, expected: "\(limit) offsets, not more")
       }
       result.append(try scanner.count(what, subject: name))
     }
     guard limit == .max || result.count == limit else {
-      throw scanner.failure(.badOffsets, subject: name, expected: "\(limit) offsets, not \(result.count)")
+      throw scanner.refusal(.badOffsets, subject: name, expected: "\(limit) offsets, not \(result.count)")
     }
     return result
   }

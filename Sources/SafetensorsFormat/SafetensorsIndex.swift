@@ -24,25 +24,27 @@ public struct SafetensorsIndex: Hashable, Sendable {
   ///   - file: The name used in messages.
   /// - Throws: ``SafetensorsError`` with `badIndex`, `badShardName`, `duplicateKey` or a code for malformed JSON.
   public init(parsing bytes: UnsafeRawBufferPointer, file: String) throws(SafetensorsError) {
-    var scanner = JSONScanner(bytes, file: file)
-    guard scanner.peek() == UInt8(ascii: "{") else {
-      throw scanner.failure(.badIndex, expected: "an object with a weight_map")
+    var scanner = JSONScanner.strict(bytes, file: file)
+    guard scanner.next() == UInt8(ascii: "{") else {
+      throw scanner.refusal(.badIndex, expected: "an object with a weight_map")
     }
     var map: [String: String]?
     var total: Int?
     var seen: Set<String> = []
-    try scanner.object("an object") { (scanner, key) throws(SafetensorsError) in
-      guard seen.insert(key).inserted else {
-        throw SafetensorsError(
-          .duplicateKey, Fault(file: file, subject: key, expected: "each key once", found: "a second one"))
+    try SafetensorsError.translating {
+      try scanner.forEachMember { key, scanner in
+        guard seen.insert(key).inserted else {
+          throw SafetensorsError(
+            .duplicateKey, Fault(file: file, subject: key, expected: "each key once", found: "a second one"))
+        }
+        switch key {
+        case "weight_map": map = try Self.weightMap(&scanner)
+        case "metadata": total = try Self.totalSize(&scanner)
+        default: try scanner.skipValue()
+        }
       }
-      switch key {
-      case "weight_map": map = try Self.weightMap(&scanner)
-      case "metadata": total = try Self.totalSize(&scanner)
-      default: try scanner.skipValue(depth: 1)
-      }
+      try scanner.finish()
     }
-    guard scanner.isAtEnd() else { throw scanner.failure(expected: "nothing after the index's object") }
     guard let map else {
       throw SafetensorsError(
         .badIndex,
@@ -66,16 +68,16 @@ public struct SafetensorsIndex: Hashable, Sendable {
     self = try result.get()
   }
 
-  private static func weightMap(_ scanner: inout JSONScanner) throws(SafetensorsError) -> [String: String] {
-    guard scanner.peek() == UInt8(ascii: "{") else {
-      throw scanner.failure(
+  private static func weightMap(_ scanner: inout JSONScanner) throws -> [String: String] {
+    guard scanner.next() == UInt8(ascii: "{") else {
+      throw scanner.refusal(
         .badIndex, subject: "weight_map", expected: "an object from tensor names to file names")
     }
     var map: [String: String] = [:]
     var safe: Set<String> = []
-    try scanner.object("an object") { (scanner, tensor) throws(SafetensorsError) in
-      guard scanner.peek() == UInt8(ascii: "\"") else {
-        throw scanner.failure(.badIndex, subject: tensor, expected: "a file name in quotes")
+    try scanner.forEachMember { tensor, scanner in
+      guard scanner.next() == UInt8(ascii: "\"") else {
+        throw scanner.refusal(.badIndex, subject: tensor, expected: "a file name in quotes")
       }
       let name = try scanner.string("a file name")
       if safe.insert(name).inserted, !isPlainFileName(name) {
@@ -107,20 +109,20 @@ public struct SafetensorsIndex: Hashable, Sendable {
   }
 
   /// Reads `metadata`; anything but a whole `total_size` is passed over, since published indexes vary.
-  private static func totalSize(_ scanner: inout JSONScanner) throws(SafetensorsError) -> Int? {
-    guard scanner.peek() == UInt8(ascii: "{") else {
-      try scanner.skipValue(depth: 1)
+  private static func totalSize(_ scanner: inout JSONScanner) throws -> Int? {
+    guard scanner.next() == UInt8(ascii: "{") else {
+      try scanner.skipValue()
       return nil
     }
     var total: Int?
-    try scanner.object("an object") { (scanner, key) throws(SafetensorsError) in
-      let next = scanner.peek() ?? 0
+    try scanner.forEachMember { key, scanner in
+      let next = scanner.next() ?? 0
       if key == "total_size",
         next == UInt8(ascii: "-") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(next)
       {
-        total = Int(exactly: try scanner.number())
+        total = Int(exactly: try scanner.number().value)
       } else {
-        try scanner.skipValue(depth: 2)
+        try scanner.skipValue()
       }
     }
     return total

@@ -1,5 +1,4 @@
 internal import FileBytes
-internal import Foundation
 
 /// A shard that was found in a folder, before its header is read.
 struct FoundShard {
@@ -27,10 +26,7 @@ struct ShardDiscovery {
   }
 
   /// True when something that is not a folder exists at `path`.
-  func isFile(_ path: String) -> Bool {
-    var isDirectory: ObjCBool = false
-    return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && !isDirectory.boolValue
-  }
+  func isFile(_ path: String) -> Bool { [.file, .other].contains(FileSystem.kind(of: path)) }
 
   /// Finds all of `names`, or reports every missing one.
   func find(all names: [String]) throws(SafetensorsError) -> [FoundShard] {
@@ -51,26 +47,28 @@ struct ShardDiscovery {
     return found
   }
 
-  /// Finds the shards of a folder without an index: `model.safetensors`, or a complete set of
+  /// Finds the shards of a folder without index and `model.safetensors`: a complete set of
   /// `model-0000X-of-0000Y.safetensors`.
-  func findWithoutIndex() throws(SafetensorsError) -> [FoundShard] {
-    if let single = find("model.safetensors") { return [single] }
-    let listing = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+  func findNumberedSet() throws(SafetensorsError) -> [FoundShard] {
     let names = Set(
-      listing.compactMap { name -> String? in
+      FileSystem.contents(of: folder).compactMap { name -> String? in
         if name.hasSuffix(".safetensors") { return name }
         return name.hasSuffix(".safetensors.zst") ? String(name.dropLast(4)) : nil
       })
     let counts = Set(names.compactMap { Self.shardCount($0) })
     guard let count = counts.first, counts.count == 1 else {
-      let what = names.isEmpty ? "no .safetensors file" : names.sorted().prefix(20).joined(separator: ", ")
+      let seen = SourceRecognition.folder(folder, wanted: .checkpoint)
+      let isMixed = counts.count > 1
       throw SafetensorsError(
         .noCheckpoint,
         Fault(
           file: folder,
           expected:
             "\(SafetensorsIndex.fileName), model.safetensors or a set of model-00001-of-0000N.safetensors",
-          found: what, remedy: "name the folder that holds the checkpoint, and fetch its index"))
+          found: isMixed
+            ? "shards of \(counts.count) sets: of \(counts.sorted().map(String.init).joined(separator: " and of "))"
+            : seen.found,
+          remedy: isMixed ? "remove all sets but one, or fetch the index" : seen.remedy))
     }
     return try find(all: (1...count).map { Self.shardName($0, of: count) })
   }

@@ -15,22 +15,23 @@ public enum JSONValue: Hashable, Sendable {
   case array([JSONValue])
   case object([String: JSONValue])
 
-  /// Parses a document.
+  /// Parses a document as Python's `json` module reads it.
+  ///
+  /// `NaN`, `Infinity` and `-Infinity` are numbers, and of two equal keys the last one counts: checkpoints are written
+  /// by Python, and their own programs read them so.
   ///
   /// - Parameters:
   ///   - bytes: The document, UTF-8, with or without a byte order mark.
   ///   - file: The name that errors give.
   /// - Throws: ``TokenizerError`` with `malformedJSON`.
   public init(parsing bytes: [UInt8], file: String) throws {
-    let body = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? bytes.dropFirst(3) : bytes[...]
-    do {
-      self = try JSONDecoder().decode(JSONValue.self, from: Data(body))
-    } catch {
-      throw TokenizerError(
-        .malformedJSON,
-        Fault(
-          file: file, expected: "a JSON document", found: Self.reason(of: error),
-          remedy: "the file may be incomplete; fetch it again"))
+    self = try TokenizerError.translating {
+      try bytes.withUnsafeBytes { buffer in
+        var scanner = JSONScanner(buffer, file: file)
+        let value = try scanner.value()
+        try scanner.finish()
+        return value
+      }
     }
   }
 
@@ -40,54 +41,40 @@ public enum JSONValue: Hashable, Sendable {
   public init(contentsOf path: String, limit: Int = 64 << 20) throws {
     try self.init(parsing: try readWholeFile(path, limit: limit), file: path)
   }
-
-  private static func reason(of error: any Error) -> String {
-    guard let decoding = error as? DecodingError, case .dataCorrupted(let context) = decoding else {
-      return "something else"
-    }
-    if let underlying = context.underlyingError as? CocoaError,
-      let text = underlying.userInfo["NSDebugDescription"] as? String
-    {
-      return text
-    }
-    return context.debugDescription
-  }
 }
 
-extension JSONValue: Decodable {
-  /// Decodes any JSON value; throws what the decoder throws for text that is none.
-  public init(from decoder: any Decoder) throws {
-    if let keyed = try? decoder.container(keyedBy: AnyKey.self) {
-      var members: [String: JSONValue] = [:]
-      for key in keyed.allKeys { members[key.stringValue] = try keyed.decode(JSONValue.self, forKey: key) }
-      self = .object(members)
-      return
-    }
-    if var list = try? decoder.unkeyedContainer() {
-      var elements: [JSONValue] = []
-      while !list.isAtEnd { elements.append(try list.decode(JSONValue.self)) }
-      self = .array(elements)
-      return
-    }
-    let single = try decoder.singleValueContainer()
-    if single.decodeNil() {
-      self = .null
-    } else if let flag = try? single.decode(Bool.self) {
-      self = .bool(flag)
-    } else if let text = try? single.decode(String.self) {
-      self = .string(text)
-    } else if let whole = try? single.decode(Int.self) {
-      self = .integer(whole)
-    } else {
-      self = .number(try single.decode(Double.self))
-    }
-  }
+extension JSONScanner {
+  /// Takes any value.
+  mutating func value() throws -> JSONValue { try value(depth: 0) }
 
-  private struct AnyKey: CodingKey {
-    var stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
+  private mutating func value(depth: Int) throws -> JSONValue {
+    guard depth < nestingLimit else {
+      throw failure(.nestingTooDeep, expected: "at most \(nestingLimit) levels of nesting")
+    }
+    switch try peek() {
+    case UInt8(ascii: "{"):
+      var members: [String: JSONValue] = [:]
+      try forEachMember { key, scanner in members[key] = try scanner.value(depth: depth + 1) }
+      return .object(members)
+    case UInt8(ascii: "["):
+      var elements: [JSONValue] = []
+      try forEachElement { scanner in elements.append(try scanner.value(depth: depth + 1)) }
+      return .array(elements)
+    case UInt8(ascii: "\""):
+      return .string(try string())
+    case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"):
+      let range = try skipValue()
+      switch range.count {
+      case 4 where bytes[range.lowerBound] == UInt8(ascii: "t"): return .bool(true)
+      case 5: return .bool(false)
+      default: return .null
+      }
+    default:
+      switch try number() {
+      case .integer(let whole): return .integer(whole)
+      case .floatingPoint(let number): return Int(exactly: number).map { .integer($0) } ?? .number(number)
+      }
+    }
   }
 }
 
@@ -143,7 +130,9 @@ extension JSONValue {
     case .null: "null"
     case .bool(let value): "\(value)"
     case .integer(let value): "\(value)"
-    case .number(let value): "\(value)"
+    case .number(let value):
+      // As Python writes them, so that they are found in the file.
+      value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : "\(value)"
     case .string(let text): "the string \"\(text.prefix(60))\""
     case .array(let elements): "an array of \(elements.count)"
     case .object(let members): "an object with \(members.count) keys"

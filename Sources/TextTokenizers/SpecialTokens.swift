@@ -9,6 +9,8 @@ public import TensorTypes
 public struct SpecialTokens: Sendable {
   /// The ids found, in the order in which they were found, by role (`bos`, `eos`, …).
   public private(set) var ids: [(role: String, id: Int)] = []
+  /// The ids found that are at or above the limit, and so in no vocabulary that is written.
+  private(set) var dropped: [(role: String, id: Int)] = []
   /// The switches found, in the order in which they were found, by role.
   public private(set) var additions: [(role: String, add: Bool)] = []
   /// The templates; one without a name is the only one.
@@ -65,7 +67,10 @@ public struct SpecialTokens: Sendable {
   }
 
   private mutating func set(_ role: String, _ id: Int) {
-    if let limit = vocabularyLimit, id >= limit { return }
+    if let limit = vocabularyLimit, id >= limit {
+      if !dropped.contains(where: { $0.role == role }) { dropped.append((role, id)) }
+      return
+    }
     guard !ids.contains(where: { $0.role == role }) else { return }
     ids.append((role, id))
   }

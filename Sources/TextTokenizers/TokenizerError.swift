@@ -36,3 +36,14 @@ public struct TokenizerError: FaultError, Hashable {
   /// All of them are the input's fault.
   public var faultClass: FaultClass { .rejected }
 }
+
+extension TokenizerError {
+  /// Runs `body` with errors of the JSON scanner in this module's terms.
+  static func translating<Value>(_ body: () throws -> Value) throws -> Value {
+    do {
+      return try body()
+    } catch let error as JSONError {
+      throw TokenizerError(.malformedJSON, error.fault)
+    }
+  }
+}

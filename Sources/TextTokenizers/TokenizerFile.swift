@@ -54,40 +54,42 @@ public struct TokenizerFile: Sendable {
     try self.init(parsing: try readWholeFile(path, limit: Self.sizeLimit), file: path)
   }
 
-  /// Parses the bytes of a file.
+  /// Parses the bytes of a file, as Python's `json` module reads them: of two equal keys the last one counts.
   ///
   /// - Throws: ``TokenizerError`` with `malformedJSON` or `invalidValue`.
   public init(parsing bytes: [UInt8], file: String) throws {
-    try bytes.withUnsafeBytes { buffer in
-      var scanner = JSONScanner(buffer, file: file)
-      try scanner.forEachMember { key, scanner in
-        switch key {
-        case "model": try readModel(&scanner)
-        case "added_tokens": try readAddedTokens(&scanner)
-        case "pre_tokenizer": preTokenizer = try scanner.value()
-        case "post_processor": postProcessor = try scanner.value()
-        case "normalizer": normalizer = try scanner.value()
-        case "decoder": decoder = try scanner.value()
-        default: _ = try scanner.skipValue()
+    try TokenizerError.translating {
+      try bytes.withUnsafeBytes { buffer in
+        var scanner = JSONScanner(buffer, file: file)
+        try scanner.forEachMember { key, scanner in
+          switch key {
+          case "model": try readModel(&scanner)
+          case "added_tokens": try readAddedTokens(&scanner)
+          case "pre_tokenizer": preTokenizer = try scanner.value()
+          case "post_processor": postProcessor = try scanner.value()
+          case "normalizer": normalizer = try scanner.value()
+          case "decoder": decoder = try scanner.value()
+          default: try scanner.skipValue()
+          }
         }
+        try scanner.finish()
       }
-      try scanner.finish()
     }
   }
 
   private mutating func readModel(_ scanner: inout JSONScanner) throws {
+    (modelType, byteFallback, ignoreMerges, vocabulary, merges) = ("", nil, nil, [], [])
     try scanner.forEachMember { key, scanner in
       switch key {
       case "type": modelType = try scanner.value().text ?? ""
       case "byte_fallback": byteFallback = try scanner.value().flag
       case "ignore_merges": ignoreMerges = try scanner.value().flag
       case "vocab" where try scanner.peek() == UInt8(ascii: "{"):
-        try scanner.forEachMember { text, scanner in
-          vocabulary.append((text, try scanner.count()))
-        }
+        vocabulary = try scanner.vocabulary()
       case "merges" where try scanner.peek() == UInt8(ascii: "["):
+        merges = []
         try scanner.forEachElement { scanner in merges.append(try Self.merge(&scanner)) }
-      default: _ = try scanner.skipValue()
+      default: try scanner.skipValue()
       }
     }
   }
@@ -106,8 +108,9 @@ public struct TokenizerFile: Sendable {
   }
 
   private mutating func readAddedTokens(_ scanner: inout JSONScanner) throws {
+    addedTokens = []
     guard try scanner.peek() == UInt8(ascii: "[") else {
-      _ = try scanner.skipValue()
+      try scanner.skipValue()
       return
     }
     try scanner.forEachElement { scanner in
@@ -117,7 +120,7 @@ public struct TokenizerFile: Sendable {
         case "id": token.id = try scanner.count()
         case "content": token.content = try scanner.string()
         case "special": token.special = try scanner.value().flag ?? false
-        default: _ = try scanner.skipValue()
+        default: try scanner.skipValue()
         }
       }
       guard token.id >= 0 else { throw scanner.failure(expected: "an added token with an id before this") }
@@ -128,5 +131,28 @@ public struct TokenizerFile: Sendable {
   /// The id of the first added token with this text, compared scalar by scalar.
   public func addedTokenID(_ content: String) -> Int? {
     addedTokens.first { $0.content.utf8.elementsEqual(content.utf8) }?.id
+  }
+}
+
+extension JSONScanner {
+  /// Takes an object from texts to ids; of two equal texts, byte for byte, the last one counts.
+  mutating func vocabulary() throws -> [(text: String, id: Int)] {
+    var entries: [(text: String, id: Int)] = []
+    try forEachMember { text, scanner in entries.append((text, try scanner.count("a token id"))) }
+    // Strings compare by Unicode equivalence, so equal texts are found by a hash of their bytes. Keeping hashes alone
+    // would be wrong only for two texts of one hash, which are therefore compared.
+    var hashes = entries.enumerated().map { index, entry in
+      var text = entry.text
+      return (hash: text.withUTF8 { XXHash64.hash(UnsafeRawBufferPointer($0)) }, index: index)
+    }
+    hashes.sort { ($0.hash, $0.index) < ($1.hash, $1.index) }
+    var repeated: Set<Int> = []
+    for (earlier, later) in zip(hashes, hashes.dropFirst()) where earlier.hash == later.hash {
+      if entries[earlier.index].text.utf8.elementsEqual(entries[later.index].text.utf8) {
+        repeated.insert(earlier.index)
+      }
+    }
+    guard !repeated.isEmpty else { return entries }
+    return entries.enumerated().filter { !repeated.contains($0.offset) }.map(\.element)
   }
 }

@@ -9,6 +9,8 @@ struct Vocabulary {
   var scores: [Float]?
   var types: [Int32]
   var merges: [String] = []
+  /// The entries of the tokenizer that have no row in the embedding and so are left out.
+  var rowless = RowlessTokens()
 
   var entries: [MetadataEntry] {
     var result = [
@@ -76,11 +78,16 @@ struct Vocabulary {
     let highest = max(tokenizer.vocabulary.map(\.id).max() ?? 0, added.map(\.id).max() ?? 0)
     let count = size ?? highest + 1
     guard highest < count, count <= VocabularyMetadata.tokenLimit else {
+      var rowless = RowlessTokens()
+      for (text, id) in tokenizer.vocabulary where id >= count { rowless.add(text, id) }
+      for token in added where token.id >= count { rowless.add(token.content, token.id) }
       throw TokenizerError(
         .invalidValue,
         Fault(
           file: file, subject: "token ids", expected: "below the vocabulary size \(count)",
-          found: "id \(highest)", remedy: "the tokenizer belongs to another model than config.json"))
+          found: "id \(highest)" + (rowless.isEmpty ? "" : "; without a row: \(rowless.list)"),
+          remedy: "the tokenizer belongs to another model than config.json, or tokens were added without rows"
+        ))
     }
     return count
   }
@@ -100,6 +107,8 @@ struct Vocabulary {
     var tokens = (0..<count).map { "[PAD\($0)]" }
     var scores = [Float](repeating: -10000, count: count)
     var types = [Int32](repeating: TokenType.unused.rawValue, count: count)
+    var rowless = RowlessTokens()
+    for (id, piece) in model.pieces.enumerated().dropFirst(count) { rowless.add(piece.text, id) }
     for (id, piece) in model.pieces.prefix(count).enumerated() {
       tokens[id] = piece.text
       scores[id] = piece.score
@@ -109,23 +118,37 @@ struct Vocabulary {
     let addedPath = files.path("added_tokens.json")
     if fileExists(addedPath) {
       for (text, value) in try JSONValue(contentsOf: addedPath).members ?? [:] {
-        guard let id = value.integer, id >= 0, id < count else { continue }
+        guard let id = value.integer, id >= 0 else { continue }
+        guard id < count else {
+          rowless.add(text, id)
+          continue
+        }
         tokens[id] = text
         scores[id] = -1000
         types[id] = TokenType.userDefined.rawValue
       }
     }
-    for token in try files.configuredAddedTokens() where token.id < count {
+    for token in try files.configuredAddedTokens() {
+      guard token.id < count else {
+        rowless.add(token.content, token.id)
+        continue
+      }
       let isControl = token.special || looksSpecial(token.content)
       types[token.id] = (isControl ? TokenType.control : .userDefined).rawValue
       tokens[token.id] = isControl ? token.content : withPlainSpaces(token.content)
       scores[token.id] = -1000
     }
-    return Vocabulary(model: "llama", pre: "default", tokens: tokens, scores: scores, types: types)
+    return Vocabulary(
+      model: "llama", pre: "default", tokens: tokens, scores: scores, types: types, rowless: rowless)
   }
 
   /// Byte pairs with byte fallback, the form in which Llama 2 vocabularies come without `tokenizer.model`.
-  static func byteFallback(_ files: TokenizerFolder, _ tokenizer: TokenizerFile) throws -> Vocabulary {
+  ///
+  /// Entries from `size` on have no row and are left out, rows without an entry are filled up. llama.cpp's converter
+  /// does neither, and llama.cpp refuses the file, whose embedding has another number of rows.
+  static func byteFallback(
+    _ files: TokenizerFolder, _ tokenizer: TokenizerFile, size: Int?
+  ) throws -> Vocabulary {
     let added = try files.allAddedTokens()
     let baseCount = tokenizer.vocabulary.count
     var texts = [String?](repeating: nil, count: baseCount)
@@ -147,9 +170,21 @@ struct Vocabulary {
       tokens.append(token.content)
       types.append((special.contains(Array(token.content.utf8)) ? TokenType.control : .userDefined).rawValue)
     }
+    var rowless = RowlessTokens()
+    if let size, size < tokens.count {
+      for (id, text) in tokens.enumerated().dropFirst(size) { rowless.add(text, id) }
+      tokens.removeLast(tokens.count - size)
+      types.removeLast(types.count - size)
+    }
     // Every score is the same, as in llama.cpp's converter: the file has no scores.
-    let scores = [Float](repeating: -1000, count: tokens.count)
-    return Vocabulary(model: "llama", pre: "default", tokens: tokens, scores: scores, types: types)
+    var scores = [Float](repeating: -1000, count: tokens.count)
+    for id in tokens.count..<max(size ?? 0, tokens.count) {
+      tokens.append("[PAD\(id)]")
+      types.append(TokenType.unused.rawValue)
+      scores.append(-10000)
+    }
+    return Vocabulary(
+      model: "llama", pre: "default", tokens: tokens, scores: scores, types: types, rowless: rowless)
   }
 
   /// True for texts that are control tokens although their flags may say otherwise.

@@ -27,6 +27,8 @@ public struct VocabularyMetadata: Sendable {
   public var entries: [MetadataEntry]
   /// The number of tokens.
   public var tokenCount: Int
+  /// What the user should know, one sentence each: entries of the tokenizer that the model has no row for.
+  public var notes: [String]
 
   /// Larger vocabularies are refused.
   public static let tokenLimit = 1 << 24
@@ -64,13 +66,18 @@ public struct VocabularyMetadata: Sendable {
     if style != .bytePairs, fileExists(files.path("tokenizer.model")) {
       vocabulary = try .sentencePiece(files, size: vocabularySize)
     } else if style == .llama, let tokenizer = files.tokenizer, tokenizer.isByteFallbackBPE {
-      vocabulary = try .byteFallback(files, tokenizer)
+      vocabulary = try .byteFallback(files, tokenizer, size: vocabularySize)
     } else {
       vocabulary = try .bytePairs(files, size: vocabularySize, preOverride: preOverride)
     }
     if let preOverride { vocabulary.pre = preOverride }
     let special = try SpecialTokens(
       files: files, vocabularyLimit: vocabulary.scores == nil ? nil : vocabulary.tokens.count)
+    notes = vocabulary.rowless.notes(rowCount: vocabulary.tokens.count)
+    if !special.dropped.isEmpty {
+      let list = special.dropped.map { "\($0.role) (\($0.id))" }.joined(separator: ", ")
+      notes.append("special tokens without a row are not written: \(list)")
+    }
     entries = prefix + vocabulary.entries + special.entries
     tokenCount = vocabulary.tokens.count
     if style == .llama { addLlamaRules(vocabularySize: vocabularySize ?? 32000) }

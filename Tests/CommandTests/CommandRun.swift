@@ -36,17 +36,21 @@ struct CommandRun {
   ///   - name: The command.
   ///   - arguments: Its arguments.
   ///   - timeout: Seconds after which it is killed.
+  ///   - directory: Where it runs; that of the tests by default.
+  ///   - environment: Variables on top of those of the tests.
   ///   - during: Called with the process id while the command runs.
   /// - Throws: When it cannot be started or does not end in time.
   init(
-    _ name: String, _ arguments: [String], timeout: Double = 240,
-    during: (_ process: Int32) -> Void = { _ in }
+    _ name: String, _ arguments: [String], timeout: Double = 240, directory: String? = nil,
+    environment: [String: String] = [:], during: (_ process: Int32) -> Void = { _ in }
   ) throws {
     let process = Process()
     process.executableURL = Self.executables.appendingPathComponent(name)
     process.arguments = arguments
     // A crash should be quick and silent here; the test reports it.
     process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
+      .merging(environment) { $1 }
+    if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
     process.standardInput = FileHandle.nullDevice
     // Files, since a full pipe would block the command.
     let streams = FileManager.default.temporaryDirectory.appendingPathComponent(

@@ -139,7 +139,8 @@ struct MismatchTests {
     #expect(try code(["num_experts_per_tok": .integer(9)]) == .invalidConfig)
     #expect(try code(["rope_theta": .number(-1)]) == .invalidConfig)
     #expect(try code(["mlp_only_layers": .array([.integer(0)])]) == .notSupported)
-    #expect(try code(["quantization_config": .object(["quant_method": .string("gptq")])]) == .notSupported)
+    // A method that computes the real weights while running.
+    #expect(try code(["quantization_config": .object(["quant_method": .string("bitnet")])]) == .notSupported)
     #expect(throws: DescriptionError.self) { try ModelConfig(parsing: Array("[]".utf8)) }
     #expect(throws: TokenizerError.self) { try ModelConfig(parsing: Array("{".utf8)) }
   }

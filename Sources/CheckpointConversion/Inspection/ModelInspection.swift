@@ -78,10 +78,7 @@ public struct ModelInspection: Codable, Sendable {
     switch FileSystem.kind(of: source) {
     case .folder: try self.init(checkpoint: source)
     case .file: try self.init(gguf: source, wholeValues: wholeValues)
-    case .missing, .other:
-      throw ConversionError(
-        .unknownSource,
-        Fault(file: source, expected: "a GGUF file or a checkpoint folder", found: "nothing of that name"))
+    case .missing, .other: throw SourceRecognition.refusal(of: source, wanted: .model)
     }
   }
 
@@ -110,7 +107,7 @@ public struct ModelInspection: Codable, Sendable {
   }
 
   private init(checkpoint folder: String) throws {
-    let config = try ModelConfig(contentsOf: folder + "/config.json")
+    let config = try ModelConfig(folder: folder)
     let checkpoint = try SafetensorsCheckpoint(folder: folder, decompressor: { try ZstdReader(path: $0) })
     source = folder
     format = "safetensors"
@@ -123,6 +120,7 @@ public struct ModelInspection: Codable, Sendable {
     do {
       let map = try ModelDescription.describe(
         config: config, tensors: checkpoint.tensors.map(\.tensor),
+        options: DescriptionOptions(choices: checkpoint.choices),
         evidence: ConversionPlanner.evidence(of: checkpoint))
       architecture = map.family.ggufArchitecture
       let recurrent = RecurrentLayers(names: map.outputs.map(\.name))

@@ -31,6 +31,8 @@ public struct ConversionPlan: Sendable {
   public var importance: PlannedImportance?
   /// What the user should know: fallbacks, odd totals, experts without data; errors under `--strict`.
   public var notices: [Notice]
+  /// What the user should know although nothing is odd, such as where the output goes; no matter for `--strict`.
+  public var remarks: [String] = []
 
   /// A source tensor that does not become part of the output.
   public struct SkippedTensor: Hashable, Sendable {

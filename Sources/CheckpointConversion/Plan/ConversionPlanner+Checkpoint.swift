@@ -12,26 +12,22 @@ extension ConversionPlanner {
   ///   `TokenizerError`, `RecipeError` for bad rules, ``ConversionError``.
   public static func prepareCheckpoint(_ request: ConversionRequest) throws -> PreparedConversion {
     guard FileSystem.kind(of: request.source) == .folder else {
-      throw ConversionError(
-        .unknownSource,
-        Fault(
-          file: request.source, expected: "the folder of a checkpoint",
-          found: FileSystem.kind(of: request.source) == .missing ? "nothing of that name" : "a file",
-          remedy: request.source.hasSuffix(".gguf") ? "pouch-quantize takes GGUF files" : ""))
+      throw SourceRecognition.refusal(of: request.source, wanted: .checkpoint)
     }
     guard request.prunedLayers == nil, !request.keepSplit else {
       throw ConversionError(
         .badOption,
         Fault(subject: "--prune-layers, --keep-split", expected: "a GGUF source", found: "a checkpoint"))
     }
-    let config = try ModelConfig(contentsOf: request.source + "/config.json")
+    let config = try ModelConfig(folder: request.source, wanted: .checkpoint)
     let checkpoint = try SafetensorsCheckpoint(
       folder: request.source, requireData: !request.headersOnly, decompressor: { try ZstdReader(path: $0) })
     // The converter goes through shards by file name and through each shard by tensor name.
     let tensors = inConverterOrder(checkpoint)
     let map = try ModelDescription.describe(
       config: config, tensors: tensors.map(\.tensor),
-      options: DescriptionOptions(nextToken: policy(request.nextTokenBlocks)),
+      options: DescriptionOptions(
+        nextToken: policy(request.nextTokenBlocks), choices: checkpoint.choices),
       // Without data there are no values to look at, and sizes do not depend on them.
       evidence: request.headersOnly ? nil : evidence(of: checkpoint))
     try map.refuseFatalLosses(file: config.file)
@@ -49,6 +45,12 @@ extension ConversionPlanner {
     var draft = draft(
       checkpoint, tensors: tensors, map: map, metadata: metadata.entries, intermediate: intermediate)
     draft.configPath = request.source + "/config.json"
+    draft.notices += metadata.notes.map { ConversionPlan.Notice(subject: "tokenizer", text: $0) }
+    if request.outputPath == nil, ModelFolder(request.source).isInHubCache {
+      draft.remarks.append(
+        "the checkpoint lies in a Hugging Face cache, which is no place for other files; the output goes to the current "
+          + "folder")
+    }
     let name = metadata.entries.first { $0.key == "general.name" }?.value.text
     return try finish(
       draft, request: request, mix: mix,
@@ -163,11 +165,13 @@ extension ConversionPlanner {
       guard FileSystem.kind(of: expanded) == .folder else { return expanded }
       return expanded + "/" + defaultName(request, name, mix)
     }
-    return request.source + (request.source.hasSuffix("/") ? "" : "/") + defaultName(request, name, mix)
+    let folder = ModelFolder(request.source)
+    let place = folder.isInHubCache ? "." : request.source
+    return place + (place.hasSuffix("/") ? "" : "/") + defaultName(request, name, mix)
   }
 
   private static func defaultName(_ request: ConversionRequest, _ name: String?, _ mix: StockMix) -> String {
-    let base = name ?? FileSystem.name(of: FileSystem.resolved(request.source))
+    let base = name ?? ModelFolder(request.source).modelName
     let safe = base.map { $0 == "/" || $0 == " " ? "-" : $0 }
     return String(safe) + "-" + (request.mixOptions.recipe?.name ?? mix.rawValue) + ".gguf"
   }

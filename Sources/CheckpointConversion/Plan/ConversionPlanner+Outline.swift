@@ -17,12 +17,18 @@ public struct CheckpointOutline: Sendable {
   public var hasVocabulary: Bool
   /// The file names of its shards, which provenance lists; empty when they are not known.
   public var shardNames: [String]
+  /// Which weights the outline is of where the source holds several sets.
+  public var choices: [String]
+  /// Whether the tensors were made up from the configuration.
+  public var tensorsAreExpected: Bool
 
   /// Creates an outline.
   public init(
     config: ModelConfig, tensors: [SourceTensor], files: TokenizerFolder, hasVocabulary: Bool,
-    shardNames: [String] = []
+    shardNames: [String] = [], choices: [String] = [], tensorsAreExpected: Bool = false
   ) {
+    self.choices = choices
+    self.tensorsAreExpected = tensorsAreExpected
     self.config = config
     self.tensors = tensors
     self.files = files
@@ -47,7 +53,9 @@ extension ConversionPlanner {
   {
     let map = try ModelDescription.describe(
       config: outline.config, tensors: outline.tensors,
-      options: DescriptionOptions(nextToken: policy(request.nextTokenBlocks)))
+      options: DescriptionOptions(
+        nextToken: policy(request.nextTokenBlocks), choices: outline.choices,
+        tensorsAreExpected: outline.tensorsAreExpected))
     try map.refuseFatalLosses(file: outline.config.file)
     let sixteenBit = sixteenBitType(
       of: outline.tensors.map { CheckpointTensor(tensor: $0, shard: 0, byteOffset: 0, byteCount: 0) })
@@ -55,11 +63,12 @@ extension ConversionPlanner {
     let intermediate = intermediateType(mix: mix, sixteenBit: sixteenBit)
     let options = CheckpointMetadata.Options(
       fileType: fileType(of: intermediate), modelName: request.modelName, preOverride: request.preTokenizer)
+    let metadata =
+      try outline.hasVocabulary
+      ? CheckpointMetadata(files: outline.files, config: outline.config, map: map, options: options) : nil
     let entries =
-      outline.hasVocabulary
-      ? try CheckpointMetadata(files: outline.files, config: outline.config, map: map, options: options)
-        .entries
-      : try CheckpointMetadata.entriesWithoutVocabulary(
+      try metadata?.entries
+      ?? CheckpointMetadata.entriesWithoutVocabulary(
         files: outline.files, config: outline.config, map: map, options: options)
     var request = request
     request.mixOptions.keepsGivenOrder = !mix.isQuantizing
@@ -82,6 +91,7 @@ extension ConversionPlanner {
       metadata: entries, intermediate: intermediate, configPath: outline.config.file)
     draft.skipped = map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) }
     draft.notices = notices(of: map)
+    draft.notices += (metadata?.notes ?? []).map { ConversionPlan.Notice(subject: "tokenizer", text: $0) }
     return try finish(
       draft, request: request, mix: mix, outputPath: request.outputPath ?? "model.gguf",
       split: try split(request))

@@ -27,6 +27,8 @@ struct PlanDraft {
   var configPath: String?
   var skipped: [ConversionPlan.SkippedTensor] = []
   var notices: [ConversionPlan.Notice] = []
+  /// See ``ConversionPlan/remarks``.
+  var remarks: [String] = []
 }
 
 /// How the output is named, split and typed.
@@ -79,6 +81,7 @@ extension PlanDraft {
       sourceFiles: sourceFiles, sources: sources, tensors: planned, files: [],
       architecture: facts.architecture, mix: choices.mix, intermediate: intermediate, skipped: skipped,
       notices: notices + resolution.notes.map { Self.notice($0, choices.options) })
+    plan.remarks = remarks
     plan.recipe = choices.options.recipe
     plan.rules = RuleReport.list(planned, options: choices.options, base: base)
     plan.notices += importanceNotice(choices)

@@ -26,10 +26,7 @@ public final class LoadedModel: Sendable {
     switch FileSystem.kind(of: path) {
     case .folder: return try openCheckpoint(path)
     case .file: return try openGGUF(path)
-    default:
-      throw FileError(
-        .notFound,
-        Fault(file: path, expected: "a GGUF file or a checkpoint folder", found: "no such file or folder"))
+    default: throw SourceRecognition.refusal(of: path, wanted: .model)
     }
   }
 
@@ -64,19 +61,20 @@ public final class LoadedModel: Sendable {
   }
 
   private static func openCheckpoint(_ folder: String) throws -> LoadedModel {
+    let config = try ModelConfig(folder: folder)
     let checkpoint = try SafetensorsCheckpoint(folder: folder)
-    let config = try ModelConfig(contentsOf: folder + "/config.json")
     let map = try ModelDescription.describe(
       config: config, tensors: checkpoint.tensors.map(\.tensor),
-      options: DescriptionOptions(nextToken: .drop),
+      options: DescriptionOptions(nextToken: .drop, choices: checkpoint.choices),
       evidence: CheckpointEvidence(formats: checkpoint.formats) { try checkpoint.values(of: $0) })
     // The metadata is needed for its tokenizer alone; a checkpoint without one can still be fed with ids.
     let metadata = Result {
-      try CheckpointMetadata(folder: folder, config: config, map: map, options: .init(fileType: 32)).entries
+      try CheckpointMetadata(folder: folder, config: config, map: map, options: .init(fileType: 32))
     }
     return try LoadedModel(
-      source: folder, shape: try DecoderShape(map, file: folder), metadata: metadata,
-      store: try CheckpointTensorStore(checkpoint, map), warnings: map.warnings)
+      source: folder, shape: try DecoderShape(map, file: folder), metadata: metadata.map(\.entries),
+      store: try CheckpointTensorStore(checkpoint, map),
+      warnings: map.warnings + ((try? metadata.get().notes) ?? []))
   }
 
   init(

@@ -1,0 +1,86 @@
+#if canImport(Glibc)
+  internal import Glibc
+#elseif canImport(Darwin)
+  internal import Darwin
+#endif
+
+/// What the path of a model's folder says about the model.
+///
+/// A folder's own name is the model's name, as the user wrote it: links keep theirs. Two cases need a look at where
+/// the folder really is: `.` and `..`, and a snapshot in a Hugging Face cache
+/// (`…/models--org--name/snapshots/<commit>`), whose own name is a commit.
+public struct ModelFolder: Hashable, Sendable {
+  /// The folder as given.
+  public let path: String
+  /// The last part of the path, that of the real one for `.` and `..`; empty for the root.
+  public let name: String
+  /// `org/name` when the folder goes by the name of a snapshot in a Hugging Face cache.
+  public let hubRepository: String?
+  /// Whether the folder really lies in a snapshot of a Hugging Face cache, whatever it is called here.
+  public let isInHubCache: Bool
+
+  /// Looks at a path; the folder need not exist.
+  public init(_ path: String) {
+    self.path = path
+    func parts(_ path: String) -> [String] {
+      path.split(separator: "/").map(String.init).filter { $0 != "." }
+    }
+    let real = parts(FileSystem.resolved(path.isEmpty ? "." : path))
+    let given = parts(path).last
+    let isNamed = given != nil && given != ".."
+    name = isNamed ? given ?? "" : real.last ?? ""
+    let place = real.lastIndex { Self.repository(cacheFolder: $0) != nil }
+    let isSnapshot = place.map { $0 + 2 < real.count && real[$0 + 1] == "snapshots" } ?? false
+    isInHubCache = isSnapshot
+    if isSnapshot, let place, place + 3 == real.count, name == real.last {
+      hubRepository = Self.repository(cacheFolder: real[place])
+    } else {
+      hubRepository = nil
+    }
+  }
+
+  /// The name that stands for the model: that of the repository for a snapshot, else the folder's own.
+  public var modelName: String {
+    hubRepository.map { String($0.split(separator: "/").last ?? "") } ?? name
+  }
+
+  /// `org/name` for the name `models--org--name` of a cache's folder; `nil` for other names.
+  public static func repository(cacheFolder name: String) -> String? {
+    let prefix = "models--"
+    guard name.hasPrefix(prefix), name.utf8.count > prefix.utf8.count else { return nil }
+    let id = String(name.dropFirst(prefix.count))
+    guard let mark = id.firstRange(of: "--") else { return id }
+    return id[..<mark.lowerBound] + "/" + id[mark.upperBound...]
+  }
+
+  /// The snapshot of a cache's folder `models--org--name`: that of `main`, else the only one; `nil` without one.
+  static func snapshot(inCacheFolder folder: String) -> String? {
+    let snapshots = folder + "/snapshots"
+    if let file = try? ReadableFile(path: folder + "/refs/main"), file.byteCount < 256,
+      let bytes = try? file.bytes(at: 0, count: file.byteCount)
+    {
+      let commit = String(decoding: bytes, as: UTF8.self).filter { $0.isLetter || $0.isNumber }
+      if !commit.isEmpty, FileSystem.kind(of: snapshots + "/" + commit) == .folder {
+        return snapshots + "/" + commit
+      }
+    }
+    let names = FileSystem.contents(of: snapshots).filter {
+      FileSystem.kind(of: snapshots + "/" + $0) == .folder
+    }
+    return names.count == 1 ? snapshots + "/" + names[0] : nil
+  }
+
+  /// The snapshot of `org/name` in this user's cache; `nil` when the cache does not have it.
+  static func cachedSnapshot(of repository: String) -> String? {
+    func variable(_ name: String) -> String? {
+      guard let value = getenv(name) else { return nil }
+      let text = String(cString: value)
+      return text.isEmpty ? nil : text
+    }
+    let cache =
+      variable("HF_HUB_CACHE") ?? variable("HUGGINGFACE_HUB_CACHE") ?? variable("HF_HOME").map { $0 + "/hub" }
+      ?? variable("XDG_CACHE_HOME").map { $0 + "/huggingface/hub" }
+      ?? variable("HOME").map { $0 + "/.cache/huggingface/hub" }
+    return cache.flatMap { snapshot(inCacheFolder: $0 + "/models--" + repository.replacing("/", with: "--")) }
+  }
+}

@@ -1,0 +1,115 @@
+/// Says what a path is that was given as a model and is none, or not one of the kind that is wanted.
+///
+/// Names, first bytes and small texts are looked at, nothing else; all commands refuse with the same words.
+public struct SourceRecognition: Hashable, Sendable {
+  /// What a command takes.
+  public enum Wanted: Hashable, Sendable {
+    /// A folder with `config.json` and safetensors files.
+    case checkpoint
+    /// A GGUF file.
+    case gguf
+    /// Either.
+    case model
+
+    var expected: String {
+      switch self {
+      case .checkpoint: "a checkpoint folder with config.json and .safetensors files"
+      case .gguf: "a GGUF file"
+      case .model: "a GGUF file, or a checkpoint folder with config.json and .safetensors files"
+      }
+    }
+  }
+
+  /// What is there, as the end of a sentence.
+  public var found: String
+  /// What to do; empty when nothing is known.
+  public var remedy: String
+
+  /// The refusal of `path`, whatever is there.
+  ///
+  /// - Parameters:
+  ///   - path: As the user gave it.
+  ///   - wanted: What the command takes.
+  /// - Returns: The error, to be thrown; a Git LFS pointer is refused as such.
+  public static func refusal(of path: String, wanted: Wanted) -> FileError {
+    let seen: SourceRecognition
+    let code: FileError.Code
+    switch FileSystem.kind(of: path) {
+    case .missing: (code, seen) = (.notFound, missing(path))
+    case .folder: (code, seen) = (.notAModel, folder(path, wanted: wanted))
+    case .other: (code, seen) = (.notAFile, SourceRecognition(found: "a pipe, socket or device", remedy: ""))
+    case .file:
+      // A pointer says so itself.
+      do { _ = try ReadableFile(path: path) } catch let error as FileError { return error } catch {}
+      (code, seen) = (.notAModel, file(path, wanted: wanted))
+    }
+    return FileError(
+      code, Fault(file: path, expected: wanted.expected, found: seen.found, remedy: seen.remedy))
+  }
+
+  /// Refuses what is no regular file at `path`, saying what it is.
+  ///
+  /// - Throws: ``FileError`` with `notFound`, `notAModel` or `notAFile`.
+  public static func requireGGUF(at path: String) throws {
+    guard FileSystem.kind(of: path) != .file else { return }
+    throw refusal(of: path, wanted: .gguf)
+  }
+
+  /// Refuses a folder without `config.json`, saying what it is.
+  ///
+  /// - Throws: ``FileError`` with `notAModel`.
+  public static func requireConfig(in folder: String, wanted: Wanted = .model) throws {
+    guard FileSystem.kind(of: folder + "/config.json") == .missing else { return }
+    throw refusal(of: folder, wanted: wanted)
+  }
+
+  /// Says what is known of a name that is nothing in the file system.
+  static func missing(_ path: String) -> SourceRecognition {
+    if let model = hubModel(path) { return model }
+    let folder = FileSystem.folder(of: path)
+    let hasFolder = FileSystem.kind(of: folder) == .folder
+    return SourceRecognition(
+      found: "nothing of that name", remedy: hasFolder ? "" : "there is no folder \(folder)")
+  }
+
+  /// Says how to get a model that was named as hubs name it, `org/name`; `nil` for other texts.
+  public static func hubModel(_ path: String) -> SourceRecognition? {
+    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+    func isPlain(_ part: Substring) -> Bool {
+      guard let first = part.unicodeScalars.first, first != ".", first != "~" else { return false }
+      return part.unicodeScalars.allSatisfy {
+        $0.isASCII && ($0.properties.isAlphabetic || "0123456789-_.".unicodeScalars.contains($0))
+      }
+    }
+    guard parts.count == 2, parts.allSatisfy(isPlain), FileSystem.kind(of: String(parts[0])) == .missing,
+      ![".gguf", ".json", ".safetensors", ".yaml", ".txt", ".jsonl"].contains(where: path.hasSuffix)
+    else { return nil }
+    if let snapshot = ModelFolder.cachedSnapshot(of: path) {
+      return SourceRecognition(
+        found: "nothing of that name, but a copy of this model in the Hugging Face cache",
+        remedy: "give \(snapshot)")
+    }
+    return SourceRecognition(
+      found: "nothing of that name; it looks like a model's id on a hub, and nothing is downloaded here yet",
+      remedy: "fetch it with: hf download \(path) --local-dir \(parts[1]), then give the folder \(parts[1])")
+  }
+
+  /// Says what a file is that is not of the kind wanted.
+  public static func file(_ path: String, wanted: Wanted) -> SourceRecognition {
+    let name = FileSystem.name(of: path)
+    let folder = FileSystem.folder(of: path)
+    if name == "config.json" || name == "model.safetensors.index.json" {
+      return SourceRecognition(found: "one file of a checkpoint", remedy: "give its folder, \(folder)")
+    }
+    guard let content = FileContent.ofFile(path) else {
+      return SourceRecognition(found: "a file of an unknown kind", remedy: "")
+    }
+    switch content.kind {
+    case .gguf: return SourceRecognition(found: content.name, remedy: "pouch-quantize takes GGUF files")
+    case .safetensors where wanted != .gguf:
+      return SourceRecognition(
+        found: "one file of weights, without its config.json", remedy: "give its folder, \(folder)")
+    default: return SourceRecognition(found: content.name, remedy: content.remedy)
+    }
+  }
+}
