@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Converts a checkpoint of every family to Q4_K_M and has llama.cpp (the xllamacpp wheel) load and run each.
+"""Converts a checkpoint of every family to Q4_K_M and has llama.cpp (the xllamacpp wheel) load and run each, whole and
+without its second layer.
 
   conformance-load.py BIN_DIR --out DIR
 
@@ -41,6 +42,17 @@ def cases():
     return {"sample": None, **module.CASES}
 
 
+def runs(model):
+    """Whether llama.cpp makes as many tokens as asked for, and what it said if not."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, model, str(TOKEN_COUNT)], capture_output=True, text=True, timeout=120)
+    except subprocess.TimeoutExpired:
+        return False, "no answer in 120 s"
+    good = f"generated {TOKEN_COUNT}" in done.stdout
+    return good, "" if good else (done.stdout + done.stderr)[-1500:]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bin")
@@ -58,16 +70,15 @@ def main():
         subprocess.run(
             [os.path.join(options.bin, "pouch-convert"), folder, "--outtype", "q4_k_m", "--outfile", model, "--force",
              "--quiet"], check=True)
-        try:
-            done = subprocess.run(
-                [sys.executable, "-c", RUN, model, str(TOKEN_COUNT)], capture_output=True, text=True, timeout=120)
-            good = f"generated {TOKEN_COUNT}" in done.stdout
-            detail = "" if good else (done.stdout + done.stderr)[-1500:]
-        except subprocess.TimeoutExpired:
-            good, detail = False, "no answer in 120 s"
-        print(f"{name}: {'loads and runs' if good else 'FAILED ' + detail}", flush=True)
-        failures += not good
-    print(f"{len(cases()) - failures} passed, {failures} failed")
+        pruned = os.path.join(options.out, "load-pruned.gguf")
+        subprocess.run(
+            [os.path.join(options.bin, "pouch-quantize"), "--prune-layers", "1", "--force", "--quiet", model, pruned,
+             "COPY"], check=True)
+        for title, path in ((name, model), (f"{name} without layer 1", pruned)):
+            good, detail = runs(path)
+            print(f"{title}: {'loads and runs' if good else 'FAILED ' + detail}", flush=True)
+            failures += not good
+    print(f"{2 * len(cases()) - failures} passed, {failures} failed")
     return 1 if failures else 0
 
 

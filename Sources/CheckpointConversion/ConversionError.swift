@@ -26,6 +26,8 @@ public struct ConversionError: FaultError {
     case nonFiniteWeight
     /// A block scale left the range of f16.
     case scaleOverflow
+    /// A weight is too large for the type it is stored with, or that it passes through.
+    case valueOutOfRange
     /// The finished file does not pass the check after writing.
     case selfCheckFailed
     /// The user interrupted the run.

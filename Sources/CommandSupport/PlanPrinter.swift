@@ -21,6 +21,7 @@ public struct PlanPrinter {
       Standard.error(oneLine("skipped: \(first)\(others): \(reason)"))
     }
     for remark in plan.remarks { Standard.error(oneLine("note: \(remark)")) }
+    if let line = plan.importance?.sharedLine { Standard.error(oneLine("shared: \(line)")) }
     let shown = plan.notices.prefix(20)
     for notice in shown { Standard.error(oneLine("note: \(notice.subject): \(notice.text)")) }
     if plan.notices.count > shown.count {
@@ -63,6 +64,8 @@ public struct PlanPrinter {
         oneLine(
           "imatrix       \(importance.file)  \(importance.entries) entries; blind experts: "
             + "\(importance.blindExperts.rawValue), \(importance.blindCount) blind, \(importance.thinCount) thin"
+            + (importance.shared.isEmpty
+              ? "" : "; \(importance.shared.count) tensors share the data of others")
         ))
     }
     Standard.output("")

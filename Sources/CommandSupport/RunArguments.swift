@@ -31,7 +31,8 @@ public struct RunArguments: ParsableArguments {
   var force = false
 
   @Flag(
-    name: .customLong("strict"), help: "Treat notices (fallbacks, shadowed rules, thin experts) as errors.")
+    name: .customLong("strict"),
+    help: "Treat notices (fallbacks, shadowed rules, thin experts) as errors.")
   var strict = false
 
   /// Whether nothing is to be written.
@@ -49,7 +50,7 @@ public struct RunArguments: ParsableArguments {
   public func perform(_ prepared: PreparedConversion, threadCount: Int? = nil) throws {
     let plan = prepared.plan
     let bar = ProgressBar(isEnabled: !quiet && !json)
-    let options = ExecutionOptions(
+    var options = ExecutionOptions(
       threadCount: threads ?? threadCount ?? ProcessInfo.processInfo.activeProcessorCount,
       maxMemory: maxMemory.byteCount, force: force,
       onProgress: { progress in
@@ -64,6 +65,7 @@ public struct RunArguments: ParsableArguments {
       },
       onTensorDone: verbose && !quiet ? Self.tensorLine(plan, bar) : nil,
       isCancelled: { Interrupt.isRequested })
+    options.refusesLosses = strict
     if !quiet { PlanPrinter(plan: plan).printNotices() }
     if strict { try plan.refuseNotices() }
     try prepared.executor.preflight(options)
@@ -117,6 +119,8 @@ public struct RunArguments: ParsableArguments {
     var importance: PlannedImportance?
     /// What the user should know, one sentence each.
     var notices: [String]
+    /// Tensors of which weights became zeros.
+    var losses: [LostWeights]
   }
 
   private func report(_ summary: ExecutionSummary, plan: ConversionPlan, seconds: Double) throws {
@@ -128,10 +132,17 @@ public struct RunArguments: ParsableArguments {
           weightsPerSecond: Double(plan.weightCount) / max(seconds, 1e-9),
           bufferBytes: summary.bufferByteCount,
           peakResidentBytes: ProcessMemory.peakResidentByteCount, importance: plan.importance,
-          notices: plan.notices.map { "\($0.subject): \($0.text)" }))
+          notices: (plan.notices + summary.losses.map(\.notice)).map { "\($0.subject): \($0.text)" },
+          losses: summary.losses))
       return
     }
     guard !quiet else { return }
+    for loss in summary.losses.prefix(20) { Standard.error(oneLine("note: \(loss.tensor): \(loss.text)")) }
+    if summary.losses.count > 20 {
+      Standard.error(
+        "note: and \(summary.losses.count - 20) more tensors with weights that became zeros; --json lists all"
+      )
+    }
     for path in summary.paths { Standard.output(path) }
     let resumed =
       summary.resumedByteCount > 0

@@ -7,7 +7,9 @@
 /// A file open for reading at any offset, by any thread.
 ///
 /// Reads are `pread` calls into memory that the caller owns, so what a program
-/// holds of a file is what its buffers hold.
+/// holds of a file is what its buffers hold. Any number of files may be open this
+/// way: their descriptors are closed between reads where the process may not have
+/// more of them.
 public final class ReadableFile: Sendable {
   /// The path as given.
   public let path: String
@@ -15,8 +17,7 @@ public final class ReadableFile: Sendable {
   public let byteCount: Int
   /// The modification time in nanoseconds since 1970.
   public let modificationTime: Int64
-  /// The descriptor; owned by this object.
-  private let descriptor: Int32
+  private let descriptor: SharedDescriptor
 
   /// Opens `path`, which must be a regular file and no Git LFS pointer.
   ///
@@ -25,10 +26,11 @@ public final class ReadableFile: Sendable {
   /// - Throws: ``FileError`` with `notFound`, `notAFile`, `cannotOpen` or `lfsPointer`.
   public init(path: String) throws {
     // Without O_NONBLOCK, opening a named pipe would wait for a writer; regular files do not notice.
-    let fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-    guard fd >= 0 else {
-      let code: FileError.Code = errno == ENOENT ? .notFound : .cannotOpen
-      throw FileError(code, Fault(file: path, expected: "a readable file", found: errorText(errno)))
+    let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK
+    let opened = DescriptorPool.shared.open(path, flags: flags)
+    guard let fd = opened.descriptor else {
+      let code: FileError.Code = opened.error == ENOENT ? .notFound : .cannotOpen
+      throw FileError(code, Fault(file: path, expected: "a readable file", found: errorText(opened.error)))
     }
     var info = stat()
     guard fstat(fd, &info) == 0, (info.st_mode & S_IFMT) == S_IFREG else {
@@ -37,7 +39,7 @@ public final class ReadableFile: Sendable {
         .notAFile, Fault(file: path, expected: "a regular file", found: "another kind of file"))
     }
     self.path = path
-    self.descriptor = fd
+    self.descriptor = SharedDescriptor(path: path, descriptor: fd, info: info, flags: flags)
     self.byteCount = Int(info.st_size)
     #if canImport(Darwin)
       self.modificationTime =
@@ -56,12 +58,14 @@ public final class ReadableFile: Sendable {
     throw pointer.error(file: path)
   }
 
-  deinit { close(descriptor) }
-
   /// Fills `buffer` from `offset`.
   ///
   /// - Throws: ``FileError`` with `truncated` when the file ends first, `cannotRead` on an I/O error.
   public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
+    try descriptor.use { try read($0, at: offset, into: buffer) }
+  }
+
+  private func read(_ descriptor: Int32, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
     var done = 0
     while done < buffer.count {
       guard let base = buffer.baseAddress else { return }
@@ -97,7 +101,7 @@ public final class ReadableFile: Sendable {
   /// Tells the system that a range will be read soon; a hint without effect on results.
   public func willNeed(at offset: Int, count: Int) {
     #if canImport(Glibc)
-      _ = posix_fadvise(descriptor, off_t(offset), off_t(count), POSIX_FADV_WILLNEED)
+      _ = try? descriptor.use { posix_fadvise($0, off_t(offset), off_t(count), POSIX_FADV_WILLNEED) }
     #endif
   }
 }

@@ -11,7 +11,7 @@
 public final class WritableFile: Sendable {
   /// The path as given.
   public let path: String
-  private let descriptor: Int32
+  private let descriptor: SharedDescriptor
 
   /// What to do with a file that exists already.
   public enum Mode: Sendable {
@@ -25,28 +25,41 @@ public final class WritableFile: Sendable {
   ///
   /// - Throws: ``FileError`` with `cannotOpen`.
   public init(path: String, mode: Mode) throws {
-    var flags = O_RDWR | O_CREAT | O_CLOEXEC
-    if mode == .truncate { flags |= O_TRUNC }
-    let fd = open(path, flags, 0o644)
-    guard fd >= 0 else {
-      throw FileError(.cannotOpen, Fault(file: path, expected: "a writable file", found: errorText(errno)))
+    let flags = O_RDWR | O_CLOEXEC
+    let created = flags | O_CREAT | (mode == .truncate ? O_TRUNC : 0)
+    let opened = DescriptorPool.shared.open(path, flags: created)
+    guard let fd = opened.descriptor else {
+      throw FileError(
+        .cannotOpen, Fault(file: path, expected: "a writable file", found: errorText(opened.error)))
+    }
+    var info = stat()
+    guard fstat(fd, &info) == 0 else {
+      let number = errno
+      close(fd)
+      throw FileError(.cannotOpen, Fault(file: path, expected: "a writable file", found: errorText(number)))
     }
     self.path = path
-    self.descriptor = fd
+    self.descriptor = SharedDescriptor(path: path, descriptor: fd, info: info, flags: flags)
   }
-
-  deinit { close(descriptor) }
 
   /// Takes the advisory lock of the file; it is held until the object goes away.
   ///
   /// - Returns: `false` when another process holds it.
-  public func tryLock() -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 }
+  public func tryLock() -> Bool {
+    // The lock ends with the descriptor, which therefore stays open.
+    guard let pinned = try? descriptor.pin() else { return false }
+    return flock(pinned, LOCK_EX | LOCK_NB) == 0
+  }
 
   /// Reserves `byteCount` bytes on disk and makes the file at least that long.
   ///
   /// - Throws: ``FileError`` with `diskFull` naming the number of bytes, or `cannotWrite`.
   public func preallocate(byteCount: Int) throws {
     guard byteCount > 0 else { return }
+    try descriptor.use { try preallocate($0, byteCount: byteCount) }
+  }
+
+  private func preallocate(_ descriptor: Int32, byteCount: Int) throws {
     #if canImport(Glibc)
       var code = posix_fallocate(descriptor, 0, off_t(byteCount))
       while code == EINTR { code = posix_fallocate(descriptor, 0, off_t(byteCount)) }
@@ -62,6 +75,10 @@ public final class WritableFile: Sendable {
   ///
   /// - Throws: ``FileError`` with `diskFull` or `cannotWrite`.
   public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+    try descriptor.use { try write(bytes, to: $0, at: offset) }
+  }
+
+  private func write(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, at offset: Int) throws {
     var done = 0
     while done < bytes.count {
       guard let base = bytes.baseAddress else { return }
@@ -78,6 +95,12 @@ public final class WritableFile: Sendable {
   ///
   /// - Returns: `false` when the file is shorter than the range.
   public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
+    try descriptor.use { try read($0, at: offset, into: buffer) }
+  }
+
+  private func read(_ descriptor: Int32, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws
+    -> Bool
+  {
     var done = 0
     while done < buffer.count {
       guard let base = buffer.baseAddress else { return true }
@@ -97,26 +120,29 @@ public final class WritableFile: Sendable {
   /// Waits until the data written so far is on disk; failures show in the final ``synchronize()``.
   public func flushData() {
     #if canImport(Glibc)
-      _ = fdatasync(descriptor)
+      _ = try? descriptor.use { fdatasync($0) }
     #else
-      _ = fsync(descriptor)
+      _ = try? descriptor.use { fsync($0) }
     #endif
   }
 
   /// Waits until everything written is on disk.
   public func synchronize() throws {
-    guard fsync(descriptor) == 0 else { throw writeError(errno, at: 0, count: 0) }
+    try descriptor.use { guard fsync($0) == 0 else { throw writeError(errno, at: 0, count: 0) } }
   }
 
   /// Empties the file.
   public func truncate() throws {
-    guard ftruncate(descriptor, 0) == 0 else { throw writeError(errno, at: 0, count: 0) }
+    try descriptor.use { guard ftruncate($0, 0) == 0 else { throw writeError(errno, at: 0, count: 0) } }
   }
 
   /// The size now.
   public func currentByteCount() -> Int {
-    var info = stat()
-    return fstat(descriptor, &info) == 0 ? Int(info.st_size) : 0
+    let size = try? descriptor.use { descriptor in
+      var info = stat()
+      return fstat(descriptor, &info) == 0 ? Int(info.st_size) : 0
+    }
+    return size ?? 0
   }
 
   private func writeError(_ number: Int32, at offset: Int, count: Int) -> FileError {

@@ -11,7 +11,7 @@ public enum ImportanceLookup: Sendable {
 }
 
 extension ImportanceMatrix {
-  /// Looks up the weights for a tensor that is about to be quantized.
+  /// Looks up the weights for a tensor that is about to be quantized, see ``entry(serving:)``.
   ///
   /// - Parameters:
   ///   - tensor: The name in the output.
@@ -23,7 +23,7 @@ extension ImportanceMatrix {
   public func lookup(
     tensor: String, storedName: String? = nil, ggmlShape: [Int]
   ) throws -> ImportanceLookup {
-    guard let entry = entry(storedName ?? tensor) else { return .absent }
+    guard let entry = entry(serving: storedName ?? tensor) else { return .absent }
     let columns = ggmlShape.first ?? 1
     let matrices = ggmlShape.count > 2 ? ggmlShape[2] : 1
     let (expected, overflow) = columns.multipliedReportingOverflow(by: matrices)

@@ -37,6 +37,8 @@ public struct ImportanceMatrix: Sendable {
   /// The file as named by the user; empty when there is none.
   public let path: String
   private var positions: [String: Int] = [:]
+  /// Texts of `--exclude-weights`; no tensor with one of them in its name gets data of another one.
+  private var excludedTexts: [String] = []
 
   /// The calibration files as text.
   public var datasets: [String] { datasetNames.map { String(decoding: $0, as: UTF8.self) } }
@@ -81,6 +83,26 @@ public struct ImportanceMatrix: Sendable {
 
   /// The entry for a tensor.
   public func entry(_ name: String) -> Entry? { positions[name].map { entries[$0] } }
+
+  /// The entry for a tensor, or that of a tensor which has the same input in another layout of the model.
+  ///
+  /// `ffn_gate_exps` and `ffn_up_exps` take the data of `ffn_gate_up_exps`, and the reverse; likewise `attn_qkv` and
+  /// `attn_q`, `attn_k`, `attn_v`, and the two layouts of Qwen3-Next's linear attention.
+  public func entry(serving name: String) -> Entry? {
+    if let own = entry(name) { return own }
+    guard !excludedTexts.contains(where: { name.contains($0) }) else { return nil }
+    return SharedInputs.names(for: name).lazy.compactMap { entry($0) }.first
+  }
+
+  /// Activation rows that a matrix saw; `nil` when the file does not say.
+  func count(of entry: Entry, matrix: Int, columnCount: Int) -> Int64? {
+    guard let counts = entry.counts else { return nil }
+    // Counts belong to equal shares of the values, which need not be the matrices of this shape.
+    let share = entry.valueCount / counts.count
+    let first = matrix * columnCount / share
+    let last = ((matrix + 1) * columnCount - 1) / share
+    return counts[first...last].max()
+  }
 
   /// The weights for the rows of one matrix (expert) of a tensor.
   ///
@@ -148,6 +170,7 @@ public struct ImportanceMatrix: Sendable {
     result.entries = entries.filter { entry in
       texts.contains { entry.name.contains($0) } != including.isEmpty
     }
+    result.excludedTexts = excluding
     result.reindex()
     return result
   }

@@ -6,14 +6,16 @@ public struct LayerCoverage: Hashable, Sendable, Codable {
   public var tensors: [String]
   /// Experts, or 1 for a single matrix.
   public var expertCount: Int
-  /// Experts that no token reached.
+  /// Experts without data: no token reached them, or their importance is zero in every column.
   public var blind: [Int]
+  /// Of the blind experts, those whose importance is zero although the file does not say that no token reached them.
+  public var allZero: [Int]
   /// Experts that some tokens reached, but fewer than the threshold.
   public var thin: [Int]
-  /// The smallest number of rows an expert saw.
-  public var fewestTokens: Int64
-  /// The largest number of rows an expert saw.
-  public var mostTokens: Int64
+  /// The smallest number of rows an expert saw; `nil` when the file does not say.
+  public var fewestTokens: Int64?
+  /// The largest number of rows an expert saw; `nil` when the file does not say.
+  public var mostTokens: Int64?
 
   /// The layer as the text of a message: `layer 3`, or the tensor's name.
   ///
@@ -21,6 +23,11 @@ public struct LayerCoverage: Hashable, Sendable, Codable {
   public var title: String {
     guard let layer, tensors.count > 1 else { return tensors.first ?? "" }
     return "layer \(layer)"
+  }
+
+  /// The tensors as the text of a message, for matrices that are no experts.
+  public var matrixTitle: String {
+    tensors.prefix(4).joined(separator: ", ") + (tensors.count > 4 ? " and \(tensors.count - 4) more" : "")
   }
 
   /// Experts as text, shortened after a number of them: `3, 5, 9 and 4 more`.
@@ -38,16 +45,17 @@ public struct LayerCoverage: Hashable, Sendable, Codable {
 extension LayerCoverage {
   /// Groups tensors of one layer whose experts saw the same numbers of tokens.
   ///
-  /// - Parameter coverage: Tensors with blind or thin experts.
+  /// - Parameter coverage: Tensors; those without blind or thin experts are left out.
   /// - Returns: Groups ordered by layer, those outside of layers last.
   public static func byLayer(_ coverage: [ExpertCoverage]) -> [LayerCoverage] {
     var groups: [LayerCoverage] = []
-    for item in coverage {
+    for item in coverage where !item.blind.isEmpty || !item.thin.isEmpty {
       let parts = item.tensor.split(separator: ".")
       let layer = parts.count > 2 && parts[0] == "blk" ? Int(parts[1]) : nil
       let same = groups.firstIndex {
         layer != nil && $0.layer == layer && $0.expertCount == item.matrixCount && $0.blind == item.blind
-          && $0.thin == item.thin && $0.fewestTokens...$0.mostTokens == item.countRange
+          && $0.allZero == item.allZero && $0.thin == item.thin
+          && $0.fewestTokens == item.countRange?.lowerBound && $0.mostTokens == item.countRange?.upperBound
       }
       if let same {
         groups[same].tensors.append(item.tensor)
@@ -55,8 +63,8 @@ extension LayerCoverage {
         groups.append(
           LayerCoverage(
             layer: layer, tensors: [item.tensor], expertCount: item.matrixCount, blind: item.blind,
-            thin: item.thin, fewestTokens: item.countRange.lowerBound, mostTokens: item.countRange.upperBound
-          ))
+            allZero: item.allZero, thin: item.thin, fewestTokens: item.countRange?.lowerBound,
+            mostTokens: item.countRange?.upperBound))
       }
     }
     func rank(_ group: LayerCoverage) -> (Int, String) { (group.layer ?? .max, group.tensors.first ?? "") }

@@ -85,7 +85,7 @@ struct SourceComparer {
       let absolute = firstRow + row
       let matrix = absolute / planned.rowsPerMatrix
       if usesImportance, weights.matrix != matrix {
-        let values = try importance?.weights(tensor: planned.name, matrix: matrix, rowLength: rowLength)
+        let values = try importance?.weights(of: planned, matrix: matrix)
         weights = (matrix, values)
       }
       let count = min(step, rowCount - row, (matrix + 1) * planned.rowsPerMatrix - absolute)

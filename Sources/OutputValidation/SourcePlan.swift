@@ -50,7 +50,6 @@ struct SourcePlan {
         request.prunedLayers = try? LayerPruning(parsing: layers)
       }
       plan = try ConversionPlanner.prepareGGUF(request).plan
-      metadata = try GGUFSplitSet(path: source).metadata
     } else {
       let number = set.value("general.file_type")?.integer
       let stated = StockMix.allCases.first {
@@ -72,8 +71,8 @@ struct SourcePlan {
         guard stated != nil || recipe != nil else { throw error }
         plan = try prepare(.mix(.q8_0))
       }
-      metadata = try GGUFHeader(parsing: plan.files[0].header, file: dummy, requireData: false).metadata
     }
+    metadata = try GGUFHeader(parsing: plan.files[0].header, file: dummy, requireData: false).metadata
     match(set)
     compareMetadata(set.metadata)
     // What the planner says about the source itself; its other notices are about types, which the file decides.

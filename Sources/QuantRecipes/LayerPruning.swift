@@ -2,8 +2,8 @@ internal import FileBytes
 
 /// Which layers are dropped from a model (`--prune-layers`), and what that does to names.
 ///
-/// Layers that stay are numbered consecutively. Arrays in the metadata with one element per layer keep all
-/// elements, as in llama-quantize.
+/// Layers that stay are numbered consecutively, and what the metadata say of single layers follows, unlike in
+/// llama-quantize, whose files of models with such entries do not load.
 public struct LayerPruning: Hashable, Sendable {
   /// The layers to drop, ascending and distinct.
   public let layers: [Int]

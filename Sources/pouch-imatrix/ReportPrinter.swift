@@ -46,6 +46,10 @@ struct ReportPrinter {
       return
     }
     for line in table { Standard.output(line) }
+    if let first = report.emptyTensors.first {
+      let others = report.emptyTensors.count > 1 ? " and \(report.emptyTensors.count - 1) more" : ""
+      Standard.output("\(first)\(others): no tokens, or an importance of zero in every column")
+    }
     Standard.error(
       "\(command.output): \(file.records.count) entries, \(file.chunkCount) windows; \(decimals(seconds, 1)) s"
     )
@@ -76,7 +80,7 @@ struct ReportPrinter {
     let thin = report.layers.reduce(0) { $0 + $1.thin.count }
     let all = report.layers.reduce(0) { $0 + $1.expertCount }
     lines.append(
-      "\(blind) of \(all) experts are blind (no tokens; --blind-experts says what the quantizer does), \(thin) are thin (fewer than "
+      "\(blind) of \(all) experts are blind (no tokens, or an importance of zero; --blind-experts says what the quantizer does), \(thin) are thin (fewer than "
         + "\(report.threshold) tokens)")
     return lines
   }

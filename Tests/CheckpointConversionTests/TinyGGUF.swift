@@ -19,6 +19,8 @@ struct TinyGGUF {
   var seed: UInt64 = 1
   /// Changes a value: tensor, index, value.
   var poison: (tensor: String, index: Int, value: Float)?
+  /// Multiplies some values of a tensor by a power of two, or by 0.
+  var scaled: (tensor: String, indices: Range<Int>, factor: Float)?
 
   static let metadata: [MetadataEntry] = [
     MetadataEntry("general.architecture", .string("qwen3moe")),
@@ -39,6 +41,7 @@ struct TinyGGUF {
       return Float(bitPattern: value.bitPattern & 0xFFFF_0000)
     }
     if let poison, poison.tensor == name { values[poison.index] = poison.value }
+    if let scaled, scaled.tensor == name { for index in scaled.indices { values[index] *= scaled.factor } }
     return values
   }
 

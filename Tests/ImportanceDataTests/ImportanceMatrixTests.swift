@@ -60,7 +60,11 @@ struct ImportanceMatrixTests {
     #expect(matrix.chunkCount == 11)
     #expect(matrix.datasets == ["text.txt"])
     #expect(!matrix.hasExpertCounts)
-    #expect(matrix.coverage(thinBelow: 1000).isEmpty)
+    let coverage = try matrix.coverage(
+      of: [ImportanceUse(tensor: "b.weight", columnCount: 2, matrixCount: 1, zeroGroup: 2)], thinBelow: 1000)
+    #expect(
+      coverage == [ExpertCoverage(tensor: "b.weight", matrixCount: 1, blind: [], thin: [], countRange: nil)])
+    #expect(LayerCoverage.byLayer(coverage).isEmpty)
   }
 
   @Test("a legacy file may end after its entries, or after the number of chunks")
@@ -80,10 +84,18 @@ struct ImportanceMatrixTests {
       try Build.gguf(
         Build.pair("e.weight", columns: 1, sums: [1, 1, 1, 1, 1], counts: [0, 9, 100, 0, 10])
           + Build.pair("d.weight", columns: 1, sums: [1], counts: [100])))
+    let uses = [
+      ImportanceUse(tensor: "e.weight", columnCount: 1, matrixCount: 5, zeroGroup: nil),
+      ImportanceUse(tensor: "d.weight", columnCount: 1, matrixCount: 1, zeroGroup: nil),
+      ImportanceUse(tensor: "none.weight", columnCount: 1, matrixCount: 1, zeroGroup: nil),
+    ]
+    let coverage = try matrix.coverage(of: uses, thinBelow: 10)
     #expect(
-      matrix.coverage(thinBelow: 10) == [
-        ExpertCoverage(tensor: "e.weight", matrixCount: 5, blind: [0, 3], thin: [1], countRange: 0...100)
+      coverage == [
+        ExpertCoverage(tensor: "e.weight", matrixCount: 5, blind: [0, 3], thin: [1], countRange: 0...100),
+        ExpertCoverage(tensor: "d.weight", matrixCount: 1, blind: [], thin: [], countRange: 100...100),
       ])
+    #expect(LayerCoverage.byLayer(coverage).map(\.tensors) == [["e.weight"]])
   }
 
   @Test("lookup gives slices of one row's length per expert")

@@ -6,6 +6,8 @@ internal import Synchronization
 struct FinishedRows: Sendable {
   /// Verified, sorted, disjoint ranges for each tensor index.
   private let ranges: [Int: [Range<Int>]]
+  /// The records of these rows, each once: rows that were made again after a power failure have two.
+  let records: [Journal.Record]
 
   /// Verifies `records` against the partial files.
   ///
@@ -30,7 +32,8 @@ struct FinishedRows: Sendable {
     }
     if let error = failure.withLock({ $0 }) { throw error }
     var byTensor: [Int: [Range<Int>]] = [:]
-    for record in verified.withLock({ $0 }) {
+    self.records = Array(Set(verified.withLock { $0 }))
+    for record in self.records {
       byTensor[record.tensor, default: []].append(record.firstRow..<(record.firstRow + record.rowCount))
     }
     ranges = byTensor.mapValues(Self.merge)

@@ -27,9 +27,11 @@ public struct JobFingerprint: Codable, Hashable, Sendable {
 
 /// The record of finished tiles that lets a killed run continue.
 ///
-/// Layout: one line of JSON (the fingerprint) and a line feed, then records of 40 bytes,
+/// Layout: one line of JSON (the fingerprint) and a line feed, then records of 56 bytes,
 /// little-endian: tensor index u64, first row u64, row count u64, XXH64 of the
-/// stored bytes u64, XXH64 of the preceding 32 bytes u64. A torn last record fails
+/// stored bytes u64, rows that became zeros u32 (high half) and rows that were zeros
+/// u32 (low half), the largest magnitude that was lost f32 in the low half of a u64,
+/// XXH64 of the preceding 48 bytes u64. A torn last record fails
 /// its own hash and counts as absent. Records say which rows are in the partial
 /// files; they are verified against those files before they are believed.
 final class Journal: Sendable {
@@ -38,13 +40,17 @@ final class Journal: Sendable {
     var firstRow: Int
     var rowCount: Int
     var hash: UInt64
+    /// What became of these rows.
+    var losses: RowLosses
 
-    static let byteCount = 40
+    static let byteCount = 56
+    private static let bodyByteCount = 48
 
     var encoded: [UInt8] {
       var bytes: [UInt8] = []
       bytes.reserveCapacity(Self.byteCount)
-      for word in [UInt64(tensor), UInt64(firstRow), UInt64(rowCount), hash] {
+      let (counts, largest) = losses.words
+      for word in [UInt64(tensor), UInt64(firstRow), UInt64(rowCount), hash, counts, largest] {
         withUnsafeBytes(of: word.littleEndian) { bytes.append(contentsOf: $0) }
       }
       let check = bytes.withUnsafeBytes { XXHash64.hash($0) }
@@ -54,22 +60,26 @@ final class Journal: Sendable {
 
     /// Decodes a record, or returns `nil` when it is torn or absurd.
     init?(_ cursor: inout ByteCursor) {
-      guard let body = cursor.take(32) else { return nil }
+      guard let body = cursor.take(Self.bodyByteCount) else { return nil }
       guard let check: UInt64 = cursor.read(), check == XXHash64.hash(body) else { return nil }
       var words = ByteCursor(body)
       guard let tensor: UInt64 = words.read(), let first: UInt64 = words.read(),
         let count: UInt64 = words.read(), let hash: UInt64 = words.read(),
+        let lost: UInt64 = words.read(), let largest: UInt64 = words.read(),
         let tensorIndex = Int(exactly: tensor), let firstRow = Int(exactly: first),
         let rowCount = Int(exactly: count)
       else { return nil }
-      self.init(tensor: tensorIndex, firstRow: firstRow, rowCount: rowCount, hash: hash)
+      self.init(
+        tensor: tensorIndex, firstRow: firstRow, rowCount: rowCount, hash: hash,
+        losses: RowLosses(counts: lost, largest: largest))
     }
 
-    init(tensor: Int, firstRow: Int, rowCount: Int, hash: UInt64) {
+    init(tensor: Int, firstRow: Int, rowCount: Int, hash: UInt64, losses: RowLosses) {
       self.tensor = tensor
       self.firstRow = firstRow
       self.rowCount = rowCount
       self.hash = hash
+      self.losses = losses
     }
   }
 

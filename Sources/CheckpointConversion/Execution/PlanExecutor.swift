@@ -12,6 +12,8 @@ public struct ExecutionOptions: Sendable {
   public var maxMemory: Int
   /// Replace an existing output and ignore an existing journal.
   public var force: Bool
+  /// Stop before the output gets its name when weights became zeros; the work is kept for a run that accepts it.
+  public var refusesLosses = false
   /// Called after every tile, from any thread.
   public var onProgress: (@Sendable (ExecutionProgress) -> Void)?
   /// Called when all rows of a tensor are written, from any thread.
@@ -55,6 +57,8 @@ public struct ExecutionSummary: Sendable {
   public var resumedByteCount: Int
   /// Bytes of buffers that the run held.
   public var bufferByteCount: Int
+  /// Weights that became zeros, resumed ones included.
+  public var losses: [LostWeights]
 }
 
 /// Executes a plan: tiles of rows over all tensors on one queue, written at planned offsets.
@@ -112,7 +116,7 @@ public struct PlanExecutor: Sendable {
       }
       missing += max(0, file.byteCount - FileSystem.allocatedByteCount(of: file.partialPath))
     }
-    // The journal takes 40 bytes a tile; a margin of 1 MiB and 1/1000 covers it and file-system overhead.
+    // The journal takes 56 bytes a tile; a margin of 1 MiB and 1/1000 covers it and file-system overhead.
     let needed = missing + 1 << 20 + missing / 1000
     if let path = plan.files.first?.path, let free = FileSystem.freeByteCount(near: path), free < needed {
       throw ConversionError(
@@ -144,6 +148,7 @@ public struct PlanExecutor: Sendable {
       }
     }
     let tracker = ProgressTracker(plan: plan, done: done, options: options)
+    let tally = LossTally(plan: plan, records: done.records)
     let scales = try ScaleTable(plan: plan)
     let queue = try TileQueue(tiles: tiles, sourceFiles: plan.sourceFiles)
     let flusher = BackgroundFlusher(outputs)
@@ -153,7 +158,7 @@ public struct PlanExecutor: Sendable {
       do {
         try work(
           worker, sizes: sizes, scales: scales, queue: queue, outputs: outputs, flusher: flusher,
-          journal: journal, tracker: tracker,
+          journal: journal, tracker: tracker, tally: tally,
           options: options, hasFailed: { failure.withLock { $0 != nil } })
       } catch {
         failure.withLock { if $0 == nil { $0 = error } }
@@ -175,10 +180,28 @@ public struct PlanExecutor: Sendable {
           remedy: "run the same command again to continue where it stopped"))
     }
     flusher.stop()
+    let losses = tally.lostWeights()
+    if options.refusesLosses { try refuse(losses) }
     try finish(outputs)
     return ExecutionSummary(
       paths: plan.files.map(\.path), fileByteCount: plan.fileByteCount,
-      resumedByteCount: tracker.resumedByteCount, bufferByteCount: sizes.total)
+      resumedByteCount: tracker.resumedByteCount, bufferByteCount: sizes.total, losses: losses)
+  }
+
+  /// - Throws: ``ConversionError`` with `strictViolation` when there are any.
+  private func refuse(_ losses: [LostWeights]) throws {
+    guard !losses.isEmpty else { return }
+    let shown = losses.prefix(20).map { "\($0.tensor): \($0.text)" }
+    let others = losses.count > 20 ? ["and \(losses.count - 20) more tensors"] : []
+    throw ConversionError(
+      .strictViolation,
+      Fault(
+        file: plan.files.first?.partialPath ?? "", subject: "--strict",
+        expected: "no weights that become zeros", found: "tensors with such weights: \(losses.count)",
+        problems: shown + others,
+        remedy:
+          "store these tensors as bf16 or f32; or run the same command without --strict, which finishes the file "
+          + "from what is done"))
   }
 
   /// Removes the partial files and then the journal, which stays locked until the run returns.
@@ -190,7 +213,7 @@ public struct PlanExecutor: Sendable {
   private func work(
     _ index: Int, sizes: BufferSizes, scales: ScaleTable, queue: TileQueue, outputs: [WritableFile],
     flusher: BackgroundFlusher, journal: Journal,
-    tracker: ProgressTracker, options: ExecutionOptions, hasFailed: () -> Bool
+    tracker: ProgressTracker, tally: LossTally, options: ExecutionOptions, hasFailed: () -> Bool
   ) throws {
     var worker = TileWorker(
       plan: plan, importance: importance, scales: scales, sourceByteCount: sizes.source,
@@ -199,14 +222,16 @@ public struct PlanExecutor: Sendable {
     while !options.isCancelled(), !hasFailed(),
       let tile = try queue.next(worker: index, buffer: worker.source)
     {
-      let bytes = try worker.process(tile)
+      let (bytes, losses) = try worker.process(tile)
       let tensor = plan.tensors[tile.tensor]
       let offset = tensor.offset + tile.firstRow * tensor.rowByteCount
       try outputs[tensor.file].write(bytes, at: offset)
       flusher.wrote(bytes.count)
       try journal.append(
         Journal.Record(
-          tensor: tile.tensor, firstRow: tile.firstRow, rowCount: tile.rowCount, hash: XXHash64.hash(bytes)))
+          tensor: tile.tensor, firstRow: tile.firstRow, rowCount: tile.rowCount, hash: XXHash64.hash(bytes),
+          losses: losses))
+      tally.add(losses, tensor: tile.tensor, firstRow: tile.firstRow)
       tracker.finished(tile)
     }
   }

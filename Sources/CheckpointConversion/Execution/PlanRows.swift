@@ -76,10 +76,12 @@ package struct PlanRows: Sendable {
           plan: plan, importance: nil, scales: scales, sourceByteCount: sizes.source,
           outputByteCount: sizes.output,
           longestRow: longestRow)
+        // Files are compared with what the source holds, whether or not it fits.
+        worker.refusesOverflow = false
         while !isCancelled(), failure.withLock({ $0 == nil }),
           let tile = try queue.next(worker: thread, buffer: worker.source)
         {
-          try body(thread, tile.tensor, tile.firstRow, try worker.process(tile))
+          try body(thread, tile.tensor, tile.firstRow, try worker.process(tile).bytes)
         }
       } catch {
         failure.withLock { if $0 == nil { $0 = error } }

@@ -72,9 +72,11 @@ struct TileCutter {
     let rowsPerTile = groupsPerTile * group
     var offset = wanted.lowerBound - runStart
     let end = wanted.upperBound - runStart
+    let matrixRows = tensor.rowsPerLossMatrix
     while offset < end {
-      // Tile borders are multiples of the tile size within the run.
-      let stop = min(end, (offset / rowsPerTile + 1) * rowsPerTile)
+      // Tile borders are multiples of the tile size within the run, and the ends of matrices.
+      let matrixEnd = ((runStart + offset) / matrixRows + 1) * matrixRows - runStart
+      let stop = min(end, (offset / rowsPerTile + 1) * rowsPerTile, matrixEnd)
       let firstGroup = offset / group * group
       let lastGroup = (stop + group - 1) / group * group
       tiles.append(

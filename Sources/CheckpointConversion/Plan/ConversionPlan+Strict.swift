@@ -8,11 +8,13 @@ extension ConversionPlan {
     guard !notices.isEmpty else { return }
     let shown = notices.prefix(20).map { "\($0.subject): \($0.text)" }
     let others = notices.count > 20 ? ["and \(notices.count - 20) more"] : []
+    // The notice on experts has their number, not their names.
+    let experts = Array(importance?.lines.prefix(20) ?? [])
     throw ConversionError(
       .strictViolation,
       Fault(
         subject: "--strict", expected: "a plan without notices", found: "\(notices.count)",
-        problems: shown + others,
+        problems: shown + others + experts,
         remedy: "change the flags that cause them, or run without --strict"))
   }
 }

@@ -118,6 +118,8 @@ public struct PlannedTensor: Hashable, Sendable {
   public var decision: TypeDecision
   /// The name under which importance data is looked up; `nil` for the plain path.
   public var importanceName: String?
+  /// The name under which importance data for it is stored, used or not: that of the source, before layers were pruned.
+  public var importanceKey: String
   /// The index of the output file.
   public var file: Int
   /// Where its bytes start in that file.

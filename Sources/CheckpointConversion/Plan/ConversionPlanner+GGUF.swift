@@ -27,7 +27,7 @@ extension ConversionPlanner {
     do {
       return try finish(
         pruned?.draft ?? draft, request: request, mix: mix, outputPath: output, split: split,
-        blockCount: pruned?.blockCount)
+        pruning: pruned?.metadata)
     } catch let error as RecipeError where error.faultClass == .rejected && error.fault.file.isEmpty {
       throw Self.naming(request.source, in: error)
     }
@@ -86,7 +86,7 @@ extension ConversionPlanner {
 
   private static func prune(
     _ draft: PlanDraft, _ pruning: LayerPruning
-  ) throws -> (draft: PlanDraft, blockCount: MetadataEntry) {
+  ) throws -> (draft: PlanDraft, metadata: PrunedMetadata) {
     let names = try pruning.apply(to: draft.tensors.map(\.name))
     guard let architecture = draft.metadata.first(where: { $0.key == "general.architecture" })?.value.text
     else {
@@ -103,7 +103,10 @@ extension ConversionPlanner {
     result.skipped += zip(draft.tensors, names.names).filter { $0.1 == nil }.map {
       ConversionPlan.SkippedTensor(name: $0.0.name, reason: "its layer is pruned")
     }
-    return (result, MetadataEntry(architecture + ".block_count", .uint32(UInt32(names.blockCount))))
+    let metadata = PrunedMetadata(
+      entries: try pruning.apply(to: draft.metadata, names: names),
+      blockCount: MetadataEntry(architecture + ".block_count", .uint32(UInt32(names.blockCount))))
+    return (result, metadata)
   }
 
   /// Refuses plans that need types which cannot be decoded or made.

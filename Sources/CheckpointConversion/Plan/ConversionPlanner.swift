@@ -31,7 +31,7 @@ public enum ConversionPlanner {
   /// Completes a draft: importance data, types, layout, fingerprint.
   static func finish(
     _ draft: PlanDraft, request: ConversionRequest, mix: StockMix, outputPath: String, split: SplitChoice,
-    blockCount: MetadataEntry? = nil
+    pruning: PrunedMetadata? = nil
   ) throws -> PreparedConversion {
     guard !outputPath.isEmpty else {
       throw ConversionError(
@@ -54,7 +54,7 @@ public enum ConversionPlanner {
         : try Provenance.entries(draft, request: request, mix: mix, importanceHash: importance?.fileHash)
     let choices = PlanChoices(
       mix: mix, options: options, outputPath: outputPath, split: split, overrides: request.overrides,
-      importanceEntries: importance?.metadata ?? [], blockCount: blockCount, importanceNames: covered,
+      importanceEntries: importance?.metadata ?? [], pruning: pruning, importanceNames: covered,
       provenance: provenance)
     var plan = try draft.finish(choices)
     if importance != nil { try importance?.settle(&plan) }

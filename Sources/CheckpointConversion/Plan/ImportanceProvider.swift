@@ -1,3 +1,4 @@
+internal import BlockQuantization
 internal import FileBytes
 internal import ImportanceData
 internal import QuantRecipes
@@ -5,13 +6,12 @@ internal import TensorTypes
 
 /// Importance data opened for one conversion.
 ///
-/// Weights are read from the file when a tile needs them; what is held are names, counts and, under
-/// ``BlindExpertPolicy/layerMean``, one row per tensor with blind experts.
+/// Weights are read from the file when a tile needs them.
 struct ImportanceProvider: ImportanceSource {
   private let matrix: ImportanceMatrix
   private let policy: BlindExpertPolicy
-  /// For tensors with blind experts, the row that those get instead of ones.
-  private var means: [String: [Float]] = [:]
+  /// The rows for the tensors of the plan, once it is settled.
+  private var rows: ImportanceRows?
   /// A hash of the file, the filters and the policy.
   let fingerprint: String
   /// A hash of the file: XXH64 of each mebibyte, seeded with that of the one before.
@@ -22,19 +22,10 @@ struct ImportanceProvider: ImportanceSource {
 
   /// Opens and filters a file.
   ///
-  /// - Throws: `ImportanceError` for bad data, `FileError` when it cannot be read, ``ConversionError`` with
-  ///   `badOption` for a policy that needs counts per expert where the file has none.
+  /// - Throws: `ImportanceError` for bad data, `FileError` when it cannot be read.
   init(path: String, include: [String], exclude: [String], blindExperts: BlindExpertPolicy) throws {
     matrix = try ImportanceMatrix(path: path).filtered(including: include, excluding: exclude)
     policy = blindExperts
-    guard policy == .ones || matrix.hasExpertCounts else {
-      throw ConversionError(
-        .badOption,
-        Fault(
-          file: path, subject: "--blind-experts \(policy.rawValue)",
-          expected: "importance data with counts per expert", found: "a legacy file, which has none",
-          remedy: "collect the data in the GGUF form, or leave the flag out"))
-    }
     fileHash = try Self.hash(path)
     fingerprint =
       "\(fileHash) +\(include.joined(separator: ",")) -\(exclude.joined(separator: ",")) "
@@ -72,34 +63,66 @@ struct ImportanceProvider: ImportanceSource {
   }
 
   func weights(tensor: String, matrix index: Int, rowLength: Int) throws -> [Float]? {
-    guard let entry = matrix.entry(tensor) else { return nil }
-    if let mean = means[tensor], let counts = entry.counts, index < counts.count, counts[index] == 0 {
-      return mean
-    }
-    return try matrix.weights(of: entry, matrix: index, columnCount: rowLength)
+    try rows?.weights(tensor: tensor, matrix: index, columnCount: rowLength)
   }
 
   /// Completes a plan: notices, blind and thin experts, and what the policy makes of them.
   ///
-  /// - Throws: ``ConversionError`` with `blindExperts` under ``BlindExpertPolicy/error``; errors of reading.
+  /// Reads the data of the tensors that use it once more, row by row.
+  ///
+  /// - Throws: ``ConversionError`` with `blindExperts` under ``BlindExpertPolicy/error``, with `badOption` for a
+  ///   policy that needs to know which experts are blind where nothing in the file says so; errors of reading.
   mutating func settle(_ plan: inout ConversionPlan) throws {
-    var users: [String: PlannedTensor] = [:]
-    for tensor in plan.tensors { if let name = tensor.importanceName { users[name] = tensor } }
-    let coverage = matrix.coverage(thinBelow: Self.thinTokenCount).filter { users[$0.tensor] != nil }
+    let uses = plan.tensors.compactMap { tensor in
+      tensor.importanceName.map {
+        ImportanceUse(
+          tensor: $0, columnCount: tensor.rowLength,
+          matrixCount: tensor.rowCount / max(1, tensor.rowsPerMatrix),
+          zeroGroup: BlockQuantizer.columnsErasedTogether(tensor.type))
+      }
+    }
+    let rows = try ImportanceRows(matrix, policy: policy, uses: uses, thinBelow: Self.thinTokenCount)
+    self.rows = rows
+    guard policy == .ones || matrix.hasExpertCounts || rows.coverage.contains(where: { !$0.blind.isEmpty })
+    else {
+      throw ConversionError(
+        .badOption,
+        Fault(
+          file: matrix.path, subject: "--blind-experts \(policy.rawValue)",
+          expected: "importance data with counts per expert", found: "a legacy file, which has none",
+          remedy: "collect the data in the GGUF form, or leave the flag out"))
+    }
     let importance = PlannedImportance(
       file: matrix.path, entries: matrix.entries.count, blindExperts: policy,
       hasExpertCounts: matrix.hasExpertCounts, thinBelow: Self.thinTokenCount,
-      layers: LayerCoverage.byLayer(coverage))
+      layers: LayerCoverage.byLayer(rows.coverage), shared: sharedData(plan))
     plan.importance = importance
-    plan.notices += notices(for: plan)
+    plan.notices += notices(for: plan) + rows.coverage.compactMap(Self.emptyColumnsNotice)
     if policy == .error { try refuseBlind(importance) }
-    guard policy == .layerMean else { return }
-    for item in coverage where !item.blind.isEmpty && item.matrixCount > 1 {
-      guard let entry = matrix.entry(item.tensor), let tensor = users[item.tensor],
-        entry.valueCount == tensor.rowLength * item.matrixCount
-      else { continue }
-      means[item.tensor] = try matrix.layerMean(of: entry, columnCount: tensor.rowLength)
+  }
+
+  /// The tensors that use the data of another one, with its name.
+  private func sharedData(_ plan: ConversionPlan) -> [PlannedImportance.Shared] {
+    plan.tensors.compactMap { tensor in
+      guard let name = tensor.importanceName, let entry = matrix.entry(serving: name), entry.name != name
+      else { return nil }
+      return PlannedImportance.Shared(tensor: tensor.name, source: entry.name)
     }
+  }
+
+  private static func emptyColumnsNotice(_ coverage: ExpertCoverage) -> ConversionPlan.Notice? {
+    guard let empty = coverage.emptyColumns else { return nil }
+    let experts =
+      coverage.matrixCount > 1
+      ? " of expert \(empty.firstMatrix)"
+        + (empty.matrixCount > 1 ? " and \(empty.matrixCount - 1) more" : "")
+      : ""
+    let columns = empty.firstColumns
+    return ConversionPlan.Notice(
+      subject: coverage.tensor,
+      text:
+        "importance is zero in \(empty.count) columns\(experts), first in \(columns.lowerBound) to "
+        + "\(columns.upperBound - 1); their weights become zeros, as llama-quantize has it")
   }
 
   private func refuseBlind(_ importance: PlannedImportance) throws {
@@ -107,13 +130,14 @@ struct ImportanceProvider: ImportanceSource {
     guard !blind.isEmpty else { return }
     let shown = blind.prefix(8).map { layer in
       layer.expertCount > 1
-        ? "\(layer.title): experts \(LayerCoverage.list(layer.blind))" : "\(layer.title): no tokens at all"
+        ? "\(layer.title): experts \(LayerCoverage.list(layer.blind))"
+        : "\(layer.matrixTitle): \(layer.allZero.isEmpty ? "no tokens at all" : "zero in every column")"
     }
     let others = blind.count > 8 ? "; and \(blind.count - 8) more layers" : ""
     throw ConversionError(
       .blindExperts,
       Fault(
-        file: matrix.path, subject: "--blind-experts error", expected: "calibration tokens for every expert",
+        file: matrix.path, subject: "--blind-experts error", expected: "calibration data for every expert",
         found: "none for \(importance.blindCount); " + shown.joined(separator: "; ") + others,
         remedy: "calibrate with more text, or choose ones or layer-mean"))
   }
@@ -131,7 +155,10 @@ struct ImportanceProvider: ImportanceSource {
         ConversionPlan.Notice(
           subject: first.name + others, text: "no importance data; quantized with equal weights"))
     }
-    let known = Set(plan.tensors.map { $0.importanceName ?? $0.name })
+    var known = Set(plan.tensors.compactMap { matrix.entry(serving: $0.importanceKey)?.name })
+    for tensor in plan.tensors { known.insert(tensor.importanceKey) }
+    // Data of pruned layers is no surprise.
+    for tensor in plan.skipped { known.insert(tensor.name) }
     let unused = matrix.entries.map(\.name).filter { !known.contains($0) }
     if let first = unused.first {
       let others = unused.count > 1 ? " and \(unused.count - 1) more" : ""
@@ -140,12 +167,14 @@ struct ImportanceProvider: ImportanceSource {
           subject: first + others, text: "importance data for a tensor that the model lacks"))
     }
     if let importance = plan.importance, !importance.layers.isEmpty {
+      let matrices =
+        importance.blindMatrixCount > 0 ? ", \(importance.blindMatrixCount) of them whole matrices" : ""
       notices.append(
         ConversionPlan.Notice(
           subject: importance.file,
           text:
-            "\(importance.blindCount) blind experts without calibration tokens (\(importance.blindOutcome)), "
-            + "\(importance.thinCount) thin ones with fewer than \(importance.thinBelow)"))
+            "\(importance.blindCount) blind experts without calibration data\(matrices) (\(importance.blindOutcome)), "
+            + "\(importance.thinCount) thin ones with fewer than \(importance.thinBelow) tokens"))
     }
     return notices
   }

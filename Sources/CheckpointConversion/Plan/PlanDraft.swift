@@ -41,12 +41,20 @@ struct PlanChoices {
   var overrides: [MetadataEntry]
   /// Entries that describe the importance data.
   var importanceEntries: [MetadataEntry]
-  /// Set when layers were pruned: the entry with the new block count.
-  var blockCount: MetadataEntry?
+  /// Set when layers were pruned.
+  var pruning: PrunedMetadata?
   /// Names of tensors that importance data covers; `nil` without data.
   var importanceNames: Set<String>?
   /// Entries that say where the output comes from; `nil` leaves those of the source as they are.
   var provenance: [MetadataEntry]?
+}
+
+/// What the output says of its layers after some were pruned; types are chosen by the metadata of the whole model.
+struct PrunedMetadata {
+  /// The metadata of the source without what it says of dropped layers.
+  var entries: [MetadataEntry]
+  /// The new block count, which llama-quantize sets last.
+  var blockCount: MetadataEntry
 }
 
 /// Whether and how an output is cut into shards.
@@ -102,8 +110,8 @@ extension PlanDraft {
     let usesImportance = covered && decision.type.isQuantized && decision.type != tensor.sourceType
     var result = PlannedTensor(
       name: tensor.name, ggmlShape: tensor.ggmlShape, content: tensor.content, sourceType: tensor.sourceType,
-      decision: decision, importanceName: usesImportance ? tensor.importanceName : nil, file: 0, offset: 0,
-      byteCount: 0)
+      decision: decision, importanceName: usesImportance ? tensor.importanceName : nil,
+      importanceKey: tensor.importanceName, file: 0, offset: 0, byteCount: 0)
     if decision.importanceRequired, !usesImportance {
       throw ConversionError(
         .badOption,
@@ -118,7 +126,7 @@ extension PlanDraft {
 
   /// The metadata of the output in llama-quantize's order: what it sets moves to the end.
   private func outputMetadata(_ choices: PlanChoices) -> [MetadataEntry] {
-    var entries = metadata
+    var entries = choices.pruning?.entries ?? metadata
     func set(_ entry: MetadataEntry) {
       entries.removeAll { $0.key == entry.key }
       entries.append(entry)
@@ -134,7 +142,7 @@ extension PlanDraft {
     for key in ["split.no", "split.count", "split.tensors.count"] { entries.removeAll { $0.key == key } }
     choices.overrides.forEach(set)
     choices.importanceEntries.forEach(set)
-    if let blockCount = choices.blockCount { set(blockCount) }
+    if let pruning = choices.pruning { set(pruning.blockCount) }
     if let provenance = choices.provenance {
       entries.removeAll { $0.key.hasPrefix(Provenance.prefix) }
       entries += provenance

@@ -14,16 +14,28 @@ public struct PlannedImportance: Hashable, Sendable, Codable {
   public var thinBelow: Int64
   /// The layers with blind or thin experts, among tensors that are quantized with this data.
   public var layers: [LayerCoverage]
+  /// Tensors that use the data of another tensor with the same input.
+  public var shared: [Shared]
 
-  /// Blind experts, each counted once per layer.
+  /// A tensor that uses the data of another one.
+  public struct Shared: Hashable, Sendable, Codable {
+    /// The tensor in the output.
+    public var tensor: String
+    /// The tensor in the importance data.
+    public var source: String
+  }
+
+  /// Blind experts, each counted once per layer, and blind matrices that are no experts.
   public var blindCount: Int { Self.count(layers, \.blind) }
-  /// Thin experts, each counted once per layer.
+  /// Of these, the matrices that are no experts.
+  public var blindMatrixCount: Int { Self.count(layers.filter { $0.expertCount == 1 }, \.blind) }
+  /// Thin experts, each counted once per layer, and thin matrices that are no experts.
   public var thinCount: Int { Self.count(layers, \.thin) }
 
   /// The words for what blind experts get.
   public var blindOutcome: String {
     switch blindExperts {
-    case .ones: "their columns all weigh 1"
+    case .ones: "their columns weigh alike"
     case .layerMean: "they get the mean of the other experts of their tensor"
     case .error: "they are refused"
     }
@@ -33,23 +45,38 @@ public struct PlannedImportance: Hashable, Sendable, Codable {
     var seen: Set<String> = []
     for layer in layers {
       for expert in layer[keyPath: experts] {
-        seen.insert("\(layer.layer.map(String.init) ?? layer.tensors.first ?? "")/\(expert)")
+        if layer.expertCount == 1 {
+          seen.formUnion(layer.tensors)
+        } else {
+          seen.insert("\(layer.layer.map(String.init) ?? layer.tensors.first ?? "")/\(expert)")
+        }
       }
     }
     return seen.count
+  }
+
+  /// A line on tensors that use the data of others; `nil` when there are none.
+  public var sharedLine: String? {
+    guard let first = shared.first else { return nil }
+    let others = shared.count > 1 ? " and \(shared.count - 1) more" : ""
+    return "\(first.tensor)\(others): importance of \(first.source), which has the same input"
   }
 
   /// One line per layer: how many experts are blind or thin, and which.
   public var lines: [String] {
     layers.map { layer in
       guard layer.expertCount > 1 else {
-        return layer.blind.isEmpty
-          ? "\(layer.title): only \(layer.mostTokens) calibration tokens"
-          : "\(layer.title): no calibration tokens"
+        return "\(layer.matrixTitle): "
+          + (layer.blind.isEmpty
+            ? "only \(layer.mostTokens ?? 0) calibration tokens"
+            : layer.allZero.isEmpty ? "no calibration tokens" : "importance is zero in every column")
       }
       var parts: [String] = []
       if !layer.blind.isEmpty {
-        parts.append("\(layer.blind.count) blind: \(LayerCoverage.list(layer.blind))")
+        let zeros =
+          layer.allZero.isEmpty
+          ? "" : " (importance is zero in every column: \(LayerCoverage.list(layer.allZero)))"
+        parts.append("\(layer.blind.count) blind: \(LayerCoverage.list(layer.blind))\(zeros)")
       }
       if !layer.thin.isEmpty { parts.append("\(layer.thin.count) thin: \(LayerCoverage.list(layer.thin))") }
       return "\(layer.title): of \(layer.expertCount) experts, " + parts.joined(separator: "; ")
