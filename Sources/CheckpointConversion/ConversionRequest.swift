@@ -55,6 +55,8 @@ public struct ConversionRequest: Sendable {
   public var overrides: [MetadataEntry] = []
   /// Layers to drop (GGUF sources).
   public var prunedLayers: LayerPruning?
+  /// Whether tensors that a GGUF keeps as one are taken apart, also where llama.cpp reads them as they are.
+  public var takesTensorsApart = false
   /// Whether the output's metadata say where it comes from.
   ///
   /// Without, it holds no `pouch.` keys, not even those of the source.

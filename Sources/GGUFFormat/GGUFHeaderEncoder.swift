@@ -102,7 +102,7 @@ public struct GGUFHeaderEncoder: Sendable {
           .badAlignment,
           Fault(
             file: file, subject: entry.key, expected: "the u32 \(GGUFConstants.defaultAlignment)",
-            found: "\(entry.value)", remedy: "remove the key; the output is always aligned to 32"))
+            found: entry.value.typedSummary, remedy: "remove the key; the output is always aligned to 32"))
       }
     }
   }

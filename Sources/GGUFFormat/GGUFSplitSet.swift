@@ -75,7 +75,7 @@ public struct GGUFSplitSet: Sendable {
         .badSplitKey,
         Fault(
           file: file.file.path, subject: key,
-          expected: key == GGUFSplitKeys.tensorCount ? "an i32" : "a u16", found: "\(value)"))
+          expected: key == GGUFSplitKeys.tensorCount ? "an i32" : "a u16", found: value.typedSummary))
     }
   }
 

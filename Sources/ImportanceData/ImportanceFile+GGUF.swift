@@ -108,7 +108,7 @@ extension ImportanceFile {
     guard case .uint32(let number) = value, number <= UInt32(Int32.max) else {
       throw ImportanceError(
         .badMetadata,
-        Fault(file: path, subject: key, expected: "a u32 of at most \(Int32.max)", found: "\(value)"))
+        Fault(file: path, subject: key, expected: "a u32 of at most \(Int32.max)", found: value.typedSummary))
     }
     return Int(number)
   }

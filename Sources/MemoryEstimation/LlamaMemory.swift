@@ -39,7 +39,11 @@ struct LlamaMemory {
   }
 
   private var loaded: [PricedTensor] {
-    priced.tensors.filter { options.loadsNextToken || !$0.isNextToken }
+    priced.tensors.filter(isLoaded)
+  }
+
+  private func isLoaded(_ tensor: PricedTensor) -> Bool {
+    !tensor.isOutside && (options.loadsNextToken || !tensor.isNextToken)
   }
 
   /// Whether the CPU backend copies a tensor into interleaved rows on x86 with AVX2: matrices of Q4_0, Q4_K and IQ4_NL
@@ -55,7 +59,7 @@ struct LlamaMemory {
     var first: Int?
     var end = 0
     for tensor in priced.tensors {
-      if options.loadsNextToken || !tensor.isNextToken, !isRepacked(tensor) {
+      if isLoaded(tensor), !isRepacked(tensor) {
         first = first ?? offset
         end = offset + tensor.byteCount
       }
@@ -66,7 +70,7 @@ struct LlamaMemory {
       kind: .weights, name: "weights, mapped", bytes: end - (first ?? 0),
       formula: "the file from the first to the last of \(loaded.count) tensors"
         + (options.repacks ? " that are used where they lie" : "")
-        + (left > 0 ? "; \(left) of the next-token block stay on disk" : ""),
+        + (left > 0 ? "; \(left) that generating text does not need stay on disk" : ""),
       basis: .exact)
   }
 
@@ -131,7 +135,7 @@ struct LlamaMemory {
     let outputs = min(
       min(context, options.microBatchLength), options.keepsAllLogits ? options.batchLength : sequences)
     let graph = try DecoderGraph(
-      model: model, architecture: priced.architecture,
+      model: model, architecture: priced.architecture, forms: priced.forms,
       batch: DecoderGraph.Batch(
         tokens: tokens, sequences: sequences, outputs: max(outputs, 1), cells: perStream, streams: streams,
         keyType: options.keyType, valueType: options.valueType, flashAttention: options.flashAttention))

@@ -69,10 +69,10 @@ extension ModelSource {
   }
 
   private func hyperParameters(of set: GGUFSplitSet) throws -> HyperParameters {
-    var model = try HyperParameters(metadata: set.metadata, file: name)
-    if let rows = set.tensor("token_embd.weight")?.info.ggmlShape.dropFirst().first {
-      model.vocabularySize = rows
-    }
+    var model = try HyperParameters(
+      metadata: set.metadata,
+      embeddingRows: set.tensor("token_embd.weight")?.info.ggmlShape.dropFirst().first,
+      file: name)
     adjust(&model, names: Set(set.tensors.map(\.info.name)))
     try SizeLimits.check(model, file: name)
     return model
@@ -91,7 +91,9 @@ extension ModelSource {
   private func adjust(_ model: inout HyperParameters, names: Set<String>) {
     model.tiedEmbeddings = !names.contains("output.weight")
     let layer = model.layerKinds.firstIndex(of: .attention) ?? 0
-    model.attention.hasInputBias = names.contains("blk.\(layer).attn_q.bias")
+    model.attention.hasInputBias = ["attn_q.bias", "attn_qkv.bias"].contains {
+      names.contains("blk.\(layer).\($0)")
+    }
     model.attention.hasOutputBias = names.contains("blk.\(layer).attn_output.bias")
     model.hasFeedForwardBias = names.contains("blk.0.ffn_up.bias")
   }
@@ -106,7 +108,8 @@ extension ModelSource {
     let tensors = set.tensors.map {
       PricedTensor(
         name: $0.info.name, ggmlShape: $0.info.ggmlShape, type: $0.info.type, byteCount: $0.info.byteCount,
-        role: recurrent.role(of: $0.info.name), isNextToken: Self.isNextToken($0.info.name, model))
+        role: recurrent.role(of: $0.info.name), isNextToken: Self.isNextToken($0.info.name, model),
+        isOutside: GGUFLayout.Extra(name: $0.info.name) != nil)
     }
     let bytes = try Checked.sum("files", set.files.map(\.file.byteCount))
     let header = bytes - (try Checked.sum("tensors", tensors.map(\.byteCount)))
@@ -115,7 +118,8 @@ extension ModelSource {
       source: name, basis: "GGUF header",
       architecture: set.value("general.architecture")?.text ?? "",
       mix: type.flatMap(Self.mixName) ?? "as stored", model: model, tensors: tensors,
-      fileByteCount: bytes...bytes, headerByteCount: header...header, notices: notices, prepared: nil)
+      fileByteCount: bytes...bytes, headerByteCount: header...header,
+      notices: notices + reservations(set, model), prepared: nil)
     priced.alignment = set.files[0].alignment
     let foreign = Set(set.tensors.filter { !$0.info.type.isKnown }.map(\.info.type.name)).sorted()
     if !foreign.isEmpty {
@@ -124,6 +128,23 @@ extension ModelSource {
       )
     }
     return priced
+  }
+
+  /// What keeps llama.cpp from loading a file that is priced all the same.
+  private func reservations(_ set: GGUFSplitSet, _ model: HyperParameters) -> [String] {
+    guard let family = ModelFamily.family(metadata: set.metadata) else { return [] }
+    let layout = GGUFLayout(family: family, model: model) { set.tensor($0) != nil }
+    var reasons = Set(
+      set.tensors.compactMap { GGUFLayout.Extra(name: $0.info.name).map { "tensors of a \($0.rawValue)" } })
+    if layout.fused.values.contains(where: { !$0.isStandard }) { reasons.insert("names of other programs") }
+    if !model.changesForLlamaCpp(set.metadata, family: family).isEmpty {
+      reasons.insert("metadata of another form")
+    }
+    guard !reasons.isEmpty else { return [] }
+    return [
+      "llama.cpp does not load this file as it is: \(reasons.sorted().joined(separator: ", ")); "
+        + "pouch-quantize FILE OUTPUT COPY writes one that it loads"
+    ]
   }
 
   private func priced(

@@ -17,7 +17,9 @@ struct PouchMemory {
   /// - Throws: ``EstimationError`` with `overflow` or `badOption`.
   func breakdown() throws -> MemoryBreakdown {
     try options.check()
-    var parts = [weights(), vectors(), try keyValueCache()]
+    var parts = [weights(), vectors()]
+    if let copies = interleaved() { parts.append(copies) }
+    parts.append(try keyValueCache())
     if let state = try recurrentState() { parts.append(state) }
     parts.append(try scratch())
     parts.append(try activations())
@@ -31,7 +33,7 @@ struct PouchMemory {
   }
 
   private func weights() -> MemoryBreakdown.Part {
-    let loaded = priced.tensors.filter { !$0.isNextToken }
+    let loaded = priced.tensors.filter { !$0.isNextToken && !$0.isOutside }
     return .init(
       kind: .weights, name: "weights, mapped", bytes: loaded.reduce(0) { $0 + $1.byteCount },
       formula: "\(loaded.count) tensors as stored", basis: .exact)
@@ -40,12 +42,22 @@ struct PouchMemory {
   /// Vectors are copied to f32, each into pages of its own.
   private func vectors() -> MemoryBreakdown.Part {
     let copied = priced.tensors.filter { tensor in
-      !tensor.isNextToken && (tensor.ggmlShape.count == 1 || tensor.name.hasSuffix("ssm_conv1d.weight"))
+      !tensor.isNextToken && !tensor.isOutside
+        && (tensor.ggmlShape.count == 1 || tensor.name.hasSuffix("ssm_conv1d.weight"))
     }
     let bytes = copied.reduce(0) { $0 + Checked.padded($1.elementCount * 4, to: 4096) }
     return .init(
       kind: .weights, name: "vectors, copied", bytes: bytes,
       formula: "\(copied.count) vectors x 4 B, in whole pages", basis: .exact)
+  }
+
+  /// Projections of delta nets whose rows are interleaved by key head are copied apart.
+  private func interleaved() -> MemoryBreakdown.Part? {
+    let copied = priced.tensors.filter { !$0.isNextToken && $0.name.hasSuffix(".ssm_in.weight") }
+    guard !copied.isEmpty else { return nil }
+    return .init(
+      kind: .weights, name: "projections, copied", bytes: copied.reduce(0) { $0 + $1.byteCount },
+      formula: "\(copied.count) ssm_in tensors, rows put in order", basis: .exact)
   }
 
   private func keyValueCache() throws -> MemoryBreakdown.Part {

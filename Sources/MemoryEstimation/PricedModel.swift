@@ -17,6 +17,8 @@ public struct PricedTensor: Hashable, Sendable {
   public var role: TensorRole
   /// Whether it belongs to a block for next-token prediction, which inference loads on request alone.
   public var isNextToken: Bool
+  /// Whether it belongs to another part of a model, such as a vision tower, which is in the same file.
+  public var isOutside = false
 
   /// Values.
   public var elementCount: Int { ggmlShape.reduce(1, *) }
@@ -94,6 +96,22 @@ public struct PricedModel: Sendable {
         .count(weights: tensor.elementCount, bytes: tensor.byteCount)
     }
     return sums.values.sorted { ($0.bytes, $1.name) > ($1.bytes, $0.name) }
+  }
+
+  /// What the file keeps as one tensor.
+  var forms: DecoderGraph.Forms {
+    var forms = DecoderGraph.Forms()
+    for tensor in tensors where tensor.name.hasPrefix("blk.") {
+      let parts = tensor.name.split(separator: ".", maxSplits: 2)
+      guard parts.count == 3, let layer = Int(parts[1]), layer < model.layerCount else { continue }
+      switch parts[2] {
+      case "attn_qkv.weight" where model.layerKinds[layer] == .attention: forms.fusesAttention = true
+      case "ffn_gate_up_exps.weight": forms.fusesExperts = true
+      case "ssm_in.weight": forms.interleavesDeltaNet = true
+      default: break
+      }
+    }
+    return forms
   }
 
   /// The tensor called `name`.

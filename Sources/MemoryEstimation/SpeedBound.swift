@@ -22,7 +22,7 @@ extension PricedModel {
   /// Bytes of weights that one token reads: one row of the embedding, the chosen experts, all else.
   public var activeWeightByteCount: Int {
     tensors.reduce(0) { sum, tensor in
-      if tensor.isNextToken { return sum }
+      if tensor.isNextToken || tensor.isOutside { return sum }
       if tensor.role == .tokenEmbedding {
         return sum
           + (model.tiedEmbeddings ? tensor.byteCount : tensor.byteCount / max(1, model.vocabularySize))
@@ -52,7 +52,7 @@ extension PricedModel {
         power(1 - Double(experts.usedCount) / Double(experts.count), batch)
       } else { 0 }
     var perBatch = 0.0
-    for tensor in tensors where !tensor.isNextToken && tensor.role != .tokenEmbedding {
+    for tensor in tensors where !tensor.isNextToken && !tensor.isOutside && tensor.role != .tokenEmbedding {
       perBatch += Double(tensor.byteCount) * (tensor.isRouted ? 1 - missed : 1)
     }
     let operations = 2 * Double(activeParameterCount)

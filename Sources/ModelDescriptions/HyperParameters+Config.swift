@@ -33,7 +33,7 @@ extension HyperParameters {
     rotaryDimensions = try Self.rotaryDimensions(config, traits, &rope, headDim: attention.headDim)
     windows = try family.windows(config, layerCount: layerCount)
     experts = traits.isMixture ? try Self.experts(config, family) : nil
-    linearAttention = traits.isHybrid ? try Self.linearAttention(config) : nil
+    linearAttention = traits.isHybrid ? try Self.linearAttention(config, traits) : nil
     fullAttentionInterval = try config.optionalInteger("full_attention_interval", in: 1...4096)
     layerKinds = try Self.layerKinds(config, count: layerCount, isHybrid: traits.isHybrid)
     if traits.isHybrid { fullAttentionInterval = fullAttentionInterval ?? 4 }
@@ -130,18 +130,22 @@ extension HyperParameters {
       normalizesTopK: family.traits.normalizesTopK == .always ? true : try config.flag("norm_topk_prob"))
   }
 
-  private static func linearAttention(_ config: ModelConfig) throws -> LinearAttention {
+  private static func linearAttention(
+    _ config: ModelConfig, _ traits: ModelFamily.Traits
+  ) throws -> LinearAttention {
     let keyHeads = try config.integer("linear_num_key_heads", in: 1...(1 << 16))
     let valueHeads = try config.integer("linear_num_value_heads", in: 1...(1 << 16))
     guard valueHeads % keyHeads == 0 else {
       throw config.invalid(
         "linear_num_value_heads", expected: "a multiple of linear_num_key_heads (\(keyHeads))")
     }
-    return LinearAttention(
+    var net = LinearAttention(
       keyHeadCount: keyHeads, valueHeadCount: valueHeads,
       keyDim: try config.integer("linear_key_head_dim", in: 1...(1 << 16)),
       valueDim: try config.integer("linear_value_head_dim", in: 1...(1 << 16)),
       kernelLength: try config.integer("linear_conv_kernel_dim", in: 1...1024))
+    net.valueHeadOrder = traits.tilesValueHeads ? .tiled : .grouped
+    return net
   }
 
   private static func layerKinds(_ config: ModelConfig, count: Int, isHybrid: Bool) throws -> [LayerKind] {

@@ -8,11 +8,16 @@ extension HyperParameters {
   /// chosen experts' weights are divided by their sum in all architectures but `qwen2moe`. Biases on projections and
   /// tied embeddings show in the tensors, not in the metadata; set them from there.
   ///
+  /// Files of Ollama's converter are read, too: numbers of key and value heads per layer, zero where there is no
+  /// softmax attention, which then tell the kinds of layers, and three rotary sections.
+  ///
   /// - Parameters:
   ///   - metadata: The entries of the file.
+  ///   - embeddingRows: The rows of the embedding tensor; without them the size of the vocabulary is that of the key
+  ///     or of the list of tokens.
   ///   - file: The name that errors give.
   /// - Throws: ``DescriptionError`` with `invalidMetadata` or `notSupported`.
-  public init(metadata: [MetadataEntry], file: String) throws {
+  public init(metadata: [MetadataEntry], embeddingRows: Int? = nil, file: String) throws {
     let reader = try MetadataReader(metadata, file: file)
     let blocks = try reader.integer("block_count", in: 1...4096)
     let nextToken = try reader.optionalInteger("nextn_predict_layers", in: 0...64) ?? 0
@@ -26,7 +31,8 @@ extension HyperParameters {
     let tokens = metadata.first { $0.key == "tokenizer.ggml.tokens" }
     var tokenCount: Int?
     if case .array(let list)? = tokens?.value { tokenCount = list.count }
-    guard let rows = try reader.optionalInteger("vocab_size", in: 1...(1 << 24)) ?? tokenCount else {
+    let stated = try reader.optionalInteger("vocab_size", in: 1...(1 << 24))
+    guard let rows = embeddingRows ?? stated ?? tokenCount else {
       throw reader.fault("vocab_size", expected: "a whole number or a list of tokens", found: "neither")
     }
     vocabularySize = rows
@@ -37,7 +43,10 @@ extension HyperParameters {
     tiedEmbeddings = false
 
     let family = reader.family
-    attention = try reader.attention(hiddenSize: hiddenSize)
+    let kinds = try reader.layerKinds(count: layerCount, blockCount: blocks)
+    layerKinds = kinds.kinds
+    fullAttentionInterval = kinds.interval
+    attention = try reader.attention(hiddenSize: hiddenSize, kinds: kinds.kinds, blockCount: blocks)
     rotaryPairing = family.traits.rotaryPairing
     rotaryDimensions =
       try reader.optionalInteger("rope.dimension_count", in: 1...(1 << 16)) ?? attention.headDim
@@ -46,83 +55,18 @@ extension HyperParameters {
       rope.partialFactor = Double(rotaryDimensions) / Double(attention.headDim)
     }
     windows = [Int?](repeating: nil, count: layerCount)
-    isCausal = try reader.flag("attention.causal") ?? true
+    isCausal = reader.flag("attention.causal") ?? true
     experts = try reader.experts(feedForwardSize: feedForwardSize)
     linearAttention = family.traits.isHybrid ? try reader.linearAttention() : nil
-    fullAttentionInterval =
-      family.traits.isHybrid ? try reader.optionalInteger("full_attention_interval", in: 1...4096) ?? 4 : nil
-    layerKinds = try reader.layerKinds(count: layerCount, interval: fullAttentionInterval)
   }
 }
 
-/// Typed access to the entries under an architecture's name.
-private struct MetadataReader {
-  let file: String
-  let architecture: String
-  let family: ModelFamily
-  private let values: [String: MetadataValue]
-
-  init(_ metadata: [MetadataEntry], file: String) throws {
-    self.file = file
-    values = Dictionary(metadata.map { ($0.key, $0.value) }) { first, _ in first }
-    guard let architecture = values["general.architecture"]?.text else {
-      throw DescriptionError(
-        .invalidMetadata,
-        Fault(file: file, subject: "general.architecture", expected: "a name", found: "no such key"))
-    }
-    self.architecture = architecture
-    let isMixture = (values[architecture + ".expert_count"]?.integer ?? 0) > 0
-    guard let family = ModelFamily.family(ggufArchitecture: architecture, isMixture: isMixture) else {
-      throw DescriptionError(
-        .notSupported,
-        Fault(
-          file: file, subject: "general.architecture",
-          expected: "one of " + Set(ModelFamily.all.map(\.ggufArchitecture)).sorted().joined(separator: ", "),
-          found: architecture))
-    }
-    self.family = family
-  }
-
-  func fault(_ key: String, expected: String, found: String? = nil) -> DescriptionError {
-    DescriptionError(
-      .invalidMetadata,
-      Fault(
-        file: file, subject: architecture + "." + key, expected: expected,
-        found: found ?? values[architecture + "." + key].map { "\($0)" } ?? "no such key"))
-  }
-
-  func optionalInteger(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
-    guard let value = values[architecture + "." + key] else { return nil }
-    guard let number = value.integer, range.contains(number) else {
-      throw fault(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
-    }
-    return number
-  }
-
-  func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int {
-    guard let number = try optionalInteger(key, in: range) else {
-      throw fault(key, expected: "a whole number")
-    }
-    return number
-  }
-
-  func optionalFloat(_ key: String) throws -> Float? {
-    guard let value = values[architecture + "." + key] else { return nil }
-    guard case .float32(let number) = value, number.isFinite else {
-      throw fault(key, expected: "an f32 number")
-    }
-    return number
-  }
-
-  func flag(_ key: String) throws -> Bool? {
-    guard let value = values[architecture + "." + key] else { return nil }
-    guard case .bool(let flag) = value else { throw fault(key, expected: "true or false") }
-    return flag
-  }
-
-  func attention(hiddenSize: Int) throws -> HyperParameters.Attention {
+extension MetadataReader {
+  func attention(
+    hiddenSize: Int, kinds: [HyperParameters.LayerKind], blockCount: Int
+  ) throws -> HyperParameters.Attention {
     let heads = try integer("attention.head_count", in: 1...(1 << 16))
-    let keyValueHeads = try optionalInteger("attention.head_count_kv", in: 1...(1 << 16)) ?? heads
+    let keyValueHeads = try keyValueHeadCount(kinds: kinds, blockCount: blockCount) ?? heads
     guard heads % keyValueHeads == 0 else {
       throw fault("attention.head_count_kv", expected: "a divisor of \(heads)")
     }
@@ -139,16 +83,53 @@ private struct MetadataReader {
     return attention
   }
 
+  /// The key and value heads of the layers with softmax attention; what a list says of other layers does not count.
+  private func keyValueHeadCount(kinds: [HyperParameters.LayerKind], blockCount: Int) throws -> Int? {
+    let key = "attention.head_count_kv"
+    let range = 1...(1 << 16)
+    guard let counts = value(key)?.integers else { return try optionalInteger(key, in: range) }
+    try check(key, counts, layerCount: kinds.count, blockCount: blockCount)
+    let used = Set(zip(counts, kinds).filter { $0.1 == .attention }.map(\.0))
+    guard used.allSatisfy(range.contains) else {
+      throw fault(key, expected: "a number above 0 for each layer with softmax attention")
+    }
+    guard used.count < 2 else {
+      var error = fault(key, expected: "one number for all layers with softmax attention")
+      error.code = .notSupported
+      error.fault.remedy = "layers of different sizes are not supported yet"
+      throw error
+    }
+    return used.first
+  }
+
+  private func check(_ key: String, _ list: [Int], layerCount: Int, blockCount: Int) throws {
+    guard list.count == blockCount || list.count == layerCount else {
+      throw fault(key, expected: "one number, or one for each of \(blockCount) blocks")
+    }
+  }
+
   func experts(feedForwardSize: Int?) throws -> HyperParameters.Experts? {
-    guard let count = try optionalInteger("expert_count", in: 0...65536), count > 0 else { return nil }
-    guard let width = try optionalInteger("expert_feed_forward_length", in: 1...(1 << 24)) ?? feedForwardSize
-    else {
-      throw fault("expert_feed_forward_length", expected: "a whole number")
+    guard family.traits.isMixture else { return nil }
+    let count = try integer("expert_count", in: 1...65536)
+    let used = try integer("expert_used_count", in: 1...count)
+    // The llama architecture knows one width; early files of others have no key for that of an expert.
+    let stated =
+      architecture == "llama" ? nil : try optionalInteger("expert_feed_forward_length", in: 0...(1 << 24))
+    let whole = feedForwardSize ?? 0
+    let width = stated.flatMap { $0 > 0 ? $0 : nil } ?? (architecture == "llama" ? whole : whole / used)
+    guard width > 0 else {
+      throw fault("expert_feed_forward_length", expected: "a whole number above 0")
+    }
+    var shared: Int?
+    if family.traits.hasSharedExpert {
+      let stated = try optionalInteger("expert_shared_feed_forward_length", in: 0...(1 << 24)) ?? 0
+      shared = stated > 0 ? stated : whole
+      guard shared != 0 else {
+        throw fault("expert_shared_feed_forward_length", expected: "a whole number above 0")
+      }
     }
     return HyperParameters.Experts(
-      count: count, usedCount: try integer("expert_used_count", in: 1...count), width: width,
-      sharedWidth: family.traits.hasSharedExpert
-        ? try optionalInteger("expert_shared_feed_forward_length", in: 1...(1 << 24)) : nil,
+      count: count, usedCount: used, width: width, sharedWidth: shared,
       normalizesTopK: architecture != "qwen2moe")
   }
 
@@ -160,20 +141,50 @@ private struct MetadataReader {
       throw fault(
         "ssm.time_step_rank", expected: "a multiple of \(keyHeads) that divides ssm.inner_size (\(width))")
     }
-    return HyperParameters.LinearAttention(
+    var net = HyperParameters.LinearAttention(
       keyHeadCount: keyHeads, valueHeadCount: valueHeads,
       keyDim: try integer("ssm.state_size", in: 1...(1 << 16)),
       valueDim: width / valueHeads, kernelLength: try integer("ssm.conv_kernel", in: 1...1024))
+    // Ollama's converter says of its files whether heads were reordered; others follow the architecture.
+    let isTiled = flag("ssm.v_head_reordered") ?? family.traits.tilesValueHeads
+    net.valueHeadOrder = isTiled ? .tiled : .grouped
+    return net
   }
 
-  func layerKinds(count: Int, interval: Int?) throws -> [HyperParameters.LayerKind] {
-    guard let interval else { return [HyperParameters.LayerKind](repeating: .attention, count: count) }
-    if let value = values[architecture + ".attention.recurrent_layers"] {
-      guard case .array(.bool(let flags)) = value, flags.count >= count else {
+  /// What mixes positions in each trunk layer, and every how many layers attention is full, where that is said.
+  ///
+  /// A list of recurrent layers decides; without one the interval, without that a list of key and value heads with
+  /// zeros in it, without any an interval of 4.
+  func layerKinds(count: Int, blockCount: Int) throws -> (
+    kinds: [HyperParameters.LayerKind], interval: Int?
+  ) {
+    let key = "full_attention_interval"
+    guard family.traits.isHybrid else {
+      return ([HyperParameters.LayerKind](repeating: .attention, count: count), nil)
+    }
+    if let value = value("attention.recurrent_layers") {
+      let flags: [Bool]? =
+        if case .array(.bool(let list)) = value { list } else { value.integers?.map { $0 != 0 } }
+      guard let flags, flags.count >= count else {
         throw fault("attention.recurrent_layers", expected: "a Boolean for each of \(count) layers")
       }
-      return flags.prefix(count).map { $0 ? .linearAttention : .attention }
+      // Beside the list the interval says nothing, whatever it is.
+      let stated = self.value(key)?.integer.flatMap { (1...4096).contains($0) ? $0 : nil }
+      return (flags.prefix(count).map { $0 ? .linearAttention : .attention }, stated ?? 4)
     }
-    return (0..<count).map { ($0 + 1) % interval == 0 ? .attention : .linearAttention }
+    let interval = try optionalInteger(key, in: 1...4096)
+    let byInterval = (0..<count).map { index -> HyperParameters.LayerKind in
+      (index + 1) % (interval ?? 4) == 0 ? .attention : .linearAttention
+    }
+    guard let heads = value("attention.head_count_kv")?.integers, heads.contains(0) else {
+      return (byInterval, interval ?? 4)
+    }
+    try check("attention.head_count_kv", heads, layerCount: count, blockCount: blockCount)
+    let byHeads = heads.prefix(count).map { $0 == 0 ? HyperParameters.LayerKind.linearAttention : .attention }
+    guard interval == nil || byHeads == byInterval else {
+      throw fault(
+        "attention.head_count_kv", expected: "zeros where \(key) (\(interval ?? 4)) puts no attention")
+    }
+    return (byHeads, interval ?? 4)
   }
 }

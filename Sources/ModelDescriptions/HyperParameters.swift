@@ -82,6 +82,8 @@ public struct HyperParameters: Hashable, Sendable {
     public var valueDim: Int
     /// The length of the depthwise convolution.
     public var kernelLength: Int
+    /// The order of value heads in a GGUF; checkpoints have them grouped.
+    public var valueHeadOrder = ValueHeadOrder.tiled
 
     /// Creates a gated delta net.
     public init(keyHeadCount: Int, valueHeadCount: Int, keyDim: Int, valueDim: Int, kernelLength: Int) {
@@ -104,6 +106,14 @@ public struct HyperParameters: Hashable, Sendable {
     public var tiledHeadOrder: [Int] {
       (0..<valueHeadCount).map { $0 % keyHeadCount * repetition + $0 / keyHeadCount }
     }
+  }
+
+  /// How the value heads of a gated delta net find their key head.
+  public enum ValueHeadOrder: Hashable, Sendable {
+    /// Value head v uses key head v div (value heads per key head).
+    case grouped
+    /// Value head v uses key head v mod (key heads).
+    case tiled
   }
 
   /// Layers of the trunk.

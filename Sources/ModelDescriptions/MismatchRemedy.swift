@@ -54,7 +54,7 @@ struct MismatchRemedy {
   private func isNextToken(_ problem: TensorProblem) -> Bool {
     switch problem {
     case .unknown(let name, _), .missing(let name), .duplicate(let name), .shape(let name, _, _),
-      .elementType(let name, _):
+      .elementType(let name, _), .scaleMissing(let name), .scaleLeftOver(let name, _):
       name.hasPrefix("mtp.") || nextTokenNames.contains(name)
     case .expertNumbers(let prefix, _): prefix.hasPrefix("mtp.")
     }

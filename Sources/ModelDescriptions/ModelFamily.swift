@@ -43,6 +43,8 @@ public struct ModelFamily: Sendable {
     var rotaryPairing = HyperParameters.RotaryPairing.halfSplit
     /// Layers mix gated delta nets with softmax attention.
     var isHybrid = false
+    /// A GGUF has the value heads of delta nets tiled over the key heads.
+    var tilesValueHeads = true
     /// A mixture of experts in every layer.
     var isMixture = false
     /// A shared expert beside the routed ones.

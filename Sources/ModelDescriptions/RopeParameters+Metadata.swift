@@ -17,7 +17,7 @@ extension RopeParameters {
     let values = Dictionary(metadata.map { ($0.key, $0.value) }) { first, _ in first }
     func fault(_ key: String, _ expected: String) -> DescriptionError {
       let name = architecture + "." + key
-      let found = values[name].map { String("\($0)".prefix(80)) } ?? "no such key"
+      let found = values[name]?.summary ?? "no such key"
       return DescriptionError(
         .invalidMetadata, Fault(file: file, subject: name, expected: expected, found: found))
     }
@@ -37,11 +37,7 @@ extension RopeParameters {
     }
 
     self.init(theta: try number("rope.freq_base") ?? 10000)
-    switch values[architecture + ".rope.dimension_sections"] {
-    case .array(.int32(let list))?: sections = list.map(Int.init)
-    case .array(.uint32(let list))?: sections = list.map(Int.init)
-    default: break
-    }
+    sections = values[architecture + ".rope.dimension_sections"]?.integers
     magnitude = try number("rope.scaling.attn_factor") ?? 1
     // `rope.scale_linear` is the factor's name in old files.
     let stored = try number("rope.scaling.factor") ?? number("rope.scale_linear") ?? 0

@@ -10,6 +10,7 @@ public enum TensorRole: String, CaseIterable, Hashable, Sendable, Codable {
   case feedForward = "feed-forward"
   case norm = "norms"
   case nextToken = "next-token-prediction"
+  case vision = "vision"
   case other = "other"
 
   /// Classifies a GGUF tensor name.
@@ -24,7 +25,12 @@ public enum TensorRole: String, CaseIterable, Hashable, Sendable, Codable {
       switch name {
       case "token_embd.weight", "per_layer_token_embd.weight": self = .tokenEmbedding
       case "output.weight": self = .output
-      default: self = name.contains("_norm") ? .norm : .other
+      default:
+        switch GGUFLayout.Extra(name: name) {
+        case .vision: self = .vision
+        case .nextToken: self = .nextToken
+        case nil: self = name.contains("_norm") ? .norm : .other
+        }
       }
       return
     }

@@ -58,6 +58,14 @@ struct BlockScan {
     var alive: Set<Int> = []
   }
 
+  /// What the pass saw.
+  struct Result {
+    var scans: [TensorScan]
+    /// Matrices of zeros, which ``ZeroCheck`` grades.
+    var zeros: [ZeroWeights]
+    var findings: [Finding]
+  }
+
   let set: GGUFSplitSet
   let threadCount: Int
   let onProgress: (@Sendable (_ done: Int, _ total: Int) -> Void)?
@@ -72,7 +80,7 @@ struct BlockScan {
   /// Makes the pass.
   ///
   /// - Throws: `FileError`, ``ValidationError`` with `interrupted`.
-  func run() throws -> (scans: [TensorScan], findings: [Finding]) {
+  func run() throws -> Result {
     let pieces = cut()
     let states = set.tensors.map { _ in MutexBox(State()) }
     let next = Atomic<Int>(0)
@@ -193,8 +201,9 @@ struct BlockScan {
   }
 
   /// Turns what was seen into numbers and findings.
-  private func summary(_ states: [State]) throws -> (scans: [TensorScan], findings: [Finding]) {
+  private func summary(_ states: [State]) throws -> Result {
     var scans: [TensorScan] = []
+    var zeros: [ZeroWeights] = []
     var findings: [Finding] = []
     var unknown: Set<String> = []
     for (index, tensor) in set.tensors.enumerated() {
@@ -214,7 +223,11 @@ struct BlockScan {
           largestScale: Double(state.largest), largestAt: Place(info).text(block: state.largestBlock),
           zeroExperts: matrices > 1 ? dead : [], nonFiniteBlocks: state.nonFiniteCount))
       findings += try nonFinite(tensor, state)
-      findings += zeros(info, dead: dead, matrices: matrices)
+      if !dead.isEmpty {
+        zeros.append(
+          ZeroWeights(
+            tensor: info.name, type: info.type, shape: info.ggmlShape, matrices: dead, matrixCount: matrices))
+      }
       findings += outlier(info, state, median: median)
     }
     if !unknown.isEmpty {
@@ -224,7 +237,7 @@ struct BlockScan {
           expected: "types whose scales are known here",
           found: "types whose blocks are not checked"))
     }
-    return (scans, findings)
+    return Result(scans: scans, zeros: zeros, findings: findings)
   }
 
   private static func median(_ histogram: [UInt32], count: Int) -> Float {
@@ -254,27 +267,6 @@ struct BlockScan {
         .error, .nonFinite, info.name, place: place,
         expected: info.type.isQuantized ? "finite block scales" : "finite values", found: what + more,
         remedy: "the file is damaged or its source was; convert the model again")
-    ]
-  }
-
-  private func zeros(_ info: GGUFTensorInfo, dead: [Int], matrices: Int) -> [Finding] {
-    guard !dead.isEmpty else { return [] }
-    if matrices > 1, dead.count < matrices {
-      return [
-        Finding(
-          .error, .zeroExpert, info.name,
-          place: (dead.count == 1 ? "expert " : "experts ") + shortList(dead.map(String.init)),
-          expected: "weights", found: "zeros alone",
-          remedy: "the writer lost these experts; convert the model again")
-      ]
-    }
-    // A bias or a single scale may be zero; a matrix may not.
-    let isMatrix = info.ggmlShape.filter { $0 > 1 }.count > 1
-    return [
-      Finding(
-        isMatrix ? .error : .note, .zeroTensor, info.name,
-        expected: isMatrix ? "weights" : "at least one value",
-        found: "zeros alone", remedy: isMatrix ? "the writer lost this tensor; convert the model again" : "")
     ]
   }
 

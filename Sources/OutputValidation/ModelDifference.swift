@@ -53,6 +53,14 @@ public struct ModelDifference: Codable, Hashable, Sendable {
     public var experts: [Expert]
   }
 
+  /// Tensors that one model keeps as one and the other apart, or under another name; their values are compared.
+  public struct Rearranged: Codable, Hashable, Sendable {
+    /// The names in the first model.
+    public var first: [String]
+    /// The names in the second model.
+    public var second: [String]
+  }
+
   /// The first model.
   public var first: String
   /// The second model.
@@ -65,6 +73,8 @@ public struct ModelDifference: Codable, Hashable, Sendable {
   public var onlyInFirst: [String] = []
   /// Tensors of the second model alone.
   public var onlyInSecond: [String] = []
+  /// Tensors that both models have in another arrangement.
+  public var rearranged: [Rearranged] = []
   /// Whether the tensors that both have come in another order.
   public var orderDiffers = false
   /// Whether the keys that both have come in another order, which changes the files' hashes alone.
@@ -76,8 +86,8 @@ public struct ModelDifference: Codable, Hashable, Sendable {
 
   /// Whether nothing differs.
   public var isEmpty: Bool {
-    keys.isEmpty && onlyInFirst.isEmpty && onlyInSecond.isEmpty && tensors.isEmpty && !orderDiffers
-      && !keyOrderDiffers
+    keys.isEmpty && onlyInFirst.isEmpty && onlyInSecond.isEmpty && rearranged.isEmpty && tensors.isEmpty
+      && !orderDiffers && !keyOrderDiffers
   }
 
   /// Compares two models, each a file or the first shard of a set; keys about shards do not count.
@@ -100,15 +110,16 @@ public struct ModelDifference: Codable, Hashable, Sendable {
     let a = try GGUFSplitSet(path: first)
     let b = try GGUFSplitSet(path: second)
     compareKeys(a.metadata, b.metadata)
-    onlyInFirst = a.tensors.map(\.info.name).filter { b.tensor($0) == nil }
-    onlyInSecond = b.tensors.map(\.info.name).filter { a.tensor($0) == nil }
     let common = a.tensors.map(\.info.name).filter { b.tensor($0) != nil }
     orderDiffers = common != b.tensors.map(\.info.name).filter { a.tensor($0) != nil }
+    let arrangement = TensorArrangement(a, b)
+    onlyInFirst = arrangement.onlyInFirst
+    onlyInSecond = arrangement.onlyInSecond
+    rearranged = arrangement.rearranged
     var found: [Tensor] = []
-    let total = a.tensors.reduce(0) { $0 + $1.info.byteCount }
+    let total = arrangement.pairs.reduce(0) { $0 + $1.first.info.byteCount }
     var done = 0
-    for tensor in a.tensors {
-      guard let other = b.tensor(tensor.info.name) else { continue }
+    for (tensor, other) in arrangement.pairs {
       if isCancelled() {
         throw ValidationError(.interrupted, Fault(expected: "to finish", found: "an interruption"))
       }
@@ -138,7 +149,7 @@ public struct ModelDifference: Codable, Hashable, Sendable {
       mine.map(\.key).filter { values[$0] != nil } != theirs.map(\.key).filter(known.contains)
     for entry in mine {
       guard let other = values[entry.key] else {
-        keys.append(Key(key: entry.key, first: Self.text(entry.value), second: nil))
+        keys.append(Key(key: entry.key, first: entry.value.summary, second: nil))
         continue
       }
       if other == entry.value {
@@ -149,7 +160,7 @@ public struct ModelDifference: Codable, Hashable, Sendable {
       }
     }
     for entry in theirs where !known.contains(entry.key) {
-      keys.append(Key(key: entry.key, first: nil, second: Self.text(entry.value)))
+      keys.append(Key(key: entry.key, first: nil, second: entry.value.summary))
     }
   }
 
@@ -166,7 +177,8 @@ public struct ModelDifference: Codable, Hashable, Sendable {
         "\(text.count) characters; from \(common) on: \"\(text.dropFirst(common).prefix(40))\""
       }
       return (part(x), part(y))
-    default: return (text(a), text(b))
+    default:
+      return a.summary == b.summary ? (a.typedSummary, b.typedSummary) : (a.summary, b.summary)
     }
   }
 
@@ -178,18 +190,6 @@ public struct ModelDifference: Codable, Hashable, Sendable {
       return "\(list.count) elements, \(number) differ; element \(first): \(value)"
     }
     return (part(x), part(y))
-  }
-
-  private static func text(_ value: MetadataValue) -> String {
-    switch value {
-    case .float32(let x): "\(x)"
-    case .float64(let x): "\(x)"
-    case .bool(let x): "\(x)"
-    case .string(let x): x.count > 60 ? "\"\(x.prefix(57))…\"" : "\"\(x)\""
-    case .rawString(let x): "\(x.count) bytes that are not UTF-8"
-    case .array(let x): "an array of \(x.count)"
-    default: value.integer.map { "\($0)" } ?? "a large number"
-    }
   }
 }
 
@@ -211,7 +211,7 @@ private struct TensorDifferencer {
   /// Values of one piece.
   private static let valuesPerPiece = 64 * 1024
 
-  func compare(_ x: GGUFSplitSet.Tensor, _ y: GGUFSplitSet.Tensor) throws -> ModelDifference.Tensor? {
+  func compare(_ x: PlacedTensor, _ y: PlacedTensor) throws -> ModelDifference.Tensor? {
     let (p, q) = (x.info, y.info)
     let matrices = max(1, p.ggmlShape.dropFirst(2).reduce(1, *))
     var result = ModelDifference.Tensor(
@@ -259,7 +259,7 @@ private struct TensorDifferencer {
 
   private func trimmed(_ shape: [Int]) -> [Int] { TensorSetCheck.trimmed(shape) }
 
-  private func parts(_ x: GGUFSplitSet.Tensor, _ y: GGUFSplitSet.Tensor, isDecodable: Bool) throws -> [Part] {
+  private func parts(_ x: PlacedTensor, _ y: PlacedTensor, isDecodable: Bool) throws -> [Part] {
     let shape = x.info.ggmlShape
     let rowLength = max(1, shape.first ?? 1)
     let rowsPerMatrix = shape.count > 1 ? shape[1] : 1
@@ -291,13 +291,20 @@ private struct TensorDifferencer {
   }
 
   private func part(
-    _ x: GGUFSplitSet.Tensor, _ y: GGUFSplitSet.Tensor, _ rowLength: Int, _ row: Int, _ rowCount: Int,
+    _ x: PlacedTensor, _ y: PlacedTensor, _ rowLength: Int, _ row: Int, _ rowCount: Int,
     _ isDecodable: Bool
   ) throws -> Part {
-    func bytes(_ tensor: GGUFSplitSet.Tensor, _ set: GGUFSplitSet) throws -> [UInt8] {
+    func bytes(_ tensor: PlacedTensor, _ set: GGUFSplitSet) throws -> [UInt8] {
       let rowBytes = rowLength / tensor.info.type.blockLength * tensor.info.type.blockByteCount
-      return try set.files[tensor.shard].file.bytes(
-        at: tensor.position + row * rowBytes, count: rowCount * rowBytes)
+      var result: [UInt8] = []
+      var next = row
+      while next < row + rowCount {
+        let place = tensor.bytes(fromRow: next, rowByteCount: rowBytes)
+        let count = min(place.rowCount, row + rowCount - next)
+        result += try set.files[tensor.shard].file.bytes(at: place.position, count: count * rowBytes)
+        next += count
+      }
+      return result
     }
     let (p, q) = (try bytes(x, a), try bytes(y, b))
     var part = Part(firstRow: row)

@@ -39,14 +39,14 @@ struct ProbeReader {
   }
 
   /// The values of one row of the file; `nil` for types that cannot be decoded.
-  func stored(_ tensor: GGUFSplitSet.Tensor, row: Int) throws -> [Float]? {
+  func stored(_ tensor: PlacedTensor, row: Int) throws -> [Float]? {
     let type = tensor.info.type
     let length = max(1, tensor.info.ggmlShape.first ?? 1)
     guard BlockQuantizer.canDequantize(type), let byteCount = type.rowByteCount(length: length) else {
       return nil
     }
     let bytes = try set.files[tensor.shard].file.bytes(
-      at: tensor.position + row * byteCount, count: byteCount)
+      at: tensor.bytes(fromRow: row, rowByteCount: byteCount).position, count: byteCount)
     var values = [Float](repeating: 0, count: length)
     bytes.withUnsafeBytes { bytes in
       values.withUnsafeMutableBufferPointer {

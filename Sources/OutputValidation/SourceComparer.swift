@@ -88,10 +88,11 @@ struct SourceComparer {
         let values = try importance?.weights(of: planned, matrix: matrix)
         weights = (matrix, values)
       }
-      let count = min(step, rowCount - row, (matrix + 1) * planned.rowsPerMatrix - absolute)
+      let place = pair.tensor.bytes(fromRow: absolute, rowByteCount: fileRowBytes)
+      let count = min(
+        step, rowCount - row, (matrix + 1) * planned.rowsPerMatrix - absolute, place.rowCount)
       let target = UnsafeMutableRawBufferPointer(rebasing: comparer.fileBytes[0..<(count * fileRowBytes)])
-      try set.files[pair.tensor.shard].file.read(
-        at: pair.tensor.position + absolute * fileRowBytes, into: target)
+      try set.files[pair.tensor.shard].file.read(at: place.position, into: target)
       let given = UnsafeRawBufferPointer(
         rebasing: bytes[(row * givenRowBytes)..<((row + count) * givenRowBytes)])
       let part = comparer.compare(

@@ -40,17 +40,20 @@ struct TensorSetCheck {
       }
       return
     }
-    let expected = family.expectedTensors(model)
     var present: [String: GGUFTensorInfo] = [:]
     for tensor in tensors { present[tensor.name] = tensor }
+    let layout = GGUFLayout(family: family, model: model) { present[$0] != nil }
+    let expected = layout.expected
+    checkReading(model)
     var known: Set<String> = []
     var missing: [String] = []
     for wanted in expected {
       known.insert(wanted.name)
       guard let found = present[wanted.name] else {
-        if !wanted.isOptional, !isFused(wanted.name, present, &known) { missing.append(wanted.name) }
+        if !wanted.isOptional { missing.append(wanted.name) }
         continue
       }
+      if let whole = layout.fused[wanted.name], !whole.isStandard { findings.append(unread(whole)) }
       if Self.trimmed(found.ggmlShape) != Self.trimmed(wanted.ggmlShape) {
         findings.append(
           Finding(
@@ -66,7 +69,11 @@ struct TensorSetCheck {
           .error, .missingTensor, name, expected: "a tensor that every \(family.ggufArchitecture) model has",
           found: "none of this name", remedy: "convert the model again"))
     }
-    let extra = tensors.filter { !known.contains($0.name) }
+    let unknown = tensors.filter { !known.contains($0.name) }
+    findings += unknown.compactMap { tensor in
+      GGUFLayout.Extra(name: tensor.name).map { foreign($0, tensor.name) }
+    }
+    let extra = unknown.filter { GGUFLayout.Extra(name: $0.name) == nil }
     for (number, tensor) in extra.enumerated() {
       // A search over all names for each of very many would take minutes.
       let near = number < 8 ? ExpectedTensor.nearestName(to: tensor.name, in: expected) : nil
@@ -79,18 +86,44 @@ struct TensorSetCheck {
     }
   }
 
-  /// Gate and up projections may be stored as one tensor.
-  private func isFused(_ name: String, _ present: [String: GGUFTensorInfo], _ known: inout Set<String>)
-    -> Bool
-  {
-    for part in ["ffn_gate_exps", "ffn_up_exps"] where name.contains(part) {
-      let fused = name.replacing(part, with: "ffn_gate_up_exps")
-      if present[fused] != nil {
-        known.insert(fused)
-        return true
-      }
+  /// What in the metadata llama.cpp reads as another model, or refuses.
+  private mutating func checkReading(_ model: HyperParameters) {
+    let values = Dictionary(metadata.map { ($0.key, $0.value) }) { first, _ in first }
+    for change in model.changesForLlamaCpp(metadata, family: family) {
+      findings.append(
+        Finding(
+          .error, .wrongValue, change.key, expected: change.expected,
+          found: values[change.key]?.summary ?? "no such key", remedy: Self.rewriteRemedy))
     }
-    return false
+    if !model.hasStandardHeadOrder(family: family) {
+      let key = family.ggufArchitecture + ".ssm.v_head_reordered"
+      findings.append(
+        Finding(
+          .error, .valueHeadOrder, key, expected: "value heads in the order that llama.cpp reads",
+          found: values[key]?.summary ?? "another order",
+          remedy: "llama.cpp loads the file and computes nonsense; convert the checkpoint again"))
+    }
+  }
+
+  private static let rewriteRemedy = "pouch-quantize FILE OUTPUT COPY writes it as llama.cpp reads it"
+
+  /// A tensor that Pouch reads and llama.cpp does not.
+  private func unread(_ whole: FusedTensor) -> Finding {
+    let parts = whole.parts.map {
+      $0.name.split(separator: ".", maxSplits: 2).last.map(String.init) ?? $0.name
+    }
+    return Finding(
+      .error, .extraTensor, whole.name,
+      expected: "\(parts.joined(separator: " and ")), as llama.cpp reads \(family.ggufArchitecture) models",
+      found: parts.count == 1 ? "another name" : "one tensor for both", remedy: Self.rewriteRemedy)
+  }
+
+  /// A tensor of another part of the model, which belongs into a file of its own.
+  private func foreign(_ extra: GGUFLayout.Extra, _ name: String) -> Finding {
+    Finding(
+      .error, .extraTensor, name, expected: "only tensors of the architecture \(family.ggufArchitecture)",
+      found: "a tensor of a \(extra.rawValue), as Ollama's converter puts them into one file",
+      remedy: "llama.cpp refuses the file; pouch-quantize FILE OUTPUT COPY leaves these tensors out")
   }
 
   /// An optional bias that one layer has, all layers with such a projection have.

@@ -76,6 +76,7 @@ public struct Validator: Sendable {
     report.add(complaints)
     let expected = ExpectedTypes.find(given: options.recipe, record: &report.provenance)
     report.add(Finding.condensed(try headerFindings(set, expected, &report)))
+    var zeros: [ZeroWeights] = []
     if options.scansBlocks {
       let start = DispatchTime.now().uptimeNanoseconds
       let scan = BlockScan(
@@ -86,7 +87,9 @@ public struct Validator: Sendable {
         bytes: scan.totalByteCount, blocks: result.scans.reduce(0) { $0 + $1.blocks },
         seconds: Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9, tensors: result.scans)
       report.add(Finding.condensed(result.findings))
+      zeros = result.zeros
     }
+    var tallies: [SourceComparer.Tally] = []
     let hasForeignTypes = set.tensors.contains { !$0.info.type.isKnown }
     if hasForeignTypes, options.source != nil {
       report.add([
@@ -96,8 +99,12 @@ public struct Validator: Sendable {
       ])
     }
     if let source = options.source, !hasForeignTypes {
-      try compare(set, with: source, expected, in: &report)
+      tallies = try compare(set, with: source, expected, in: &report)
     }
+    let check = ZeroCheck(
+      zeros: zeros, layout: GGUFLayout(set), madeWithImportance: Self.wasMadeWithImportance(set),
+      tallies: tallies)
+    report.add(Finding.condensed(check.findings()))
     try manifests(set, &report)
     return report
   }
@@ -184,9 +191,13 @@ public struct Validator: Sendable {
     return ofTypes.filter { $0.kind != .mixDeviation && $0.kind != .fileType } + [note]
   }
 
+  private static func wasMadeWithImportance(_ set: GGUFSplitSet) -> Bool {
+    set.metadata.contains { $0.key.hasPrefix("quantize.imatrix.") }
+  }
+
   private func compare(
     _ set: GGUFSplitSet, with source: String, _ expected: ExpectedTypes?, in report: inout ValidationReport
-  ) throws {
+  ) throws -> [SourceComparer.Tally] {
     let start = DispatchTime.now().uptimeNanoseconds
     let record = report.provenance
     let plan = try SourcePlan(
@@ -201,7 +212,7 @@ public struct Validator: Sendable {
       set: set, source: plan, importance: importance, threadCount: options.threadCount,
       onProgress: progress(.source), isCancelled: options.isCancelled)
     let (tallies, bufferByteCount) = try comparer.run(rows: rows)
-    let madeWithImportance = set.metadata.contains { $0.key.hasPrefix("quantize.imatrix.") }
+    let madeWithImportance = Self.wasMadeWithImportance(set)
     let judged = SourceJudge(
       tallies: tallies, plan: plan.plan, madeWithImportance: madeWithImportance,
       hasImportance: importance != nil
@@ -246,6 +257,7 @@ public struct Validator: Sendable {
       seconds: seconds, bufferBytes: bufferByteCount, inputs: inputs?.match,
       tensors: compared.sorted(by: Self.isWorse))
     report.add(Finding.condensed(findings))
+    return tallies
   }
 
   /// Mismatches first, then by relative error.

@@ -48,7 +48,7 @@ public struct MixModelFacts: Hashable, Sendable {
     func wrong(_ key: String, _ expected: String, _ found: MetadataValue?) -> RecipeError {
       RecipeError(
         .badMetadata,
-        Fault(subject: key, expected: expected, found: found.map { "\($0)".prefix(80) + "" } ?? "no such key")
+        Fault(subject: key, expected: expected, found: found?.typedSummary ?? "no such key")
       )
     }
     guard let architecture = value("general.architecture")?.text, !architecture.isEmpty else {
@@ -67,20 +67,10 @@ public struct MixModelFacts: Hashable, Sendable {
     // An override applies only to a single number that is there.
     func headCount(_ name: String) throws -> Int? {
       let key = architecture + "." + name
-      guard case .array(let array)? = value(key) else { return value(key) == nil ? nil : try count(name) }
-      let first: Int? =
-        switch array {
-        case .uint32(let a): a.first.map { Int($0) }
-        case .int32(let a): a.first.map { Int($0) }
-        case .uint64(let a): a.first.flatMap { Int(exactly: $0) }
-        case .int64(let a): a.first.map { Int($0) }
-        case .uint16(let a): a.first.map { Int($0) }
-        case .int16(let a): a.first.map { Int($0) }
-        case .uint8(let a): a.first.map { Int($0) }
-        case .int8(let a): a.first.map { Int($0) }
-        default: nil
-        }
-      guard let first, (0...Int(Int32.max)).contains(first) else { throw wrong(key, "counts", .array(array)) }
+      guard let found = value(key) else { return nil }
+      guard case .array = found else { return try count(name) }
+      let first = found.integers?.first
+      guard let first, (0...Int(Int32.max)).contains(first) else { throw wrong(key, "counts", found) }
       return first
     }
     // A projector file holds no language model and no block count under this key.

@@ -30,6 +30,15 @@ struct DifferencePrinter {
       Standard.output("\(title):")
       for name in names { Standard.output("  \(plain(name))") }
     }
+    if !difference.rearranged.isEmpty {
+      Standard.output("")
+      Standard.output("arranged otherwise, and compared part by part:")
+      for item in difference.rearranged {
+        Standard.output(
+          "  " + plain(item.first.joined(separator: " + ")) + "  in the second: "
+            + plain(item.second.joined(separator: " + ")))
+      }
+    }
     for tensor in difference.tensors { describe(tensor) }
     if difference.isEmpty { Standard.output("no difference") }
   }

@@ -92,6 +92,22 @@ struct ValidateSourceTests {
       name: "decay rates as logarithms", kind: "decay-not-converted", location: ["blk.0.ssm_a"],
       change: { try $0.mapValues("blk.0.ssm_a") { Float(Foundation.log(Double(-$1))) } }),
     SabotageCase(
+      name: "an expert that was lost", kind: "zero-expert",
+      location: ["blk.1.ffn_up_exps.weight", "expert 6"],
+      words: ["the source's weights", "zeros alone"],
+      change: { file in
+        try file.change("blk.1.ffn_up_exps.weight") { tensor in
+          let size = tensor.matrixByteCount
+          tensor.bytes.replaceSubrange(6 * size..<7 * size, with: [UInt8](repeating: 0, count: size))
+        }
+      }),
+    SabotageCase(
+      name: "a matrix that was lost", kind: "zero-tensor", location: ["blk.1.attn_v.weight"],
+      words: ["the source's weights"],
+      change: { file in
+        try file.change("blk.1.attn_v.weight") { $0.bytes = .init(repeating: 0, count: $0.bytes.count) }
+      }),
+    SabotageCase(
       name: "a flipped code bit", kind: "damaged-block",
       location: ["blk.0.ffn_down_exps.weight", "expert 4, row 100, block 0"], words: ["this block"],
       change: { file in

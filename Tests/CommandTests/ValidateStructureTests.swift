@@ -248,6 +248,7 @@ struct ValidateStructureTests {
       change: { try $0.mapValues("blk.0.ffn_gate_inp.weight") { $0 == 256 + 2 ? -.infinity : $1 } }),
     SabotageCase(
       name: "an expert of zeros", kind: "zero-expert", location: ["blk.1.ffn_up_exps.weight", "expert 6"],
+      status: [0, 4],
       change: { file in
         try file.change("blk.1.ffn_up_exps.weight") { tensor in
           let size = tensor.matrixByteCount
@@ -255,9 +256,27 @@ struct ValidateStructureTests {
         }
       }),
     SabotageCase(
-      name: "a matrix of zeros", kind: "zero-tensor", location: ["blk.1.attn_v.weight"],
+      name: "a matrix of zeros", kind: "zero-tensor", location: ["blk.1.attn_v.weight"], status: [0, 4],
       change: { file in
         try file.change("blk.1.attn_v.weight") { $0.bytes = .init(repeating: 0, count: $0.bytes.count) }
+      }),
+    SabotageCase(
+      name: "an expert of zeros in a file made with importance data", kind: "zero-expert",
+      location: ["blk.1.ffn_up_exps.weight", "experts 2, 6"],
+      change: { file in
+        file.set("quantize.imatrix.file", .string("imatrix.gguf"))
+        try file.change("blk.1.ffn_up_exps.weight") { tensor in
+          let size = tensor.matrixByteCount
+          for expert in [2, 6] {
+            tensor.bytes.replaceSubrange(
+              expert * size..<(expert + 1) * size, with: [UInt8](repeating: 0, count: size))
+          }
+        }
+      }),
+    SabotageCase(
+      name: "an embedding of zeros", kind: "zero-tensor", location: ["token_embd.weight"],
+      change: { file in
+        try file.change("token_embd.weight") { $0.bytes = .init(repeating: 0, count: $0.bytes.count) }
       }),
     SabotageCase(
       name: "a flipped exponent bit in a scale", kind: "scale-outlier",

@@ -14,7 +14,7 @@ extension ConversionPlanner {
         .badOption, Fault(subject: "type", expected: "a type such as Q4_K_M, or COPY", found: "auto"))
     }
     let source = try GGUFSplitSet(path: request.source)
-    let draft = try draft(of: source)
+    let draft = try arranged(draft(of: source), request)
     let pruned = try request.prunedLayers.map { try prune(draft, $0) }
     var request = request
     request.mixOptions.keepsGivenOrder = request.keepSplit

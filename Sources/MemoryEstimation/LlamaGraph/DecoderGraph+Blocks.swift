@@ -41,9 +41,15 @@ extension DecoderGraph {
     }
     graph.expand(weights)
     let input = graph.view(x)
-    let up = try graph.result("experts up", [experts.width, used, rows], [graph.external, input, chosen])
-    let gate = try graph.result(
-      "experts gate", [experts.width, used, rows], [graph.external, input, chosen])
+    let (up, gate): (TensorGraph.ID, TensorGraph.ID)
+    if forms.fusesExperts {
+      let joined = try graph.result(
+        "experts gate and up", [2 * experts.width, used, rows], [graph.external, input, chosen])
+      (gate, up) = (graph.view(joined), graph.view(joined))
+    } else {
+      up = try graph.result("experts up", [experts.width, used, rows], [graph.external, input, chosen])
+      gate = try graph.result("experts gate", [experts.width, used, rows], [graph.external, input, chosen])
+    }
     let both = try graph.result("experts product", [experts.width, used, rows], [gate, up])
     let down = try graph.result("experts down", [width, used, rows], [graph.external, both, chosen])
     let weighted = try graph.result("experts down", [width, used, rows], [down, weights], overwrites: true)
@@ -65,8 +71,7 @@ extension DecoderGraph {
     let sequences = batch.sequences
     let perSequence = tokens / sequences
     let heads = net.valueHeadCount
-    let mixed = graph.view(try product("delta net input", x, rows: net.channelCount, columns: tokens))
-    let gate = try product("delta net gate", x, rows: net.valueWidth, columns: tokens)
+    let (mixed, gate) = try projections(x, net)
     let (beta, decay) = try gates(x, net)
 
     let history = try graph.result(
@@ -100,6 +105,24 @@ extension DecoderGraph {
     let gated = try graph.result(
       "delta net output", [net.valueDim, heads, tokens], [normed, open], overwrites: true)
     return graph.view(try product("delta net result", graph.view(gated), rows: width, columns: tokens))
+  }
+
+  /// Queries, keys and values as one row of channels, and the output gates.
+  private mutating func projections(
+    _ x: TensorGraph.ID, _ net: HyperParameters.LinearAttention
+  ) throws -> (mixed: TensorGraph.ID, gate: TensorGraph.ID) {
+    guard forms.interleavesDeltaNet else {
+      let mixed = graph.view(try product("delta net input", x, rows: net.channelCount, columns: tokens))
+      return (mixed, try product("delta net gate", x, rows: net.valueWidth, columns: tokens))
+    }
+    let all = graph.view(
+      try product("delta net input", x, rows: net.channelCount + net.valueWidth, columns: tokens))
+    let gate = try graph.result("delta net gate", [net.valueWidth, tokens], [graph.view(all)])
+    let query = try graph.result("delta net queries", [net.keyWidth, tokens], [graph.view(all)])
+    let key = try graph.result("delta net keys", [net.keyWidth, tokens], [graph.view(all)])
+    let value = try graph.result("delta net values", [net.valueWidth, tokens], [graph.view(all)])
+    let both = try graph.result("delta net input", [2 * net.keyWidth, tokens], [query, key])
+    return (try graph.result("delta net input", [net.channelCount, tokens], [both, value]), gate)
   }
 
   /// Step sizes and decays, one per value head and token.

@@ -24,8 +24,19 @@ struct DecoderGraph {
     var flashAttention: Bool
   }
 
+  /// What a file keeps as one tensor, for which llama.cpp has operations of another shape.
+  struct Forms: Hashable {
+    /// Queries, keys and values of softmax attention.
+    var fusesAttention = false
+    /// Gate and up projections of routed experts.
+    var fusesExperts = false
+    /// All projections of a delta net, interleaved by key head.
+    var interleavesDeltaNet = false
+  }
+
   let model: HyperParameters
   let architecture: String
+  let forms: Forms
   let batch: Batch
   var graph = TensorGraph()
   private var positions = 0
@@ -42,9 +53,10 @@ struct DecoderGraph {
   /// Builds the graph.
   ///
   /// - Throws: ``EstimationError`` with `overflow`.
-  init(model: HyperParameters, architecture: String, batch: Batch) throws {
+  init(model: HyperParameters, architecture: String, forms: Forms = Forms(), batch: Batch) throws {
     self.model = model
     self.architecture = architecture
+    self.forms = forms
     self.batch = batch
     try build()
   }
@@ -141,12 +153,24 @@ struct DecoderGraph {
     let queryShape = [a.headDim, a.headCount, tokens]
     let keyShape = [a.headDim, a.keyValueHeadCount, tokens]
     let queryRows = a.queryWidth * (a.hasOutputGate ? 2 : 1)
-    let projected = try product("queries", x, rows: queryRows, columns: tokens, bias: a.hasInputBias)
-    var query = graph.view(projected)
-    var key = graph.view(
-      try product("keys", x, rows: a.keyValueWidth, columns: tokens, bias: a.hasInputBias))
-    var value = graph.view(
-      try product("values", x, rows: a.keyValueWidth, columns: tokens, bias: a.hasInputBias))
+    let projected: TensorGraph.ID
+    var (query, key, value): (TensorGraph.ID, TensorGraph.ID, TensorGraph.ID)
+    if forms.fusesAttention {
+      let all = try product(
+        "queries, keys and values", x, rows: queryRows + 2 * a.keyValueWidth, columns: tokens,
+        bias: a.hasInputBias)
+      projected = try part("queries", of: all, rows: queryRows)
+      query = graph.view(projected)
+      key = graph.view(try part("keys", of: all, rows: a.keyValueWidth))
+      value = graph.view(try part("values", of: all, rows: a.keyValueWidth))
+    } else {
+      projected = try product("queries", x, rows: queryRows, columns: tokens, bias: a.hasInputBias)
+      query = graph.view(projected)
+      key = graph.view(
+        try product("keys", x, rows: a.keyValueWidth, columns: tokens, bias: a.hasInputBias))
+      value = graph.view(
+        try product("values", x, rows: a.keyValueWidth, columns: tokens, bias: a.hasInputBias))
+    }
     if a.hasQueryKeyNorm {
       query = try norm(query, queryShape, "queries")
       key = try norm(key, keyShape, "keys")
@@ -173,6 +197,12 @@ struct DecoderGraph {
       output = try graph.result("gated", [a.queryWidth, tokens], [output, open], overwrites: true)
     }
     return try product("attention output", output, rows: width, columns: tokens, bias: a.hasOutputBias)
+  }
+
+  /// A part of a fused product; copied out where heads have a gate besides.
+  private mutating func part(_ label: String, of all: TensorGraph.ID, rows: Int) throws -> TensorGraph.ID {
+    let view = graph.view(all)
+    return model.attention.hasOutputGate ? try graph.result(label, [rows, tokens], [view]) : view
   }
 
   private mutating func rotated(

@@ -25,7 +25,8 @@ extension ModelFamily {
     ]) { $1 },
     traits: Traits(
       normIsOffset: true, hasQueryKeyNorm: true, inputBias: .key("attention_bias"),
-      outputBias: .key("attention_bias"), hasOutputGate: true, isHybrid: true, isMixture: true,
+      outputBias: .key("attention_bias"), hasOutputGate: true, isHybrid: true, tilesValueHeads: false,
+      isMixture: true,
       hasSharedExpert: true, normalizesTopK: .configured, canPredictNextTokens: true),
     blocks: { model in
       let trunk = (0..<model.layerCount).map { index in

@@ -35,7 +35,8 @@ package enum ExpertMixture {
     let gate = try context.scratch("experts.gate", slots, shape.width)
     let up = try context.scratch("experts.up", slots, shape.width)
     let output = try context.scratch("experts.output", slots, x.width)
-    try tap([weights.gate.name, weights.up.name], x, .tokens, assignments, context)
+    let names = weights.gate.name == weights.up.name ? [] : [weights.up.name]
+    try tap([weights.gate.name] + names, x, .tokens, assignments, context)
     context.engine.multiply(
       x, .tokens, assignments,
       [ExpertProduct(stack: weights.gate, output: gate), ExpertProduct(stack: weights.up, output: up)])

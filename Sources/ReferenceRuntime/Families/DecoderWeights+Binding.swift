@@ -55,19 +55,10 @@ struct TensorBinder {
     let hidden = shape.hiddenSize
     let queryRows = a.headCount * a.headDim * (a.hasOutputGate ? 2 : 1)
     let keyRows = a.keyValueHeadCount * a.headDim
-    let (query, key, value): (NamedMatrix, NamedMatrix, NamedMatrix)
-    if store.has(block + "attn_qkv.weight") {
-      let all = try matrix(block + "attn_qkv.weight", hidden, queryRows + 2 * keyRows)
-      query = all.rows(0..<queryRows)
-      key = all.rows(queryRows..<(queryRows + keyRows))
-      value = all.rows((queryRows + keyRows)..<(queryRows + 2 * keyRows))
-    } else {
-      query = try matrix(block + "attn_q.weight", hidden, queryRows)
-      key = try matrix(block + "attn_k.weight", hidden, keyRows)
-      value = try matrix(block + "attn_v.weight", hidden, keyRows)
-    }
     return AttentionWeights(
-      query: query, key: key, value: value,
+      query: try matrix(block + "attn_q.weight", hidden, queryRows),
+      key: try matrix(block + "attn_k.weight", hidden, keyRows),
+      value: try matrix(block + "attn_v.weight", hidden, keyRows),
       output: try matrix(block + "attn_output.weight", a.headCount * a.headDim, hidden),
       queryBias: try optional(block + "attn_q.bias", queryRows),
       keyBias: try optional(block + "attn_k.bias", keyRows),
@@ -118,17 +109,10 @@ struct TensorBinder {
 
   private func experts(_ block: String, _ experts: DecoderShape.Experts) throws -> ExpertWeights {
     let hidden = shape.hiddenSize
-    let (gate, up): (ExpertStack, ExpertStack)
-    if store.has(block + "ffn_gate_up_exps.weight") {
-      let both = try stack(block + "ffn_gate_up_exps.weight", hidden, 2 * experts.width, experts.count)
-      gate = both.rows(0..<experts.width)
-      up = both.rows(experts.width..<(2 * experts.width))
-    } else {
-      gate = try stack(block + "ffn_gate_exps.weight", hidden, experts.width, experts.count)
-      up = try stack(block + "ffn_up_exps.weight", hidden, experts.width, experts.count)
-    }
     return ExpertWeights(
-      router: try matrix(block + "ffn_gate_inp.weight", hidden, experts.count), gate: gate, up: up,
+      router: try matrix(block + "ffn_gate_inp.weight", hidden, experts.count),
+      gate: try stack(block + "ffn_gate_exps.weight", hidden, experts.width, experts.count),
+      up: try stack(block + "ffn_up_exps.weight", hidden, experts.width, experts.count),
       down: try stack(block + "ffn_down_exps.weight", experts.width, hidden, experts.count),
       shared: try experts.sharedWidth.map { try dense(block, suffix: "_shexp", width: $0) },
       sharedGate: experts.sharedWidth == nil
@@ -138,7 +122,7 @@ struct TensorBinder {
   /// A matrix of `outputs` rows of `inputs` values.
   func matrix(_ name: String, _ inputs: Int, _ outputs: Int) throws -> NamedMatrix {
     try store.check(name, [inputs, outputs])
-    return NamedMatrix(name: name, weights: try store.matrix(name))
+    return NamedMatrix(name: store.storedName(of: name), weights: try store.matrix(name))
   }
 
   /// One matrix per expert.

@@ -42,9 +42,14 @@ final class BlockContext {
   /// Bytes of all scratch memory.
   var scratchByteCount: Int { buffers.values.reduce(0) { $0 + $1.count * 4 } }
 
-  /// Multiplies and shows the input to the observer under each matrix's name.
+  /// Multiplies and shows the input to the observer under each matrix's name, once where parts of one tensor share it.
   func multiply(_ input: FloatRows, _ products: Product...) throws {
-    for product in products { tap(product.matrix.name, input) }
+    if observer != nil {
+      for (index, product) in products.enumerated()
+      where !products[..<index].contains(where: { $0.matrix.name == product.matrix.name }) {
+        tap(product.matrix.name, input)
+      }
+    }
     engine.multiply(input, products)
   }
 

@@ -72,7 +72,10 @@ public final class LoadedModel: Sendable {
       try CheckpointMetadata(folder: folder, config: config, map: map, options: .init(fileType: 32))
     }
     return try LoadedModel(
-      source: folder, shape: try DecoderShape(map, file: folder), metadata: metadata.map(\.entries),
+      source: folder,
+      shape: try DecoderShape(
+        map.model, architecture: map.family.ggufArchitecture, file: folder, causalKey: "is_causal"),
+      metadata: metadata.map(\.entries),
       store: try CheckpointTensorStore(checkpoint, map),
       warnings: map.warnings + ((try? metadata.get().notes) ?? []))
   }

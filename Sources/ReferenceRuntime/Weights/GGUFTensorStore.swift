@@ -1,9 +1,15 @@
 internal import FileBytes
 internal import GGUFFormat
+internal import ModelDescriptions
+internal import Synchronization
 public import TensorCompute
 public import TensorTypes
 
 /// The tensors of a GGUF file or of a complete set of shards, mapped.
+///
+/// Tensors that the file keeps together, or under other names, are found under the names that they have where they are
+/// apart. Those whose rows follow each other are used in the map; others are copied, which only the projections of
+/// older Qwen3-Next files need.
 public final class GGUFTensorStore: TensorStore {
   /// The path as given.
   public let source: String
@@ -11,31 +17,107 @@ public final class GGUFTensorStore: TensorStore {
   public let metadata: [MetadataEntry]
   private let shards: GGUFSplitSet
   private let maps: [MappedFile]
+  private let layout: GGUFLayout?
+  private let materialized = Atomic<Int>(0)
 
   /// Opens and maps a model by its only file or its first shard; no tensor is read.
   ///
   /// - Throws: `GGUFError` or `FileError`.
   public init(path: String) throws {
     source = path
-    shards = try GGUFSplitSet(path: path)
+    let shards = try GGUFSplitSet(path: path)
+    self.shards = shards
     metadata = shards.metadata
     maps = try shards.files.map { try MappedFile(path: $0.file.path) }
+    layout = GGUFLayout(
+      metadata: shards.metadata,
+      embeddingRows: shards.tensor("token_embd.weight")?.info.ggmlShape.dropFirst().first
+    ) { shards.tensor($0) != nil }
   }
 
   /// The names in file order.
   public var names: [String] { shards.tensors.map(\.info.name) }
 
-  /// Nothing is copied.
-  public var materializedByteCount: Int { 0 }
+  /// Bytes of the copies.
+  public var materializedByteCount: Int { materialized.load(ordering: .relaxed) }
 
   /// The size of all files.
   public var mappedByteCount: Int { maps.reduce(0) { $0 + $1.bytes.count } }
 
-  /// The shape in the header.
-  public func ggmlShape(of name: String) -> [Int]? { shards.tensor(name)?.info.ggmlShape }
+  /// The shape in the header, or that of a tensor which the header has as part of another.
+  public func ggmlShape(of name: String) -> [Int]? {
+    if let info = shards.tensor(name)?.info { return info.ggmlShape }
+    return layout?.place(of: name)?.ggmlShape
+  }
 
-  /// The matrix in the map.
+  /// The name of the tensor in the file that has the rows of `name`.
+  public func storedName(of name: String) -> String { layout?.place(of: name)?.tensor ?? name }
+
+  /// The matrix in the map, if possible.
   public func matrix(_ name: String) throws -> WeightMatrix {
+    let shape = ggmlShape(of: name) ?? []
+    return try rows(of: name, 0..<shape.dropFirst().reduce(1, *))
+  }
+
+  /// The experts' matrices in the map.
+  public func experts(_ name: String) throws -> ExpertStack {
+    let shape = ggmlShape(of: name) ?? []
+    guard shape.count >= 2 else {
+      throw RuntimeError(
+        .wrongShape, Fault(file: source, subject: name, expected: "three dimensions", found: "\(shape)"))
+    }
+    let rowCount = shape[1]
+    let count = shape.count > 2 ? shape[2] : 1
+    guard layout?.place(of: name) == nil else {
+      let experts = try (0..<count).map { try rows(of: name, ($0 * rowCount)..<(($0 + 1) * rowCount)) }
+      return ExpertStack(name: storedName(of: name), experts: experts, whole: nil)
+    }
+    let whole = try matrix(name)
+    return ExpertStack(
+      name: name, experts: (0..<count).map { whole.slice(rows: ($0 * rowCount)..<(($0 + 1) * rowCount)) },
+      whole: whole)
+  }
+
+  /// Some rows of a tensor, wherever they are.
+  private func rows(of name: String, _ range: Range<Int>) throws -> WeightMatrix {
+    let place = layout?.place(of: name)
+    let bytes = try self.bytes(of: place?.tensor ?? name)
+    let columns = (place?.ggmlShape ?? bytes.info.ggmlShape).first ?? 1
+    func make(_ rows: UnsafeRawBufferPointer, _ owner: AnyObject) throws -> WeightMatrix {
+      try WeightMatrix(
+        name: name, type: bytes.info.type, columns: columns, rows: range.count, bytes: rows, owner: owner)
+    }
+    guard let place, !range.isEmpty, let rowBytes = bytes.info.type.rowByteCount(length: columns) else {
+      return try make(bytes.bytes, bytes.map)
+    }
+    // Parts are checked for shape elsewhere; the whole has to be what they are parts of.
+    try check(place.tensor, layout?.fused[place.tensor]?.ggmlShape ?? [])
+    let first = place.storedRows(from: range.lowerBound)
+    if first.count >= range.count {
+      let start = first.first * rowBytes
+      return try make(
+        UnsafeRawBufferPointer(rebasing: bytes.bytes[start..<(start + range.count * rowBytes)]), bytes.map)
+    }
+    let memory = try ZeroedMemory(byteCount: range.count * rowBytes, purpose: name)
+    var row = range.lowerBound
+    while row < range.upperBound {
+      let (first, count) = place.storedRows(from: row)
+      let length = min(count, range.upperBound - row) * rowBytes
+      let piece = UnsafeRawBufferPointer(
+        rebasing: bytes.bytes[(first * rowBytes)..<(first * rowBytes + length)])
+      if let base = piece.baseAddress {
+        (memory.base + (row - range.lowerBound) * rowBytes).copyMemory(from: base, byteCount: length)
+      }
+      row += length / rowBytes
+    }
+    materialized.wrappingAdd(range.count * rowBytes, ordering: .relaxed)
+    return try make(UnsafeRawBufferPointer(start: memory.base, count: range.count * rowBytes), memory)
+  }
+
+  /// The bytes of a tensor of the file, in the map.
+  private func bytes(of name: String) throws -> (
+    bytes: UnsafeRawBufferPointer, info: GGUFTensorInfo, map: MappedFile
+  ) {
     guard let tensor = shards.tensor(name) else {
       throw RuntimeError(
         .missingTensor, Fault(file: source, subject: name, expected: "a tensor", found: "no such tensor"))
@@ -50,25 +132,9 @@ public final class GGUFTensorStore: TensorStore {
           file: source, subject: name, expected: "\(size) bytes at \(tensor.position)",
           found: "the end of the file at \(map.bytes.count)"))
     }
-    return try WeightMatrix(
-      name: name, type: tensor.info.type, columns: tensor.info.ggmlShape.first ?? 1,
-      rows: tensor.info.ggmlShape.dropFirst().reduce(1, *),
-      bytes: UnsafeRawBufferPointer(rebasing: map.bytes[tensor.position..<(tensor.position + size)]),
-      owner: map)
-  }
-
-  /// The experts' matrices in the map.
-  public func experts(_ name: String) throws -> ExpertStack {
-    let whole = try matrix(name)
-    let shape = ggmlShape(of: name) ?? []
-    guard shape.count >= 2 else {
-      throw RuntimeError(
-        .wrongShape, Fault(file: source, subject: name, expected: "three dimensions", found: "\(shape)"))
-    }
-    let rows = shape[1]
-    let count = shape.count > 2 ? shape[2] : 1
-    return ExpertStack(
-      name: name, experts: (0..<count).map { whole.slice(rows: ($0 * rows)..<(($0 + 1) * rows)) },
-      whole: whole)
+    return (
+      UnsafeRawBufferPointer(rebasing: map.bytes[tensor.position..<(tensor.position + size)]), tensor.info,
+      map
+    )
   }
 }

@@ -4,15 +4,10 @@ internal import TensorTypes
 
 /// A weight matrix with the GGUF name that observers know it under.
 struct NamedMatrix: Sendable {
-  /// The tensor's name.
+  /// The tensor's name in the file; that of the whole where it is part of another tensor.
   var name: String
   /// Where the weights lie.
   var weights: WeightMatrix
-
-  /// Some of the rows, as a matrix of their own.
-  func rows(_ range: Range<Int>) -> NamedMatrix {
-    NamedMatrix(name: name, weights: weights.slice(rows: range))
-  }
 }
 
 /// The matrices of all routed experts for one role.
@@ -23,9 +18,4 @@ public struct ExpertStack: Sendable {
   public var experts: [WeightMatrix]
   /// All experts as one matrix, when they follow each other in memory.
   public var whole: WeightMatrix?
-
-  /// Some of the rows of every expert.
-  func rows(_ range: Range<Int>) -> ExpertStack {
-    ExpertStack(name: name, experts: experts.map { $0.slice(rows: range) }, whole: nil)
-  }
 }

@@ -12,6 +12,8 @@ public protocol TensorStore: Sendable {
   var names: [String] { get }
   /// The shape of a tensor, fastest dimension first; `nil` when there is no such tensor.
   func ggmlShape(of name: String) -> [Int]?
+  /// The name of the tensor in the file that has the rows of `name`: another one where several are kept as one.
+  func storedName(of name: String) -> String
   /// A matrix of any type; a vector counts as one row.
   func matrix(_ name: String) throws -> WeightMatrix
   /// A stack of matrices, the third dimension being the expert.
@@ -23,6 +25,9 @@ public protocol TensorStore: Sendable {
 }
 
 extension TensorStore {
+  /// The name itself, where no tensors are kept together.
+  public func storedName(of name: String) -> String { name }
+
   /// A tensor whose absence is an error.
   ///
   /// - Throws: ``RuntimeError`` with `missingTensor` or `wrongShape`.

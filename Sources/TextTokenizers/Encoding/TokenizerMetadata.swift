@@ -78,19 +78,7 @@ struct TokenizerMetadata {
   }
 
   private func invalid(_ key: String, _ expected: String, _ value: MetadataValue) -> TokenizerError {
-    TokenizerError(.invalidValue, Fault(subject: key, expected: expected, found: Self.describe(value)))
-  }
-
-  private static func describe(_ value: MetadataValue) -> String {
-    switch value {
-    case .array(let array):
-      let text = "\(array)"
-      let type = text.prefix { $0 != "(" }
-      return "an array of \(array.count) \(type)"
-    case .string(let text): return "the string \"\(text.prefix(40))\""
-    case .rawString(let bytes): return "a string of \(bytes.count) bytes that is not UTF-8"
-    default: return "\(value)"
-    }
+    TokenizerError(.invalidValue, Fault(subject: key, expected: expected, found: value.typedSummary))
   }
 }
 

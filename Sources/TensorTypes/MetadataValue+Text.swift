@@ -1,8 +1,6 @@
-internal import TensorTypes
-
 extension MetadataValue {
   /// The type as dump tools write it.
-  var typeText: String {
+  public var typeText: String {
     switch self {
     case .uint8: "u8"
     case .int8: "i8"
@@ -20,8 +18,29 @@ extension MetadataValue {
     }
   }
 
+  /// The value as messages show it: texts in quotes, lists with their length and type, all of them cut.
+  public var summary: String {
+    switch self {
+    case .string(let text): "\"\(Self.shortened(text, whole: false))\""
+    case .rawString(let bytes): "\(bytes.count) bytes that are not UTF-8"
+    case .array(let list):
+      list.count == 0
+        ? "an empty array of \(list.elementTypeText)"
+        : "\(list.text(whole: false)), an array of \(list.count) \(list.elementTypeText)"
+    default: text(whole: false)
+    }
+  }
+
+  /// The same with the type of a single value, for messages about types: `u32 5`.
+  public var typedSummary: String {
+    switch self {
+    case .string, .rawString, .array: summary
+    default: "\(typeText) \(summary)"
+    }
+  }
+
   /// The value as text, arrays and long strings cut unless `whole`.
-  func text(whole: Bool) -> String {
+  public func text(whole: Bool) -> String {
     switch self {
     case .uint8(let v): "\(v)"
     case .int8(let v): "\(v)"
@@ -47,7 +66,8 @@ extension MetadataValue {
 }
 
 extension MetadataArray {
-  var elementTypeText: String {
+  /// The type of the elements as dump tools write it.
+  public var elementTypeText: String {
     switch self {
     case .uint8: "u8"
     case .int8: "i8"
@@ -64,7 +84,8 @@ extension MetadataArray {
     }
   }
 
-  func text(whole: Bool) -> String {
+  /// The elements as text, the first few of them unless `whole`.
+  public func text(whole: Bool) -> String {
     func list<T>(_ values: [T], _ show: (T) -> String) -> String {
       let shown = whole ? values[...] : values.prefix(6)
       let rest = values.count > shown.count ? ", …" : ""

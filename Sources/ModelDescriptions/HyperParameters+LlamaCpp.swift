@@ -1,0 +1,81 @@
+public import TensorTypes
+
+/// A metadata key that llama.cpp would refuse or read as something else, and what it must hold instead.
+public struct MetadataChange: Hashable, Sendable {
+  /// The key.
+  public var key: String
+  /// The value to put there.
+  public var value: MetadataValue
+  /// What llama.cpp wants, for messages.
+  public var expected: String
+}
+
+extension HyperParameters {
+  /// What must change in the metadata that this was read from for llama.cpp to read the same.
+  ///
+  /// llama.cpp takes the key and value heads of layer 0 for those of all layers, wants lists to have exactly one
+  /// element per block and rotary sections to be four, and tells recurrent layers by a list of flags or an interval.
+  ///
+  /// - Parameters:
+  ///   - metadata: The entries that were read.
+  ///   - family: Their family.
+  /// - Returns: The changes, none for a file as llama.cpp's converter writes it.
+  public func changesForLlamaCpp(_ metadata: [MetadataEntry], family: ModelFamily) -> [MetadataChange] {
+    let prefix = family.ggufArchitecture + "."
+    let values = Dictionary(metadata.map { ($0.key, $0.value) }) { first, _ in first }
+    var changes: [MetadataChange] = []
+    for key in MetadataReader.layerwiseKeys {
+      guard let stated = values[prefix + key], let list = stated.integers else { continue }
+      let isHeads = key == "attention.head_count_kv"
+      let number = isHeads ? attention.keyValueHeadCount : list.first ?? 0
+      let isRead = list.count == blockCount && list.first == number && stated.has32BitElements
+      guard !isRead, let word = UInt32(exactly: number) else { continue }
+      changes.append(
+        MetadataChange(
+          key: prefix + key, value: .uint32(word),
+          expected: "\(number), for llama.cpp takes layer 0's number for all layers"))
+    }
+    guard let interval = fullAttentionInterval else { return changes }
+    let sections = prefix + "rope.dimension_sections"
+    if let list = values[sections]?.integers, list.count < 4 {
+      let padded = (list + [0, 0, 0, 0]).prefix(4).map { Int32(clamping: $0) }
+      changes.append(
+        MetadataChange(
+          key: sections, value: .array(.int32(padded)), expected: "four numbers, as llama.cpp reads them"))
+    }
+    let list = prefix + "attention.recurrent_layers"
+    let flags =
+      layerKinds.map { $0 == .linearAttention } + [Bool](repeating: false, count: nextTokenLayerCount)
+    let isRead: Bool
+    if case .array(let stated)? = values[list] {
+      isRead = stated.count == blockCount
+    } else {
+      let used = values[prefix + "full_attention_interval"] == nil ? 4 : interval
+      isRead = flags.prefix(layerCount).enumerated().allSatisfy {
+        $0.element == (($0.offset + 1) % used != 0)
+      }
+    }
+    if !isRead {
+      changes.append(
+        MetadataChange(
+          key: list, value: .array(.bool(flags)), expected: "a flag for each of \(blockCount) blocks"))
+    }
+    return changes
+  }
+
+  /// Whether the value heads of a file with these numbers are in the order that llama.cpp reads in its architecture.
+  public func hasStandardHeadOrder(family: ModelFamily) -> Bool {
+    guard let net = linearAttention, net.repetition > 1, net.keyHeadCount > 1 else { return true }
+    return (net.valueHeadOrder == .tiled) == family.traits.tilesValueHeads
+  }
+}
+
+extension MetadataValue {
+  /// Whether the value is a list of 32-bit integers, the only ones that llama.cpp reads for layers.
+  fileprivate var has32BitElements: Bool {
+    switch self {
+    case .array(.int32), .array(.uint32): true
+    default: false
+    }
+  }
+}
