@@ -230,6 +230,7 @@ let package = Package(
     tests(
       "OutputValidation",
       ["BlockQuantization", "GGUFFormat", "ModelDescriptions", "QuantRecipes", "CheckpointConversion"]),
+    tests("CommandSupport"),
     .testTarget(
       name: "CommandTests",
       dependencies: [

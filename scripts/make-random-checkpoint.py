@@ -56,7 +56,7 @@ def make_config(a):
         c["rope_parameters"] = {"rope_type": "default", "rope_theta": 10000000.0, "partial_rotary_factor": 0.5}
         if a.family != "qwen3_next":
             half = int(a.head_dim * 0.5) // 2
-            c["rope_parameters"]["mrope_section"] = [half - 2 * (half // 3), half // 3, half // 3]
+            c["rope_parameters"]["mrope_section"] = [(half + 2) // 3, (half + 1) // 3, half // 3]
             c["rope_parameters"]["mrope_interleaved"] = True
         c.update(full_attention_interval=a.interval, linear_conv_kernel_dim=4, linear_key_head_dim=a.linear_dim,
                  linear_value_head_dim=a.linear_dim, linear_num_key_heads=a.linear_key_heads,

@@ -72,8 +72,11 @@ public final class CountProgress: Sendable {
       if Standard.errorIsTerminal {
         guard now - state.lastDraw >= 100_000_000 || done == total || !state.isVisible else { return }
         state.lastDraw = now
-        state.isVisible = draw(
-          Self.text(done, total, unit, left, note), Double(done) / Double(total), column)
+        // The longest that has room.
+        let texts =
+          [note, ""].map { Self.text(done, total, unit, left, $0) }
+          + (left.map { ["\(ProgressBar.duration($0)) left"] } ?? [])
+        state.isVisible = draw(texts, Double(done) / Double(total), column)
       } else if done > 0, tenth > state.lastTenth {
         state.lastTenth = tenth
         let earlier = resumed > 0 ? "\(resumed) from an earlier run" : ""
@@ -105,16 +108,20 @@ public final class CountProgress: Sendable {
       + text
   }
 
-  /// Draws a text, and says whether there was room for it.
-  private func draw(_ text: String, _ share: Double, _ column: Int) -> Bool {
+  /// Draws one of several texts, and says whether there was room for any.
+  private func draw(_ texts: [String], _ share: Double, _ column: Int) -> Bool {
     let width = Standard.terminalWidth
     switch place {
     case .line:
+      let text = texts[0]
       Standard.errorText("\r" + Self.fitted(text, share: share, width: width) + "\u{1B}[K")
       return true
     case .behindOutput:
       // The next output goes on where it stopped; where the text has no room the line stays as it is.
-      guard column % width > 0, column % width + 2 + text.count < width else { return false }
+      let used = column % width + 2
+      guard column % width > 0, let text = texts.first(where: { used + $0.count < width }) else {
+        return false
+      }
       Standard.errorText("\u{1B}7  " + text + "\u{1B}[K\u{1B}8")
       return true
     }

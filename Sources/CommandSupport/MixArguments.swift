@@ -153,6 +153,10 @@ public struct MixArguments: ParsableArguments {
     request.mixOptions.tokenEmbeddingType = try tokenEmbeddingType.map {
       try TensorTypeRule.tensorType(named: $0)
     }
+    let wanted =
+      rules.map(\.type)
+      + [request.mixOptions.outputTensorType, request.mixOptions.tokenEmbeddingType].compactMap(\.self)
+    for type in wanted { try TensorTypeRule.requireWritable(type) }
     request.mixOptions.leaveOutputTensor = leaveOutputTensor
     request.mixOptions.pure = pure
     guard includeWeights.isEmpty || excludeWeights.isEmpty else {

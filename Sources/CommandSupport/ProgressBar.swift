@@ -78,7 +78,7 @@ public final class ProgressBar: Sendable {
   }
 
   /// The line for a terminal of `width` columns, always one column shorter.
-  static func picture(_ parts: [String], share: Double, width: Int) -> String {
+  package static func picture(_ parts: [String], share: Double, width: Int) -> String {
     let kept = [parts, [parts[0], parts[3]], [parts[0]]].map {
       " " + $0.filter { !$0.isEmpty }.joined(separator: "  ")
     }

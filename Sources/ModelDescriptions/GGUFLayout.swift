@@ -73,8 +73,13 @@ public struct GGUFLayout: Sendable {
     let apart = family.expectedTensors(model)
     var fused: [String: FusedTensor] = [:]
     var places: [String: Place] = [:]
-    for whole in family.fusedTensors(apart, model)
-    where contains(whole.name) && !whole.parts.contains(where: { contains($0.name) }) {
+    for candidate in family.fusedTensors(apart, model)
+    where contains(candidate.name) && !candidate.parts.contains(where: { contains($0.name) }) {
+      var whole = candidate
+      // llama.cpp looks for joint biases beside a joint matrix alone.
+      if whole.name.hasSuffix(".attn_qkv.bias"), !contains(whole.name.dropLast(4) + "weight") {
+        whole.isStandard = false
+      }
       fused[whole.name] = whole
       for part in whole.parts {
         let unit = part.ggmlShape.first ?? 1

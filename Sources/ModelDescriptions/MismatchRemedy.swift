@@ -26,6 +26,11 @@ struct MismatchRemedy {
         "the experts kept the numbers that they had before others were taken out; number them from 0 in the "
         + "order of the router's rows, which the program that pruned them knows"
     }
+    if let rows = routerRows, let experts = model.experts {
+      return
+        "the router has \(rows) rows, config.json says \(experts.count) experts; check that config.json belongs "
+        + "to these shards"
+    }
     let count = (layers.max() ?? -1) + 1
     if count > model.layerCount {
       return
@@ -33,6 +38,17 @@ struct MismatchRemedy {
         + "that config.json belongs to these shards"
     }
     return "check that config.json belongs to these shards and that all shards are there"
+  }
+
+  /// The rows of a router that has another number of them than there are experts.
+  private var routerRows: Int? {
+    for case .shape(let name, let found, let expected) in problems
+    where name.hasSuffix(".gate.weight") && found.count == 2 && found[1] == expected.last
+      && !isNextToken(name)
+    {
+      return found[0]
+    }
+    return nil
   }
 
   private var nextTokenText: String {
@@ -51,11 +67,15 @@ struct MismatchRemedy {
       + "it out with --no-mtp"
   }
 
+  private func isNextToken(_ name: String) -> Bool {
+    name.hasPrefix("mtp.") || nextTokenNames.contains(name)
+  }
+
   private func isNextToken(_ problem: TensorProblem) -> Bool {
     switch problem {
     case .unknown(let name, _), .missing(let name), .duplicate(let name), .shape(let name, _, _),
       .elementType(let name, _), .scaleMissing(let name), .scaleLeftOver(let name, _):
-      name.hasPrefix("mtp.") || nextTokenNames.contains(name)
+      isNextToken(name)
     case .expertNumbers(let prefix, _): prefix.hasPrefix("mtp.")
     }
   }

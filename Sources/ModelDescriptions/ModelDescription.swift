@@ -80,8 +80,9 @@ public enum ModelDescription {
     let stems = Set(
       names.filter { !readable.contains($0) }.map { name in
         name.hasPrefix("blk.") ? String(name.split(separator: ".", maxSplits: 2).last ?? "") : name
-      })
-      .filter { stem in !losses.contains { $0.text.contains(stem) } }
+      }
+    )
+    .filter { stem in !losses.contains { $0.text.contains(stem) } }
     guard !stems.isEmpty else { return nil }
     return
       "llama.cpp refuses \(family.ggufArchitecture) models with \(stems.sorted().joined(separator: ", ")), "

@@ -34,7 +34,9 @@ struct MetadataCheck {
     let architecture = family.ggufArchitecture
     var blockCount: Int?
     if case .uint32(let count)? = values[architecture + ".block_count"] { blockCount = Int(count) }
-    for key in MetadataKey.keys(of: family) {
+    // Beside a list of layers the interval says nothing.
+    let hasLayerList = values[architecture + ".attention.recurrent_layers"] != nil
+    for key in MetadataKey.keys(of: family) where key.name != "full_attention_interval" || !hasLayerList {
       check(key, name: key.fullName(architecture), blockCount: blockCount)
     }
     var relations = MetadataRelations(family: family, values: values)
@@ -73,7 +75,14 @@ struct MetadataCheck {
 
   /// Names of tensors and a flag for each, which belong together.
   private mutating func activationTypes() {
-    guard case .array(.string(let names))? = values["general.tensor_extra.name"] else { return }
+    guard case .array(let list)? = values["general.tensor_extra.name"] else { return }
+    guard case .string(let names) = list else {
+      findings.append(
+        Finding(
+          .error, .wrongKeyType, "general.tensor_extra.name", expected: "an array of strings",
+          found: MetadataValue.array(list).phrase, remedy: "convert the model again"))
+      return
+    }
     let key = "general.tensor_extra.prec_a4"
     if case .array(.bool(let flags))? = values[key], flags.count == names.count { return }
     findings.append(

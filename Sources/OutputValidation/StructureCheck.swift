@@ -24,6 +24,23 @@ enum StructureCheck {
       expected: fault.expected, found: fault.found, remedy: fault.remedy)
   }
 
+  /// Whether a file can be used where it is mapped: llama.cpp wants the first tensor that it uses there at a multiple
+  /// of 32 bytes, and copies those of some types elsewhere.
+  static func mapping(_ set: GGUFSplitSet) -> [Finding] {
+    set.files.compactMap { file in
+      let first = file.tensors.first
+      let firstKept = file.tensors.first { ![.q4_0, .q4_K, .iq4_nl].contains($0.type) }
+      let bad = [first, firstKept].compactMap(\.self).first { file.position(of: $0) % 32 != 0 }
+      return bad.map { tensor in
+        Finding(
+          .error, .structure, tensor.name, place: set.isSplit ? FileSystem.name(of: file.file.path) : "",
+          expected: "a position that is a multiple of 32 bytes, where mapped files are used",
+          found: "\(file.position(of: tensor)), with an alignment of \(file.alignment)",
+          remedy: "llama.cpp ends, unless told not to map files; pouch-quantize FILE OUTPUT COPY aligns it")
+      }
+    }
+  }
+
   /// Looks at every byte outside of header, metadata and tensors.
   ///
   /// - Throws: `FileError`.

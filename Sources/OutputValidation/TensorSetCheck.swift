@@ -73,7 +73,9 @@ struct TensorSetCheck {
     findings += unknown.compactMap { tensor in
       GGUFLayout.Extra(name: tensor.name).map { foreign($0, tensor.name) }
     }
-    let extra = unknown.filter { GGUFLayout.Extra(name: $0.name) == nil }
+    let extra = unknown.filter {
+      GGUFLayout.Extra(name: $0.name) == nil && !WeightScale.isOne($0, present: present)
+    }
     for (number, tensor) in extra.enumerated() {
       // A search over all names for each of very many would take minutes.
       let near = number < 8 ? ExpectedTensor.nearestName(to: tensor.name, in: expected) : nil
@@ -105,7 +107,7 @@ struct TensorSetCheck {
     }
   }
 
-  private static let rewriteRemedy = "pouch-quantize FILE OUTPUT COPY writes it as llama.cpp reads it"
+  static let rewriteRemedy = "pouch-quantize FILE OUTPUT COPY writes it as llama.cpp reads it"
 
   /// A tensor that Pouch reads and llama.cpp does not.
   private func unread(_ whole: FusedTensor) -> Finding {
@@ -115,7 +117,7 @@ struct TensorSetCheck {
     return Finding(
       .error, .extraTensor, whole.name,
       expected: "\(parts.joined(separator: " and ")), as llama.cpp reads \(family.ggufArchitecture) models",
-      found: parts.count == 1 ? "another name" : "one tensor for both", remedy: Self.rewriteRemedy)
+      found: parts.count == 1 ? "another name" : "one tensor for \(parts.count)", remedy: Self.rewriteRemedy)
   }
 
   /// A tensor of another part of the model, which belongs into a file of its own.

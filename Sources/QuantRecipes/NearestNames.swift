@@ -6,7 +6,7 @@
 ///   - wanted: What was typed.
 ///   - names: What exists.
 ///   - count: How many to return at most.
-///   - limit: Names further away than this are left out, and those that differ in half the letters typed or more.
+///   - limit: Names further away than this are left out, and those that differ in more than half the letters typed.
 /// - Returns: Some of `names`.
 func nearestNames(to wanted: String, among names: [String], count: Int, limit: Int) -> [String] {
   func plain(_ text: String) -> [UInt8] { text.utf8.filter { $0 != UInt8(ascii: "_") } }
@@ -16,7 +16,7 @@ func nearestNames(to wanted: String, among names: [String], count: Int, limit: I
       exact: editDistance(Array(wanted.utf8), Array(name.utf8), anywhere: false), index: index
     )
   }
-  let limit = min(limit, (wanted.utf8.count - 1) / 2)
+  let limit = min(limit, wanted.utf8.count / 2)
   return scored.filter { $0.distance <= limit }
     .sorted { ($0.distance, $0.exact, $0.index) < ($1.distance, $1.exact, $1.index) }
     .prefix(count).map { names[$0.index] }

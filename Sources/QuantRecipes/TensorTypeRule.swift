@@ -56,22 +56,10 @@ public struct TensorTypeRule: Hashable, Sendable {
 
   /// Finds a type for a flag such as `--output-tensor-type`.
   ///
-  /// - Throws: ``RecipeError`` with `unknownType`, naming the nearest type, or `mixNotSupported` for one that has no
-  ///   quantizer.
+  /// - Throws: ``RecipeError`` with `unknownType`, naming the nearest type that can be written.
   public static func tensorType(named name: String) throws -> TensorType {
-    let writable = TensorType.allCases.filter { BlockQuantizer.canQuantize($0) }
-    let names = writable.map(\.name)
-    if let type = TensorType(name: name) {
-      guard writable.contains(type) else {
-        throw RecipeError(
-          .mixNotSupported,
-          Fault(
-            subject: name, expected: "a type that Pouch can write",
-            found: "\(type.name), which it cannot write yet",
-            remedy: "choose one of " + names.joined(separator: ", ")))
-      }
-      return type
-    }
+    if let type = TensorType(name: name) { return type }
+    let names = writableTypes.map(\.name)
     let near = nearestNames(to: name.lowercased(), among: names.map { $0.lowercased() }, count: 1, limit: 2)
     let suggestion = near.first.flatMap { TensorType(name: $0) }
     throw RecipeError(
@@ -79,6 +67,24 @@ public struct TensorTypeRule: Hashable, Sendable {
       Fault(
         subject: name, expected: "one of " + names.joined(separator: ", "), found: "\"\(name)\"",
         remedy: suggestion.map { "did you mean \($0.name)?" } ?? ""))
+  }
+
+  private static var writableTypes: [TensorType] {
+    TensorType.allCases.filter { BlockQuantizer.canQuantize($0) }
+  }
+
+  /// Refuses a type that has no quantizer, whatever tensors it is for.
+  ///
+  /// - Throws: ``RecipeError`` with `mixNotSupported`, naming the types that have one.
+  public static func requireWritable(_ type: TensorType) throws {
+    guard BlockQuantizer.canQuantize(type) else {
+      throw RecipeError(
+        .mixNotSupported,
+        Fault(
+          subject: type.name, expected: "a type that Pouch can write",
+          found: "\(type.name), which it cannot write yet",
+          remedy: "choose one of " + writableTypes.map(\.name).joined(separator: ", ")))
+    }
   }
 
   /// True when the pattern occurs in `name`.

@@ -38,7 +38,7 @@ struct WeightFiles {
     let parsed = Result { try Self.readIndex(indexPath) }
     if case .success(let parsed) = parsed {
       let listed = parsed.shardNames.compactMap(discovery.find)
-      let isWhole = listed.count == parsed.shardNames.count
+      let isWhole = !listed.isEmpty && listed.count == parsed.shardNames.count
       let listsSingle = parsed.shardNames.contains(single.name)
       if listsSingle || single.isCompressed && isWhole && !listed.contains(where: \.isCompressed) {
         shards = try discovery.find(all: parsed.shardNames)

@@ -139,8 +139,8 @@ extension JSONScanner {
   mutating func vocabulary() throws -> [(text: String, id: Int)] {
     var entries: [(text: String, id: Int)] = []
     try forEachMember { text, scanner in entries.append((text, try scanner.count("a token id"))) }
-    // Strings compare by Unicode equivalence, so equal texts are found by a hash of their bytes. Keeping hashes alone
-    // would be wrong only for two texts of one hash, which are therefore compared.
+    // Strings compare by Unicode equivalence, so equal texts are found by a hash of their bytes; sorting hashes is
+    // quicker than a set of a quarter of a million byte arrays.
     var hashes = entries.enumerated().map { index, entry in
       var text = entry.text
       return (hash: text.withUTF8 { XXHash64.hash(UnsafeRawBufferPointer($0)) }, index: index)

@@ -163,12 +163,14 @@ extension TokenizerFile {
 
   /// Reads `vocab.json`: an object from the text of a token to its id.
   static func vocabulary(contentsOf path: String) throws -> [(text: String, id: Int)] {
-    var result: [(text: String, id: Int)] = []
-    try readWholeFile(path, limit: sizeLimit).withUnsafeBytes { buffer in
-      var scanner = JSONScanner(buffer, file: path)
-      try scanner.forEachMember { text, scanner in result.append((text, try scanner.count())) }
-      try scanner.finish()
+    let bytes = try readWholeFile(path, limit: sizeLimit)
+    return try TokenizerError.translating {
+      try bytes.withUnsafeBytes { buffer in
+        var scanner = JSONScanner(buffer, file: path)
+        let entries = try scanner.vocabulary()
+        try scanner.finish()
+        return entries
+      }
     }
-    return result
   }
 }

@@ -54,7 +54,8 @@ struct ReportPrinter {
         return "best mix here: \(mix)\(best?.isRecipe == true ? " (a recipe)" : ""), "
           + "\(size(best?.bytes ?? 0))\(longest)"
       }
-      Standard.output("    \(largest ?? "no context fits"); \(mix ?? "no common mix fits here")")
+      Standard.output("    \(largest ?? "no context fits")")
+      Standard.output("    \(mix ?? "no common mix fits here")")
     }
     for line in output.advice { Standard.output("  \(line)") }
     if let machine = output.fits.first?.machine, machine.reservedBytes > 0 {

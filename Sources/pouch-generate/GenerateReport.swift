@@ -4,48 +4,79 @@ import ReferenceRuntime
 /// The object that `--json` prints.
 struct GenerateReport: Encodable {
   struct Timings: Encodable {
+    /// Seconds to open the model.
     var loadSeconds: Double
+    /// Tokens of the prompt.
     var prefillTokens: Int
+    /// Seconds for the prompt.
     var prefillSeconds: Double
+    /// Speed of the prompt.
     var prefillTokensPerSecond: Double
+    /// Tokens made.
     var decodeTokens: Int
+    /// Seconds for these.
     var decodeSeconds: Double
+    /// Speed of making tokens.
     var decodeTokensPerSecond: Double
   }
 
   struct Memory: Encodable {
+    /// The most memory that the process held.
     var peakResidentBytes: Int
+    /// Bytes of the model's files, mapped.
     var mappedBytes: Int
+    /// Bytes of weights that were converted into memory.
     var materializedBytes: Int
+    /// Bytes of caches and recurrent states.
     var stateBytes: Int
+    /// Bytes of buffers.
     var scratchBytes: Int
   }
 
   struct Sampling: Encodable {
+    /// The temperature; 0 takes the likeliest token.
     var temperature: Float
+    /// Tokens kept by rank; 0 keeps all.
     var topK: Int
+    /// Probability mass kept.
     var topP: Float
+    /// Least probability kept, as a share of the likeliest token's.
     var minP: Float
+    /// The penalty on tokens that occurred; 1 for none.
     var repeatPenalty: Float
+    /// Tokens that the penalties look back.
     var repeatLastN: Int
+    /// The penalty per occurrence.
     var frequencyPenalty: Float
+    /// The penalty on any occurrence.
     var presencePenalty: Float
+    /// The seed.
     var seed: UInt32
   }
 
+  /// The model as given.
   var model: String
+  /// The architecture in GGUF terms.
   var architecture: String
+  /// exact or fast.
   var mode: String
+  /// The text made.
   var text: String
+  /// The tokens of the prompt.
   var promptTokens: [Int32]
+  /// The tokens made.
   var tokens: [Int32]
+  /// Why it ended.
   var stopReason: String
   /// What the user should know, such as a context beyond the model's own.
   var notes: [String]
   /// Tokens that the context has room for.
   var contextLength: Int
+  /// How tokens were chosen.
   var sampling: Sampling
+  /// Times and speeds.
   var timings: Timings
+  /// Bytes of memory.
   var memory: Memory
 
   init(

@@ -60,10 +60,12 @@ extension Command {
     Standard.error("\(decimals(seconds, 1)) s")
     if isComplete { state?.finish() }
     let reports = zip(model, results).enumerated().map { index, result in
-      ModelReport(
+      var report = ModelReport(
         model: result.0, base: basePath, text: text, textHash: text.hashText, windows: windows,
         tokenCount: base.tokenCount, mode: mode.rawValue, statistics: result.1,
         earlier: Array(zip(model, results).prefix(index)), seconds: seconds)
+      report.modelBytes = subjects[index].model.store.mappedByteCount
+      return report
     }
     return (reports, isComplete)
   }
@@ -135,11 +137,12 @@ extension Command {
         DivergencePrinter(result).lines.forEach(Standard.output)
       }
       Standard.error("\(decimals(clock.elapsedSeconds, 1)) s")
-      reports.append(
-        ModelReport(
-          model: subject.path, base: file, text: text, textHash: hash, windows: subject.windows,
-          tokenCount: subject.tokenCount, mode: mode.rawValue, statistics: result,
-          earlier: results, seconds: clock.elapsedSeconds))
+      var report = ModelReport(
+        model: subject.path, base: file, text: text, textHash: hash, windows: subject.windows,
+        tokenCount: subject.tokenCount, mode: mode.rawValue, statistics: result,
+        earlier: results, seconds: clock.elapsedSeconds)
+      report.modelBytes = subject.model.store.mappedByteCount
+      reports.append(report)
       results.append((subject.path, result))
     }
     let isComplete = reports.count == pairs.count && reports.allSatisfy(\.isComplete)

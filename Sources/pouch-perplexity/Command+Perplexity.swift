@@ -51,10 +51,11 @@ extension Command {
       if let writer, let size = try writer.finish() {
         Standard.error("\(writer.path): \(size) bytes, format \(format.rawValue)")
       }
-      reports.append(
-        ModelReport(
-          model: subject.path, text: text, windows: subject.windows, tokenCount: subject.tokenCount,
-          mode: mode.rawValue, perplexity: result, seconds: clock.elapsedSeconds))
+      var report = ModelReport(
+        model: subject.path, text: text, windows: subject.windows, tokenCount: subject.tokenCount,
+        mode: mode.rawValue, perplexity: result, seconds: clock.elapsedSeconds)
+      report.modelBytes = subject.model.store.mappedByteCount
+      reports.append(report)
     }
     let isComplete = reports.count == subjects.count && reports.allSatisfy(\.isComplete)
     if isComplete { state?.finish() }

@@ -7,6 +7,7 @@ struct PerplexityReport: Encodable {
   var isComplete: Bool
   /// The number of the first window, from 1: more than 1 with `--from-chunk`.
   var firstWindow: Int
+  /// One entry for each model.
   var results: [ModelReport]
 
   init(isComplete: Bool, firstWindow: Int, results: [ModelReport]) {
@@ -19,21 +20,37 @@ struct PerplexityReport: Encodable {
 /// What `--json` prints of one model.
 struct ModelReport: Encodable {
   struct Comparison: Encodable {
+    /// The base as given.
     var base: String
+    /// The perplexity of the model.
     var perplexity: Estimate
+    /// The perplexity of the base.
     var basePerplexity: Estimate
+    /// The correlation of the logarithms of both, by token.
     var correlation: Double
+    /// The logarithm of the ratio of both.
     var logRatio: Estimate
+    /// The perplexity of the model divided by that of the base.
     var ratio: Estimate
+    /// The perplexity of the model less that of the base.
     var difference: Estimate
+    /// The mean KL divergence from the base, in nats per token.
     var meanDivergence: Estimate
+    /// How far the true mean may be from it, because a compact base file lists the likely tokens alone; 0 otherwise.
     var meanDivergenceBound: Double
+    /// The mean KL divergence of each window.
     var windowDivergences: [Double]
+    /// Percentiles of the KL divergence by token.
     var divergencePercentiles: [String: Float]
+    /// The mean change of the right token's probability.
     var meanProbabilityChange: Estimate
+    /// Percentiles of that change by token.
     var probabilityChangePercentiles: [String: Float]
+    /// The root of its mean square.
     var rootMeanSquareProbabilityChange: Estimate
+    /// The share of tokens whose likeliest token is the base's.
     var sameTop: Estimate
+    /// The verdict as a word.
     var verdict: String
     /// `PPL / base PPL - 1` in percent: what the verdict is about.
     var perplexityChangePercent: Estimate
@@ -50,25 +67,43 @@ struct ModelReport: Encodable {
     var verdict: String
   }
 
+  /// The model as given.
   var model: String
+  /// Bytes of the model's files as read.
+  var modelBytes = 0
+  /// The text as given; absent when a base file has the tokens.
   var text: String?
+  /// Bytes of the text.
   var textBytes: Int?
+  /// A hash of the text.
   var textXXH64: String?
+  /// Tokens of the text.
   var tokens: Int
+  /// Tokens per window.
   var windowLength: Int
+  /// Windows that were measured.
   var windows: Int
+  /// Tokens from the start of one window to that of the next.
   var windowStep: Int
+  /// Tokens that count.
   var scoredTokens: Int
+  /// The procedure in words.
   var `protocol`: String
+  /// Whether all windows are in.
   var isComplete: Bool
+  /// exact or fast.
   var mode: String
   /// The independent units that the intervals are over: windows, or stretches of overlapping ones.
   var intervalUnits: Int?
+  /// The perplexity.
   var perplexity: Estimate?
+  /// The result in a sentence.
   var verdictText: String?
+  /// The comparison with the base; absent without one.
   var comparison: Comparison?
   /// Beside each model given earlier in the run.
   var paired: [Pairing]?
+  /// Seconds that the run took.
   var seconds: Double
 
   private init(

@@ -29,7 +29,7 @@ enum Numbers {
   private static func text(_ value: Double, like other: Double, _ places: Int) -> String {
     guard other != 0, other.isFinite, value.isFinite else { return decimals(value, places) }
     let needed = Int((-log10(abs(other))).rounded(.up)) + 1
-    guard needed > 7 else { return decimals(value, max(places, needed)) }
+    guard needed > 7 || abs(value) >= 1e5 else { return decimals(value, max(places, needed)) }
     guard value != 0 else { return "0" }
     let exponent = Int(log10(abs(value)).rounded(.down))
     return "\(decimals(value / pow(10, Double(exponent)), 1))e\(exponent)"

@@ -150,7 +150,8 @@ struct RangeTests {
         #expect(try prepared.executor.run(options).losses == expected)
         break
       } catch let error as ConversionError {
-        #expect(error.code == .interrupted)
+        // A process that another test starts holds the lock until it runs its program.
+        #expect([.interrupted, .outputInUse].contains(error.code))
       }
       try #require(attempt < 100)
     }

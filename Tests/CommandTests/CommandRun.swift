@@ -19,8 +19,22 @@ struct CommandRun {
 
   /// The last line of standard error.
   var lastErrorLine: String { errors.split(separator: "\n").last.map(String.init) ?? "" }
-  /// The lines of standard error that report an error.
-  var errorLines: [Substring] { errors.split(separator: "\n").filter { $0.hasPrefix("Error: ") } }
+  /// The errors on standard error, each with the lines of its problems.
+  var errorLines: [String] {
+    var found: [String] = []
+    var isInside = false
+    for line in errors.split(separator: "\n") {
+      if line.hasPrefix("Error: ") {
+        found.append(String(line))
+        isInside = true
+      } else if isInside, line.hasPrefix("  ") {
+        found[found.count - 1] += "\n" + line
+      } else {
+        isInside = false
+      }
+    }
+    return found
+  }
 
   private struct Failure: Error { var text: String }
 

@@ -122,8 +122,9 @@ struct EstimateTests {
     let report = try json(first)
     let outputs = try #require(report["outputs"] as? [[String: Any]])
     #expect(outputs.map { $0["mix"] as? String } == ["Q4_K_M", "Q8_0"])
-    for key in ["fileBytes", "memory", "fits", "conversion", "speed", "byRole", "byType", "activeParameters"]
-    {
+    for key in [
+      "fileBytesRange", "memory", "fits", "conversion", "speed", "byRole", "byType", "activeParameters",
+    ] {
       #expect(outputs[0][key] != nil, "\(key)")
     }
     #expect((report["bestMixes"] as? [[String: Any]])?.count == 2)

@@ -107,7 +107,7 @@ struct ManifestCommandTests {
     let noSource = try validate(path, "--against", folder.path("nothing"))
     #expect(noSource.status == 3 && noSource.lastErrorLine.contains("nothing"), "\(noSource.errors)")
     let page = try validate(path, "--html", folder.path("no/such/folder.html"))
-    #expect(page.status == 1 && page.lastErrorLine.contains("folder.html"), "\(page.errors)")
+    #expect(page.status == 3 && page.lastErrorLine.contains("folder.html"), "\(page.errors)")
     #expect(try FileManager.default.contentsOfDirectory(atPath: folder.url.path) == ["model.gguf"])
   }
 

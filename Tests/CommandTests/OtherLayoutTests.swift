@@ -63,11 +63,17 @@ struct OtherLayoutTests {
     let plain = try folder.write("plain.gguf", try good.encoded())
     let path = try folder.write("aligned.gguf", try Self.realigned(good, to: alignment))
     let validated = try CommandRun("pouch-validate", [path, "--strict", "--against", SampleFile.checkpoint])
-    #expect(validated.status == 0, "\(validated.output)\(validated.errors)")
+    // llama.cpp uses mapped tensors at multiples of 32 bytes.
+    let header = try GGUFFile(path: path)
+    let first = header.tensors.prefix { $0.type == .q4_K }.count
+    let isMappable = [0, first].allSatisfy { header.position(of: header.tensors[$0]) % 32 == 0 }
+    #expect(isMappable || alignment < 32)
+    #expect(validated.status == (isMappable ? 0 : 3), "\(validated.output)\(validated.errors)")
     #expect(validated.output.contains("verdict   exact"))
+    if !isMappable { #expect(validated.output.contains("multiple of 32 bytes")) }
     #expect(try CommandRun("pouch-inspect", [path]).output.contains("general.alignment"))
     #expect(try CommandRun("pouch-estimate", [path]).status == 0)
-    let arguments = ["-p", "a circle", "-n", "6", "--raw", "--temp", "0", "-q", "-m"]
+    let arguments = ["-p", "a circle", "-n", "6", "--raw", "--temp", "0", "-m"]
     let wanted = try CommandRun("pouch-generate", arguments + [plain])
     let found = try CommandRun("pouch-generate", arguments + [path])
     #expect(wanted.status == 0 && found.status == 0, "\(found.errors)\(wanted.errors)")

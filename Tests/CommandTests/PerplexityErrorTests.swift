@@ -18,7 +18,7 @@ struct PerplexityErrorTests {
     #expect(run.output.isEmpty, "\(run.output)", sourceLocation: location)
     #expect(run.errorLines.count == 1, "\(run.errors)", sourceLocation: location)
     for part in parts {
-      #expect(run.lastErrorLine.contains(part), "\(run.lastErrorLine)", sourceLocation: location)
+      #expect(run.errorLines.last?.contains(part) == true, "\(run.lastErrorLine)", sourceLocation: location)
     }
     #expect(try fixture.names() == names, sourceLocation: location)
   }

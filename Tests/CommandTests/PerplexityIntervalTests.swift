@@ -34,7 +34,7 @@ struct PerplexityReport: Decodable {
     var verdictText: String
     var comparison: Comparison?
   }
-  var version: String
+  var pouchVersion: String
   var isComplete: Bool
   var results: [Result]
 }

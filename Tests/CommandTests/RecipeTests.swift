@@ -116,7 +116,7 @@ struct RecipeTests {
     let path = try folder.write("mine.yaml", Array(recipe.utf8))
     let run = try CommandRun.convert(Self.sample, "--recipe", path, "--strict", "--dry-run", "--outfile", out)
     #expect(run.status == 4)
-    #expect(run.lastErrorLine.contains("mine.yaml:13: router: catches only tensors that are never quantized"))
+    #expect(run.errors.contains("mine.yaml:13: router: catches only tensors that are never quantized"))
     let expecting = "name: e\ndescription: d\nimatrix: expected\ndefault: q4_K\n"
     let other = try folder.write("e.yaml", Array(expecting.utf8))
     let noted = try CommandRun.convert(Self.sample, "--recipe", other, "--dry-run", "--outfile", out)

@@ -100,7 +100,8 @@ struct SourceKindTests {
       #expect(run.status == 0 && words.contains(said), "\(name): \(words)")
     }
     let strict = try CommandRun.convert(model, "--outfile", out, "--strict")
-    #expect(strict.status == 4 && strict.errorLines.first?.contains("is read") == true)
+    #expect(
+      strict.status == 4 && strict.errors.components(separatedBy: "Error: ").last?.contains(said) == true)
   }
 
   @Test("a leftover quantization entry is ignored by converter and runtime, and said")
@@ -139,7 +140,9 @@ struct SourceKindTests {
       #expect(run.status == 0, "\(extra): \(run.errors)")
     }
     try FileManager.default.removeItem(atPath: out)
-    let needed = try convert("\"rms_norm_eps\" : 1e-06", "\"rms_norm_eps\" : NaN")
+    let last = try #require(good.lastIndex(of: "}"))
+    try Data((good[..<last] + ", \"rms_norm_eps\": NaN}").utf8).write(to: path)
+    let needed = try CommandRun.convert(model, "--outfile", out)
     #expect(needed.status == 3, "\(needed.errors)")
     for part in ["config.json", "rms_norm_eps", "found NaN"] { #expect(needed.errors.contains(part)) }
   }
@@ -172,6 +175,13 @@ struct SourceKindTests {
     #expect(file.value("general.name")?.text == "My Model 7B")
     #expect(file.value("general.organization")?.text == "Some Org")
     #expect(try FileManager.default.contentsOfDirectory(atPath: snapshot).sorted() == before)
+    let cached = snapshot + "/x.gguf"
+    try FileManager.default.moveItem(atPath: outputs.path("My-Model-7B-Q8_0.gguf"), toPath: cached)
+    let copied = try CommandRun("pouch-quantize", [cached, "COPY"], directory: outputs.url.path)
+    #expect(
+      copied.status == 0 && copied.errors.contains("the output goes to the current folder"),
+      "\(copied.errors)")
+    #expect(try FileManager.default.contentsOfDirectory(atPath: outputs.url.path) == ["ggml-model-COPY.gguf"])
     let above = try CommandRun.convert(cache.path("models--Some-Org--My-Model-7B"), "--outfile", out)
     #expect(above.status == 3 && above.errors.contains(snapshot), "\(above.errors)")
     // The cache is looked at when the model is named by its id.

@@ -199,7 +199,7 @@ let everyValue: [MetadataEntry] = [
     let path = try folder.write("m.gguf", Array("GGML............".utf8))
     let error = try #require(throws: GGUFError.self) { try GGUFFile(path: path) }
     #expect(error.code == .badMagic && error.fault.file == path)
-    #expect(error.fault.found == "47 47 4D 4C")
+    #expect(error.fault.found.hasPrefix("47 47 4D 4C"))
     #expect(throws: FileError.self) { try GGUFFile(path: folder.path("absent")) }
   }
 }

@@ -56,7 +56,9 @@ import Testing
       "{% set n = namespace(m=0) %}{% macro g(p) %}{% for x in [1] recursive %}{% set n.m = loop %}{% endfor %}{% endmacro %}{% for i in range(5000) %}{{ g(n.m) }}{% endfor %}ok",
     ]
     for chain in chains {
-      #expect(throws: Never.self, "\(chain)") { #expect(try JinjaCases.outcome(chain, [:]).get() == "ok") }
+      let outcome = JinjaCases.outcome(chain, [:])
+      if case .success("ok") = outcome { continue }
+      Issue.record("\(chain): \(outcome)")
     }
   }
 
@@ -115,10 +117,11 @@ import Testing
     #expect(kind("{{ 'a'.find('a', 9223372036854775807, -9223372036854775807) }}") == nil)
   }
 
+  /// What fails in a macro is named by the line that calls it.
   @Test func errorsNameTheLine() {
     for (source, line) in [
       ("a\nb\n{{ x.y.z }}", 3), ("{% if 1 %}\n\n{{ 1 + }}{% endif %}", 3), ("{{ 1 }}\n{% nosuch %}", 2),
-      ("{% macro m() %}\n{{ 1 / 0 }}\n{% endmacro %}\n\n{{ m() }}", 2), ("\n\n{{ raise_exception('x') }}", 3),
+      ("{% macro m() %}\n{{ 1 / 0 }}\n{% endmacro %}\n\n{{ m() }}", 5), ("\n\n{{ raise_exception('x') }}", 3),
       ("{% for x in [1] %}\n{{ x|nosuch }}\n{% endfor %}", 2), ("a\n{# c\n\n #}\n{{ 'x'|pprint }}", 5),
     ] {
       guard case .failure(let error) = JinjaCases.outcome(source, [:]) else {

@@ -156,7 +156,7 @@ import Testing
     let both = try ModelSource(bare).price(withProvenance(.q4_K_M))
     #expect(both.unknowns == [.tokenizer, .shardNames])
     #expect(both.fileByteCount.contains(try planned(model, withProvenance(.q4_K_M))))
-    #expect(priced.basis == "config.json" && priced.notices.contains { $0.contains("no shards") })
+    #expect(priced.basis == "config.json" && priced.notices.contains { $0.contains("no weights to read") })
   }
 
   @Test("the sample, from its folder")

@@ -22,7 +22,8 @@ import Testing
       changes["num_experts_per_tok"] = 4
       changes["moe_intermediate_size"] = 256
     }
-    if name == "qwen3_5_moe" {
+    if name == "qwen3_next" { changes["architectures"] = ["Qwen3NextForCausalLM"] }
+    if name == "qwen3_5_moe" || name == "qwen3_next" {
       changes["linear_num_key_heads"] = 4
       changes["linear_num_value_heads"] = 8
       changes["linear_key_head_dim"] = 128
@@ -100,6 +101,39 @@ import Testing
   }
   @Test("hybrid", arguments: hybridRuns) func hybrid(_ logged: Logged) throws {
     try expect("qwen3_5_moe", logged)
+  }
+
+  /// Tensors that a file keeps as one have operations of another shape.
+  @Test(
+    "tensors kept together",
+    arguments: [
+      ("qwen3", ["attn_q": "attn_qkv"], [18.02, 18.02, 83.01]),
+      ("qwen3_5_moe", ["ffn_gate_exps": "ffn_gate_up_exps"], [17.52, 18.03, 84.02]),
+      ("qwen3_5_moe", ["attn_q": "attn_qkv"], [19.02, 19.03, 87.02]),
+      ("qwen3_next", ["ssm_out": "ssm_out"], [20.52, 20.52, 84.01]),
+      ("qwen3_next", ["ssm_ba": "ssm_in"], [27.04, 27.04, 84.01]),
+      (
+        "qwen3_next",
+        ["ssm_ba": "ssm_in", "attn_q": "attn_qkv", "ffn_gate_exps": "ffn_gate_up_exps"],
+        [27.04, 27.04, 87.01]
+      ),
+    ])
+  func forms(name: String, renamed: [String: String], logged: [Double]) throws {
+    var priced = try model(name)
+    // Sizes of weights do not matter here; the names tell the layout.
+    for index in priced.tensors.indices {
+      for (old, new) in renamed where priced.tensors[index].name.hasSuffix(".\(old).weight") {
+        priced.tensors[index].name = priced.tensors[index].name.replacing(".\(old).", with: ".\(new).")
+      }
+    }
+    for (wanted, change) in zip(logged, 0...) {
+      var options = RunOptions(contextLength: 4096)
+      options.keepsAllLogits = change == 1
+      options.flashAttention = change != 2
+      let memory = try priced.memory(of: .llamaCpp, options)
+      let compute = Double(memory.bytes(of: .computeBuffer)) / 1_048_576
+      #expect(abs(compute - wanted) < 0.006, "compute \(compute), logged \(wanted), \(change)")
+    }
   }
 
   @Test(

@@ -110,6 +110,20 @@ struct GGUFLayoutTests {
     }
   }
 
+  @Test("Joint biases are read beside a joint matrix alone")
+  func biases() throws {
+    for (joins, wanted) in [(true, true), (false, false)] {
+      let layout = try layout("qwen2") { names in
+        joins
+          ? join(names)
+          : join(names.filter { $0.hasSuffix("bias") })
+            .union(names.filter { !$0.hasSuffix("bias") })
+      }
+      let biases = layout.fused.filter { $0.key.hasSuffix("attn_qkv.bias") }
+      #expect(!biases.isEmpty && biases.values.allSatisfy { $0.isStandard == wanted })
+    }
+  }
+
   @Test("A whole beside its parts is none, and names of other parts of a model are told apart")
   func extras() throws {
     let both = try layout("qwen3") { $0.union(["blk.0.attn_qkv.weight"]) }

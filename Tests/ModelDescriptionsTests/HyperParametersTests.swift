@@ -20,6 +20,8 @@ struct HyperParametersTests {
     expected.tiedEmbeddings = false
     expected.normEpsilon = read.normEpsilon
     expected.rope = read.rope
+    // llama.cpp's loader of these architectures reads no windows.
+    expected.windows = read.windows
     expected.attention.hasInputBias = read.attention.hasInputBias
     if read.experts == nil || map.family.ggufArchitecture != "qwen2moe" {
       expected.experts?.normalizesTopK = true

@@ -76,7 +76,7 @@ struct SourceQuantizationTests {
     "tensors of a quantized checkpoint are named with the method",
     arguments: [
       ("gptq", "model.layers.0.self_attn.q_proj.qweight", ElementType.i32),
-      ("awq", "model.layers.0.self_attn.q_proj.scales", .f16),
+      ("awq", "model.layers.0.self_attn.q_proj.qzeros", .i32),
       ("bitsandbytes", "model.layers.0.self_attn.q_proj.weight.absmax", .f32),
       ("bitsandbytes", "model.layers.0.self_attn.q_proj.SCB", .f32),
       ("compressed-tensors", "model.layers.0.self_attn.q_proj.weight_scale", .bf16),

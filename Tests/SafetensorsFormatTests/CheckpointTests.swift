@@ -114,8 +114,9 @@ private func code(of folder: TemporaryFolder, requireData: Bool = true) throws -
       try SafetensorsCheckpoint(folder: folder.url.path)
     }
     #expect(error.code == .truncated)
-    #expect(error.fault.found.contains(names[1]) && error.fault.found.contains(names[2]))
-    #expect(error.fault.found.contains("7 too few"))
+    #expect(error.fault.problems.count == 2)
+    #expect(error.fault.problems[0].contains(names[1]) && error.fault.problems[1].contains(names[2]))
+    #expect(error.fault.problems.allSatisfy { $0.contains("7 too few") })
   }
 
   @Test func warnsAboutTotalSizeOnly() throws {

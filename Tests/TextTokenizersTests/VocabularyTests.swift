@@ -164,8 +164,11 @@ struct VocabularyTests {
     let result = try entries(
       ["tokenizer.json": text, "tokenizer_config.json": "{\"unk_token\": \"<unk>\"}"], style: .llama)
     #expect(result["tokenizer.ggml.model"] == .string("llama"))
-    #expect(result["tokenizer.ggml.tokens"] == .array(.string(["<unk>", "<0x0A>", "a", "<x>"])))
-    #expect(result["tokenizer.ggml.token_type"] == .array(.int32([3, 6, 1, 4])))
+    // Filled up to the rows of the embedding, without which llama.cpp refuses the file.
+    #expect(
+      result["tokenizer.ggml.tokens"]
+        == .array(.string(["<unk>", "<0x0A>", "a", "<x>", "[PAD4]", "[PAD5]", "[PAD6]", "[PAD7]"])))
+    #expect(result["tokenizer.ggml.token_type"] == .array(.int32([3, 6, 1, 4, 5, 5, 5, 5])))
   }
 
   @Test("Names given by hand, sizes by which rules are chosen")

@@ -46,11 +46,7 @@ extension ConversionPlanner {
       checkpoint, tensors: tensors, map: map, metadata: metadata.entries, intermediate: intermediate)
     draft.configPath = request.source + "/config.json"
     draft.notices += metadata.notes.map { ConversionPlan.Notice(subject: "tokenizer", text: $0) }
-    if request.outputPath == nil, ModelFolder(request.source).isInHubCache {
-      draft.remarks.append(
-        "the checkpoint lies in a Hugging Face cache, which is no place for other files; the output goes to the current "
-          + "folder")
-    }
+    draft.remarks += defaultPlace(source: request.source, request).remarks
     let name = metadata.entries.first { $0.key == "general.name" }?.value.text
     return try finish(
       draft, request: request, mix: mix,
@@ -165,8 +161,7 @@ extension ConversionPlanner {
       guard FileSystem.kind(of: expanded) == .folder else { return expanded }
       return expanded + "/" + defaultName(request, name, mix)
     }
-    let folder = ModelFolder(request.source)
-    let place = folder.isInHubCache ? "." : request.source
+    let place = defaultPlace(source: request.source, request).folder
     return place + (place.hasSuffix("/") ? "" : "/") + defaultName(request, name, mix)
   }
 

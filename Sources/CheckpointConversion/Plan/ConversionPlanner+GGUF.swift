@@ -14,14 +14,16 @@ extension ConversionPlanner {
         .badOption, Fault(subject: "type", expected: "a type such as Q4_K_M, or COPY", found: "auto"))
     }
     let source = try GGUFSplitSet(path: request.source)
-    let draft = try arranged(draft(of: source), request)
+    var draft = try arranged(draft(of: source), request)
+    let place = defaultPlace(source: FileSystem.folder(of: request.source), request)
+    draft.remarks += place.remarks
     let pruned = try request.prunedLayers.map { try prune(draft, $0) }
     var request = request
     request.mixOptions.keepsGivenOrder = request.keepSplit
     let typeName = typeName(mix, recipe: request.mixOptions.recipe, intermediate: draft.intermediate)
     let output =
       request.outputPath.map { expand($0, typeName: typeName) }
-      ?? FileSystem.folder(of: request.source)
+      ?? place.folder
       + "/ggml-model-\(request.mixOptions.recipe?.name ?? mix.rawValue).gguf"
     let split = try request.keepSplit ? .asSource(shardCount: source.files.count) : split(request)
     do {

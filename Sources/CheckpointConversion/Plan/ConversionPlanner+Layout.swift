@@ -17,11 +17,11 @@ extension ConversionPlanner {
     do {
       model = try HyperParameters(metadata: draft.metadata, embeddingRows: rows, file: request.source)
     } catch let error as DescriptionError {
-      // Types can be chosen for any file; only what it would take to run it is not known.
+      // Types can be chosen for any file, also for one that lacks keys; a key that makes no sense is worth a word.
       var unchanged = draft
-      if error.code == .notSupported {
+      if draft.metadata.contains(where: { $0.key == error.fault.subject }) {
         let text =
-          "\(error.fault.found), where Pouch reads \(error.fault.expected); the layout is copied as it is"
+          "\(error.fault.found), where \(error.fault.expected) is expected; copied as it is, and llama.cpp may refuse it"
         unchanged.notices.append(.init(subject: error.fault.subject, text: text))
       }
       return unchanged
@@ -96,7 +96,7 @@ extension ConversionPlanner {
       guard let first = group.first else { return nil }
       let parts = first.parts.map { $0.split(separator: ".", maxSplits: 2).last.map(String.init) ?? $0 }
       let what = parts.count == 1 ? "renamed to" : "taken apart into"
-      let others = group.count > 1 ? " and \(group.count - 1) more layers" : ""
+      let others = group.count > 1 ? " and \(group.count - 1) more" : ""
       return ConversionPlan.Notice(
         subject: first.name + others,
         text: "\(what) \(parts.joined(separator: " and ")), which is what llama.cpp reads")

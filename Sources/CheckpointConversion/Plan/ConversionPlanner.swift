@@ -16,6 +16,21 @@ public enum ConversionPlanner {
       .replacing("{FTYPE}", with: typeName).replacing("{OUTTYPE}", with: typeName)
   }
 
+  /// The folder of an output whose path is not given, and what to say about it.
+  ///
+  /// That is the folder of the source, but for sources in a Hugging Face cache, whose programs own what lies there.
+  static func defaultPlace(source: String, _ request: ConversionRequest) -> (
+    folder: String, remarks: [String]
+  ) {
+    guard request.outputPath == nil, ModelFolder(source).isInHubCache else { return (source, []) }
+    return (
+      ".",
+      [
+        "the source lies in a Hugging Face cache, which is no place for other files; the output goes to the current folder"
+      ]
+    )
+  }
+
   /// How a request wants its output split.
   static func split(_ request: ConversionRequest) throws -> SplitChoice {
     guard request.splitMaxByteCount != nil || request.splitMaxTensorCount != nil else { return .single }

@@ -12,7 +12,7 @@ extension MetadataKey {
 
   private static let dimension = 1...(1 << 20)
   private static let heads = 0...(1 << 16)
-  private static let positive = Range.numbers(from: 0, to: .infinity, isOpen: true)
+  /// A factor of 0 stands for none.
   private static let notNegative = Range.numbers(from: 0, to: .infinity, isOpen: false)
 
   /// What all architectures have.
@@ -37,7 +37,7 @@ extension MetadataKey {
     .own(
       "rope.scaling.type", .string, .assumes("linear"),
       in: .texts(["none", "linear", "yarn", "longrope"])),
-    .real("rope.scaling.factor", .assumes("1"), in: positive),
+    .real("rope.scaling.factor", .assumes("1"), in: notNegative),
     .real("rope.scale_linear", .assumes("1"), in: notNegative),
     .real("rope.scaling.attn_factor", .assumes("1")),
     .real("rope.scaling.alpha", .assumes("0")),
@@ -47,7 +47,7 @@ extension MetadataKey {
     .real("rope.scaling.yarn_attn_factor", .assumes("1")),
     .real("rope.scaling.yarn_beta_fast", .assumes("32")),
     .real("rope.scaling.yarn_beta_slow", .assumes("1")),
-    .count("pooling_type", .assumes("none"), in: 0...4),
+    .count("pooling_type", .assumes("none")),
     .count("nextn_predict_layers", .assumes("0"), in: 0...64),
     .count("expert_group_count", .assumes("0")),
     .count("expert_group_used_count", .assumes("0")),

@@ -9,7 +9,7 @@ public struct MetadataKey: Hashable, Sendable {
 
     /// The type with an article, for messages.
     var phrase: String {
-      (["i8", "i16", "i32", "i64", "f32", "f64", "u8"].contains(rawValue) ? "an " : "a ") + rawValue
+      (rawValue.hasPrefix("i") || rawValue.hasPrefix("f") ? "an " : "a ") + rawValue
     }
   }
 

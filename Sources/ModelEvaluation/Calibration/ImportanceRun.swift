@@ -49,8 +49,8 @@ public struct ImportanceRun {
           return try LogitSummary(logits).surprise(logits[windows.target(index, position: first + row)])
         }
         for surprise in surprises.compactMap(\.self) { result.add(surprise) }
-        result.endWindow()
       }
+      result.endWindow()
       try collector.endWindow()
       guard try onWindow(index + 1, result) else { break }
     }

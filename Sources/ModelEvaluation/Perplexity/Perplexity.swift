@@ -79,7 +79,8 @@ public struct Perplexity: Hashable, Sendable {
     guard tokenCount >= 100 else {
       return "too few tokens for a verdict: \(tokenCount), at least 100 are needed"
     }
-    let counts = "(\(tokenCount) tokens, \(windowCount) windows)"
+    let stretches = windowsPerUnit > 1 ? " in \(unitCount) stretches that do not overlap" : ""
+    let counts = "(\(tokenCount) tokens, \(windowCount) windows\(stretches))"
     guard let interval = estimate.interval95 else {
       return "perplexity \(number(value)) \(counts); \(intervalText)"
     }

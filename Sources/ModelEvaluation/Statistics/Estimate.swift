@@ -20,6 +20,11 @@ public struct Estimate: Hashable, Sendable, Codable {
     self.interval95 = interval95
   }
 
+  /// The same in another unit.
+  func scaled(by factor: Double) -> Estimate {
+    Estimate(factor * value, interval95.map { (factor * $0.lowerBound)...(factor * $0.upperBound) })
+  }
+
   /// The same without what is known to be impossible, which no true value is lost with.
   func atLeast(_ limit: Double) -> Estimate {
     Estimate(value, interval95.map { min(max($0.lowerBound, limit), value)...$0.upperBound })

@@ -36,7 +36,8 @@ extension DecoderShape {
     windows = model.windows
     rotary = try RotarySettings(
       model.rope, pairing: model.rotaryPairing == .adjacent ? .adjacent : .halves,
-      dimensions: model.rotaryDimensions, contextLength: model.contextLength, architecture: architecture, file: file)
+      dimensions: model.rotaryDimensions, contextLength: model.contextLength, architecture: architecture,
+      file: file)
     normEpsilon = Float(model.normEpsilon)
     guard ["silu", "swish"].contains(model.activation) else {
       throw RuntimeError(

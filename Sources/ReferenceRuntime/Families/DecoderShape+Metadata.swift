@@ -35,6 +35,7 @@ extension DecoderShape {
           file: file, subject: groupKey, expected: "1 or no such key", found: "\(groups)",
           remedy: "choosing groups of experts is not supported yet"))
     }
-    try self.init(model, architecture: architecture, file: file, causalKey: architecture + ".attention.causal")
+    try self.init(
+      model, architecture: architecture, file: file, causalKey: architecture + ".attention.causal")
   }
 }

@@ -20,12 +20,20 @@ public struct ChatTemplate: Sendable {
 
   private let template: JinjaTemplate
   private let specialTokens: [String: JinjaValue]
-  /// Whether contents are handed over as a list of parts, for templates that write nothing else.
-  private let takesParts: Bool
+  /// How conversations are handed over.
+  private let form: Form
   /// Whether a message of the user appears in the text.
   let writesUser: Bool
   /// Whether a system message appears in the text, where it is not refused.
   let writesSystem: Bool
+
+  /// How a conversation is handed over.
+  private struct Form {
+    /// Contents as a list of parts, for templates that write nothing else.
+    var asParts = false
+    /// An empty list of tools in place of none, for templates that go through the list without a look.
+    var listsTools = false
+  }
 
   /// A text that no template writes of itself.
   private static let probe = "pouch2f7c"
@@ -47,18 +55,21 @@ public struct ChatTemplate: Sendable {
     specialTokens = ["bos_token": .string(bos), "eos_token": .string(eos)]
     // What a template does is found by trying it on texts that can be told from its own.
     let (template, tokens) = (template, specialTokens)
-    func writes(_ messages: [ChatMessage], asParts: Bool) -> Bool? {
+    func writes(_ messages: [ChatMessage], _ form: Form) -> Bool? {
       let variables = Self.variables(
-        messages, asParts: asParts, addGenerationPrompt: true, thinking: .modelDefault, tokens)
+        messages, form, addGenerationPrompt: true, thinking: .modelDefault, tokens)
       guard let text = try? template.render(variables) else { return nil }
       return text.contains(Self.probe)
     }
     let user = [ChatMessage(role: "user", content: Self.probe)]
-    let asText = writes(user, asParts: false)
-    takesParts = asText != true && writes(user, asParts: true) == true
-    writesUser = takesParts || asText != false
+    let forms = [
+      Form(), Form(asParts: true), Form(listsTools: true), Form(asParts: true, listsTools: true),
+    ]
+    let form = forms.first { writes(user, $0) == true }
+    self.form = form ?? Form()
+    writesUser = form != nil || writes(user, Form()) != false
     let system = [ChatMessage(role: "system", content: Self.probe), ChatMessage(role: "user", content: "x")]
-    writesSystem = writes(system, asParts: takesParts) != false
+    writesSystem = writes(system, self.form) != false
   }
 
   /// The text of a conversation.
@@ -79,8 +90,7 @@ public struct ChatTemplate: Sendable {
     do {
       return try template.render(
         Self.variables(
-          messages, asParts: takesParts, addGenerationPrompt: addGenerationPrompt, thinking: thinking,
-          specialTokens),
+          messages, form, addGenerationPrompt: addGenerationPrompt, thinking: thinking, specialTokens),
         date: date, timeZone: timeZone)
     } catch {
       throw Self.error(error)
@@ -114,13 +124,13 @@ public struct ChatTemplate: Sendable {
   }
 
   private static func variables(
-    _ messages: [ChatMessage], asParts: Bool, addGenerationPrompt: Bool, thinking: Thinking,
+    _ messages: [ChatMessage], _ form: Form, addGenerationPrompt: Bool, thinking: Thinking,
     _ specialTokens: [String: JinjaValue]
   ) -> [String: JinjaValue] {
     var variables = specialTokens
-    variables["messages"] = .array(messages.map { message($0, asParts: asParts) })
+    variables["messages"] = .array(messages.map { message($0, asParts: form.asParts) })
     variables["add_generation_prompt"] = .bool(addGenerationPrompt)
-    variables["tools"] = .null
+    variables["tools"] = form.listsTools ? .array([]) : .null
     variables["documents"] = .null
     if thinking != .modelDefault {
       for name in ["enable_thinking", "thinking"] { variables[name] = .bool(thinking == .on) }

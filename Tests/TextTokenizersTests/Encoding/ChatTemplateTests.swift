@@ -59,6 +59,16 @@ import TextTokenizers
     }
   }
 
+  @Test func aTemplateThatGoesThroughItsToolsGetsAnEmptyList() throws {
+    let template = try ChatTemplate(
+      "{% for tool in tools %}{{ tool }}{% endfor %}{% for m in messages %}{{ m.content }};{% endfor %}")
+    #expect(
+      try template.render([ChatMessage(role: "user", content: "hi")], addGenerationPrompt: true) == "hi;")
+    let careful = try ChatTemplate("{% if tools is none %}none{% endif %}{{ messages[0].content }}")
+    #expect(
+      try careful.render([ChatMessage(role: "user", content: "a")], addGenerationPrompt: true) == "nonea")
+  }
+
   @Test func refusedConversationsSayWhy() throws {
     let template = try ChatTemplate(try source("mixtral"), bos: "<s>", eos: "</s>")
     let refusal = #expect(throws: TokenizerError.self) {

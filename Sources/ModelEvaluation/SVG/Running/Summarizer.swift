@@ -32,8 +32,10 @@ struct Summarizer {
         tokens: sums.reduce(0) { $0 + $1.count }, divergence: divergence, surpriseGap: gap, flips: flips)
     }
     func coordinate(_ value: (CoordinateSums) -> Double) -> Estimate? {
+      // Percent of the `viewBox`, at most 100.
       Jackknife.ratio(
-        scores.map { (value($0.coordinates), Double($0.coordinates.count)) }, scale: .logarithmic)
+        scores.map { (value($0.coordinates) / 100, Double($0.coordinates.count)) }, scale: .logistic
+      )?.scaled(by: 100)
     }
     guard let total = numbers(\.total) else { return nil }
     var classes: [SVGTokenClass: SVGSummary.ClassNumbers] = [:]
