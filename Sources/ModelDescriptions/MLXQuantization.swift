@@ -4,22 +4,17 @@ internal import TextTokenizers
 
 /// Recognises checkpoints that MLX quantized, which are not read yet.
 enum MLXQuantization {
-  /// Refuses tensors that MLX packed.
+  /// Refuses tensors that MLX packed: matrices of 32-bit words with scales beside them.
   ///
-  /// - Returns: A sentence when the configuration alone speaks of such a quantization, which then has no effect.
+  /// What a configuration says of a quantization that the tensors do not show is ``SourceQuantization``'s to judge.
+  ///
   /// - Throws: ``DescriptionError`` with `notSupported`.
-  static func check(_ config: ModelConfig, _ tensors: [SourceTensor]) throws -> String? {
+  static func check(_ config: ModelConfig, _ tensors: [SourceTensor]) throws {
     let scales = tensors.filter { $0.name.hasSuffix(".scales") }
-    if !scales.isEmpty {
-      let matrices = Set(tensors.lazy.map(\.name).filter { $0.hasSuffix(".weight") })
-      let packed = scales.map { String($0.name.dropLast("scales".count)) + "weight" }.filter(
-        matrices.contains)
-      if let first = packed.first { throw refusal(config, packed: packed.count, first: first) }
-    }
-    guard let words = words(config) else { return nil }
-    return
-      "config.json says that MLX quantized the checkpoint (\(words)), but its tensors are not; they are what "
-      + "counts"
+    guard !scales.isEmpty else { return }
+    let words = Set(tensors.lazy.filter { $0.elementType == .u32 }.map(\.name))
+    let packed = scales.map { String($0.name.dropLast("scales".count)) + "weight" }.filter(words.contains)
+    if let first = packed.first { throw refusal(config, packed: packed.count, first: first) }
   }
 
   /// Refuses a configuration that stands for quantized tensors when no tensor is at hand.

@@ -25,7 +25,7 @@ public enum ModelDescription {
   ) throws -> CheckpointMap {
     let family = try ModelFamily.family(of: config)
     var model = try HyperParameters(config: config, family: family)
-    let leftover = try MLXQuantization.check(config, tensors)
+    try MLXQuantization.check(config, tensors)
 
     let verdicts = SourceNames.judge(
       tensors.map(\.name), family: family, layerCount: model.layerCount)
@@ -54,8 +54,8 @@ public enum ModelDescription {
     }
     var map = try mapper.finish(file: config.file)
     map.warnings =
-      options.choices + quantization.notes + normWarnings
-      + [leftover, tieWarning(config, map)].compactMap(\.self) + map.warnings
+      options.choices + quantization.notes + normWarnings + [tieWarning(config, map)].compactMap(\.self)
+      + map.warnings
     let configured = try config.optionalInteger("mtp_num_hidden_layers", in: 0...64) ?? 0
     if family.traits.canPredictNextTokens, options.nextToken == .auto, present == 0, configured > 0 {
       map.warnings.append(

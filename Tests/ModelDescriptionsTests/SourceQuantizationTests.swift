@@ -77,6 +77,7 @@ struct SourceQuantizationTests {
     arguments: [
       ("gptq", "model.layers.0.self_attn.q_proj.qweight", ElementType.i32),
       ("awq", "model.layers.0.self_attn.q_proj.qzeros", .i32),
+      ("awq", "model.layers.0.self_attn.q_proj.scales", .f16),
       ("bitsandbytes", "model.layers.0.self_attn.q_proj.weight.absmax", .f32),
       ("bitsandbytes", "model.layers.0.self_attn.q_proj.SCB", .f32),
       ("compressed-tensors", "model.layers.0.self_attn.q_proj.weight_scale", .bf16),
