@@ -207,7 +207,7 @@ let package = Package(
       [
         "CRuntimeKernels", "TensorCompute", "BlockQuantization", "GGUFFormat", "SafetensorsFormat",
         "ModelDescriptions",
-        "TextTokenizers",
+        "TextTokenizers", "QuantRecipes", "CheckpointConversion",
       ], resources: [.copy("Golden")]),
     tests(
       "ModelEvaluation",
