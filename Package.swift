@@ -83,6 +83,7 @@ let package = Package(
     library("GGUFFormat", ["TensorTypes", "FileBytes"]),
     library("ZstdStreams", ["CZstd", "FileBytes"]),
     library("BlockQuantization", ["CQuantKernels", "TensorTypes"]),
+    library("TensorAssembly", ["TensorTypes", "BlockQuantization"]),
     library("SVGAnalysis", ["FileBytes"]),
 
     // 3: what models are
@@ -105,14 +106,14 @@ let package = Package(
       "CheckpointConversion",
       [
         "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization",
-        "ModelDescriptions", "TextTokenizers", "ImportanceData", "QuantRecipes",
+        "TensorAssembly", "ModelDescriptions", "TextTokenizers", "ImportanceData", "QuantRecipes",
       ]),
 
     library(
       "ReferenceRuntime",
       [
-        "CRuntimeKernels", "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "BlockQuantization",
-        "TensorCompute", "ModelDescriptions", "TextTokenizers",
+        "CRuntimeKernels", "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "ZstdStreams",
+        "BlockQuantization", "TensorAssembly", "TensorCompute", "ModelDescriptions", "TextTokenizers",
       ]),
 
     // 5: measuring
@@ -195,6 +196,7 @@ let package = Package(
     tests("GGUFFormat"),
     tests("ZstdStreams"),
     tests("BlockQuantization"),
+    tests("TensorAssembly", ["BlockQuantization"]),
     tests("SVGAnalysis", ["SVGRendering"], resources: [.copy("Hostile")]),
     tests("JinjaTemplates", resources: [.copy("Golden")]),
     tests("TextTokenizers", resources: [.copy("Encoding/Golden")]),
@@ -207,7 +209,7 @@ let package = Package(
       [
         "CRuntimeKernels", "TensorCompute", "BlockQuantization", "GGUFFormat", "SafetensorsFormat",
         "ModelDescriptions",
-        "TextTokenizers", "QuantRecipes", "CheckpointConversion",
+        "TextTokenizers", "QuantRecipes", "CheckpointConversion", "ZstdStreams",
       ], resources: [.copy("Golden")]),
     tests(
       "ModelEvaluation",

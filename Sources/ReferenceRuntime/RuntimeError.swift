@@ -17,7 +17,7 @@ public struct RuntimeError: FaultError, Hashable {
     case emptyInput
     case tokenOutOfRange
     case contextOverflow
-    /// An activation or a logit is NaN or infinite.
+    /// A weight, an activation or a logit is NaN or infinite.
     case nonFinite
     /// A tensor does not fit in memory.
     case outOfMemory

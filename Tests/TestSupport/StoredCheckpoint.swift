@@ -6,6 +6,8 @@ public struct StoredCheckpoint {
   public var tensors: [String: TinyCheckpoint.Tensor]
   /// The value of `format` that is written.
   public var format = "pt"
+  /// Entries of `config.json` that replace or follow those of the folder.
+  public var configChanges: [String: Any] = [:]
   private let folder: URL
 
   /// Reads the safetensors files of a folder.
@@ -41,6 +43,11 @@ public struct StoredCheckpoint {
         continue
       }
       try FileManager.default.copyItem(at: file, to: target.appendingPathComponent(file.lastPathComponent))
+    }
+    if !configChanges.isEmpty {
+      let path = target.appendingPathComponent("config.json")
+      let config = try JSONSerialization.jsonObject(with: Data(contentsOf: path)) as? [String: Any] ?? [:]
+      try JSONSerialization.data(withJSONObject: config.merging(configChanges) { $1 }).write(to: path)
     }
     let bytes = try TinyCheckpoint.safetensors(tensors, format: format)
     try Data(bytes).write(to: target.appendingPathComponent("model.safetensors"))

@@ -2,6 +2,7 @@ internal import Dispatch
 internal import Synchronization
 
 internal import FileBytes
+internal import TensorAssembly
 internal import TensorTypes
 
 /// How a plan is executed; nothing here has an influence on the bytes that come out.

@@ -3,6 +3,7 @@ internal import Synchronization
 
 internal import FileBytes
 internal import QuantRecipes
+internal import TensorAssembly
 internal import TensorTypes
 
 /// The values that a plan's tensors have before they are quantized, streamed tile by tile.

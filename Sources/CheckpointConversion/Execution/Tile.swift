@@ -64,7 +64,7 @@ struct TileCutter {
   ) {
     let tensor = plan.tensors[index]
     let source = plan.sources[run.source]
-    let rowBytes = source.byteCount(ofElements: tensor.rowLength)
+    let rowBytes = source.encoding.byteCount(ofElements: tensor.rowLength)
     // Rows of a permuted head are read together, so that a tile's source bytes stay contiguous.
     let group: Int
     if case .pairHalves(let headDim) = run.order { group = headDim } else { group = 1 }
@@ -99,7 +99,7 @@ struct TileCutter {
         continue
       }
       for run in feed.runs {
-        let rowBytes = plan.sources[run.source].byteCount(ofElements: tensor.rowLength)
+        let rowBytes = plan.sources[run.source].encoding.byteCount(ofElements: tensor.rowLength)
         let group: Int
         if case .pairHalves(let headDim) = run.order { group = headDim } else { group = 1 }
         let rows = min(max(1, sourceByteLimit / max(1, rowBytes * group)) * group, run.rowCount)

@@ -1,5 +1,6 @@
 internal import BlockQuantization
 internal import FileBytes
+internal import TensorAssembly
 internal import TensorTypes
 
 /// Turns source bytes of a tile into stored bytes; one per thread, with buffers of its own.
@@ -11,9 +12,8 @@ struct TileWorker: ~Copyable {
   let source: UnsafeMutableRawBufferPointer
   /// Stored bytes of the tile in work.
   private let output: UnsafeMutableRawBufferPointer
-  /// Two areas of f32 values, a few rows at a time, sized to stay in the second-level cache.
-  private let values: UnsafeMutableBufferPointer<Float>
-  private let shuffled: UnsafeMutableBufferPointer<Float>
+  /// Makes f32 values, a few rows at a time.
+  private let assembler: RowAssembler
   /// The same rows in 16 bits, where the two-step conversion rounds.
   private let narrowed: UnsafeMutableRawBufferPointer
   /// One number per block of the rows in work, see `BlockChecks.reach`.
@@ -22,13 +22,10 @@ struct TileWorker: ~Copyable {
   var refusesOverflow = true
   private var weights: (tensor: Int, matrix: Int, values: [Float]?) = (-1, -1, nil)
 
-  /// f32 values converted at a time: 128 KiB, half of a common second-level cache with room for the rest.
-  static let valuesPerStep = 32 * 1024
-
   /// Bytes that a worker holds.
   static func byteCount(source: Int, output: Int, longestRow: Int) -> Int {
-    let values = max(valuesPerStep, longestRow)
-    return source + output + values * (2 * MemoryLayout<Float>.stride + 2)
+    let values = RowAssembler.capacity(longestRow: longestRow)
+    return source + output + RowAssembler.byteCount(longestRow: longestRow) + 2 * values
       + reachCount(values) * MemoryLayout<Float>.stride
   }
 
@@ -44,17 +41,15 @@ struct TileWorker: ~Copyable {
     self.scales = scales
     source = .allocate(byteCount: max(sourceByteCount, 1), alignment: 64)
     output = .allocate(byteCount: max(outputByteCount, 1), alignment: 64)
-    values = .allocate(capacity: max(Self.valuesPerStep, longestRow))
-    shuffled = .allocate(capacity: max(Self.valuesPerStep, longestRow))
-    narrowed = .allocate(byteCount: max(Self.valuesPerStep, longestRow) * 2, alignment: 64)
-    reaches = .allocate(capacity: Self.reachCount(max(Self.valuesPerStep, longestRow)))
+    assembler = RowAssembler(longestRow: longestRow)
+    let values = RowAssembler.capacity(longestRow: longestRow)
+    narrowed = .allocate(byteCount: values * 2, alignment: 64)
+    reaches = .allocate(capacity: Self.reachCount(values))
   }
 
   deinit {
     source.deallocate()
     output.deallocate()
-    values.deallocate()
-    shuffled.deallocate()
     narrowed.deallocate()
     reaches.deallocate()
   }
@@ -80,7 +75,7 @@ struct TileWorker: ~Copyable {
       return (bytes, RowLosses())
     }
     let rowLength = tensor.rowLength
-    let step = max(1, Self.valuesPerStep / max(1, rowLength))
+    let step = RowAssembler.rowsPerStep(rowLength: rowLength)
     var losses = RowLosses()
     var row = 0
     while row < tile.rowCount {
@@ -148,55 +143,16 @@ struct TileWorker: ~Copyable {
   private func load(_ work: Work, row: Int, count: Int, rounded: Bool = true) throws
     -> UnsafeBufferPointer<Float>
   {
-    let (tile, tensor, run, origin) = (work.tile, work.tensor, work.run, work.origin)
-    let rowLength = tensor.rowLength
-    let rowBytes = origin.byteCount(ofElements: rowLength)
-    var chunk = UnsafeMutableBufferPointer(rebasing: values[0..<(count * rowLength)])
-    if case .identity = run.order {
-      let bytes = UnsafeRawBufferPointer(rebasing: source[(row * rowBytes)..<((row + count) * rowBytes)])
-      decode(bytes, origin.encoding, rowLength: rowLength, into: chunk)
-    } else {
-      for index in 0..<count {
-        let sourceRow = run.sourceRow(at: tile.offsetInRun + row + index) - tile.firstSourceRow
-        let bytes = UnsafeRawBufferPointer(
-          rebasing: source[(sourceRow * rowBytes)..<((sourceRow + 1) * rowBytes)])
-        decode(
-          bytes, origin.encoding, rowLength: rowLength,
-          into: UnsafeMutableBufferPointer(rebasing: chunk[(index * rowLength)..<((index + 1) * rowLength)]))
-      }
-    }
-    if let scale = run.scale {
-      for index in 0..<count {
-        scales.apply(
-          scale, row: run.sourceRow(at: tile.offsetInRun + row + index),
-          to: UnsafeMutableBufferPointer(rebasing: chunk[(index * rowLength)..<((index + 1) * rowLength)]))
-      }
-    }
-    if let bad = FloatConversion.firstNonFinite(UnsafeBufferPointer(chunk)) {
-      throw nonFinite(chunk[bad], work, row: row + bad / rowLength, column: bad % rowLength)
-    }
-    if case .blocks(let width, let order) = work.feed.columns {
-      let target = UnsafeMutableBufferPointer(rebasing: shuffled[0..<(count * rowLength)])
-      for index in 0..<count {
-        for (block, from) in order.enumerated() {
-          let to = index * rowLength + block * width
-          let start = index * rowLength + from * width
-          for column in 0..<width { target[to + column] = chunk[start + column] }
-        }
-      }
-      chunk = target
-    }
-    switch work.feed.operation {
-    case .identity: break
-    case .addOne: FloatConversion.addOne(chunk)
-    case .negateExponential: FloatConversion.negateExponential(chunk)
-    }
-    // Only an operation can have made an infinity of what was finite above.
-    if work.feed.operation != .identity, let bad = FloatConversion.firstNonFinite(UnsafeBufferPointer(chunk))
-    {
-      throw outOfRange(
-        chunk[bad], work, row: row + bad / rowLength, column: bad % rowLength, type: .f32,
-        remedy: "the checkpoint is damaged; fetch this shard again or report it to the model's authors")
+    let rows = (work.tile.offsetInRun + row)..<(work.tile.offsetInRun + row + count)
+    let stored = StoredRows(
+      encoding: work.origin.encoding, bytes: UnsafeRawBufferPointer(source),
+      firstRow: work.tile.firstSourceRow)
+    let chunk: UnsafeMutableBufferPointer<Float>
+    do {
+      chunk = try assembler.assemble(
+        rows, of: work.run, in: work.feed, from: stored, rowLength: work.tensor.rowLength, scales: scales)
+    } catch {
+      throw refusal(of: error, work, row: row)
     }
     if rounded, let type = work.rounding { try round(chunk, to: type, work, row: row) }
     return UnsafeBufferPointer(chunk)
@@ -225,16 +181,6 @@ struct TileWorker: ~Copyable {
       value, work, row: place, column: column, type: type,
       remedy: "the checkpoint mixes types, and \(type.name) of most matrices is in between; convert it with "
         + "--outtype bf16 first and quantize that with pouch-quantize")
-  }
-
-  private func decode(
-    _ bytes: UnsafeRawBufferPointer, _ encoding: SourceEncoding, rowLength: Int,
-    into chunk: UnsafeMutableBufferPointer<Float>
-  ) {
-    switch encoding {
-    case .element(let type): FloatConversion.widen(type, bytes: bytes, into: chunk)
-    case .block(let type): BlockQuantizer.dequantize(type, bytes: bytes, rowLength: rowLength, into: chunk)
-    }
   }
 
   private mutating func loadWeights(tensor: PlannedTensor, index: Int, matrix: Int) throws {
@@ -351,14 +297,21 @@ struct TileWorker: ~Copyable {
         remedy: "the weights are too large or damaged; store this tensor as bf16 or f32 with --tensor-type"))
   }
 
-  private func nonFinite(_ value: Float, _ work: Work, row: Int, column: Int) -> ConversionError {
-    ConversionError(
-      .nonFiniteWeight,
-      Fault(
-        file: plan.sourceFiles[work.origin.file].path,
-        subject: "\(work.origin.name) -> \(place(work, row: row))",
-        expected: "finite weights", found: "\(value) in column \(column)",
-        remedy: "the checkpoint is damaged; fetch this shard again or report it to the model's authors"))
+  /// The error for a value that is not finite, in the rows from `row` on.
+  private func refusal(of bad: BadValue, _ work: Work, row: Int) -> ConversionError {
+    let remedy = "the checkpoint is damaged; fetch this shard again or report it to the model's authors"
+    switch bad.origin {
+    case .source:
+      return ConversionError(
+        .nonFiniteWeight,
+        Fault(
+          file: plan.sourceFiles[work.origin.file].path,
+          subject: "\(work.origin.name) -> \(place(work, row: row + bad.row))",
+          expected: "finite weights", found: "\(bad.value) in column \(bad.column)", remedy: remedy))
+    case .operation:
+      return outOfRange(
+        bad.value, work, row: row + bad.row, column: bad.column, type: .f32, remedy: remedy)
+    }
   }
 
   private func outOfRange(

@@ -76,12 +76,6 @@ public struct PlannedSourceFile: Hashable, Sendable {
   public var isCompressed: Bool
 }
 
-/// How the bytes of a source tensor encode values.
-public enum SourceEncoding: Hashable, Sendable {
-  case element(ElementType)
-  case block(TensorType)
-}
-
 /// A tensor that is read.
 public struct PlannedSource: Hashable, Sendable {
   /// Its name in the source.
@@ -94,14 +88,6 @@ public struct PlannedSource: Hashable, Sendable {
   public var file: Int
   /// Where its bytes start in the (inflated) file.
   public var offset: Int
-
-  /// Bytes of `count` values; `count` is a multiple of the block length.
-  func byteCount(ofElements count: Int) -> Int {
-    switch encoding {
-    case .element(let type): count * type.bitCount / 8
-    case .block(let type): count / type.blockLength * type.blockByteCount
-    }
-  }
 }
 
 /// A tensor that is written.

@@ -15,8 +15,12 @@ final class ZeroedMemory: @unchecked Sendable {
 
   /// Reserves `byteCount` bytes.
   ///
+  /// - Parameters:
+  ///   - byteCount: The size.
+  ///   - purpose: What the memory is for, to be named in the error.
+  ///   - remedy: What a user can do when there is too little.
   /// - Throws: ``RuntimeError`` with `outOfMemory`.
-  init(byteCount: Int, purpose: String) throws {
+  init(byteCount: Int, purpose: String, remedy: String = "use a shorter context") throws {
     let size = max(byteCount, 1)
     let flags = MAP_PRIVATE | MAP_ANONYMOUS
     guard let base = mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED else {
@@ -24,7 +28,7 @@ final class ZeroedMemory: @unchecked Sendable {
         .outOfMemory,
         Fault(
           subject: purpose, expected: "\(byteCount) bytes of memory", found: String(cString: strerror(errno)),
-          remedy: "use a shorter context"))
+          remedy: remedy))
     }
     self.base = base
     self.byteCount = size

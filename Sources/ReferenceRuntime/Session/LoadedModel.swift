@@ -2,6 +2,7 @@ internal import FileBytes
 internal import ModelDescriptions
 internal import SafetensorsFormat
 public import TensorTypes
+internal import ZstdStreams
 
 /// A model ready to run: its shape, and weights bound to their roles.
 public final class LoadedModel: Sendable {
@@ -62,7 +63,7 @@ public final class LoadedModel: Sendable {
 
   private static func openCheckpoint(_ folder: String) throws -> LoadedModel {
     let config = try ModelConfig(folder: folder)
-    let checkpoint = try SafetensorsCheckpoint(folder: folder)
+    let checkpoint = try SafetensorsCheckpoint(folder: folder, decompressor: { try ZstdReader(path: $0) })
     let map = try ModelDescription.describe(
       config: config, tensors: checkpoint.tensors.map(\.tensor),
       options: DescriptionOptions(nextToken: .drop, choices: checkpoint.choices),

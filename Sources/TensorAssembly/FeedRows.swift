@@ -1,0 +1,190 @@
+internal import BlockQuantization
+package import TensorTypes
+
+/// The rows of a feed whose sources are all in memory, mapped or not.
+///
+/// Rows that lie as the output wants them are used in their place. Rows and columns that only change their order are
+/// copied in the type that they have; whatever changes values, or has a type that no GGUF has, is made in f32 by a
+/// ``RowAssembler``.
+package struct FeedRows {
+  /// The source of a run.
+  package struct Source {
+    /// How the bytes encode values.
+    package var encoding: SourceEncoding
+    /// All bytes of the source tensor.
+    package var bytes: UnsafeRawBufferPointer
+
+    /// Describes a source.
+    package init(encoding: SourceEncoding, bytes: UnsafeRawBufferPointer) {
+      self.encoding = encoding
+      self.bytes = bytes
+    }
+  }
+
+  /// Where rows lie as they are.
+  package struct Place {
+    /// The source tensor.
+    package var source: Int
+    /// The type of its rows.
+    package var type: TensorType
+    /// The bytes of the rows.
+    package var bytes: UnsafeRawBufferPointer
+  }
+
+  private let feed: TensorFeed
+  private let rowLength: Int
+  /// The source of each run.
+  private let sources: [Source]
+  private let scales: ScaleTable
+  /// The first output row of each run.
+  private let starts: [Int]
+  /// The type of copies; it holds every value exactly as a conversion to f32 would.
+  package let copyType: TensorType
+
+  /// Whether rows of an encoding can be read at all.
+  package static func canRead(_ encoding: SourceEncoding) -> Bool {
+    switch encoding {
+    case .element(let type): FloatConversion.canWiden(type)
+    case .block(let type): BlockQuantizer.canDequantize(type)
+    }
+  }
+
+  /// Describes rows.
+  ///
+  /// - Parameters:
+  ///   - feed: Where the rows come from.
+  ///   - rowLength: Values per row.
+  ///   - sources: The source of each run; ``canRead(_:)`` holds for all.
+  ///   - scales: The scales that the feed refers to.
+  package init(_ feed: TensorFeed, rowLength: Int, sources: [Source], scales: ScaleTable) {
+    precondition(sources.count == feed.runs.count, "one source for each run")
+    self.feed = feed
+    self.rowLength = rowLength
+    self.sources = sources
+    self.scales = scales
+    var starts: [Int] = []
+    var total = 0
+    for run in feed.runs {
+      starts.append(total)
+      total += run.rowCount
+    }
+    self.starts = starts
+    let types = Set(sources.map(\.encoding.tensorType))
+    let isMoved = feed.operation == .identity && feed.runs.allSatisfy { $0.scale == nil }
+    // Columns of quantized rows cannot change places without their blocks.
+    if isMoved, types.count == 1, case let type?? = types.first,
+      !type.isQuantized || feed.columns == .identity
+    {
+      copyType = type
+    } else {
+      copyType = .f32
+    }
+  }
+
+  /// Rows that lie in memory as the output wants them, one after the other; `nil` when they do not.
+  package func place(of rows: Range<Int>) -> Place? {
+    guard feed.columns == .identity, feed.operation == .identity else { return nil }
+    var found: (run: Int, first: Int, count: Int)?
+    for (index, run) in feed.runs.enumerated() {
+      let part = rows.clamped(to: starts[index]..<(starts[index] + run.rowCount))
+      guard !part.isEmpty else { continue }
+      guard run.order == .identity, run.scale == nil else { return nil }
+      let first = run.firstRow + part.lowerBound - starts[index]
+      if let known = found {
+        guard feed.runs[known.run].source == run.source, known.first + known.count == first else {
+          return nil
+        }
+        found = (known.run, known.first, known.count + part.count)
+      } else {
+        found = (index, first, part.count)
+      }
+    }
+    guard let found, found.count == rows.count, let type = sources[found.run].encoding.tensorType else {
+      return nil
+    }
+    return Place(
+      source: feed.runs[found.run].source, type: type,
+      bytes: bytes(ofRows: found.first..<(found.first + found.count), run: found.run))
+  }
+
+  /// Makes rows in ``copyType``.
+  ///
+  /// - Parameters:
+  ///   - rows: Output rows.
+  ///   - target: Receives exactly their bytes.
+  /// - Throws: ``BadValue`` for a value that is not finite, where values are made; its row counts from that of `rows`.
+  package func copy(_ rows: Range<Int>, into target: UnsafeMutableRawBufferPointer) throws(BadValue) {
+    let rowBytes = rowLength / copyType.blockLength * copyType.blockByteCount
+    precondition(target.count == rows.count * rowBytes, "the bytes of all rows")
+    let isMoved = feed.operation == .identity && feed.runs.allSatisfy { $0.scale == nil }
+    let assembler = RowAssembler(longestRow: rowLength)
+    for (index, run) in feed.runs.enumerated() {
+      let part = rows.clamped(to: starts[index]..<(starts[index] + run.rowCount))
+      guard !part.isEmpty else { continue }
+      let offsets = (part.lowerBound - starts[index])..<(part.upperBound - starts[index])
+      let first = part.lowerBound - rows.lowerBound
+      let place = UnsafeMutableRawBufferPointer(
+        rebasing: target[(first * rowBytes)..<((first + part.count) * rowBytes)])
+      if isMoved, sources[index].encoding.tensorType == copyType {
+        move(offsets, of: index, into: place)
+      } else {
+        do {
+          try assemble(offsets, of: index, with: assembler, into: place)
+        } catch {
+          var bad = error
+          bad.row += first
+          throw bad
+        }
+      }
+    }
+  }
+
+  /// Copies rows with their columns in order, bit for bit.
+  private func move(_ offsets: Range<Int>, of run: Int, into target: UnsafeMutableRawBufferPointer) {
+    let rowBytes = sources[run].encoding.byteCount(ofElements: rowLength)
+    for (index, offset) in offsets.enumerated() {
+      let row = feed.runs[run].sourceRow(at: offset)
+      let from = bytes(ofRows: row..<(row + 1), run: run)
+      let to = UnsafeMutableRawBufferPointer(
+        rebasing: target[(index * rowBytes)..<((index + 1) * rowBytes)])
+      guard case .blocks(let width, let order) = feed.columns else {
+        to.copyMemory(from: from)
+        continue
+      }
+      let size = sources[run].encoding.byteCount(ofElements: width)
+      for (block, source) in order.enumerated() {
+        UnsafeMutableRawBufferPointer(rebasing: to[(block * size)..<((block + 1) * size)])
+          .copyMemory(
+            from: UnsafeRawBufferPointer(rebasing: from[(source * size)..<((source + 1) * size)]))
+      }
+    }
+  }
+
+  private func assemble(
+    _ offsets: Range<Int>, of run: Int, with assembler: borrowing RowAssembler,
+    into target: UnsafeMutableRawBufferPointer
+  ) throws(BadValue) {
+    let source = StoredRows(encoding: sources[run].encoding, bytes: sources[run].bytes)
+    let step = RowAssembler.rowsPerStep(rowLength: rowLength)
+    for first in stride(from: offsets.lowerBound, to: offsets.upperBound, by: step) {
+      let some = first..<min(first + step, offsets.upperBound)
+      do {
+        let values = try assembler.assemble(
+          some, of: feed.runs[run], in: feed, from: source, rowLength: rowLength, scales: scales)
+        let start = (first - offsets.lowerBound) * rowLength * MemoryLayout<Float>.stride
+        UnsafeMutableRawBufferPointer(rebasing: target[start...]).copyMemory(
+          from: UnsafeRawBufferPointer(values))
+      } catch {
+        var bad = error
+        bad.row += first - offsets.lowerBound
+        throw bad
+      }
+    }
+  }
+
+  private func bytes(ofRows rows: Range<Int>, run: Int) -> UnsafeRawBufferPointer {
+    let rowBytes = sources[run].encoding.byteCount(ofElements: rowLength)
+    return UnsafeRawBufferPointer(
+      rebasing: sources[run].bytes[(rows.lowerBound * rowBytes)..<(rows.upperBound * rowBytes)])
+  }
+}

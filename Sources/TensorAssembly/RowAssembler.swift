@@ -1,0 +1,134 @@
+internal import BlockQuantization
+package import TensorTypes
+
+/// Consecutive rows of a source tensor, somewhere in memory.
+package struct StoredRows {
+  /// How the bytes encode values.
+  package var encoding: SourceEncoding
+  /// The bytes; there may be more of them than are needed.
+  package var bytes: UnsafeRawBufferPointer
+  /// The source row that the bytes start with.
+  package var firstRow: Int
+
+  /// Describes rows.
+  package init(encoding: SourceEncoding, bytes: UnsafeRawBufferPointer, firstRow: Int = 0) {
+    self.encoding = encoding
+    self.bytes = bytes
+    self.firstRow = firstRow
+  }
+}
+
+/// Makes output rows of source bytes: the one place that carries out what a `TensorFeed` says.
+///
+/// Converting, comparing with a source and running a checkpoint all read their values here. The steps are those of
+/// the feed, in this order: choice of rows, decoding to f32, block scales, order of columns, operation. One per thread,
+/// with buffers of its own.
+package struct RowAssembler: ~Copyable {
+  /// Two areas of f32 values, a few rows at a time, sized to stay in the second-level cache.
+  private let values: UnsafeMutableBufferPointer<Float>
+  private let shuffled: UnsafeMutableBufferPointer<Float>
+
+  /// f32 values assembled at a time: 128 KiB, half of a common second-level cache with room for the rest.
+  package static let valuesPerStep = 32 * 1024
+
+  /// The rows of `rowLength` values that one call may ask for.
+  package static func rowsPerStep(rowLength: Int) -> Int { max(1, valuesPerStep / max(1, rowLength)) }
+
+  /// The values of one step: a single row may be longer than a step.
+  package static func capacity(longestRow: Int) -> Int { max(valuesPerStep, longestRow) }
+
+  /// Bytes that an assembler holds.
+  package static func byteCount(longestRow: Int) -> Int {
+    2 * capacity(longestRow: longestRow) * MemoryLayout<Float>.stride
+  }
+
+  /// Reserves buffers for rows of at most `longestRow` values.
+  package init(longestRow: Int) {
+    values = .allocate(capacity: Self.capacity(longestRow: longestRow))
+    shuffled = .allocate(capacity: Self.capacity(longestRow: longestRow))
+  }
+
+  deinit {
+    values.deallocate()
+    shuffled.deallocate()
+  }
+
+  /// Assembles rows of one run.
+  ///
+  /// - Parameters:
+  ///   - rows: Output rows, counted from the first one of the run; at most ``rowsPerStep(rowLength:)``.
+  ///   - run: The run, one of those of `feed`.
+  ///   - feed: What is done with the rows.
+  ///   - source: Bytes that hold every source row of these.
+  ///   - rowLength: Values per row.
+  ///   - scales: The scales that runs refer to.
+  /// - Returns: The values, valid until the next call.
+  /// - Throws: ``BadValue`` for a value that is not finite.
+  package func assemble(
+    _ rows: Range<Int>, of run: RowRun, in feed: TensorFeed, from source: StoredRows, rowLength: Int,
+    scales: ScaleTable
+  ) throws(BadValue) -> UnsafeMutableBufferPointer<Float> {
+    let rowBytes = source.encoding.byteCount(ofElements: rowLength)
+    let chunk = UnsafeMutableBufferPointer(rebasing: values[0..<(rows.count * rowLength)])
+    func row(_ index: Int) -> UnsafeMutableBufferPointer<Float> {
+      UnsafeMutableBufferPointer(rebasing: chunk[(index * rowLength)..<((index + 1) * rowLength)])
+    }
+    func bytes(fromSourceRow first: Int, count: Int) -> UnsafeRawBufferPointer {
+      let start = (first - source.firstRow) * rowBytes
+      return UnsafeRawBufferPointer(rebasing: source.bytes[start..<(start + count * rowBytes)])
+    }
+    if case .identity = run.order {
+      let bytes = bytes(fromSourceRow: run.firstRow + rows.lowerBound, count: rows.count)
+      decode(bytes, source.encoding, rowLength: rowLength, into: chunk)
+    } else {
+      for (index, offset) in rows.enumerated() {
+        let bytes = bytes(fromSourceRow: run.sourceRow(at: offset), count: 1)
+        decode(bytes, source.encoding, rowLength: rowLength, into: row(index))
+      }
+    }
+    if let scale = run.scale {
+      for (index, offset) in rows.enumerated() {
+        scales.apply(scale, row: run.sourceRow(at: offset), to: row(index))
+      }
+    }
+    if let bad = FloatConversion.firstNonFinite(UnsafeBufferPointer(chunk)) {
+      throw BadValue(chunk, at: bad, rowLength: rowLength, .source)
+    }
+    let ordered = reorder(chunk, feed.columns, rowLength: rowLength)
+    switch feed.operation {
+    case .identity: return ordered
+    case .addOne: FloatConversion.addOne(ordered)
+    case .negateExponential: FloatConversion.negateExponential(ordered)
+    }
+    // Only the operation can have made an infinity of what was finite above.
+    if let bad = FloatConversion.firstNonFinite(UnsafeBufferPointer(ordered)) {
+      throw BadValue(ordered, at: bad, rowLength: rowLength, .operation)
+    }
+    return ordered
+  }
+
+  private func decode(
+    _ bytes: UnsafeRawBufferPointer, _ encoding: SourceEncoding, rowLength: Int,
+    into chunk: UnsafeMutableBufferPointer<Float>
+  ) {
+    switch encoding {
+    case .element(let type): FloatConversion.widen(type, bytes: bytes, into: chunk)
+    case .block(let type): BlockQuantizer.dequantize(type, bytes: bytes, rowLength: rowLength, into: chunk)
+    }
+  }
+
+  private func reorder(
+    _ chunk: UnsafeMutableBufferPointer<Float>, _ columns: ColumnOrder, rowLength: Int
+  ) -> UnsafeMutableBufferPointer<Float> {
+    guard case .blocks(let width, let order) = columns else { return chunk }
+    let target = UnsafeMutableBufferPointer(rebasing: shuffled[0..<chunk.count])
+    for rowStart in stride(from: 0, to: chunk.count, by: rowLength) {
+      for (block, from) in order.enumerated() {
+        let to = rowStart + block * width
+        let start = rowStart + from * width
+        for column in 0..<width { target[to + column] = chunk[start + column] }
+      }
+    }
+    return target
+  }
+}
