@@ -128,7 +128,7 @@ let package = Package(
       name: "MemoryEstimation",
       dependencies: [
         "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization",
-        "ModelDescriptions", "TextTokenizers", "QuantRecipes", "CheckpointConversion",
+        "ModelDescriptions", "TextTokenizers", "QuantRecipes", "CheckpointConversion", "ReferenceRuntime",
       ],
       exclude: ["Configs/README.md"], resources: [.embedInCode("Configs")], swiftSettings: swiftSettings),
     library(

@@ -34,6 +34,9 @@ enum Checked {
   /// `value` rounded up to a multiple of `step`.
   static func padded(_ value: Int, to step: Int) -> Int { (value + step - 1) / step * step }
 
+  /// The error for a sum that another module found too large.
+  static func overflow(_ subject: String) -> EstimationError { tooLarge(subject, []) }
+
   private static func tooLarge(_ subject: String, _ numbers: [Int]) -> EstimationError {
     EstimationError(
       .overflow,

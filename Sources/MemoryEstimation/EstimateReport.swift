@@ -123,11 +123,11 @@ public struct EstimateReport: Codable, Sendable {
 
     self.source = options.source
     basis = first.basis
-    architecture = first.architecture
+    architecture = first.model.name
     contextLength = run.contextLength
     modelContextLength = first.model.contextLength
-    layers = first.model.layerCount
-    attentionLayers = first.model.layerKinds.filter { $0 == .attention }.count
+    layers = first.model.layers.count
+    attentionLayers = first.model.attentionLayers.count
     calibration =
       options.calibrates
       ? Calibration.measure(

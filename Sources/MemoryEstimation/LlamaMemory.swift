@@ -11,7 +11,7 @@ struct LlamaMemory {
   let priced: PricedModel
   let options: RunOptions
 
-  private var model: HyperParameters { priced.model }
+  private var model: Architecture { priced.model }
 
   /// What a run takes.
   ///
@@ -88,34 +88,36 @@ struct LlamaMemory {
   }
 
   private func keyValueCache() throws -> MemoryBreakdown.Part {
-    let a = model.attention
-    let layers = model.layerKinds.filter { $0 == .attention }.count
     let (perStream, streams) = cells
-    func row(_ type: TensorType, _ flag: String) throws -> Int {
-      guard let bytes = type.rowByteCount(length: a.keyValueWidth) else {
+    func row(_ type: TensorType, _ width: Int, _ flag: String) throws -> Int {
+      guard let bytes = type.rowByteCount(length: width) else {
         throw EstimationError(
           .badOption,
           Fault(
-            subject: flag, expected: "a type that \(a.keyValueWidth) values per token fit into",
+            subject: flag, expected: "a type that \(width) values per token fit into",
             found: "\(type.name), blocks of \(type.blockLength)"))
       }
       return bytes
     }
-    let keyRow = try row(options.keyType, "-ctk")
-    let valueRow = try row(options.valueType, "-ctv")
-    let bytes = try Checked.product("KV cache", layers, perStream, streams, keyRow + valueRow)
+    var bytes: [Int] = []
+    var texts: [String] = []
+    for (a, layers) in model.attentionKinds {
+      let keyRow = try row(options.keyType, a.keyValueWidth, "-ctk")
+      let valueRow = try row(options.valueType, a.keyValueWidth, "-ctv")
+      bytes.append(try Checked.product("KV cache", layers, perStream, streams, keyRow + valueRow))
+      texts.append(
+        "\(layers) attention layers of \(model.layers.count) x \(perStream * streams) cells x (\(keyRow) B of keys "
+          + "[\(options.keyType.name)] + \(valueRow) B of values [\(options.valueType.name)]), "
+          + "\(a.keyValueHeadCount) KV heads x \(a.headDim)")
+    }
     return .init(
-      kind: .keyValueCache, name: "KV cache", bytes: bytes,
-      formula:
-        "\(layers) attention layers of \(model.layerCount) x \(perStream * streams) cells x (\(keyRow) B of keys "
-        + "[\(options.keyType.name)] + \(valueRow) B of values [\(options.valueType.name)]), "
-        + "\(a.keyValueHeadCount) KV heads x \(a.headDim)",
-      basis: .exact)
+      kind: .keyValueCache, name: "KV cache", bytes: try Checked.sum("KV cache", bytes),
+      formula: texts.joined(separator: " + "), basis: .exact)
   }
 
   private func recurrentState() throws -> MemoryBreakdown.Part? {
-    guard let net = model.linearAttention else { return nil }
-    let layers = model.layerKinds.filter { $0 == .linearAttention }.count
+    let layers = model.deltaNetLayers.count
+    guard let net = model.deltaNetLayers.first?.net else { return nil }
     let convolution = try Checked.product("state", net.kernelLength - 1, net.channelCount)
     let matrices = try Checked.product("state", net.valueHeadCount, net.valueDim, net.keyDim)
     return .init(
@@ -135,7 +137,7 @@ struct LlamaMemory {
     let outputs = min(
       min(context, options.microBatchLength), options.keepsAllLogits ? options.batchLength : sequences)
     let graph = try DecoderGraph(
-      model: model, architecture: priced.architecture, forms: priced.forms,
+      model: model, forms: priced.forms,
       batch: DecoderGraph.Batch(
         tokens: tokens, sequences: sequences, outputs: max(outputs, 1), cells: perStream, streams: streams,
         keyType: options.keyType, valueType: options.valueType, flashAttention: options.flashAttention))

@@ -23,18 +23,19 @@ extension ModelSource {
       let model = try hyperParameters(of: set)
       guard request.mix != nil else { return try asItIs(set, model) }
       let prepared = try requantized(request.conversion(of: name))
-      return try priced(prepared, model: model, basis: "GGUF header")
+      let family = try ModelFamily.known(metadata: set.metadata, file: name)
+      return try priced(prepared, model: model.architecture(of: family), basis: "GGUF header")
     case .checkpoint(let folder):
       let prepared = try ConversionPlanner.prepareCheckpoint(request.conversion(of: folder))
       let config = try ModelConfig(folder: folder)
       return try priced(
-        prepared, model: try hyperParameters(config, prepared.plan), basis: "checkpoint headers")
+        prepared, model: try architecture(config, prepared.plan), basis: "checkpoint headers")
     case .outline(var outline, let basis):
       var unknowns: [PricedModel.Unknown: ClosedRange<Int>] = [:]
       let lacksNames = outline.shardNames.isEmpty && request.wishes.writesProvenance
       if lacksNames { outline.shardNames = ShardNames.leanest }
       let prepared = try ConversionPlanner.prepareOutline(outline, request.conversion(of: name))
-      let model = try hyperParameters(outline.config, prepared.plan)
+      let model = try architecture(outline.config, prepared.plan)
       if !outline.hasVocabulary {
         unknowns[.tokenizer] = VocabularySize.interval(tokenCount: model.vocabularySize)
       }
@@ -78,13 +79,14 @@ extension ModelSource {
     return model
   }
 
-  private func hyperParameters(_ config: ModelConfig, _ plan: ConversionPlan) throws -> HyperParameters {
-    var model = try HyperParameters(config: config, family: try ModelFamily.family(of: config))
+  private func architecture(_ config: ModelConfig, _ plan: ConversionPlan) throws -> Architecture {
+    let family = try ModelFamily.family(of: config)
+    var model = try HyperParameters(config: config, family: family)
     let names = Set(plan.tensors.map(\.name))
     let blocks = names.compactMap { Self.block(of: $0) }.max().map { $0 + 1 } ?? model.layerCount
     model.nextTokenLayerCount = max(0, blocks - model.layerCount)
     adjust(&model, names: names)
-    return model
+    return model.architecture(of: family)
   }
 
   /// What only the tensors tell.
@@ -108,7 +110,8 @@ extension ModelSource {
     let tensors = set.tensors.map {
       PricedTensor(
         name: $0.info.name, ggmlShape: $0.info.ggmlShape, type: $0.info.type, byteCount: $0.info.byteCount,
-        role: recurrent.role(of: $0.info.name), isNextToken: Self.isNextToken($0.info.name, model),
+        role: recurrent.role(of: $0.info.name),
+        isNextToken: Self.isNextToken($0.info.name, layerCount: model.layerCount),
         isOutside: GGUFLayout.Extra(name: $0.info.name) != nil)
     }
     let bytes = try Checked.sum("files", set.files.map(\.file.byteCount))
@@ -116,9 +119,9 @@ extension ModelSource {
     let type = set.value("general.file_type")?.integer.flatMap(UInt32.init(exactly:))
     var priced = PricedModel(
       source: name, basis: "GGUF header",
-      architecture: set.value("general.architecture")?.text ?? "",
-      mix: type.flatMap(Self.mixName) ?? "as stored", model: model, tensors: tensors,
-      fileByteCount: bytes...bytes, headerByteCount: header...header,
+      mix: type.flatMap(Self.mixName) ?? "as stored",
+      model: model.architecture(of: try ModelFamily.known(metadata: set.metadata, file: name)),
+      tensors: tensors, fileByteCount: bytes...bytes, headerByteCount: header...header,
       notices: notices + reservations(set, model), prepared: nil)
     priced.alignment = set.files[0].alignment
     let foreign = Set(set.tensors.filter { !$0.info.type.isKnown }.map(\.info.type.name)).sorted()
@@ -148,7 +151,7 @@ extension ModelSource {
   }
 
   private func priced(
-    _ prepared: PreparedConversion, model: HyperParameters, basis: String,
+    _ prepared: PreparedConversion, model: Architecture, basis: String,
     unknowns: [PricedModel.Unknown: ClosedRange<Int>] = [:]
   ) throws -> PricedModel {
     let plan = prepared.plan
@@ -156,7 +159,8 @@ extension ModelSource {
     let tensors = plan.tensors.map {
       PricedTensor(
         name: $0.name, ggmlShape: $0.ggmlShape, type: $0.type, byteCount: $0.byteCount,
-        role: recurrent.role(of: $0.name), isNextToken: Self.isNextToken($0.name, model))
+        role: recurrent.role(of: $0.name),
+        isNextToken: Self.isNextToken($0.name, layerCount: model.layers.count))
     }
     let bytes = try Checked.sum("files", plan.files.map(\.byteCount))
     let header = bytes - plan.tensorByteCount
@@ -165,7 +169,7 @@ extension ModelSource {
     let least = unknowns.values.reduce(0) { $0 + $1.lowerBound } / alignment * alignment
     let most = Checked.padded(unknowns.values.reduce(0) { $0 + $1.upperBound }, to: alignment)
     return PricedModel(
-      source: name, basis: basis, architecture: plan.architecture, mix: Self.title(plan), model: model,
+      source: name, basis: basis, mix: Self.title(plan), model: model,
       tensors: tensors, fileByteCount: (bytes + least)...(bytes + most),
       headerByteCount: (header + least)...(header + most), unknowns: unknowns.keys.sorted(),
       notices: notices + plan.notices.map { "\($0.subject): \($0.text)" }, prepared: prepared)
@@ -177,9 +181,9 @@ extension ModelSource {
     return (try? StockMix(name: recipe.name)) == nil ? recipe.name : "recipe \(recipe.name)"
   }
 
-  private static func isNextToken(_ name: String, _ model: HyperParameters) -> Bool {
+  private static func isNextToken(_ name: String, layerCount: Int) -> Bool {
     guard let block = block(of: name) else { return false }
-    return block >= model.layerCount
+    return block >= layerCount
   }
 }
 

@@ -1,4 +1,5 @@
 internal import ModelDescriptions
+internal import ReferenceRuntime
 internal import TensorTypes
 
 /// The memory of Pouch's own runtime: the sum of what `ReferenceRuntime` allocates for a filled context.
@@ -9,7 +10,7 @@ struct PouchMemory {
   let priced: PricedModel
   let options: RunOptions
 
-  private var model: HyperParameters { priced.model }
+  private var model: Architecture { priced.model }
   private var batch: Int { min(options.microBatchLength, options.contextLength) }
 
   /// What a run takes.
@@ -61,87 +62,67 @@ struct PouchMemory {
   }
 
   private func keyValueCache() throws -> MemoryBreakdown.Part {
-    let a = model.attention
-    let layers = model.layerKinds.filter { $0 == .attention }.count
     let size = options.pouchCacheType == .f32 ? 4 : 2
-    let positions = Checked.padded(options.contextLength, to: 16)
-    let padded = Checked.padded(a.headDim, to: 16)
-    let bytes = try Checked.product(
-      "KV cache", layers, positions, a.keyValueHeadCount, (a.headDim + padded) * size)
+    let texts = model.attentionKinds.map { kind in
+      let (a, layers) = kind
+      return
+        "\(layers) attention layers of \(model.layers.count) x \(Checked.padded(options.contextLength, to: 16)) "
+        + "positions x \(a.keyValueHeadCount) KV heads x (\(a.headDim) + \(Checked.padded(a.headDim, to: 16))) "
+        + "x \(size) B"
+    }
     return .init(
-      kind: .keyValueCache, name: "KV cache", bytes: bytes,
-      formula: "\(layers) attention layers of \(model.layerCount) x \(positions) positions x "
-        + "\(a.keyValueHeadCount) KV heads x (\(a.headDim) + \(padded)) x \(size) B",
-      basis: .exact)
+      kind: .keyValueCache, name: "KV cache", bytes: try counted().cacheByteCount,
+      formula: texts.joined(separator: " + "), basis: .exact)
   }
 
   private func recurrentState() throws -> MemoryBreakdown.Part? {
-    guard let net = model.linearAttention else { return nil }
-    let layers = model.layerKinds.filter { $0 == .linearAttention }.count
-    let stride = Checked.padded(net.valueDim, to: 16)
-    let values = try Checked.sum(
-      "state",
-      [
-        try Checked.product("state", net.kernelLength - 1, net.channelCount),
-        try Checked.product("state", net.valueHeadCount, net.keyDim, stride),
-      ])
+    guard let net = model.deltaNetLayers.first?.net else { return nil }
     return .init(
-      kind: .recurrentState, name: "recurrent and conv state",
-      bytes: try Checked.product("state", layers, values, 4),
-      formula: "\(layers) linear layers x 4 B x (\(net.kernelLength - 1) x \(net.channelCount) conv + "
-        + "\(net.valueHeadCount) heads x \(net.keyDim) x \(stride))",
+      kind: .recurrentState, name: "recurrent and conv state", bytes: try counted().stateByteCount,
+      formula: "\(model.deltaNetLayers.count) linear layers x 4 B x (\(net.kernelLength - 1) x "
+        + "\(net.channelCount) conv + \(net.valueHeadCount) heads x \(net.keyDim) x "
+        + "\(Checked.padded(net.valueDim, to: 16)))",
       basis: .exact)
-  }
-
-  /// Values per token of all scratch rows whose number is the batch's.
-  private func valuesPerToken() throws -> Int {
-    var values = 3 * model.hiddenSize
-    if model.layerKinds.contains(.attention) {
-      let a = model.attention
-      values += a.queryWidth * (a.hasOutputGate ? 2 : 1) + 2 * a.keyValueWidth + a.queryWidth
-      values += 2 * (model.rotaryDimensions / 2)
-    }
-    if let net = model.linearAttention {
-      values += 2 * net.channelCount + 2 * net.valueWidth + 2 * net.valueHeadCount
-      if priced.architecture == "qwen3next" { values += 2 * net.valueHeadCount }
-    }
-    if let experts = model.experts {
-      values += experts.count + experts.usedCount * (2 * experts.width + model.hiddenSize + 1)
-      if let shared = experts.sharedWidth { values += model.hiddenSize + 1 + 2 * shared }
-    } else {
-      values += 2 * (model.feedForwardSize ?? 0)
-    }
-    return values
   }
 
   /// The largest batch of activations as int8 codes: codes twice, sums and scales.
   private func preparedByteCount() throws -> Int {
-    var columns = max(model.hiddenSize, model.attention.queryWidth, model.linearAttention?.valueWidth ?? 0)
-    var rows = batch
-    if let experts = model.experts {
-      let routed = experts.usedCount * experts.width
-      if routed > columns {
-        columns = experts.width
-        rows = batch * experts.usedCount
+    var (columns, rows) = (model.hiddenSize, batch)
+    func take(_ width: Int, slots: Int = 1) {
+      guard width * slots > columns * (rows / batch) else { return }
+      (columns, rows) = (width, batch * slots)
+    }
+    for layer in Set(model.layers) {
+      switch layer.mixer {
+      case .attention(let part): take(part.queryWidth)
+      case .deltaNet(let part): take(part.valueWidth)
       }
-    } else {
-      columns = max(columns, model.feedForwardSize ?? 0)
+      switch layer.feedForward {
+      case .dense(let part): take(part.width)
+      case .experts(let part): take(part.width, slots: part.usedCount)
+      }
     }
     let lines = (columns + 255) / 256 | 1
     return try Checked.product("activations", rows, 2 * lines * 256 + columns / 256 * 52)
   }
 
+  /// What the runtime says that it takes.
+  private func counted() throws -> RuntimeMemory {
+    let counted = RuntimeMemory(
+      model, contextLength: options.contextLength, batchLength: batch, threads: options.threadCount,
+      cacheType: options.pouchCacheType == .f32 ? .f32 : .f16)
+    guard let counted else { throw Checked.overflow("KV cache") }
+    return counted
+  }
+
   private func scratch() throws -> MemoryBreakdown.Part {
-    let perToken = try valuesPerToken()
-    let rows = try Checked.product("scratch", batch, perToken, 4)
-    let attends = model.layerKinds.contains(.attention)
-    let width =
-      4 * Checked.padded(options.contextLength, to: 16) + 4 * Checked.padded(model.attention.headDim, to: 16)
-    let scores = attends ? try Checked.product("scores", options.threadCount, width, 4) : 0
+    let counted = try counted()
+    let (rows, scores) = (counted.rowByteCount, counted.scoreByteCount)
     return .init(
       kind: .computeBuffer, name: "scratch memory", bytes: try Checked.sum("scratch", [rows, scores]),
       formula:
-        "\(batch) tokens x \(perToken) values x 4 B + scores: \(options.threadCount) threads x \(width) x 4 B",
+        "\(batch) tokens x \(rows / 4 / batch) values x 4 B + scores: \(options.threadCount) threads x "
+        + "\(scores / 4 / options.threadCount) x 4 B",
       basis: .exact)
   }
 

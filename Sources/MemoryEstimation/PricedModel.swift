@@ -43,12 +43,10 @@ public struct PricedModel: Sendable {
   public var source: String
   /// How sizes were found: `GGUF`, `checkpoint headers`, `checkpoint index`, `config.json`, `built-in config`.
   public var basis: String
-  /// The architecture string of the GGUF.
-  public var architecture: String
   /// The mix, the recipe, or the file type of a GGUF as it is.
   public var mix: String
-  /// The hyper-parameters.
-  public var model: HyperParameters
+  /// The layers and what they are made of.
+  public var model: Architecture
   /// Every tensor, in file order.
   public var tensors: [PricedTensor]
   /// Bytes of all files: one value, or an interval when something is unknown.
@@ -103,9 +101,11 @@ public struct PricedModel: Sendable {
     var forms = DecoderGraph.Forms()
     for tensor in tensors where tensor.name.hasPrefix("blk.") {
       let parts = tensor.name.split(separator: ".", maxSplits: 2)
-      guard parts.count == 3, let layer = Int(parts[1]), layer < model.layerCount else { continue }
+      guard parts.count == 3, let layer = Int(parts[1]), model.layers.indices.contains(layer) else {
+        continue
+      }
       switch parts[2] {
-      case "attn_qkv.weight" where model.layerKinds[layer] == .attention: forms.fusesAttention = true
+      case "attn_qkv.weight" where model.layers[layer].mixer.attention != nil: forms.fusesAttention = true
       case "ffn_gate_up_exps.weight": forms.fusesExperts = true
       case "ssm_in.weight": forms.interleavesDeltaNet = true
       default: break

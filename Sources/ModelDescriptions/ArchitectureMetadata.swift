@@ -51,7 +51,7 @@ struct ArchitectureMetadata {
   }
 
   private mutating func addRope(_ model: HyperParameters) {
-    switch model.rope.scaling {
+    switch model.attention.rope.scaling {
     case .linear(let factor):
       add("rope.scaling.type", .string("linear"))
       add("rope.scaling.factor", .float32(Float(factor)))
@@ -68,13 +68,13 @@ struct ArchitectureMetadata {
       }
     case .longRope:
       add("rope.scaling.type", .string("longrope"))
-    case .proportional(let factor) where factor != 1 && model.rope.partialFactor ?? 1 == 1:
+    case .proportional(let factor) where factor != 1 && model.attention.rope.partialFactor ?? 1 == 1:
       add("rope.scaling.type", .string("linear"))
       add("rope.scaling.factor", .float32(Float(factor)))
     case .none, .llama3, .dynamic, .proportional, .unknown: break
     }
-    if let sections = model.rope.sections { addSections(sections) }
-    add("rope.freq_base", .float32(Float(model.rope.theta)))
+    if let sections = model.attention.rope.sections { addSections(sections) }
+    add("rope.freq_base", .float32(Float(model.attention.rope.theta)))
   }
 
   /// Four sections, filled up with zeros.
@@ -83,7 +83,7 @@ struct ArchitectureMetadata {
     add("rope.dimension_sections", .array(.int32(Array(padded))))
   }
 
-  private mutating func addLinearAttention(_ model: HyperParameters, _ net: HyperParameters.LinearAttention) {
+  private mutating func addLinearAttention(_ model: HyperParameters, _ net: GatedDeltaNet) {
     if model.nextTokenLayerCount > 0 { add("nextn_predict_layers", model.nextTokenLayerCount) }
     add("ssm.conv_kernel", net.kernelLength)
     add("ssm.state_size", net.keyDim)
@@ -95,7 +95,7 @@ struct ArchitectureMetadata {
       + [Bool](repeating: false, count: model.nextTokenLayerCount)
     add("attention.recurrent_layers", .array(.bool(recurrent)))
     add("full_attention_interval", model.fullAttentionInterval)
-    add("rope.dimension_count", model.rotaryDimensions)
-    if model.rope.sections == nil, architecture != "qwen3next" { addSections([11, 11, 10]) }
+    add("rope.dimension_count", model.attention.rotaryDimensions)
+    if model.attention.rope.sections == nil, architecture != "qwen3next" { addSections([11, 11, 10]) }
   }
 }

@@ -23,25 +23,26 @@ struct CommonTensors {
   static func outside(_ model: HyperParameters) -> BlockRules {
     let matrix = [model.vocabularySize, model.hiddenSize]
     return BlockRules(rules: [
-      TensorRule("model.embed_tokens.weight", "token_embd.weight", matrix),
+      TensorRule("model.embed_tokens.weight", "token_embd.weight", matrix, .tokenEmbedding),
       TensorRule(
-        "model.norm.weight", "output_norm.weight", [model.hiddenSize],
+        "model.norm.weight", "output_norm.weight", [model.hiddenSize], .outputNorm,
         operation: model.normIsOffset ? .addOne : .identity),
-      TensorRule("lm_head.weight", "output.weight", matrix, optional: model.tiedEmbeddings),
+      TensorRule("lm_head.weight", "output.weight", matrix, .output, optional: model.tiedEmbeddings),
     ])
   }
 
   /// An RMS norm over `size` values.
-  func norm(_ name: String, _ output: String, size: Int) -> TensorRule {
+  func norm(_ name: String, _ output: String, _ slot: TensorSlot, size: Int) -> TensorRule {
     TensorRule(
-      source + name, target + output, [size], operation: model.normIsOffset ? .addOne : .identity)
+      source + name, target + output, [size], slot, operation: model.normIsOffset ? .addOne : .identity)
   }
 
   /// The norms before attention and before the feed-forward network.
   func layerNorms(secondName: String = "ffn_norm") -> [TensorRule] {
     [
-      norm("input_layernorm.weight", "attn_norm.weight", size: model.hiddenSize),
-      norm("post_attention_layernorm.weight", secondName + ".weight", size: model.hiddenSize),
+      norm("input_layernorm.weight", "attn_norm.weight", .mixerNorm, size: model.hiddenSize),
+      norm(
+        "post_attention_layernorm.weight", secondName + ".weight", .feedForwardNorm, size: model.hiddenSize),
     ]
   }
 
@@ -50,50 +51,59 @@ struct CommonTensors {
     let a = model.attention
     let queryRows = a.queryWidth * (a.hasOutputGate ? 2 : 1)
     var rules = [
-      projection("q", "attn_q", rows: queryRows, rotates: true),
-      projection("k", "attn_k", rows: a.keyValueWidth, rotates: true),
-      projection("v", "attn_v", rows: a.keyValueWidth, rotates: false),
+      projection("q", "attn_q", .query, rows: queryRows, rotates: true),
+      projection("k", "attn_k", .key, rows: a.keyValueWidth, rotates: true),
+      projection("v", "attn_v", .value, rows: a.keyValueWidth, rotates: false),
       TensorRule(
-        source + "self_attn.o_proj.weight", target + "attn_output.weight", [model.hiddenSize, a.queryWidth]),
+        source + "self_attn.o_proj.weight", target + "attn_output.weight", [model.hiddenSize, a.queryWidth],
+        .attentionOutput),
     ]
     if a.hasInputBias {
       rules += [
-        bias("q", "attn_q", rows: queryRows, rotates: true),
-        bias("k", "attn_k", rows: a.keyValueWidth, rotates: true),
-        bias("v", "attn_v", rows: a.keyValueWidth, rotates: false),
+        bias("q", "attn_q", .queryBias, rows: queryRows, rotates: true),
+        bias("k", "attn_k", .keyBias, rows: a.keyValueWidth, rotates: true),
+        bias("v", "attn_v", .valueBias, rows: a.keyValueWidth, rotates: false),
       ]
     }
-    if a.hasOutputBias { rules.append(bias("o", "attn_output", rows: model.hiddenSize, rotates: false)) }
+    if a.hasOutputBias {
+      rules.append(bias("o", "attn_output", .attentionOutputBias, rows: model.hiddenSize, rotates: false))
+    }
     if a.hasQueryKeyNorm {
       rules += [
-        norm("self_attn.q_norm.weight", "attn_q_norm.weight", size: a.headDim),
-        norm("self_attn.k_norm.weight", "attn_k_norm.weight", size: a.headDim),
+        norm("self_attn.q_norm.weight", "attn_q_norm.weight", .queryNorm, size: a.headDim),
+        norm("self_attn.k_norm.weight", "attn_k_norm.weight", .keyNorm, size: a.headDim),
       ]
     }
     return rules
   }
 
-  private func projection(_ letter: String, _ output: String, rows: Int, rotates: Bool) -> TensorRule {
+  private func projection(
+    _ letter: String, _ output: String, _ slot: TensorSlot, rows: Int, rotates: Bool
+  ) -> TensorRule {
     let shape = [rows, model.hiddenSize]
     let order: RowOrder =
-      rotates && model.rotaryPairing == .adjacent ? .pairHalves(headDim: model.attention.headDim) : .identity
+      rotates && model.attention.rotaryPairing == .adjacent
+      ? .pairHalves(headDim: model.attention.headDim) : .identity
     return TensorRule(
       source + "self_attn.\(letter)_proj.weight", shapes: [shape],
       outputs: [
         RuleOutput(
-          target + output + ".weight", ggmlShape: shape.reversed(), runs: [.init(0, rows, order: order)])
+          target + output + ".weight", slot, ggmlShape: shape.reversed(), runs: [.init(0, rows, order: order)]
+        )
       ])
   }
 
-  private func bias(_ letter: String, _ output: String, rows: Int, rotates: Bool) -> TensorRule {
+  private func bias(
+    _ letter: String, _ output: String, _ slot: TensorSlot, rows: Int, rotates: Bool
+  ) -> TensorRule {
     var columns = ColumnOrder.identity
-    if rotates, model.rotaryPairing == .adjacent {
+    if rotates, model.attention.rotaryPairing == .adjacent {
       let pairing = RowRun(
         source: 0, firstRow: 0, rowCount: rows, order: .pairHalves(headDim: model.attention.headDim))
       columns = .blocks(width: 1, order: (0..<rows).map { pairing.sourceRow(at: $0) })
     }
     return TensorRule(
-      source + "self_attn.\(letter)_proj.bias", target + output + ".bias", [rows], columns: columns)
+      source + "self_attn.\(letter)_proj.bias", target + output + ".bias", [rows], slot, columns: columns)
   }
 
   /// A dense gated feed-forward network.
@@ -101,15 +111,15 @@ struct CommonTensors {
     let width = model.feedForwardSize ?? 0
     let hidden = model.hiddenSize
     var rules = [
-      TensorRule(source + "mlp.gate_proj.weight", target + "ffn_gate.weight", [width, hidden]),
-      TensorRule(source + "mlp.up_proj.weight", target + "ffn_up.weight", [width, hidden]),
-      TensorRule(source + "mlp.down_proj.weight", target + "ffn_down.weight", [hidden, width]),
+      TensorRule(source + "mlp.gate_proj.weight", target + "ffn_gate.weight", [width, hidden], .gate),
+      TensorRule(source + "mlp.up_proj.weight", target + "ffn_up.weight", [width, hidden], .up),
+      TensorRule(source + "mlp.down_proj.weight", target + "ffn_down.weight", [hidden, width], .down),
     ]
     if model.hasFeedForwardBias {
       rules += [
-        TensorRule(source + "mlp.gate_proj.bias", target + "ffn_gate.bias", [width]),
-        TensorRule(source + "mlp.up_proj.bias", target + "ffn_up.bias", [width]),
-        TensorRule(source + "mlp.down_proj.bias", target + "ffn_down.bias", [hidden]),
+        TensorRule(source + "mlp.gate_proj.bias", target + "ffn_gate.bias", [width], .gateBias),
+        TensorRule(source + "mlp.up_proj.bias", target + "ffn_up.bias", [width], .upBias),
+        TensorRule(source + "mlp.down_proj.bias", target + "ffn_down.bias", [hidden], .downBias),
       ]
     }
     return rules
@@ -119,15 +129,18 @@ struct CommonTensors {
   func router(_ name: String = "mlp.gate.weight") -> [TensorRule] {
     guard let experts = model.experts else { return [] }
     let hidden = model.hiddenSize
-    var rules = [TensorRule(source + name, target + "ffn_gate_inp.weight", [experts.count, hidden])]
+    var rules = [TensorRule(source + name, target + "ffn_gate_inp.weight", [experts.count, hidden], .router)]
     if let width = experts.sharedWidth {
       let shared = source + "mlp.shared_expert."
       rules += [
-        TensorRule(shared + "gate_proj.weight", target + "ffn_gate_shexp.weight", [width, hidden]),
-        TensorRule(shared + "up_proj.weight", target + "ffn_up_shexp.weight", [width, hidden]),
-        TensorRule(shared + "down_proj.weight", target + "ffn_down_shexp.weight", [hidden, width]),
         TensorRule(
-          source + "mlp.shared_expert_gate.weight", target + "ffn_gate_inp_shexp.weight", [1, hidden]),
+          shared + "gate_proj.weight", target + "ffn_gate_shexp.weight", [width, hidden], .sharedGate),
+        TensorRule(shared + "up_proj.weight", target + "ffn_up_shexp.weight", [width, hidden], .sharedUp),
+        TensorRule(
+          shared + "down_proj.weight", target + "ffn_down_shexp.weight", [hidden, width], .sharedDown),
+        TensorRule(
+          source + "mlp.shared_expert_gate.weight", target + "ffn_gate_inp_shexp.weight", [1, hidden],
+          .sharedScale),
       ]
     }
     return rules

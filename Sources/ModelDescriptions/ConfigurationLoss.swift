@@ -73,7 +73,7 @@ extension ConfigurationLoss {
   }
 
   private static func rope(_ model: HyperParameters, _ name: String) -> [ConfigurationLoss] {
-    let rope = model.rope
+    let rope = model.attention.rope
     let key = "rope_parameters.rope_type"
     let context =
       model.contextLength.map { "\($0) tokens (max_position_embeddings)" } ?? "the model's context"
@@ -123,7 +123,7 @@ extension ConfigurationLoss {
           key, "\(type) is not known: angles would be those of plain rotation", isFatal: true))
     }
     if name.hasPrefix("qwen35") {
-      switch rope.unturnedPairs(dimensions: model.rotaryDimensions) {
+      switch rope.unturnedPairs(dimensions: model.attention.rotaryDimensions) {
       case 0: break
       case let count:
         let found = "\(rope.sections ?? [])"
@@ -131,7 +131,7 @@ extension ConfigurationLoss {
           ConfigurationLoss(
             "rope_parameters.mrope_section",
             count.map {
-              "with \(found), llama.cpp leaves \($0) of \(model.rotaryDimensions / 2) pairs unturned in text"
+              "with \(found), llama.cpp leaves \($0) of \(model.attention.rotaryDimensions / 2) pairs unturned in text"
             } ?? "llama.cpp ends when no section has a pair (\(found))",
             isFatal: true))
       }

@@ -7,7 +7,7 @@ internal import TensorTypes
 /// count), so that a broadcast serves; in the interleaved form they stay grouped.
 struct DeltaNetTensors {
   let common: CommonTensors
-  let net: HyperParameters.LinearAttention
+  let net: GatedDeltaNet
 
   init?(_ common: CommonTensors) {
     guard let net = common.model.linearAttention else { return nil }
@@ -33,16 +33,19 @@ struct DeltaNetTensors {
     headOrder.map { .blocks(width: width, order: $0) } ?? .identity
   }
 
+  /// All tensors, in the form that the net has.
+  func rules() -> [TensorRule] { net.hasJointGates ? interleaved() : split() }
+
   /// Projections stored separately (`in_proj_qkv`, `in_proj_z`, `in_proj_b`, `in_proj_a`).
-  func split() -> [TensorRule] {
+  private func split() -> [TensorRule] {
     let queryKeyRows = 2 * net.keyWidth
-    func heads(_ name: String, _ output: String, headRows: Int) -> TensorRule {
+    func heads(_ name: String, _ output: String, _ slot: TensorSlot, headRows: Int) -> TensorRule {
       let shape = [net.valueHeadCount * headRows, hidden]
       return TensorRule(
         source + name + ".weight", shapes: [shape],
         outputs: [
           RuleOutput(
-            target + output + ".weight", ggmlShape: shape.reversed(),
+            target + output + ".weight", slot, ggmlShape: shape.reversed(),
             runs: valueRows(from: 0, headRows: headRows))
         ])
     }
@@ -51,18 +54,19 @@ struct DeltaNetTensors {
       TensorRule(
         source + "in_proj_qkv.weight", shapes: [[net.channelCount, hidden]],
         outputs: [
-          RuleOutput(target + "attn_qkv.weight", ggmlShape: [hidden, net.channelCount], runs: channels)
+          RuleOutput(
+            target + "attn_qkv.weight", .deltaNetInput, ggmlShape: [hidden, net.channelCount], runs: channels)
         ]),
-      heads("in_proj_z", "attn_gate", headRows: net.valueDim),
-      heads("in_proj_b", "ssm_beta", headRows: 1),
-      heads("in_proj_a", "ssm_alpha", headRows: 1),
+      heads("in_proj_z", "attn_gate", .deltaNetGate, headRows: net.valueDim),
+      heads("in_proj_b", "ssm_beta", .deltaNetBeta, headRows: 1),
+      heads("in_proj_a", "ssm_alpha", .deltaNetAlpha, headRows: 1),
     ]
       + shared(
         channels: channels, perHead: valueColumns(width: 1), perValue: valueColumns(width: net.valueDim))
   }
 
   /// Projections stored together, interleaved by key head (`in_proj_qkvz`, `in_proj_ba`).
-  func interleaved() -> [TensorRule] {
+  private func interleaved() -> [TensorRule] {
     let groupValues = net.repetition * net.valueDim
     let group = 2 * net.keyDim + 2 * groupValues  // rows: q, k, v of r heads, z of r heads
     func rows(at offset: Int, count: Int) -> [RuleOutput.Rows] {
@@ -73,14 +77,16 @@ struct DeltaNetTensors {
         source + "in_proj_qkvz.weight", shapes: [[net.keyHeadCount * group, hidden]],
         outputs: [
           RuleOutput(
-            target + "attn_qkv.weight", ggmlShape: [hidden, net.channelCount],
+            target + "attn_qkv.weight", .deltaNetInput, ggmlShape: [hidden, net.channelCount],
             runs: rows(at: 0, count: net.keyDim) + rows(at: net.keyDim, count: net.keyDim)
               + rows(at: 2 * net.keyDim, count: groupValues)),
           RuleOutput(
-            target + "attn_gate.weight", ggmlShape: [hidden, net.valueWidth],
+            target + "attn_gate.weight", .deltaNetGate, ggmlShape: [hidden, net.valueWidth],
             runs: rows(at: 2 * net.keyDim + groupValues, count: groupValues)),
         ]),
-      TensorRule(source + "in_proj_ba.weight", target + "ssm_ba.weight", [2 * net.valueHeadCount, hidden]),
+      TensorRule(
+        source + "in_proj_ba.weight", target + "ssm_ba.weight", [2 * net.valueHeadCount, hidden],
+        .deltaNetGates),
     ] + shared(channels: [.init(0, net.channelCount)], perHead: .identity, perValue: .identity)
   }
 
@@ -92,15 +98,19 @@ struct DeltaNetTensors {
     return [
       TensorRule(
         source + "conv1d.weight", shapes: [[count, 1, kernel], [count, kernel, 1], [count, kernel]],
-        outputs: [RuleOutput(target + "ssm_conv1d.weight", ggmlShape: [kernel, count], runs: channels)]),
+        outputs: [
+          RuleOutput(target + "ssm_conv1d.weight", .convolution, ggmlShape: [kernel, count], runs: channels)
+        ]),
       TensorRule(
-        source + "A_log", target + "ssm_a", [net.valueHeadCount], operation: .negateExponential,
+        source + "A_log", target + "ssm_a", [net.valueHeadCount], .decay, operation: .negateExponential,
         columns: perHead),
-      TensorRule(source + "dt_bias", target + "ssm_dt.bias", [net.valueHeadCount], columns: perHead),
-      // This norm is stored as it is, also in families whose other norms are stored minus one.
-      TensorRule(source + "norm.weight", target + "ssm_norm.weight", [net.valueDim]),
       TensorRule(
-        source + "out_proj.weight", target + "ssm_out.weight", [hidden, net.valueWidth], columns: perValue),
+        source + "dt_bias", target + "ssm_dt.bias", [net.valueHeadCount], .stepBias, columns: perHead),
+      // This norm is stored as it is, also in families whose other norms are stored minus one.
+      TensorRule(source + "norm.weight", target + "ssm_norm.weight", [net.valueDim], .deltaNetNorm),
+      TensorRule(
+        source + "out_proj.weight", target + "ssm_out.weight", [hidden, net.valueWidth], .deltaNetOutput,
+        columns: perValue),
     ]
   }
 }

@@ -95,7 +95,7 @@ extension ModelFamily {
   }
 }
 
-extension HyperParameters.LinearAttention {
+extension GatedDeltaNet {
   /// Queries, keys and values, and output gates, as one matrix: for each key head its query, its key, the values of
   /// its value heads and their gates.
   fileprivate func interleaved(_ name: String, _ parts: [ExpectedTensor]) -> FusedTensor {

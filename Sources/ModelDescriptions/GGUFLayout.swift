@@ -98,7 +98,9 @@ public struct GGUFLayout: Sendable {
       }
       guard added.insert(place.tensor).inserted, let whole = fused[place.tensor] else { continue }
       expected.append(
-        ExpectedTensor(name: whole.name, ggmlShape: whole.ggmlShape, isOptional: whole.isOptional))
+        ExpectedTensor(
+          name: whole.name, slot: tensor.slot, block: tensor.block, ggmlShape: whole.ggmlShape,
+          isOptional: whole.isOptional))
     }
     self.expected = expected
     self.fused = fused

@@ -20,7 +20,6 @@ extension HyperParameters {
     tiedEmbeddings = try Self.tiesEmbeddings(config)
     normEpsilon = try config.optionalNumber("rms_norm_eps") ?? 1e-6
     normIsOffset = traits.normIsOffset
-    rotaryPairing = traits.rotaryPairing
     if traits.hasFeedForwardBiasKey { hasFeedForwardBias = try config.flag("mlp_bias") }
     if let value = config["hidden_act"] {
       guard let name = value.text else { throw config.invalid("hidden_act", expected: "a name") }
@@ -29,8 +28,10 @@ extension HyperParameters {
     if config["is_causal"] != nil { isCausal = try config.flag("is_causal") }
 
     attention = try Self.attention(config, traits)
-    rope = try RopeParameters(config)
-    rotaryDimensions = try Self.rotaryDimensions(config, traits, &rope, headDim: attention.headDim)
+    attention.rotaryPairing = traits.rotaryPairing
+    attention.rope = try RopeParameters(config)
+    attention.rotaryDimensions = try Self.rotaryDimensions(
+      config, traits, &attention.rope, headDim: attention.headDim)
     windows = try family.windows(config, layerCount: layerCount)
     experts = traits.isMixture ? try Self.experts(config, family) : nil
     linearAttention = traits.isHybrid ? try Self.linearAttention(config, traits) : nil
@@ -132,19 +133,20 @@ extension HyperParameters {
 
   private static func linearAttention(
     _ config: ModelConfig, _ traits: ModelFamily.Traits
-  ) throws -> LinearAttention {
+  ) throws -> GatedDeltaNet {
     let keyHeads = try config.integer("linear_num_key_heads", in: 1...(1 << 16))
     let valueHeads = try config.integer("linear_num_value_heads", in: 1...(1 << 16))
     guard valueHeads % keyHeads == 0 else {
       throw config.invalid(
         "linear_num_value_heads", expected: "a multiple of linear_num_key_heads (\(keyHeads))")
     }
-    var net = LinearAttention(
+    var net = GatedDeltaNet(
       keyHeadCount: keyHeads, valueHeadCount: valueHeads,
       keyDim: try config.integer("linear_key_head_dim", in: 1...(1 << 16)),
       valueDim: try config.integer("linear_value_head_dim", in: 1...(1 << 16)),
       kernelLength: try config.integer("linear_conv_kernel_dim", in: 1...1024))
     net.valueHeadOrder = traits.tilesValueHeads ? .tiled : .grouped
+    net.hasJointGates = traits.joinsGates
     return net
   }
 

@@ -47,12 +47,12 @@ extension HyperParameters {
     layerKinds = kinds.kinds
     fullAttentionInterval = kinds.interval
     attention = try reader.attention(hiddenSize: hiddenSize, kinds: kinds.kinds, blockCount: blocks)
-    rotaryPairing = family.traits.rotaryPairing
-    rotaryDimensions =
+    attention.rotaryPairing = family.traits.rotaryPairing
+    attention.rotaryDimensions =
       try reader.optionalInteger("rope.dimension_count", in: 1...(1 << 16)) ?? attention.headDim
-    rope = try RopeParameters(metadata: metadata, architecture: reader.architecture, file: file)
-    if rotaryDimensions != attention.headDim {
-      rope.partialFactor = Double(rotaryDimensions) / Double(attention.headDim)
+    attention.rope = try RopeParameters(metadata: metadata, architecture: reader.architecture, file: file)
+    if attention.rotaryDimensions != attention.headDim {
+      attention.rope.partialFactor = Double(attention.rotaryDimensions) / Double(attention.headDim)
     }
     windows = [Int?](repeating: nil, count: layerCount)
     isCausal = reader.flag("attention.causal") ?? true
@@ -64,7 +64,7 @@ extension HyperParameters {
 extension MetadataReader {
   func attention(
     hiddenSize: Int, kinds: [HyperParameters.LayerKind], blockCount: Int
-  ) throws -> HyperParameters.Attention {
+  ) throws -> Attention {
     let heads = try integer("attention.head_count", in: 1...(1 << 16))
     let keyValueHeads = try keyValueHeadCount(kinds: kinds, blockCount: blockCount) ?? heads
     guard heads % keyValueHeads == 0 else {
@@ -75,7 +75,7 @@ extension MetadataReader {
     guard headDim == valueDim, headDim > 0 else {
       throw fault("attention.value_length", expected: "\(headDim), the length of keys")
     }
-    var attention = HyperParameters.Attention(
+    var attention = Attention(
       headCount: heads, keyValueHeadCount: keyValueHeads, headDim: headDim)
     if case .always = family.traits.inputBias { attention.hasInputBias = true }
     attention.hasQueryKeyNorm = family.traits.hasQueryKeyNorm
@@ -108,7 +108,7 @@ extension MetadataReader {
     }
   }
 
-  func experts(feedForwardSize: Int?) throws -> HyperParameters.Experts? {
+  func experts(feedForwardSize: Int?) throws -> Experts? {
     guard family.traits.isMixture else { return nil }
     let count = try integer("expert_count", in: 1...65536)
     let used = try integer("expert_used_count", in: 1...count)
@@ -128,12 +128,12 @@ extension MetadataReader {
         throw fault("expert_shared_feed_forward_length", expected: "a whole number above 0")
       }
     }
-    return HyperParameters.Experts(
+    return Experts(
       count: count, usedCount: used, width: width, sharedWidth: shared,
       normalizesTopK: architecture != "qwen2moe")
   }
 
-  func linearAttention() throws -> HyperParameters.LinearAttention {
+  func linearAttention() throws -> GatedDeltaNet {
     let keyHeads = try integer("ssm.group_count", in: 1...(1 << 16))
     let valueHeads = try integer("ssm.time_step_rank", in: 1...(1 << 16))
     let width = try integer("ssm.inner_size", in: 1...(1 << 24))
@@ -141,13 +141,14 @@ extension MetadataReader {
       throw fault(
         "ssm.time_step_rank", expected: "a multiple of \(keyHeads) that divides ssm.inner_size (\(width))")
     }
-    var net = HyperParameters.LinearAttention(
+    var net = GatedDeltaNet(
       keyHeadCount: keyHeads, valueHeadCount: valueHeads,
       keyDim: try integer("ssm.state_size", in: 1...(1 << 16)),
       valueDim: width / valueHeads, kernelLength: try integer("ssm.conv_kernel", in: 1...1024))
     // Ollama's converter says of its files whether heads were reordered; others follow the architecture.
     let isTiled = flag("ssm.v_head_reordered") ?? family.traits.tilesValueHeads
     net.valueHeadOrder = isTiled ? .tiled : .grouped
+    net.hasJointGates = family.traits.joinsGates
     return net
   }
 

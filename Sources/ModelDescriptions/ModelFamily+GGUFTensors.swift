@@ -8,10 +8,16 @@ public struct ExpectedTensor: Hashable, Sendable {
   public var ggmlShape: [Int]
   /// Whether models of the architecture exist without it: biases, an output head of its own, frequency factors.
   public var isOptional: Bool
+  /// What it is for.
+  public var slot: TensorSlot
+  /// The number of its block; `nil` outside of blocks.
+  public var block: Int?
 
   /// Creates a description.
-  public init(name: String, ggmlShape: [Int], isOptional: Bool) {
+  public init(name: String, slot: TensorSlot, block: Int?, ggmlShape: [Int], isOptional: Bool) {
     self.name = name
+    self.slot = slot
+    self.block = block
     self.ggmlShape = ggmlShape
     self.isOptional = isOptional
   }
@@ -32,6 +38,13 @@ extension ModelFamily {
     return family(ggufArchitecture: name, isMixture: experts > 0)
   }
 
+  /// The family that a GGUF's metadata speaks of.
+  ///
+  /// - Throws: ``DescriptionError`` with `invalidMetadata` or `notSupported`.
+  public static func known(metadata: [MetadataEntry], file: String) throws -> ModelFamily {
+    try MetadataReader(metadata, file: file).family
+  }
+
   /// Whether models of the family mix gated delta nets with softmax attention.
   public var isHybrid: Bool { traits.isHybrid }
   /// Whether models of the family have routed experts in every layer.
@@ -41,16 +54,20 @@ extension ModelFamily {
 
   /// The tensors of a GGUF with these hyper-parameters, as ``HyperParameters/init(metadata:file:)`` reads them.
   ///
+  /// - Parameters:
+  ///   - hyperParameters: The numbers.
+  ///   - allBiases: Whether biases that Pouch runs and llama.cpp has no place for are among the optional ones.
   /// - Returns: Every tensor once, required ones and optional ones.
-  public func expectedTensors(_ hyperParameters: HyperParameters) -> [ExpectedTensor] {
+  public func expectedTensors(_ hyperParameters: HyperParameters, allBiases: Bool = false) -> [ExpectedTensor]
+  {
     var model = hyperParameters
     // What only the tensors show counts as optional.
     model.tiedEmbeddings = ggufArchitecture != "qwen2moe"
     let input = traits.inputBias
     // llama.cpp's loader takes biases of query, key and value everywhere, others in the llama architecture alone.
     model.attention.hasInputBias = true
-    model.attention.hasOutputBias = ggufArchitecture == "llama"
-    model.hasFeedForwardBias = ggufArchitecture == "llama"
+    model.attention.hasOutputBias = allBiases || ggufArchitecture == "llama"
+    model.hasFeedForwardBias = allBiases || ggufArchitecture == "llama"
     var result: [ExpectedTensor] = []
     for block in blocks(model) {
       for rule in block.rules {
@@ -60,26 +77,32 @@ extension ModelFamily {
           let isOptional = made.name.hasSuffix(".bias") && !made.name.hasSuffix("ssm_dt.bias") && !isFixedBias
           result.append(
             ExpectedTensor(
-              name: made.name, ggmlShape: made.ggmlShape, isOptional: rule.isOptional || isOptional))
+              name: made.name, slot: made.slot, block: block.block, ggmlShape: made.ggmlShape,
+              isOptional: rule.isOptional || isOptional))
         }
       }
       guard let experts = block.experts else { continue }
       for role in experts.order {
         result.append(
           ExpectedTensor(
-            name: experts.output(role), ggmlShape: experts.matrix(role).reversed() + [experts.count],
-            isOptional: false))
+            name: experts.output(role), slot: experts.slot(role), block: block.block,
+            ggmlShape: experts.matrix(role).reversed() + [experts.count], isOptional: false))
       }
     }
     if ggufArchitecture == "llama" {
       // Factors for rotary pairs: one list, or under longrope two by the length of the context.
-      var names = ["rope_freqs.weight"]
-      if case .longRope = model.rope.scaling {
-        names = ["rope_factors_long.weight", "rope_factors_short.weight"]
+      var names: [(String, TensorSlot)] = [("rope_freqs.weight", .rotaryFactors)]
+      if case .longRope = model.attention.rope.scaling {
+        names = [
+          ("rope_factors_long.weight", .rotaryFactorsLong),
+          ("rope_factors_short.weight", .rotaryFactorsShort),
+        ]
       }
-      for name in names {
+      for (name, slot) in names {
         result.append(
-          ExpectedTensor(name: name, ggmlShape: [model.rotaryDimensions / 2], isOptional: true))
+          ExpectedTensor(
+            name: name, slot: slot, block: nil, ggmlShape: [model.attention.rotaryDimensions / 2],
+            isOptional: true))
       }
     }
     return result

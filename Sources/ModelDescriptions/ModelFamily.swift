@@ -40,11 +40,13 @@ public struct ModelFamily: Sendable {
     /// A sigmoid gate on each head's output.
     var hasOutputGate = false
     /// How the output's weights pair the dimensions of a head.
-    var rotaryPairing = HyperParameters.RotaryPairing.halfSplit
+    var rotaryPairing = Attention.RotaryPairing.halfSplit
     /// Layers mix gated delta nets with softmax attention.
     var isHybrid = false
     /// A GGUF has the value heads of delta nets tiled over the key heads.
     var tilesValueHeads = true
+    /// One matrix makes step sizes and decays of delta nets.
+    var joinsGates = false
     /// A mixture of experts in every layer.
     var isMixture = false
     /// A shared expert beside the routed ones.

@@ -18,7 +18,7 @@ struct NextTokenTensors {
       var rules =
         common.layerNorms(secondName: "post_attention_norm") + common.attention() + feedForward(common)
       if index == 0 { rules += entrance() }
-      return BlockRules(rules: rules, experts: common.experts())
+      return BlockRules(block: model.layerCount + index, rules: rules, experts: common.experts())
     }
   }
 
@@ -27,10 +27,11 @@ struct NextTokenTensors {
     let common = CommonTensors(model, source: "mtp.", target: "blk.\(model.layerCount).nextn.")
     let hidden = model.hiddenSize
     return [
-      TensorRule("mtp.fc.weight", common.target + "eh_proj.weight", [hidden, 2 * hidden]),
-      common.norm("pre_fc_norm_embedding.weight", "enorm.weight", size: hidden),
-      common.norm("pre_fc_norm_hidden.weight", "hnorm.weight", size: hidden),
-      common.norm("norm.weight", "shared_head_norm.weight", size: hidden),
+      TensorRule(
+        "mtp.fc.weight", common.target + "eh_proj.weight", [hidden, 2 * hidden], .nextTokenProjection),
+      common.norm("pre_fc_norm_embedding.weight", "enorm.weight", .nextTokenEmbeddingNorm, size: hidden),
+      common.norm("pre_fc_norm_hidden.weight", "hnorm.weight", .nextTokenHiddenNorm, size: hidden),
+      common.norm("norm.weight", "shared_head_norm.weight", .nextTokenHeadNorm, size: hidden),
     ]
   }
 }

@@ -65,7 +65,7 @@ struct TensorMapper {
 
   /// Maps what was registered.
   mutating func finish(file: String) throws -> CheckpointMap {
-    if let factors = model.rope.llama3Factors(dimensions: model.attention.headDim),
+    if let factors = model.attention.rope.llama3Factors(dimensions: model.attention.headDim),
       family.ggufArchitecture == "llama"
     {
       outputs.append(

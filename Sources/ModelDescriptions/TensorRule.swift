@@ -13,7 +13,8 @@ struct TensorRule: Sendable {
 
   /// A tensor that becomes one output with the same values.
   init(
-    _ source: String, _ target: String, _ shape: [Int], operation: ValueOperation = .identity,
+    _ source: String, _ target: String, _ shape: [Int], _ slot: TensorSlot,
+    operation: ValueOperation = .identity,
     columns: ColumnOrder = .identity, optional: Bool = false
   ) {
     self.source = source
@@ -21,7 +22,7 @@ struct TensorRule: Sendable {
     isOptional = optional
     outputs = [
       RuleOutput(
-        target, ggmlShape: shape.reversed(), runs: [.init(0, shape.dropLast().reduce(1, *))],
+        target, slot, ggmlShape: shape.reversed(), runs: [.init(0, shape.dropLast().reduce(1, *))],
         columns: columns,
         operation: operation)
     ]
@@ -52,16 +53,18 @@ struct RuleOutput: Sendable {
   }
 
   var name: String
+  var slot: TensorSlot
   var ggmlShape: [Int]
   var runs: [Rows]
   var columns: ColumnOrder
   var operation: ValueOperation
 
   init(
-    _ name: String, ggmlShape: [Int], runs: [Rows], columns: ColumnOrder = .identity,
+    _ name: String, _ slot: TensorSlot, ggmlShape: [Int], runs: [Rows], columns: ColumnOrder = .identity,
     operation: ValueOperation = .identity
   ) {
     self.name = name
+    self.slot = slot
     self.ggmlShape = ggmlShape
     self.runs = runs
     self.columns = columns
@@ -98,10 +101,21 @@ struct ExpertRule: Sendable {
 
   /// The name of the stack of all experts' matrices.
   func output(_ role: Role) -> String { target + "ffn_\(role.rawValue)_exps.weight" }
+
+  /// The slot of that stack.
+  func slot(_ role: Role) -> TensorSlot {
+    switch role {
+    case .gate: .expertGate
+    case .up: .expertUp
+    case .down: .expertDown
+    }
+  }
 }
 
 /// The tensors of one block, or of the part outside all blocks.
 struct BlockRules: Sendable {
+  /// The number of the block in the output; `nil` outside.
+  var block: Int?
   var rules: [TensorRule]
   var experts: ExpertRule?
 }

@@ -77,7 +77,7 @@ struct HypothesisMaker {
     let run = RowRun(source: 0, firstRow: 0, rowCount: count, order: .pairHalves(headDim: headDim))
     let forward = (0..<count).map { run.sourceRow(at: $0) }
     let what = isBias ? "values" : "rows"
-    let isAdjacent = model.rotaryPairing == .adjacent
+    let isAdjacent = model.attention.rotaryPairing == .adjacent
     return [
       make(
         .rotaryOrder,

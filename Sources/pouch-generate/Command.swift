@@ -95,7 +95,7 @@ struct Command: PouchCommand {
     // Logits alone are wanted unless a number of tokens is asked for.
     let limit = predict ?? (logits == nil ? -1 : 0)
     let context = ContextLength(
-      wanted: contextSize, own: model.shape.contextLength, promptCount: tokens.count, limit: limit)
+      wanted: contextSize, own: model.contextLength, promptCount: tokens.count, limit: limit)
     if let note = context.note { Standard.error("note: " + note) }
     let session = try Session(
       model: model, contextLength: context.tokens,
@@ -104,7 +104,7 @@ struct Command: PouchCommand {
     let generation = TextGeneration(
       sampling: options, tokenLimit: limit < 0 ? nil : limit, stopTokens: ends)
     let writer = try logits.map {
-      try FloatTableWriter(path: $0, rowCount: tokens.count, rowLength: model.shape.vocabularySize)
+      try FloatTableWriter(path: $0, rowCount: tokens.count, rowLength: model.vocabularySize)
     }
 
     var decoder = tokenizer.map { StreamingDecoder($0, showSpecial: special) }

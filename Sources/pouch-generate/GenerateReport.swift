@@ -84,7 +84,7 @@ struct GenerateReport: Encodable {
     report: GenerationReport, notes: [String], loadSeconds: Double
   ) {
     model = command.model
-    architecture = session.model.shape.architecture
+    architecture = session.model.architectureName
     mode = command.mode.rawValue
     self.text = text
     promptTokens = prompt

@@ -123,7 +123,7 @@ struct Calibration {
         "\(rows) tokens")
     }
     let collector = ImportanceCollector(
-      expertCount: model.shape.experts?.count ?? 0, includesOutput: command.processOutput)
+      expertCount: model.expertCount ?? 0, includesOutput: command.processOutput)
     try collector.merge(earlier, chunkSize: command.contextSize, path: command.output)
     try collector.check(against: model.store, model: model.source)
     return (collector, done)

@@ -133,7 +133,7 @@ struct Command: PouchCommand {
     let model = try self.model.map { try LoadedModel.open(path: $0) }
     for warning in model?.warnings ?? [] { Standard.error("Warning: \(warning)") }
     let collector = ImportanceCollector(
-      expertCount: model?.shape.experts?.count ?? 0, includesOutput: processOutput)
+      expertCount: model?.expertCount ?? 0, includesOutput: processOutput)
     for path in inFile {
       try collector.merge(try ImportanceFile(path: path), chunkSize: contextSize, path: path)
     }
@@ -147,7 +147,7 @@ struct Command: PouchCommand {
     }
     let file = try ImportanceFile(path: output)
     let report = ExpertReport(
-      file, threshold: Int64(thinBelow), usedPerToken: model?.shape.experts?.usedCount)
+      file, threshold: Int64(thinBelow), usedPerToken: model?.usedExpertCount)
     try ReportPrinter(
       command: self, file: file, report: report, perplexity: perplexity, seconds: start.elapsedSeconds
     ).print()

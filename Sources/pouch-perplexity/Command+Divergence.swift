@@ -16,7 +16,7 @@ extension Command {
     let base = try subject(basePath, text)
     let subjects = try model.map { try subject($0, text) }
     for subject in subjects {
-      try DivergenceRun.checkVocabulary(subject.model, base.model.shape.vocabularySize, base: basePath)
+      try DivergenceRun.checkVocabulary(subject.model, base.model.vocabularySize, base: basePath)
       guard subject.windows == base.windows else {
         throw EvaluationError(
           .tokenizerMismatch,

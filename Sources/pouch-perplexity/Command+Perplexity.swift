@@ -23,7 +23,7 @@ extension Command {
       let writer = try baseFile.map {
         try BaseFileWriter(
           path: $0, format: format, windows: subject.windows,
-          vocabularySize: subject.model.shape.vocabularySize, textHash: text.hash,
+          vocabularySize: subject.model.vocabularySize, textHash: text.hash,
           spelling: subject.tokenizer.spelling(subject.windows), listedTokens: baseTopK, isKept: state != nil)
       }
       progress.clear()

@@ -196,17 +196,19 @@ struct ConfigurationLossTests {
 @Suite("Rotary embeddings of configurations")
 struct RopeConfigurationTests {
   private func read(_ changes: String) throws -> RopeParameters {
-    try model("qwen3", #""rope_theta": null, "# + changes).model.rope
+    try model("qwen3", #""rope_theta": null, "# + changes).model.attention.rope
   }
 
   @Test("Values in the table count before those at the top level")
   func precedence() throws {
     let seven = rope("default", #""rope_theta": 7"#)
     #expect(try read(#""max_window_layers": 28"#).theta == 10000)
-    #expect(try model("qwen3", #""rope_theta": 5"#).model.rope.theta == 5)
-    #expect(try model("qwen3", #""rope_theta": 5, "rope_parameters": \#(seven)"#).model.rope.theta == 7)
+    #expect(try model("qwen3", #""rope_theta": 5"#).model.attention.rope.theta == 5)
     #expect(
-      try model("qwen3", #""rope_theta": 5, "rope_scaling": \#(rope("default"))"#).model.rope.theta == 5)
+      try model("qwen3", #""rope_theta": 5, "rope_parameters": \#(seven)"#).model.attention.rope.theta == 7)
+    #expect(
+      try model("qwen3", #""rope_theta": 5, "rope_scaling": \#(rope("default"))"#).model.attention.rope.theta
+        == 5)
     #expect(try read(#""rope_scaling": {}, "rope_parameters": \#(seven)"#).theta == 7)
     // The length before the extension is the other way round.
     let yarn = rope("yarn", #""factor": 4, "original_max_position_embeddings": 200"#)
@@ -255,7 +257,7 @@ struct RopeConfigurationTests {
   @Test("Families that turn whole heads do so whatever the share is, hybrid ones turn the share")
   func shares() throws {
     func dimensions(_ golden: String, _ changes: String) throws -> Int {
-      try model(golden, changes).model.rotaryDimensions
+      try model(golden, changes).model.attention.rotaryDimensions
     }
     #expect(try dimensions("llama", #""partial_rotary_factor": 0.5"#) == 64)
     let half = rope("default", #""partial_rotary_factor": 0.5"#)
@@ -338,7 +340,7 @@ struct RopeMetadataTests {
       .filter { $0.hasPrefix("rope_") }
     }
     #expect(names() == ["rope_freqs.weight"])
-    model.rope = try read(["rope.scaling.type": .string("longrope")])
+    model.attention.rope = try read(["rope.scaling.type": .string("longrope")])
     #expect(names() == ["rope_factors_long.weight", "rope_factors_short.weight"])
   }
 

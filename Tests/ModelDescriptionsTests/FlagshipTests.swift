@@ -62,9 +62,9 @@ struct FlagshipTests {
     let model = try HyperParameters(config: config, family: try .family(of: config))
     #expect(model.layerCount == 40)
     #expect(model.attention.headDim == 256)
-    #expect(model.rotaryDimensions == 64)
-    #expect(model.rope.theta == 1e7)
-    #expect(model.rope.sections == [11, 11, 10])
+    #expect(model.attention.rotaryDimensions == 64)
+    #expect(model.attention.rope.theta == 1e7)
+    #expect(model.attention.rope.sections == [11, 11, 10])
     #expect(
       model.layerKinds.indices.filter { model.layerKinds[$0] == .attention }
         == Array(stride(from: 3, to: 40, by: 4)))

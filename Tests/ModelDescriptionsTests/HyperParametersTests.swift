@@ -19,7 +19,7 @@ struct HyperParametersTests {
     expected.normIsOffset = false
     expected.tiedEmbeddings = false
     expected.normEpsilon = read.normEpsilon
-    expected.rope = read.rope
+    expected.attention.rope = read.attention.rope
     // llama.cpp's loader of these architectures reads no windows.
     expected.windows = read.windows
     expected.attention.hasInputBias = read.attention.hasInputBias
@@ -27,10 +27,10 @@ struct HyperParametersTests {
       expected.experts?.normalizesTopK = true
     }
     #expect(read == expected)
-    #expect(Float(map.model.rope.theta) == Float(read.rope.theta))
+    #expect(Float(map.model.attention.rope.theta) == Float(read.attention.rope.theta))
     #expect(Float(map.model.normEpsilon) == Float(read.normEpsilon))
     if map.family.ggufArchitecture.hasPrefix("qwen35") {
-      #expect(read.rope.sections?.prefix(3) == map.model.rope.sections?.prefix(3))
+      #expect(read.attention.rope.sections?.prefix(3) == map.model.attention.rope.sections?.prefix(3))
     }
   }
 
@@ -192,7 +192,7 @@ struct HyperParametersTests {
   func rotaryFactors() throws {
     // Computed by llama.cpp's converter with torch: 64 dimensions, theta 1e6, factor 8, 1 and 4, context 256.
     let golden = GoldenCase(name: "llama-llama3-f32")
-    let factors = try #require(try golden.map().model.rope.llama3Factors(dimensions: 64))
+    let factors = try #require(try golden.map().model.attention.rope.llama3Factors(dimensions: 64))
     #expect(factors.map(\.bitPattern) == Self.reference)
   }
 

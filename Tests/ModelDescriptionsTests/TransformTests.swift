@@ -45,7 +45,7 @@ struct TransformTests {
   @Test("Value heads go from grouped to tiled")
   func headOrder() {
     func order(_ keyHeads: Int, _ valueHeads: Int) -> [Int] {
-      HyperParameters.LinearAttention(
+      GatedDeltaNet(
         keyHeadCount: keyHeads, valueHeadCount: valueHeads, keyDim: 1, valueDim: 1, kernelLength: 4
       ).tiledHeadOrder
     }

@@ -213,11 +213,12 @@ struct SampleEvaluationTests {
   @Test("Importance data counts every token and every choice of an expert, and merges")
   func importance() throws {
     let (model, tokens) = try Sample.load()
-    let experts = try #require(model.shape.experts)
+    let expertCount = try #require(model.expertCount)
+    let usedExpertCount = try #require(model.usedExpertCount)
     let windows = try TokenWindows(tokens: tokens, length: 64, limit: 2, beginning: nil)
     func collect(_ before: ImportanceFile? = nil) throws -> ImportanceFile {
       let evaluator = try WindowEvaluator(model, length: 64, options: EvaluationOptions(mode: .exact))
-      let collector = ImportanceCollector(expertCount: experts.count)
+      let collector = ImportanceCollector(expertCount: expertCount)
       if let before { try collector.merge(before, chunkSize: 64, path: "") }
       let run = ImportanceRun(windows: windows, measuresPerplexity: false, needsOutput: false)
       _ = try run.run(evaluator, collector) { _, _ in true }
@@ -228,7 +229,7 @@ struct SampleEvaluationTests {
     #expect(once.records.count == 50)
     #expect(once.chunkCount == 2)
     for record in once.records {
-      let expected = record.name.contains("_exps.") ? 128 * experts.usedCount : 128
+      let expected = record.name.contains("_exps.") ? 128 * usedExpertCount : 128
       #expect(record.counts.reduce(0, +) == Int64(expected), "\(record.name)")
     }
     let twice = try collect(once)
@@ -239,14 +240,14 @@ struct SampleEvaluationTests {
       let isDoubled = zip(a.sums, b.sums).allSatisfy { abs($1 - 2 * $0) <= 256 * 0x1p-24 * 2 * $0 }
       #expect(isDoubled, "\(a.name)")
     }
-    let report = ExpertReport(once, threshold: 1000, usedPerToken: experts.usedCount)
+    let report = ExpertReport(once, threshold: 1000, usedPerToken: usedExpertCount)
     #expect(report.layers.count == 4)
     #expect(report.layers.allSatisfy { $0.tokenCount == 128 && $0.thin.count + $0.blind.count == 8 })
 
     let other = try ImportanceFile(
       format: .gguf, records: [ImportanceRecord(name: "blk.0.attn_q.weight", sums: [1, 2], counts: [1])],
       datasets: [], chunkCount: 1, chunkSize: 64)
-    let collector = ImportanceCollector(expertCount: experts.count)
+    let collector = ImportanceCollector(expertCount: expertCount)
     try collector.merge(other, chunkSize: 64, path: "other")
     #expect(
       caught { try collector.check(against: model.store, model: model.source) } == .importanceMismatch)

@@ -37,7 +37,7 @@ struct PeerImportanceTests {
     let tokens = try text.tokens(try Tokenizer(metadata: try model.metadata()))
     let windows = try TokenWindows(tokens: tokens, length: 128, limit: 4, beginning: nil)
     let evaluator = try WindowEvaluator(model, length: 128, options: EvaluationOptions(mode: .exact))
-    let collector = ImportanceCollector(expertCount: try #require(model.shape.experts).count)
+    let collector = ImportanceCollector(expertCount: try #require(model.expertCount))
     let run = ImportanceRun(windows: windows, measuresPerplexity: false, needsOutput: false)
     _ = try run.run(evaluator, collector) { _, _ in true }
     let file = try collector.file(chunkSize: 128)

@@ -1,5 +1,6 @@
 import FileBytes
 import Foundation
+import ModelDescriptions
 import ReferenceRuntime
 import TensorTypes
 import TestSupport
@@ -21,7 +22,7 @@ import Testing
   ) throws -> LoadedModel {
     let checkpoint = try LoadedModel.open(path: try GoldenModel(family).folder)
     let folder = try TemporaryFolder()
-    var metadata = minimalMetadata(checkpoint.shape)
+    var metadata = minimalMetadata(checkpoint.architecture)
     change(&metadata)
     try writeGGUF(checkpoint, to: folder.path("model.gguf"), architecture: metadata) { _, _ in .f32 }
     return try LoadedModel.open(path: folder.path("model.gguf"))
@@ -86,9 +87,10 @@ import Testing
     let checkpoint = try LoadedModel.open(path: try GoldenModel("qwen3").folder)
     let folder = try TemporaryFolder()
     // One more layer than there are tensors for.
-    var shape = checkpoint.shape
-    shape.layerCount += 1
-    try writeGGUF(checkpoint, to: folder.path("model.gguf"), architecture: minimalMetadata(shape)) { _, _ in
+    var architecture = checkpoint.architecture
+    architecture.layers.append(architecture.layers[0])
+    try writeGGUF(checkpoint, to: folder.path("model.gguf"), architecture: minimalMetadata(architecture)) {
+      _, _ in
       .f32
     }
     let error = #expect(throws: RuntimeError.self) { try LoadedModel.open(path: folder.path("model.gguf")) }

@@ -24,9 +24,10 @@ import Testing
   ) throws -> LoadedModel {
     let checkpoint = try LoadedModel.open(path: try GoldenModel(family).folder)
     let folder = try TemporaryFolder()
-    let added = entries.map { MetadataEntry(checkpoint.shape.architecture + "." + $0.0, $0.1) }
+    let added = entries.map { MetadataEntry(checkpoint.architectureName + "." + $0.0, $0.1) }
     try writeGGUF(
-      checkpoint, to: folder.path("model.gguf"), architecture: minimalMetadata(checkpoint.shape) + added
+      checkpoint, to: folder.path("model.gguf"),
+      architecture: minimalMetadata(checkpoint.architecture) + added
     ) { _, _ in .f32 }
     return try LoadedModel.open(path: folder.path("model.gguf"))
   }
@@ -109,7 +110,7 @@ import Testing
     let names = checkpoint.store.names.filter { $0 != "rope_freqs.weight" }
     try writeGGUF(
       checkpoint, to: folder.path("model.gguf"),
-      architecture: minimalMetadata(checkpoint.shape) + [
+      architecture: minimalMetadata(checkpoint.architecture) + [
         MetadataEntry("llama.rope.scaling.type", .string("longrope")),
         MetadataEntry("llama.rope.scaling.original_context_length", .uint32(64)),
       ], names: names,

@@ -2,6 +2,7 @@ import BlockQuantization
 import FileBytes
 import Foundation
 import GGUFFormat
+import ModelDescriptions
 import ReferenceRuntime
 import TensorCompute
 import TensorTypes
@@ -43,7 +44,7 @@ import Testing
   }
 
   /// For each key head its query, its key, the values of its value heads and their gates.
-  private func interleaved(_ main: Tensor, _ gate: Tensor, _ net: DecoderShape.DeltaNet, as name: String)
+  private func interleaved(_ main: Tensor, _ gate: Tensor, _ net: GatedDeltaNet, as name: String)
     -> Tensor
   {
     let values = net.valueWidth / net.keyHeadCount
@@ -59,7 +60,7 @@ import Testing
   }
 
   /// All that can be kept together, kept together; `suffix` of which tensors.
-  private func fused(_ tensors: [Tensor], _ shape: DecoderShape, _ suffixes: Set<String>) throws -> [Tensor] {
+  private func fused(_ tensors: [Tensor], _ model: Architecture, _ suffixes: Set<String>) throws -> [Tensor] {
     var known = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
     func replace(_ part: String, _ others: [String], _ whole: String) {
       guard suffixes.contains(whole) else { return }
@@ -69,7 +70,7 @@ import Testing
         guard parts.count == others.count + 1 else { continue }
         for tensor in parts { known[tensor.name] = nil }
         let name = block + whole
-        if whole == "ssm_in.weight", let net = shape.deltaNet {
+        if whole == "ssm_in.weight", let net = model.deltaNetLayers.first?.net {
           known[name] = interleaved(parts[0], parts[1], net, as: name)
         } else {
           known[name] = joined(parts, as: name)
@@ -120,20 +121,20 @@ import Testing
     let golden = try GoldenModel(family)
     let checkpoint = try LoadedModel.open(path: golden.folder)
     let plain = try tensors(checkpoint)
-    let metadata = minimalMetadata(checkpoint.shape)
+    let metadata = minimalMetadata(checkpoint.architecture)
     let folder = try TemporaryFolder()
     let path = folder.path("model.gguf")
     let all: Set<String> = [
       "ssm_in.weight", "attn_qkv.weight", "attn_qkv.bias", "ffn_gate_up_exps.weight", "ssm_dt",
     ]
     // Interleaved projections are known to one architecture.
-    let usable = checkpoint.shape.architecture == "qwen3next" ? all : all.subtracting(["ssm_in.weight"])
+    let usable = checkpoint.architectureName == "qwen3next" ? all : all.subtracting(["ssm_in.weight"])
     for type in [TensorType.f32, .q8_0] {
       let mode: ComputeMode = type == .f32 ? .exact : .fast
       try write(plain, metadata: metadata, to: path, matrices: type)
       let wanted = try logits(path, golden.tokens, mode)
       for suffixes in [usable, ["attn_qkv.weight"], ["ffn_gate_up_exps.weight"]] {
-        let changed = try fused(plain, checkpoint.shape, suffixes)
+        let changed = try fused(plain, checkpoint.architecture, suffixes)
         guard changed.count < plain.count else { continue }
         try write(changed, metadata: metadata, to: path, matrices: type)
         let found = try logits(path, golden.tokens, mode)
@@ -150,8 +151,8 @@ import Testing
       ("qwen3_moe", "ffn_gate_up_exps.weight", false),
     ] {
       let checkpoint = try LoadedModel.open(path: try GoldenModel(family).folder)
-      let changed = try fused(try tensors(checkpoint), checkpoint.shape, [suffix])
-      try write(changed, metadata: minimalMetadata(checkpoint.shape), to: path, matrices: .f32)
+      let changed = try fused(try tensors(checkpoint), checkpoint.architecture, [suffix])
+      try write(changed, metadata: minimalMetadata(checkpoint.architecture), to: path, matrices: .f32)
       let store = try LoadedModel.open(path: path).store
       let copied = changed.filter { $0.name.hasSuffix("." + suffix) && isCopied }
         .reduce(0) { $0 + 4 * $1.values.count }
@@ -163,11 +164,11 @@ import Testing
     let folder = try TemporaryFolder()
     let path = folder.path("model.gguf")
     let checkpoint = try LoadedModel.open(path: try GoldenModel("qwen3").folder)
-    var changed = try fused(try tensors(checkpoint), checkpoint.shape, ["attn_qkv.weight"])
+    var changed = try fused(try tensors(checkpoint), checkpoint.architecture, ["attn_qkv.weight"])
     let index = try #require(changed.firstIndex { $0.name == "blk.1.attn_qkv.weight" })
     changed[index].shape[1] -= 32
     changed[index].values.removeLast(32 * changed[index].rowLength)
-    try write(changed, metadata: minimalMetadata(checkpoint.shape), to: path, matrices: .f32)
+    try write(changed, metadata: minimalMetadata(checkpoint.architecture), to: path, matrices: .f32)
     let error = #expect(throws: RuntimeError.self) { try LoadedModel.open(path: path) }
     #expect(error?.code == .wrongShape && error?.fault.subject == "blk.1.attn_qkv.weight")
   }
@@ -177,41 +178,40 @@ import Testing
     for family in ["qwen3_5_moe", "qwen3_5", "qwen3_next"] {
       let golden = try GoldenModel(family)
       let checkpoint = try LoadedModel.open(path: golden.folder)
-      let shape = checkpoint.shape
+      let model = checkpoint.architecture
       let plain = try tensors(checkpoint)
-      var metadata = minimalMetadata(shape)
+      var metadata = minimalMetadata(model)
       let folder = try TemporaryFolder()
       let path = folder.path("model.gguf")
       try write(plain, metadata: metadata, to: path, matrices: .f32)
       let wanted = try logits(path, golden.tokens, .exact)
-      let prefix = shape.architecture + "."
+      let prefix = model.name + "."
       metadata.removeAll {
         $0.key == prefix + "attention.recurrent_layers" || $0.key == prefix + "attention.head_count_kv"
       }
       metadata += [
         MetadataEntry(
           prefix + "attention.head_count_kv",
-          .array(
-            .uint32(shape.mixers.map { $0 == .attention ? UInt32(shape.attention.keyValueHeadCount) : 0 }))),
+          .array(.uint32(model.layers.map { UInt32($0.mixer.attention?.keyValueHeadCount ?? 0) }))),
         MetadataEntry(prefix + "rope.dimension_sections", .array(.int32([11, 11, 10]))),
         MetadataEntry(prefix + "rope.mrope_interleaved", .bool(true)),
         MetadataEntry(prefix + "vision.block_count", .uint32(1)),
       ]
-      if shape.architecture != "qwen3next" {
+      if model.name != "qwen3next" {
         metadata.append(MetadataEntry(prefix + "ssm.v_head_reordered", .bool(true)))
       }
       let others = ["v.blk.0.attn_q.weight", "mm.0.weight", "mtp.fc.weight"].map {
         Tensor(name: $0, shape: [32, 4], values: [Float](repeating: 0.5, count: 128))
       }
-      try write(try fused(plain, shape, ["ssm_dt"]) + others, metadata: metadata, to: path, matrices: .f32)
+      try write(try fused(plain, model, ["ssm_dt"]) + others, metadata: metadata, to: path, matrices: .f32)
       #expect(firstDifference(try logits(path, golden.tokens, .exact), wanted) == nil, "\(family)")
       // In another order of heads the same bytes are another model.
       metadata.removeAll { $0.key == prefix + "ssm.v_head_reordered" }
       metadata.append(
-        MetadataEntry(prefix + "ssm.v_head_reordered", .bool(shape.architecture == "qwen3next")))
+        MetadataEntry(prefix + "ssm.v_head_reordered", .bool(model.name == "qwen3next")))
       try write(plain, metadata: metadata, to: path, matrices: .f32)
       let hasOrders =
-        shape.deltaNet.map { $0.keyHeadCount > 1 && $0.valueHeadCount > $0.keyHeadCount } ?? false
+        model.deltaNetLayers.allSatisfy { $0.net.keyHeadCount > 1 && $0.net.repetition > 1 }
       #expect(hasOrders)
       #expect(firstDifference(try logits(path, golden.tokens, .exact), wanted) != nil, "\(family)")
     }

@@ -2,6 +2,7 @@ import BlockQuantization
 import FileBytes
 import Foundation
 import GGUFFormat
+import ModelDescriptions
 import ReferenceRuntime
 import TensorCompute
 import TensorTypes
@@ -51,34 +52,37 @@ private func quantized(_ values: [Float], rowLength: Int, type: TensorType) thro
 }
 
 /// Metadata enough to run a model, without a tokenizer.
-func minimalMetadata(_ shape: DecoderShape) -> [MetadataEntry] {
-  let a = shape.architecture
+func minimalMetadata(_ model: Architecture) -> [MetadataEntry] {
+  let a = model.name
   var entries = [MetadataEntry("general.architecture", .string(a))]
   func add(_ key: String, _ value: Int) {
     entries.append(MetadataEntry("\(a).\(key)", .uint32(UInt32(value))))
   }
-  add("block_count", shape.layerCount)
-  add("context_length", shape.contextLength ?? 512)
-  add("embedding_length", shape.hiddenSize)
-  add("feed_forward_length", shape.feedForwardSize)
-  add("attention.head_count", shape.attention.headCount)
-  add("attention.head_count_kv", shape.attention.keyValueHeadCount)
-  add("attention.key_length", shape.attention.headDim)
-  add("rope.dimension_count", shape.rotary.dimensions)
-  entries.append(MetadataEntry("\(a).rope.freq_base", .float32(Float(shape.rotary.base))))
-  entries.append(MetadataEntry("\(a).attention.layer_norm_rms_epsilon", .float32(shape.normEpsilon)))
-  if case .yarn(let factor, let original, _, _, _, _) = shape.rotary.scaling {
-    entries.append(MetadataEntry("\(a).rope.scaling.type", .string("yarn")))
-    entries.append(MetadataEntry("\(a).rope.scaling.factor", .float32(Float(factor))))
-    add("rope.scaling.original_context_length", Int(original))
+  add("block_count", model.layers.count)
+  add("context_length", model.contextLength ?? 512)
+  add("embedding_length", model.hiddenSize)
+  if case .dense(let dense)? = model.layers.first?.feedForward { add("feed_forward_length", dense.width) }
+  entries.append(
+    MetadataEntry("\(a).attention.layer_norm_rms_epsilon", .float32(Float(model.normEpsilon))))
+  if let attention = model.attentionLayers.first?.attention {
+    add("attention.head_count", attention.headCount)
+    add("attention.head_count_kv", attention.keyValueHeadCount)
+    add("attention.key_length", attention.headDim)
+    add("rope.dimension_count", attention.rotaryDimensions)
+    entries.append(MetadataEntry("\(a).rope.freq_base", .float32(Float(attention.rope.theta))))
+    if case .yarn(let yarn) = attention.rope.scaling {
+      entries.append(MetadataEntry("\(a).rope.scaling.type", .string("yarn")))
+      entries.append(MetadataEntry("\(a).rope.scaling.factor", .float32(Float(yarn.factor))))
+      add("rope.scaling.original_context_length", yarn.originalContextLength)
+    }
   }
-  if let experts = shape.experts {
+  if let experts = model.experts {
     add("expert_count", experts.count)
     add("expert_used_count", experts.usedCount)
-    add("expert_feed_forward_length", experts.width)
+    add(a == "llama" ? "feed_forward_length" : "expert_feed_forward_length", experts.width)
     if let shared = experts.sharedWidth { add("expert_shared_feed_forward_length", shared) }
   }
-  if let net = shape.deltaNet {
+  if let net = model.deltaNetLayers.first?.net {
     add("ssm.group_count", net.keyHeadCount)
     add("ssm.time_step_rank", net.valueHeadCount)
     add("ssm.state_size", net.keyDim)
@@ -86,9 +90,25 @@ func minimalMetadata(_ shape: DecoderShape) -> [MetadataEntry] {
     add("ssm.conv_kernel", net.kernelLength)
     entries.append(
       MetadataEntry(
-        "\(a).attention.recurrent_layers", .array(.bool(shape.mixers.map { $0 == .gatedDeltaNet }))))
+        "\(a).attention.recurrent_layers", .array(.bool(model.layers.map { $0.mixer.deltaNet != nil }))))
   }
   return entries
+}
+
+extension Architecture {
+  /// What both a configuration and the keys of a GGUF say: all but biases and other spellings of rotary embeddings.
+  var common: Architecture {
+    var common = self
+    common.tiedEmbeddings = false
+    for index in common.layers.indices {
+      guard case .attention(var part) = common.layers[index].mixer else { continue }
+      (part.hasInputBias, part.hasOutputBias) = (false, false)
+      part.rope = RopeParameters(theta: part.rope.theta)
+      common.layers[index].mixer = .attention(part)
+    }
+    common.normEpsilon = Double(Float(normEpsilon))
+    return common
+  }
 }
 
 @Suite struct GGUFLogitsTests {
@@ -98,9 +118,10 @@ func minimalMetadata(_ shape: DecoderShape) -> [MetadataEntry] {
     let checkpoint = try LoadedModel.open(path: golden.folder)
     let folder = try TemporaryFolder()
     let path = folder.path("model.gguf")
-    try writeGGUF(checkpoint, to: path, architecture: minimalMetadata(checkpoint.shape)) { _, _ in .f32 }
+    try writeGGUF(checkpoint, to: path, architecture: minimalMetadata(checkpoint.architecture)) { _, _ in .f32
+    }
     let model = try LoadedModel.open(path: path)
-    #expect(model.shape == checkpoint.shape)
+    #expect(model.architecture.common == checkpoint.architecture.common)
     let logits = try [model, checkpoint].map {
       try Session(model: $0, contextLength: 64, threads: 1).evaluate(tokens: golden.tokens, logits: .all)
         .values
@@ -122,7 +143,7 @@ func minimalMetadata(_ shape: DecoderShape) -> [MetadataEntry] {
       ]
       try writeGGUF(
         checkpoint, to: folder.path("m-0000\(shard + 1)-of-00002.gguf"),
-        architecture: (shard == 0 ? minimalMetadata(checkpoint.shape) : []) + keys, names: part
+        architecture: (shard == 0 ? minimalMetadata(checkpoint.architecture) : []) + keys, names: part
       ) { _, _ in .f32 }
     }
     let model = try LoadedModel.open(path: folder.path("m-00001-of-00002.gguf"))
@@ -161,7 +182,7 @@ func minimalMetadata(_ shape: DecoderShape) -> [MetadataEntry] {
     #expect(Set(types.keys) == Set(checkpoint.store.names))
     let folder = try TemporaryFolder()
     let path = folder.path("model.gguf")
-    try writeGGUF(checkpoint, to: path, architecture: minimalMetadata(checkpoint.shape)) { name, _ in
+    try writeGGUF(checkpoint, to: path, architecture: minimalMetadata(checkpoint.architecture)) { name, _ in
       types[name] ?? .f32
     }
     let model = try LoadedModel.open(path: path)

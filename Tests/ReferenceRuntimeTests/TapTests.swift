@@ -1,3 +1,4 @@
+import ModelDescriptions
 import ReferenceRuntime
 import Testing
 
@@ -37,7 +38,7 @@ private final class Recorder: TapObserver {
       guard shape.count >= 2, name != "token_embd.weight", !name.contains("conv1d") else { continue }
       let rows = try #require(recorder.rows[name], "\(name)")
       #expect(recorder.lengths[name] == shape[0])
-      let perToken = name.contains("_exps") ? try #require(model.shape.experts).usedCount : 1
+      let perToken = name.contains("_exps") ? try #require(model.architecture.experts).usedCount : 1
       #expect(rows.count == 64 * perToken * shape[0], "\(name)")
       #expect((recorder.experts[name] != nil) == name.contains("_exps"))
     }
@@ -60,7 +61,7 @@ private final class Recorder: TapObserver {
     try session.evaluate(tokens: golden.tokens, logits: .none)
     let normed = try #require(recorder.rows["blk.1.ffn_norm"])
     let probabilities = try #require(recorder.rows["blk.1.ffn_probs"])
-    let (width, count) = (model.shape.hiddenSize, 8)
+    let (width, count) = (model.architecture.hiddenSize, 8)
     var expected: [Float] = []
     for expert in 0..<count {
       for token in 0..<64 {

@@ -2,21 +2,25 @@ internal import ModelDescriptions
 
 extension DecoderGraph {
   /// The feed-forward part of a layer: dense, or experts with or without a shared one.
-  mutating func feedForward(_ x: TensorGraph.ID, rows: Int) throws -> TensorGraph.ID {
-    guard let experts = model.experts else {
-      return try dense(x, width: model.feedForwardSize ?? 0, rows: rows)
+  mutating func feedForward(_ x: TensorGraph.ID, _ part: FeedForward, rows: Int) throws -> TensorGraph.ID {
+    switch part {
+    case .dense(let dense): return try self.dense(x, dense, rows: rows)
+    case .experts(let experts): return try self.experts(x, experts, rows: rows)
     }
+  }
+
+  private mutating func experts(_ x: TensorGraph.ID, _ experts: Experts, rows: Int) throws -> TensorGraph.ID {
     let routed = try mixture(x, experts, rows: rows)
     guard let sharedWidth = experts.sharedWidth else { return routed }
-    let output = try dense(x, width: sharedWidth, rows: rows)
+    let output = try dense(x, Dense(width: sharedWidth), rows: rows)
     let gate = try product("shared gate", x, rows: 1, columns: rows)
     let open = try graph.result("shared gate", [1, rows], [gate], overwrites: true)
     let scaled = try graph.result("shared expert", [width, rows], [output, open], overwrites: true)
     return try graph.result("feed-forward", [width, rows], [routed, scaled], overwrites: true)
   }
 
-  private mutating func dense(_ x: TensorGraph.ID, width inner: Int, rows: Int) throws -> TensorGraph.ID {
-    let bias = model.hasFeedForwardBias
+  private mutating func dense(_ x: TensorGraph.ID, _ part: Dense, rows: Int) throws -> TensorGraph.ID {
+    let (inner, bias) = (part.width, part.hasBias)
     let up = try product("feed-forward up", x, rows: inner, columns: rows, bias: bias)
     let gate = try product("feed-forward gate", x, rows: inner, columns: rows, bias: bias)
     let both = try graph.result("feed-forward product", [inner, rows], [gate, up])
@@ -24,7 +28,7 @@ extension DecoderGraph {
   }
 
   private mutating func mixture(
-    _ x: TensorGraph.ID, _ experts: HyperParameters.Experts, rows: Int
+    _ x: TensorGraph.ID, _ experts: Experts, rows: Int
   ) throws -> TensorGraph.ID {
     let used = experts.usedCount
     let logits = try product("router", x, rows: experts.count, columns: rows)
@@ -66,8 +70,7 @@ extension DecoderGraph {
   }
 
   /// A gated delta net, with the fused operation.
-  mutating func deltaNet(_ x: TensorGraph.ID) throws -> TensorGraph.ID {
-    guard let net = model.linearAttention else { return x }
+  mutating func deltaNet(_ x: TensorGraph.ID, _ net: GatedDeltaNet) throws -> TensorGraph.ID {
     let sequences = batch.sequences
     let perSequence = tokens / sequences
     let heads = net.valueHeadCount
@@ -89,7 +92,7 @@ extension DecoderGraph {
     let active = try graph.result("convolution", shape, [convolved], overwrites: true)
     var query = try unitLength("delta net queries", graph.view(active), net)
     var key = try unitLength("delta net keys", graph.view(active), net)
-    if architecture == "qwen3next", net.keyHeadCount != heads {
+    if net.hasJointGates, net.keyHeadCount != heads {
       let repeated = [net.keyDim, net.repetition, net.keyHeadCount, tokens]
       query = graph.view(try graph.result("delta net queries", repeated, [graph.view(query)]))
       key = graph.view(try graph.result("delta net keys", repeated, [graph.view(key)]))
@@ -109,7 +112,7 @@ extension DecoderGraph {
 
   /// Queries, keys and values as one row of channels, and the output gates.
   private mutating func projections(
-    _ x: TensorGraph.ID, _ net: HyperParameters.LinearAttention
+    _ x: TensorGraph.ID, _ net: GatedDeltaNet
   ) throws -> (mixed: TensorGraph.ID, gate: TensorGraph.ID) {
     guard forms.interleavesDeltaNet else {
       let mixed = graph.view(try product("delta net input", x, rows: net.channelCount, columns: tokens))
@@ -127,11 +130,11 @@ extension DecoderGraph {
 
   /// Step sizes and decays, one per value head and token.
   private mutating func gates(
-    _ x: TensorGraph.ID, _ net: HyperParameters.LinearAttention
+    _ x: TensorGraph.ID, _ net: GatedDeltaNet
   ) throws -> (beta: TensorGraph.ID, decay: TensorGraph.ID) {
     let shape = [net.valueHeadCount, tokens]
     var (beta, alpha): (TensorGraph.ID, TensorGraph.ID)
-    if architecture == "qwen3next" {
+    if net.hasJointGates {
       let both = try product("delta net gates", x, rows: 2 * net.valueHeadCount, columns: tokens)
       beta = try graph.result("delta net gates", shape, [graph.view(both)])
       alpha = try graph.result("delta net gates", shape, [graph.view(both)])
@@ -148,7 +151,7 @@ extension DecoderGraph {
   }
 
   private mutating func unitLength(
-    _ label: String, _ x: TensorGraph.ID, _ net: HyperParameters.LinearAttention
+    _ label: String, _ x: TensorGraph.ID, _ net: GatedDeltaNet
   ) throws -> TensorGraph.ID {
     let shape = [net.keyDim, net.keyHeadCount, tokens]
     let normed = try graph.result(label, shape, [x], overwrites: true)

@@ -34,8 +34,7 @@ struct DecoderGraph {
     var interleavesDeltaNet = false
   }
 
-  let model: HyperParameters
-  let architecture: String
+  let model: Architecture
   let forms: Forms
   let batch: Batch
   var graph = TensorGraph()
@@ -48,14 +47,13 @@ struct DecoderGraph {
 
   var width: Int { model.hiddenSize }
   var tokens: Int { batch.tokens }
-  var isHybrid: Bool { model.linearAttention != nil }
+  var isHybrid: Bool { !model.deltaNetLayers.isEmpty }
 
   /// Builds the graph.
   ///
   /// - Throws: ``EstimationError`` with `overflow`.
-  init(model: HyperParameters, architecture: String, forms: Forms = Forms(), batch: Batch) throws {
+  init(model: Architecture, forms: Forms = Forms(), batch: Batch) throws {
     self.model = model
-    self.architecture = architecture
     self.forms = forms
     self.batch = batch
     try build()
@@ -66,24 +64,24 @@ struct DecoderGraph {
     try makeInputs()
     let outputIDs = try graph.input("output ids", [batch.outputs])
 
-    for (index, kind) in model.layerKinds.enumerated() {
+    for (index, layer) in model.layers.enumerated() {
       let normed = try norm(stream, [width, tokens])
       if isHybrid { graph.expand(normed) }
       var mixed =
-        switch kind {
-        case .linearAttention: try deltaNet(normed)
-        case .attention: try attention(normed)
+        switch layer.mixer {
+        case .deltaNet(let net): try deltaNet(normed, net)
+        case .attention(let part): try attention(normed, part)
         }
       var residual = stream
       var rows = tokens
-      if index == model.layerKinds.count - 1 {
+      if index == model.layers.count - 1 {
         rows = batch.outputs
         mixed = try graph.result("last rows", [width, rows], [mixed, outputIDs])
         residual = try graph.result("last rows", [width, rows], [residual, outputIDs])
       }
       let sum = try graph.result("residual stream", [width, rows], [mixed, residual], overwrites: true)
       let second = try norm(sum, [width, rows])
-      let fed = try feedForward(second, rows: rows)
+      let fed = try feedForward(second, layer.feedForward, rows: rows)
       stream = try graph.result("residual stream", [width, rows], [fed, sum], overwrites: true)
     }
 
@@ -112,9 +110,8 @@ struct DecoderGraph {
 
   private mutating func makeInputs() throws {
     // Multimodal rotary embeddings have four positions per token.
-    positions = try graph.input("positions", [tokens * (architecture.hasPrefix("qwen35") ? 4 : 1)])
-    guard model.layerKinds.contains(.attention) else { return }
-    let a = model.attention
+    positions = try graph.input("positions", [tokens * (model.name.hasPrefix("qwen35") ? 4 : 1)])
+    guard let a = model.attentionLayers.first?.attention else { return }
     keyIndices = try graph.input("key slots", [tokens], elementByteCount: 8)
     valueIndices = try graph.input(
       "value slots", batch.flashAttention ? [tokens] : [tokens, a.keyValueWidth], elementByteCount: 8)
@@ -148,8 +145,7 @@ struct DecoderGraph {
   }
 
   /// Softmax attention.
-  private mutating func attention(_ x: TensorGraph.ID) throws -> TensorGraph.ID {
-    let a = model.attention
+  private mutating func attention(_ x: TensorGraph.ID, _ a: Attention) throws -> TensorGraph.ID {
     let queryShape = [a.headDim, a.headCount, tokens]
     let keyShape = [a.headDim, a.keyValueHeadCount, tokens]
     let queryRows = a.queryWidth * (a.hasOutputGate ? 2 : 1)
@@ -159,10 +155,10 @@ struct DecoderGraph {
       let all = try product(
         "queries, keys and values", x, rows: queryRows + 2 * a.keyValueWidth, columns: tokens,
         bias: a.hasInputBias)
-      projected = try part("queries", of: all, rows: queryRows)
+      projected = try part("queries", of: all, a, rows: queryRows)
       query = graph.view(projected)
-      key = graph.view(try part("keys", of: all, rows: a.keyValueWidth))
-      value = graph.view(try part("values", of: all, rows: a.keyValueWidth))
+      key = graph.view(try part("keys", of: all, a, rows: a.keyValueWidth))
+      value = graph.view(try part("values", of: all, a, rows: a.keyValueWidth))
     } else {
       projected = try product("queries", x, rows: queryRows, columns: tokens, bias: a.hasInputBias)
       query = graph.view(projected)
@@ -188,7 +184,7 @@ struct DecoderGraph {
     graph.store([graph.view(key), keyIndices])
     graph.store([graph.view(value), valueIndices])
 
-    var output = batch.flashAttention ? try flash(query) : try scores(query)
+    var output = batch.flashAttention ? try flash(query, a) : try scores(query, a)
     graph.expand(output)
     if let valueRotation { output = try rotated("attention", output, valueRotation, a.queryWidth) }
     if a.hasOutputGate {
@@ -200,9 +196,11 @@ struct DecoderGraph {
   }
 
   /// A part of a fused product; copied out where heads have a gate besides.
-  private mutating func part(_ label: String, of all: TensorGraph.ID, rows: Int) throws -> TensorGraph.ID {
+  private mutating func part(
+    _ label: String, of all: TensorGraph.ID, _ a: Attention, rows: Int
+  ) throws -> TensorGraph.ID {
     let view = graph.view(all)
-    return model.attention.hasOutputGate ? try graph.result(label, [rows, tokens], [view]) : view
+    return a.hasOutputGate ? try graph.result(label, [rows, tokens], [view]) : view
   }
 
   private mutating func rotated(
@@ -214,8 +212,7 @@ struct DecoderGraph {
   }
 
   /// One operation for scores, softmax and sum; f32 caches are narrowed to f16 for it.
-  private mutating func flash(_ query: TensorGraph.ID) throws -> TensorGraph.ID {
-    let a = model.attention
+  private mutating func flash(_ query: TensorGraph.ID, _ a: Attention) throws -> TensorGraph.ID {
     func cache(_ type: TensorType, _ label: String, _ graph: inout TensorGraph) throws -> TensorGraph.ID {
       let view = graph.view(graph.external)
       guard type == .f32 else { return view }
@@ -230,8 +227,7 @@ struct DecoderGraph {
   }
 
   /// Scores of all heads and positions at once.
-  private mutating func scores(_ query: TensorGraph.ID) throws -> TensorGraph.ID {
-    let a = model.attention
+  private mutating func scores(_ query: TensorGraph.ID, _ a: Attention) throws -> TensorGraph.ID {
     let cache = graph.view(graph.external)
     let shape = [batch.cells, tokens, a.headCount]
     let products = try graph.result("scores", shape, [cache, graph.view(query)])

@@ -16,7 +16,7 @@ extension ModelFamily {
       [CommonTensors.outside(model)]
         + (0..<model.layerCount).map { index in
           let layer = CommonTensors(model, layer: index)
-          return BlockRules(rules: layer.layerNorms() + layer.attention() + layer.feedForward())
+          return BlockRules(block: index, rules: layer.layerNorms() + layer.attention() + layer.feedForward())
         }
     })
 }

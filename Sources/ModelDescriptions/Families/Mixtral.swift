@@ -26,6 +26,7 @@ extension ModelFamily {
           experts?.names = [.gate: "w1", .down: "w2", .up: "w3"]
           experts?.order = [.gate, .down, .up]
           return BlockRules(
+            block: index,
             rules: layer.layerNorms() + layer.attention() + layer.router("block_sparse_moe.gate.weight"),
             experts: experts)
         }

@@ -23,7 +23,8 @@ extension ModelFamily {
         + (0..<model.layerCount).map { index in
           let layer = CommonTensors(model, layer: index)
           return BlockRules(
-            rules: layer.layerNorms() + layer.attention() + layer.router(), experts: layer.experts())
+            block: index, rules: layer.layerNorms() + layer.attention() + layer.router(),
+            experts: layer.experts())
         }
     })
 }

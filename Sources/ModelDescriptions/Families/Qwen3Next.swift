@@ -26,6 +26,7 @@ extension ModelFamily {
     traits: Traits(
       normIsOffset: true, hasQueryKeyNorm: true, inputBias: .key("attention_bias"),
       outputBias: .key("attention_bias"), hasOutputGate: true, isHybrid: true, tilesValueHeads: false,
+      joinsGates: true,
       isMixture: true,
       hasSharedExpert: true, normalizesTopK: .configured, canPredictNextTokens: true),
     blocks: { model in
@@ -33,9 +34,9 @@ extension ModelFamily {
         let layer = CommonTensors(model, layer: index)
         let mixer =
           model.layerKinds[index] == .attention
-          ? layer.attention() : DeltaNetTensors(layer)?.interleaved() ?? []
+          ? layer.attention() : DeltaNetTensors(layer)?.rules() ?? []
         return BlockRules(
-          rules: layer.layerNorms(secondName: "post_attention_norm") + mixer + layer.router(),
+          block: index, rules: layer.layerNorms(secondName: "post_attention_norm") + mixer + layer.router(),
           experts: layer.experts())
       }
       return [CommonTensors.outside(model)] + trunk + NextTokenTensors(model: model).blocks { $0.router() }

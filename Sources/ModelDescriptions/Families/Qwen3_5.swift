@@ -18,8 +18,9 @@ extension ModelFamily {
       let trunk = (0..<model.layerCount).map { index in
         let layer = CommonTensors(model, layer: index)
         let mixer =
-          model.layerKinds[index] == .attention ? layer.attention() : DeltaNetTensors(layer)?.split() ?? []
+          model.layerKinds[index] == .attention ? layer.attention() : DeltaNetTensors(layer)?.rules() ?? []
         return BlockRules(
+          block: index,
           rules: layer.layerNorms(secondName: "post_attention_norm") + mixer + layer.feedForward())
       }
       return [CommonTensors.outside(model)] + trunk

@@ -119,12 +119,12 @@ public struct DivergenceRun {
   ///
   /// - Throws: ``EvaluationError`` with `vocabularyMismatch`.
   public static func checkVocabulary(_ model: LoadedModel, _ size: Int, base: String) throws {
-    guard model.shape.vocabularySize == size else {
+    guard model.vocabularySize == size else {
       throw EvaluationError(
         .vocabularyMismatch,
         Fault(
           file: model.source, subject: "vocabulary", expected: "\(size) tokens, as in \(base)",
-          found: "\(model.shape.vocabularySize)", remedy: "compare models with one tokenizer"))
+          found: "\(model.vocabularySize)", remedy: "compare models with one tokenizer"))
     }
   }
 }

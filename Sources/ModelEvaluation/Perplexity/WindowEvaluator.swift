@@ -45,7 +45,7 @@ public final class WindowEvaluator {
   }
 
   /// Values per row of logits.
-  public var vocabularySize: Int { model.shape.vocabularySize }
+  public var vocabularySize: Int { model.vocabularySize }
 
   /// Makes sure that all tokens are in the vocabulary, so that targets can be looked up without further ado.
   ///
@@ -56,7 +56,7 @@ public final class WindowEvaluator {
   ///
   /// - Throws: ``EvaluationError`` with `vocabularyMismatch`.
   public static func check(_ model: LoadedModel, _ windows: TokenWindows) throws {
-    let size = model.shape.vocabularySize
+    let size = model.vocabularySize
     guard let bad = windows.tokens.first(where: { $0 < 0 || Int($0) >= size }) else { return }
     throw EvaluationError(
       .vocabularyMismatch,
@@ -69,7 +69,7 @@ public final class WindowEvaluator {
   ///
   /// - Throws: ``EvaluationError`` with `contextTooLong`.
   public static func checkContext(_ model: LoadedModel, _ length: Int) throws {
-    guard let limit = model.shape.contextLength, length > limit else { return }
+    guard let limit = model.contextLength, length > limit else { return }
     throw EvaluationError(
       .contextTooLong,
       Fault(

@@ -8,8 +8,8 @@ enum DenseFeedForward {
     _ x: FloatRows, _ weights: DenseWeights, into y: FloatRows, name: String, _ context: BlockContext
   ) throws {
     let width = weights.gate.weights.rows
-    let gate = try context.scratch(name + ".gate", x.count, width)
-    let up = try context.scratch(name + ".up", x.count, width)
+    let scratch = try DenseScratch(context, name: name, width: width, count: x.count)
+    let (gate, up) = (scratch.gate, scratch.up)
     try context.multiply(
       x, Product(matrix: weights.gate, output: gate), Product(matrix: weights.up, output: up))
     context.add(weights.gateBias, to: gate)
@@ -18,5 +18,16 @@ enum DenseFeedForward {
     context.engine.parallel(x.count) { row, _ in crk_silu_multiply(level, up.row(row), width, gate.row(row)) }
     try context.multiply(gate, Product(matrix: weights.down, output: y))
     context.add(weights.downBias, to: y)
+  }
+}
+
+/// The rows of a dense network.
+struct DenseScratch {
+  /// `[tokens, inner width]`.
+  let gate, up: FloatRows
+
+  init(_ source: some ScratchSource, name: String, width: Int, count: Int) throws {
+    gate = try source.scratch(name + ".gate", count, width)
+    up = try source.scratch(name + ".up", count, width)
   }
 }

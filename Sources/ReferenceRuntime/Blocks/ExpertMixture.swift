@@ -1,4 +1,5 @@
 internal import CRuntimeKernels
+internal import ModelDescriptions
 internal import TensorCompute
 
 #if canImport(Glibc)
@@ -19,22 +20,21 @@ internal import TensorCompute
 package enum ExpertMixture {
   /// Runs it on rows.
   static func run(
-    _ x: FloatRows, _ weights: ExpertWeights, _ shape: DecoderShape.Experts, layer: Int, into y: FloatRows,
+    _ x: FloatRows, _ weights: ExpertWeights, _ shape: Experts, layer: Int, into y: FloatRows,
     _ context: BlockContext
   ) throws {
-    let probabilities = try context.scratch("experts.probabilities", x.count, shape.count)
+    let scratch = try ExpertScratch(context, shape, count: x.count, width: x.width)
+    let (probabilities, shares) = (scratch.probabilities, scratch.shares)
     try context.multiply(x, Product(matrix: weights.router, output: probabilities))
     let level = context.level
     context.engine.parallel(x.count) { token, _ in crk_softmax(level, shape.count, probabilities.row(token)) }
     context.tap("blk.\(layer).ffn_probs", probabilities)
-    let (choice, shares) = try route(probabilities, shape, context)
+    let choice = route(probabilities, shape, into: shares)
     let assignments = ExpertAssignments(
       expertCount: shape.count, usedPerToken: shape.usedCount, selected: choice)
 
     let slots = x.count * shape.usedCount
-    let gate = try context.scratch("experts.gate", slots, shape.width)
-    let up = try context.scratch("experts.up", slots, shape.width)
-    let output = try context.scratch("experts.output", slots, x.width)
+    let (gate, up, output) = (scratch.gate, scratch.up, scratch.output)
     let names = weights.gate.name == weights.up.name ? [] : [weights.up.name]
     try tap([weights.gate.name] + names, x, .tokens, assignments, context)
     context.engine.multiply(
@@ -54,18 +54,17 @@ package enum ExpertMixture {
         crk_add_scaled(level, output.row(token * shape.usedCount + k), shares.row(token)[k], y.width, row)
       }
     }
-    if let shared = weights.shared, let sharedGate = weights.sharedGate {
-      try addShared(x, shared, sharedGate, to: y, context)
+    if let shared = weights.shared, let sharedGate = weights.sharedGate, let rows = scratch.shared {
+      try addShared(x, shared, sharedGate, rows, to: y, context)
     }
   }
 
   /// Chooses experts, ascending per token, and their shares.
   private static func route(
-    _ probabilities: FloatRows, _ shape: DecoderShape.Experts, _ context: BlockContext
-  ) throws -> (choice: [Int32], shares: FloatRows) {
+    _ probabilities: FloatRows, _ shape: Experts, into shares: FloatRows
+  ) -> [Int32] {
     let used = shape.usedCount
-    let shares = try context.scratch("experts.shares", probabilities.count, used)
-    let choice = [Int32](unsafeUninitializedCapacity: probabilities.count * used) { buffer, count in
+    return [Int32](unsafeUninitializedCapacity: probabilities.count * used) { buffer, count in
       for token in 0..<probabilities.count {
         let row = UnsafeBufferPointer(start: probabilities.row(token), count: shape.count)
         choose(row, into: UnsafeMutableBufferPointer(rebasing: buffer[(token * used)..<((token + 1) * used)]))
@@ -79,7 +78,6 @@ package enum ExpertMixture {
       }
       count = probabilities.count * used
     }
-    return (choice, shares)
   }
 
   /// The indices of the largest values in ascending order of index; NaN counts as smallest.
@@ -103,11 +101,10 @@ package enum ExpertMixture {
   }
 
   private static func addShared(
-    _ x: FloatRows, _ weights: DenseWeights, _ gateWeights: NamedMatrix, to y: FloatRows,
-    _ context: BlockContext
+    _ x: FloatRows, _ weights: DenseWeights, _ gateWeights: NamedMatrix, _ rows: ExpertScratch.Shared,
+    to y: FloatRows, _ context: BlockContext
   ) throws {
-    let output = try context.scratch("shared.output", x.count, y.width)
-    let gate = try context.scratch("shared.scale", x.count, 1)
+    let (output, gate) = (rows.output, rows.scale)
     try context.multiply(x, Product(matrix: gateWeights, output: gate))
     try DenseFeedForward.run(x, weights, into: output, name: "shared", context)
     let level = context.level
@@ -133,5 +130,41 @@ package enum ExpertMixture {
       }
     }
     for name in names { context.tap(name, grouped, experts: experts) }
+  }
+}
+
+/// The rows of a mixture of experts; slots are the used experts of all tokens.
+struct ExpertScratch {
+  /// What a shared expert has besides.
+  struct Shared {
+    /// `[tokens, hidden]`.
+    let output: FloatRows
+    /// `[tokens, 1]`.
+    let scale: FloatRows
+  }
+
+  /// `[tokens, experts]`.
+  let probabilities: FloatRows
+  /// `[tokens, used experts]`.
+  let shares: FloatRows
+  /// `[slots, inner width]`.
+  let gate, up: FloatRows
+  /// `[slots, hidden]`.
+  let output: FloatRows
+  let shared: Shared?
+
+  init(_ source: some ScratchSource, _ shape: Experts, count: Int, width: Int) throws {
+    probabilities = try source.scratch("experts.probabilities", count, shape.count)
+    shares = try source.scratch("experts.shares", count, shape.usedCount)
+    let slots = count * shape.usedCount
+    gate = try source.scratch("experts.gate", slots, shape.width)
+    up = try source.scratch("experts.up", slots, shape.width)
+    output = try source.scratch("experts.output", slots, width)
+    shared = try shape.sharedWidth.map { inner in
+      _ = try DenseScratch(source, name: "shared", width: inner, count: count)
+      return Shared(
+        output: try source.scratch("shared.output", count, width),
+        scale: try source.scratch("shared.scale", count, 1))
+    }
   }
 }

@@ -6,7 +6,7 @@ internal import CRuntimeKernels
 enum RMSNorm {
   /// Norms whole rows.
   static func run(_ x: FloatRows, _ weight: FloatBuffer, into y: FloatRows, _ context: BlockContext) {
-    let (level, epsilon) = (context.level, context.shape.normEpsilon)
+    let (level, epsilon) = (context.level, context.normEpsilon)
     context.engine.parallel(x.count) { row, _ in
       crk_rms_norm(level, x.row(row), weight.base, x.width, epsilon, y.row(row))
     }

@@ -1,4 +1,5 @@
 internal import CRuntimeKernels
+internal import ModelDescriptions
 internal import TensorCompute
 
 /// Causal softmax attention with grouped key/value heads.
@@ -18,14 +19,14 @@ internal import TensorCompute
 enum SoftmaxAttention {
   /// Runs it on a batch, whose keys and values are added to the cache.
   static func run(
-    _ x: FloatRows, _ weights: AttentionWeights, cache: KeyValueCache, window: Int?, into y: FloatRows,
+    _ x: FloatRows, _ a: Attention, _ weights: AttentionWeights, cache: KeyValueCache, into y: FloatRows,
     _ context: BlockContext
   ) throws {
-    let a = context.shape.attention
+    let rotation = context.rotations[weights.rotation]
     // query: [tokens, heads, D] or, gated, [tokens, heads, 2, D]; key, value: [tokens, key heads, D]
-    let query = try context.scratch("attention.query", x.count, weights.query.weights.rows)
-    let key = try context.scratch("attention.key", x.count, a.keyValueHeadCount * a.headDim)
-    let value = try context.scratch("attention.value", x.count, a.keyValueHeadCount * a.headDim)
+    let scratch = try AttentionScratch(
+      context, a, count: x.count, end: context.firstPosition + x.count, workers: context.engine.workerCount)
+    let (query, key, value, output) = (scratch.query, scratch.key, scratch.value, scratch.output)
     try context.multiply(
       x, Product(matrix: weights.query, output: query), Product(matrix: weights.key, output: key),
       Product(matrix: weights.value, output: value))
@@ -34,12 +35,11 @@ enum SoftmaxAttention {
     context.add(weights.valueBias, to: value)
 
     let queryStep = a.hasOutputGate ? 2 * a.headDim : a.headDim
-    prepare(query, step: queryStep, heads: a.headCount, norm: weights.queryNorm, context)
-    prepare(key, step: a.headDim, heads: a.keyValueHeadCount, norm: weights.keyNorm, context)
-    store(key, value, cache, context)
+    prepare(query, step: queryStep, heads: a.headCount, a, norm: weights.queryNorm, rotation, context)
+    prepare(key, step: a.headDim, heads: a.keyValueHeadCount, a, norm: weights.keyNorm, rotation, context)
+    store(key, value, headDim: a.headDim, cache, context)
 
-    let output = try context.scratch("attention.output", x.count, a.headCount * a.headDim)
-    try attend(query, step: queryStep, cache, window: window, into: output, context)
+    attend(query, a, step: queryStep, cache, scratch: scratch.scores, into: output, context)
     if a.hasOutputGate {
       let level = context.level
       context.engine.parallel(x.count) { token, _ in
@@ -56,12 +56,10 @@ enum SoftmaxAttention {
 
   /// Norms and turns each head in place.
   private static func prepare(
-    _ rows: FloatRows, step: Int, heads: Int, norm: FloatBuffer?, _ context: BlockContext
+    _ rows: FloatRows, step: Int, heads: Int, _ a: Attention, norm: FloatBuffer?, _ rotation: RotationTable,
+    _ context: BlockContext
   ) {
-    let (level, epsilon, headDim) = (
-      context.level, context.shape.normEpsilon, context.shape.attention.headDim
-    )
-    let rotation = context.rotation
+    let (level, epsilon, headDim) = (context.level, context.normEpsilon, a.headDim)
     context.engine.parallel(rows.count) { token, _ in
       for index in 0..<heads {
         let head = rows.row(token) + index * step
@@ -72,9 +70,9 @@ enum SoftmaxAttention {
   }
 
   private static func store(
-    _ key: FloatRows, _ value: FloatRows, _ cache: KeyValueCache, _ context: BlockContext
+    _ key: FloatRows, _ value: FloatRows, headDim: Int, _ cache: KeyValueCache, _ context: BlockContext
   ) {
-    let (level, first, headDim) = (context.level, context.firstPosition, context.shape.attention.headDim)
+    let (level, first) = (context.level, context.firstPosition)
     context.engine.parallel(cache.headCount) { head, _ in
       for token in 0..<key.count {
         cache.store(
@@ -86,15 +84,12 @@ enum SoftmaxAttention {
 
   /// Cuts the queries that share a key head into fours, across the heads of its group and tokens.
   private static func attend(
-    _ query: FloatRows, step: Int, _ cache: KeyValueCache, window: Int?, into output: FloatRows,
-    _ context: BlockContext
-  ) throws {
-    let a = context.shape.attention
+    _ query: FloatRows, _ a: Attention, step: Int, _ cache: KeyValueCache, scratch: FloatRows,
+    into output: FloatRows, _ context: BlockContext
+  ) {
     let (level, first, group) = (context.level, context.firstPosition, a.groupSize)
     let queryCount = query.count * group
     let tileCount = (queryCount + 3) / 4
-    let scratchWidth = 4 * ((first + query.count + 15) / 16 * 16) + 4 * cache.valueStride
-    let scratch = try context.scratch("attention.scores", context.engine.workerCount, scratchWidth)
     let scale = 1 / Float(a.headDim).squareRoot()
     context.engine.parallel(cache.headCount * tileCount) { item, worker in
       // Late tokens first: theirs is the most work.
@@ -108,7 +103,7 @@ enum SoftmaxAttention {
               queries[slot] = UnsafePointer(query.row(token) + member * step)
               outputs[slot] = output.row(token) + member * a.headDim
               let end = first + token + 1
-              spans[slot] = crk_span(start: window.map { max(0, end - $0) } ?? 0, end: end)
+              spans[slot] = crk_span(start: a.window.map { max(0, end - $0) } ?? 0, end: end)
             }
             var view = cache.view(head)
             crk_attend(
@@ -118,5 +113,27 @@ enum SoftmaxAttention {
         }
       }
     }
+  }
+}
+
+/// The rows of softmax attention.
+struct AttentionScratch {
+  /// `[tokens, heads, D]` or, gated, `[tokens, heads, 2, D]`.
+  let query: FloatRows
+  /// `[tokens, key heads, D]`.
+  let key, value: FloatRows
+  /// `[tokens, heads, D]`.
+  let output: FloatRows
+  /// One row per worker: scores of four queries, and their results.
+  let scores: FloatRows
+
+  /// Takes the rows for `count` tokens, the last of which is at position `end` - 1.
+  init(_ source: some ScratchSource, _ a: Attention, count: Int, end: Int, workers: Int) throws {
+    query = try source.scratch("attention.query", count, a.queryWidth * (a.hasOutputGate ? 2 : 1))
+    key = try source.scratch("attention.key", count, a.keyValueWidth)
+    value = try source.scratch("attention.value", count, a.keyValueWidth)
+    output = try source.scratch("attention.output", count, a.queryWidth)
+    let width = 4 * ((end + 15) / 16 * 16) + 4 * KeyValueCache.valueStride(a)
+    scores = try source.scratch("attention.scores", workers, width)
   }
 }

@@ -1,157 +1,175 @@
 internal import FileBytes
+internal import ModelDescriptions
 
 extension DecoderWeights {
-  /// Finds every tensor of a model.
+  /// Finds every tensor of a model by what it is for.
   ///
-  /// - Throws: ``RuntimeError`` with `missingTensor` or `wrongShape` for the first that is not as expected.
-  init(shape: DecoderShape, store: any TensorStore) throws {
-    let binder = TensorBinder(shape: shape, store: store)
-    let (hidden, vocabulary) = (shape.hiddenSize, shape.vocabularySize)
-    embedding = try binder.matrix("token_embd.weight", hidden, vocabulary)
-    outputNorm = try binder.vector("output_norm.weight", hidden)
-    output = store.has("output.weight") ? try binder.matrix("output.weight", hidden, vocabulary) : embedding
-    let pairs = shape.rotary.dimensions / 2
-    switch shape.rotary.factorTensors {
-    case .one: rotaryFactors = try binder.optionalList("rope_freqs.weight", pairs)
-    case .byContext(let original):
-      rotaryFactors = try binder.optionalList("rope_factors_short.weight", pairs)
-      longRotaryFactors = LongFactors(
-        originalContextLength: original,
-        factors: try binder.optionalList("rope_factors_long.weight", pairs))
+  /// - Parameters:
+  ///   - architecture: The layers.
+  ///   - expected: The tensors of such a model, optional ones too.
+  ///   - store: The tensors.
+  /// - Throws: ``RuntimeError`` with `missingTensor` or `wrongShape` for the first that is not as expected, with
+  ///   `badMetadata` for a rotary embedding that cannot be.
+  init(architecture: Architecture, expected: [ExpectedTensor], store: any TensorStore) throws {
+    let binder = TensorBinder(expected, store: store)
+    embedding = try binder.matrix(.tokenEmbedding)
+    outputNorm = try binder.vector(.outputNorm)
+    output = binder.has(.output) ? try binder.matrix(.output) : embedding
+    var rotations: [RotarySettings] = []
+    layers = try architecture.layers.enumerated().map { index, layer in
+      try binder.layer(layer, at: index) { attention in
+        let settings = try RotarySettings(
+          attention, contextLength: architecture.contextLength, architecture: architecture.name,
+          file: store.source)
+        if let known = rotations.firstIndex(of: settings) { return known }
+        rotations.append(settings)
+        return rotations.count - 1
+      }
     }
-    layers = try (0..<shape.layerCount).map { try binder.layer($0) }
+    self.rotations = rotations
+    switch rotations.first?.factorTensors {
+    case nil: break
+    case .one: rotaryFactors = try binder.optionalList(.rotaryFactors)
+    case .byContext(let original):
+      rotaryFactors = try binder.optionalList(.rotaryFactorsShort)
+      longRotaryFactors = LongFactors(
+        originalContextLength: original, factors: try binder.optionalList(.rotaryFactorsLong))
+    }
   }
 }
 
-/// Names and shapes of one model's tensors (GGUF names; shapes fastest dimension first).
+/// The tensors of one model by what they are for.
 struct TensorBinder {
-  let shape: DecoderShape
-  let store: any TensorStore
+  private struct Place: Hashable {
+    var block: Int?
+    var slot: TensorSlot
+  }
 
-  /// A layer with its mixer and feed-forward network.
-  func layer(_ index: Int) throws -> DecoderLayer {
-    let block = "blk.\(index)."
-    // The norm before the feed-forward network has two names, whatever its place.
-    let secondNorm = shape.deltaNet == nil ? "ffn_norm.weight" : "post_attention_norm.weight"
-    let mixerNorm = try vector(block + "attn_norm.weight", shape.hiddenSize)
+  private let store: any TensorStore
+  private let expected: [Place: ExpectedTensor]
+
+  init(_ expected: [ExpectedTensor], store: any TensorStore) {
+    self.store = store
+    self.expected = Dictionary(
+      expected.map { (Place(block: $0.block, slot: $0.slot), $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// A layer with its mixer and feed-forward network; `rotation` gives the place of a rotary embedding.
+  func layer(_ layer: Layer, at block: Int, rotation: (Attention) throws -> Int) throws -> DecoderLayer {
+    let mixerNorm = try vector(.mixerNorm, block)
     let mixer: DecoderLayer.Mixer =
-      switch shape.mixers[index] {
-      case .attention: .attention(try attention(block))
-      case .gatedDeltaNet: .gatedDeltaNet(try deltaNet(block))
+      switch layer.mixer {
+      case .attention(let part): .attention(part, try attention(block, rotation: try rotation(part)))
+      case .deltaNet(let part): .deltaNet(part, try deltaNet(block, part))
       }
-    let feedForwardNorm = try vector(block + secondNorm, shape.hiddenSize)
+    let feedForwardNorm = try vector(.feedForwardNorm, block)
     let feedForward: DecoderLayer.FeedForward =
-      if let experts = shape.experts {
-        .experts(try self.experts(block, experts))
-      } else {
-        .dense(try dense(block, suffix: "", width: shape.feedForwardSize))
+      switch layer.feedForward {
+      case .dense: .dense(try dense(block))
+      case .experts(let part): .experts(part, try experts(block))
       }
     return DecoderLayer(
       mixerNorm: mixerNorm, mixer: mixer, feedForwardNorm: feedForwardNorm, feedForward: feedForward)
   }
 
-  private func attention(_ block: String) throws -> AttentionWeights {
-    let a = shape.attention
-    let hidden = shape.hiddenSize
-    let queryRows = a.headCount * a.headDim * (a.hasOutputGate ? 2 : 1)
-    let keyRows = a.keyValueHeadCount * a.headDim
-    return AttentionWeights(
-      query: try matrix(block + "attn_q.weight", hidden, queryRows),
-      key: try matrix(block + "attn_k.weight", hidden, keyRows),
-      value: try matrix(block + "attn_v.weight", hidden, keyRows),
-      output: try matrix(block + "attn_output.weight", a.headCount * a.headDim, hidden),
-      queryBias: try optional(block + "attn_q.bias", queryRows),
-      keyBias: try optional(block + "attn_k.bias", keyRows),
-      valueBias: try optional(block + "attn_v.bias", keyRows),
-      outputBias: try optional(block + "attn_output.bias", hidden),
-      queryNorm: try optional(block + "attn_q_norm.weight", a.headDim),
-      keyNorm: try optional(block + "attn_k_norm.weight", a.headDim))
+  private func attention(_ block: Int, rotation: Int) throws -> AttentionWeights {
+    AttentionWeights(
+      query: try matrix(.query, block), key: try matrix(.key, block), value: try matrix(.value, block),
+      output: try matrix(.attentionOutput, block), queryBias: try optional(.queryBias, block),
+      keyBias: try optional(.keyBias, block), valueBias: try optional(.valueBias, block),
+      outputBias: try optional(.attentionOutputBias, block), queryNorm: try optional(.queryNorm, block),
+      keyNorm: try optional(.keyNorm, block), rotation: rotation)
   }
 
-  private func deltaNet(_ block: String) throws -> DeltaNetWeights {
-    guard let net = shape.deltaNet else {
-      throw RuntimeError(
-        .badMetadata, Fault(file: store.source, subject: block, expected: "delta-net sizes", found: "none"))
-    }
-    let hidden = shape.hiddenSize
-    let heads = net.valueHeadCount
+  private func deltaNet(_ block: Int, _ net: GatedDeltaNet) throws -> DeltaNetWeights {
     let gates: DeltaNetWeights.Gates =
-      store.has(block + "ssm_ba.weight")
-      ? .perKeyHead(try matrix(block + "ssm_ba.weight", hidden, 2 * heads))
-      : .separate(
-        beta: try matrix(block + "ssm_beta.weight", hidden, heads),
-        alpha: try matrix(block + "ssm_alpha.weight", hidden, heads))
-    let taps = try list(block + "ssm_conv1d.weight", net.kernelLength, net.channelCount)
-    let convolution = try FloatBuffer(count: taps.count, purpose: block + "ssm_conv1d.weight")
+      has(.deltaNetGates, block)
+      ? .perKeyHead(try matrix(.deltaNetGates, block))
+      : .separate(beta: try matrix(.deltaNetBeta, block), alpha: try matrix(.deltaNetAlpha, block))
+    let taps = try list(.convolution, block)
+    let convolution = try FloatBuffer(count: taps.count, purpose: "the convolution of block \(block)")
     for channel in 0..<net.channelCount {
       for tap in 0..<net.kernelLength {
         convolution.base[tap * net.channelCount + channel] = taps[channel * net.kernelLength + tap]
       }
     }
     return DeltaNetWeights(
-      queryKeyValue: try matrix(block + "attn_qkv.weight", hidden, net.channelCount),
-      gate: try matrix(block + "attn_gate.weight", hidden, net.valueWidth), gates: gates,
-      convolution: convolution,
-      decay: try list(block + "ssm_a", heads), stepBias: try list(block + "ssm_dt.bias", heads),
-      norm: try vector(block + "ssm_norm.weight", net.valueDim),
-      output: try matrix(block + "ssm_out.weight", net.valueWidth, hidden))
+      queryKeyValue: try matrix(.deltaNetInput, block), gate: try matrix(.deltaNetGate, block), gates: gates,
+      convolution: convolution, decay: try list(.decay, block), stepBias: try list(.stepBias, block),
+      norm: try vector(.deltaNetNorm, block), output: try matrix(.deltaNetOutput, block))
   }
 
-  private func dense(_ block: String, suffix: String, width: Int) throws -> DenseWeights {
+  private func dense(_ block: Int) throws -> DenseWeights {
     DenseWeights(
-      gate: try matrix(block + "ffn_gate\(suffix).weight", shape.hiddenSize, width),
-      up: try matrix(block + "ffn_up\(suffix).weight", shape.hiddenSize, width),
-      down: try matrix(block + "ffn_down\(suffix).weight", width, shape.hiddenSize),
-      gateBias: try optional(block + "ffn_gate\(suffix).bias", width),
-      upBias: try optional(block + "ffn_up\(suffix).bias", width),
-      downBias: try optional(block + "ffn_down\(suffix).bias", shape.hiddenSize))
+      gate: try matrix(.gate, block), up: try matrix(.up, block), down: try matrix(.down, block),
+      gateBias: try optional(.gateBias, block), upBias: try optional(.upBias, block),
+      downBias: try optional(.downBias, block))
   }
 
-  private func experts(_ block: String, _ experts: DecoderShape.Experts) throws -> ExpertWeights {
-    let hidden = shape.hiddenSize
+  private func experts(_ block: Int) throws -> ExpertWeights {
+    let shared =
+      expects(.sharedGate, block)
+      ? DenseWeights(
+        gate: try matrix(.sharedGate, block), up: try matrix(.sharedUp, block),
+        down: try matrix(.sharedDown, block)) : nil
     return ExpertWeights(
-      router: try matrix(block + "ffn_gate_inp.weight", hidden, experts.count),
-      gate: try stack(block + "ffn_gate_exps.weight", hidden, experts.width, experts.count),
-      up: try stack(block + "ffn_up_exps.weight", hidden, experts.width, experts.count),
-      down: try stack(block + "ffn_down_exps.weight", experts.width, hidden, experts.count),
-      shared: try experts.sharedWidth.map { try dense(block, suffix: "_shexp", width: $0) },
-      sharedGate: experts.sharedWidth == nil
-        ? nil : try matrix(block + "ffn_gate_inp_shexp.weight", hidden, 1))
+      router: try matrix(.router, block), gate: try stack(.expertGate, block),
+      up: try stack(.expertUp, block), down: try stack(.expertDown, block), shared: shared,
+      sharedGate: expects(.sharedScale, block) ? try matrix(.sharedScale, block) : nil)
   }
 
-  /// A matrix of `outputs` rows of `inputs` values.
-  func matrix(_ name: String, _ inputs: Int, _ outputs: Int) throws -> NamedMatrix {
-    try store.check(name, [inputs, outputs])
-    return NamedMatrix(name: store.storedName(of: name), weights: try store.matrix(name))
+  /// Whether models of this kind have such a tensor.
+  private func expects(_ slot: TensorSlot, _ block: Int?) -> Bool {
+    expected[Place(block: block, slot: slot)] != nil
+  }
+
+  /// Whether this model has such a tensor.
+  func has(_ slot: TensorSlot, _ block: Int? = nil) -> Bool {
+    expected[Place(block: block, slot: slot)].map { store.has($0.name) } ?? false
+  }
+
+  /// The tensor of a slot, which is there and has the right shape.
+  private func tensor(_ slot: TensorSlot, _ block: Int?) throws -> ExpectedTensor {
+    guard let tensor = expected[Place(block: block, slot: slot)] else {
+      throw RuntimeError(
+        .missingTensor,
+        Fault(
+          file: store.source, subject: block.map { "block \($0)" } ?? "the model",
+          expected: "a tensor for \(slot)", found: "a description without one"))
+    }
+    try store.check(tensor.name, tensor.ggmlShape)
+    return tensor
+  }
+
+  /// A matrix.
+  func matrix(_ slot: TensorSlot, _ block: Int? = nil) throws -> NamedMatrix {
+    let tensor = try tensor(slot, block)
+    return NamedMatrix(name: store.storedName(of: tensor.name), weights: try store.matrix(tensor.name))
   }
 
   /// One matrix per expert.
-  private func stack(_ name: String, _ inputs: Int, _ outputs: Int, _ count: Int) throws -> ExpertStack {
-    try store.check(name, [inputs, outputs, count])
-    return try store.experts(name)
+  private func stack(_ slot: TensorSlot, _ block: Int) throws -> ExpertStack {
+    try store.experts(try tensor(slot, block).name)
   }
 
   /// A small tensor's values.
-  func list(_ name: String, _ shape: Int...) throws -> [Float] {
-    try store.check(name, shape)
-    return try store.values(name)
+  private func list(_ slot: TensorSlot, _ block: Int?) throws -> [Float] {
+    try store.values(try tensor(slot, block).name)
   }
 
   /// A small tensor's values, if there is one.
-  func optionalList(_ name: String, _ count: Int) throws -> [Float]? {
-    store.has(name) ? try list(name, count) : nil
-  }
+  func optionalList(_ slot: TensorSlot) throws -> [Float]? { has(slot) ? try list(slot, nil) : nil }
 
   /// A vector.
-  func vector(_ name: String, _ count: Int) throws -> FloatBuffer {
-    let values = try list(name, count)
-    let buffer = try FloatBuffer(count: count, purpose: name)
+  func vector(_ slot: TensorSlot, _ block: Int? = nil) throws -> FloatBuffer {
+    let values = try list(slot, block)
+    let buffer = try FloatBuffer(count: values.count, purpose: "the vector for \(slot)")
     for (index, value) in values.enumerated() { buffer.base[index] = value }
     return buffer
   }
 
   /// A vector that not all models have.
-  private func optional(_ name: String, _ count: Int) throws -> FloatBuffer? {
-    store.has(name) ? try vector(name, count) : nil
+  private func optional(_ slot: TensorSlot, _ block: Int) throws -> FloatBuffer? {
+    has(slot, block) ? try vector(slot, block) : nil
   }
 }

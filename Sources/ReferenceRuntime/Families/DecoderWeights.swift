@@ -1,15 +1,17 @@
+internal import ModelDescriptions
+
 /// A layer: two residual branches, each behind a norm.
 struct DecoderLayer {
   /// What mixes positions.
   enum Mixer {
-    case attention(AttentionWeights)
-    case gatedDeltaNet(DeltaNetWeights)
+    case attention(Attention, AttentionWeights)
+    case deltaNet(GatedDeltaNet, DeltaNetWeights)
   }
 
   /// What works on each position alone.
   enum FeedForward {
     case dense(DenseWeights)
-    case experts(ExpertWeights)
+    case experts(Experts, ExpertWeights)
   }
 
   var mixerNorm: FloatBuffer
@@ -32,6 +34,8 @@ struct AttentionWeights {
   /// Norm over each head before the rotary embedding.
   var queryNorm: FloatBuffer?
   var keyNorm: FloatBuffer?
+  /// The place of its rotary embedding among those of the model.
+  var rotation: Int
 }
 
 /// A gated delta net.
@@ -87,6 +91,8 @@ struct DecoderWeights {
   var outputNorm: FloatBuffer
   /// The embedding itself when tied.
   var output: NamedMatrix
+  /// The kinds of rotary embeddings in the model.
+  var rotations: [RotarySettings]
   /// What each rotary pair's angle is divided by.
   var rotaryFactors: [Float]?
   /// What it is divided by in sessions that are longer than the context that a file names; `nil` for the same.
@@ -98,6 +104,11 @@ struct DecoderWeights {
     var originalContextLength: Int
     /// The factors, `nil` when the file has none.
     var factors: [Float]?
+  }
+
+  /// The limit of the texts for which all rotary embeddings are known; `nil` without one.
+  var lengthLimit: RotarySettings.LengthLimit? {
+    rotations.compactMap(\.lengthLimit).min { $0.tokenCount < $1.tokenCount }
   }
 
   /// The factors of a session for at most `contextLength` tokens.

@@ -5,18 +5,18 @@ extension RotarySettings {
   /// Takes over the rotary embedding of a description.
   ///
   /// - Parameters:
-  ///   - rope: The description, of a configuration or a GGUF.
-  ///   - pairing: Which dimensions form a pair.
-  ///   - dimensions: Rotated dimensions per head.
+  ///   - attention: The attention that it belongs to.
   ///   - contextLength: The context that the model was made for.
   ///   - architecture: The value of `general.architecture`; factors that llama.cpp reads as a tensor are one here too.
   ///   - file: The name for messages.
   /// - Throws: ``RuntimeError`` with `badMetadata`.
   init(
-    _ rope: RopeParameters, pairing: Pairing, dimensions: Int, contextLength: Int?, architecture: String,
-    file: String
+    _ attention: Attention, contextLength: Int?, architecture: String, file: String
   ) throws {
-    self.init(dimensions: dimensions, base: rope.theta, pairing: pairing, scaling: .none)
+    let (rope, dimensions) = (attention.rope, attention.rotaryDimensions)
+    self.init(
+      dimensions: dimensions, base: rope.theta,
+      pairing: attention.rotaryPairing == .adjacent ? .adjacent : .halves, scaling: .none)
     magnitude = rope.magnitude
     func fault(_ expected: String, _ found: String, _ remedy: String = "") -> RuntimeError {
       RuntimeError(

@@ -70,7 +70,7 @@ public struct TextGeneration: Sendable {
     var sampler = Sampler(options: sampling)
     for token in prompt { sampler.accept(token) }
     report.promptTokenCount = prompt.count
-    let vocabulary = session.model.shape.vocabularySize
+    let vocabulary = session.model.vocabularySize
     var last: [Float] = []
     let start = DispatchTime.now().uptimeNanoseconds
     try session.evaluate(tokens: prompt, logits: promptLogits == nil ? .last : .all) { _, rows in

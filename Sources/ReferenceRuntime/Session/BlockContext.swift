@@ -1,9 +1,9 @@
 internal import CRuntimeKernels
 
 /// What all blocks of a forward pass share: compute, scratch memory, positions, taps.
-final class BlockContext {
-  /// The shape of the model.
-  let shape: DecoderShape
+final class BlockContext: ScratchSource {
+  /// The epsilon of RMS norms.
+  let normEpsilon: Float
   /// Matrix products and workers.
   let engine: ProductEngine
   /// The level of the inner loops.
@@ -12,16 +12,16 @@ final class BlockContext {
   weak var observer: (any TapObserver)?
   /// The position of the first token of the batch.
   var firstPosition = 0
-  /// Cosines and sines of the batch's positions.
-  var rotation: RotationTable
+  /// Cosines and sines of the batch's positions, for each kind of rotary embedding in the model.
+  var rotations: [RotationTable]
 
   private var buffers: [String: FloatBuffer] = [:]
 
-  init(shape: DecoderShape, engine: ProductEngine, level: Int32, rotation: RotationTable) {
-    self.shape = shape
+  init(normEpsilon: Float, engine: ProductEngine, level: Int32, rotations: [RotationTable]) {
+    self.normEpsilon = normEpsilon
     self.engine = engine
     self.level = level
-    self.rotation = rotation
+    self.rotations = rotations
   }
 
   /// Scratch rows under a name.

@@ -1,3 +1,6 @@
+internal import ModelDescriptions
+internal import TensorCompute
+
 /// The forward pass of all supported families.
 ///
 /// ```
@@ -19,10 +22,9 @@ enum ForwardPass {
   static func run(
     _ tokens: ArraySlice<Int32>, _ weights: DecoderWeights, states: [LayerState], _ context: BlockContext
   ) throws -> FloatRows {
-    let shape = context.shape
-    let h = try context.scratch("stream", tokens.count, shape.hiddenSize)
-    let x = try context.scratch("normed", tokens.count, shape.hiddenSize)
-    let y = try context.scratch("branch", tokens.count, shape.hiddenSize)
+    let width = weights.embedding.weights.columns
+    let scratch = try StreamScratch(context, count: tokens.count, width: width)
+    let (h, x, y) = (scratch.stream, scratch.normed, scratch.branch)
 
     for (row, token) in tokens.enumerated() {
       context.engine.decode(weights.embedding, row: Int(token), into: h.row(row))
@@ -33,11 +35,10 @@ enum ForwardPass {
       RMSNorm.run(h, layer.mixerNorm, into: x, context)
       context.tap("blk.\(index).attn_norm", x)
       switch (layer.mixer, states[index]) {
-      case (.attention(let weights), .attention(let cache)):
-        try SoftmaxAttention.run(
-          x, weights, cache: cache, window: shape.windows[index], into: y, context)
-      case (.gatedDeltaNet(let weights), .gatedDeltaNet(let net, let state)):
-        try GatedDeltaNet.run(x, weights, net, state: state, into: y, context)
+      case (.attention(let attention, let weights), .attention(let cache)):
+        try SoftmaxAttention.run(x, attention, weights, cache: cache, into: y, context)
+      case (.deltaNet(let net, let weights), .deltaNet(let state)):
+        try DeltaNetMixer.run(x, weights, net, state: state, into: y, context)
       default: preconditionFailure("layer states are made for the layers")
       }
       context.tap("blk.\(index).attn_out", y)
@@ -47,8 +48,7 @@ enum ForwardPass {
       context.tap("blk.\(index).ffn_norm", x)
       switch layer.feedForward {
       case .dense(let weights): try DenseFeedForward.run(x, weights, into: y, name: "dense", context)
-      case .experts(let weights):
-        guard let experts = shape.experts else { preconditionFailure("expert layers have an expert shape") }
+      case .experts(let experts, let weights):
         try ExpertMixture.run(x, weights, experts, layer: index, into: y, context)
       }
       context.tap("blk.\(index).ffn_out", y)
@@ -69,16 +69,27 @@ enum ForwardPass {
   }
 }
 
+/// The residual stream, its norm, and what a branch adds to it, `[tokens, hidden]` each.
+struct StreamScratch {
+  let stream, normed, branch: FloatRows
+
+  init(_ source: some ScratchSource, count: Int, width: Int) throws {
+    stream = try source.scratch("stream", count, width)
+    normed = try source.scratch("normed", count, width)
+    branch = try source.scratch("branch", count, width)
+  }
+}
+
 /// What a layer carries from batch to batch.
 enum LayerState {
   case attention(KeyValueCache)
-  case gatedDeltaNet(DecoderShape.DeltaNet, DeltaNetState)
+  case deltaNet(DeltaNetState)
 
   /// Bytes reserved.
   var byteCount: Int {
     switch self {
     case .attention(let cache): cache.byteCount
-    case .gatedDeltaNet(_, let state): state.byteCount
+    case .deltaNet(let state): state.byteCount
     }
   }
 }

@@ -1,9 +1,13 @@
 internal import CRuntimeKernels
+internal import ModelDescriptions
 
 /// How keys and values are kept.
 public enum CacheType: String, CaseIterable, Hashable, Sendable {
   case f32
   case f16
+
+  /// Bytes of a value.
+  public var byteCount: Int { self == .f16 ? 2 : 4 }
 }
 
 /// The keys and values of one attention layer.
@@ -22,16 +26,29 @@ final class KeyValueCache: @unchecked Sendable {
   private let keys: ZeroedMemory
   private let values: ZeroedMemory
 
+  /// The distance of two positions' values, in values: whole vectors of 16.
+  static func valueStride(_ shape: Attention) -> Int { (shape.headDim + 15) / 16 * 16 }
+
+  /// The positions that a cache for `capacity` has room for.
+  private static func positions(_ capacity: Int) -> Int { (capacity + 15) / 16 * 16 }
+
+  /// The bytes that a cache reserves; `nil` when an integer does not hold them.
+  static func byteCount(_ shape: Attention, capacity: Int, type: CacheType) -> Int? {
+    let perPosition = shape.keyValueHeadCount * (shape.headDim + valueStride(shape)) * type.byteCount
+    let (bytes, overflow) = perPosition.multipliedReportingOverflow(by: positions(capacity))
+    return overflow ? nil : bytes
+  }
+
   /// Reserves room for `capacity` positions; memory is used as positions are filled.
   ///
   /// - Throws: ``RuntimeError`` with `outOfMemory`.
-  init(_ shape: DecoderShape.Attention, capacity: Int, type: CacheType) throws {
+  init(_ shape: Attention, capacity: Int, type: CacheType) throws {
     headCount = shape.keyValueHeadCount
     headDim = shape.headDim
-    valueStride = (headDim + 15) / 16 * 16
+    valueStride = Self.valueStride(shape)
     isHalf = type == .f16
-    let size = isHalf ? 2 : 4
-    let positions = (capacity + 15) / 16 * 16
+    let size = type.byteCount
+    let positions = Self.positions(capacity)
     keyStep = positions * headDim * size
     valueStep = positions * valueStride * size
     keys = try ZeroedMemory(byteCount: headCount * keyStep, purpose: "the key cache")

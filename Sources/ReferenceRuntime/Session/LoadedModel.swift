@@ -1,5 +1,5 @@
 internal import FileBytes
-internal import ModelDescriptions
+public import ModelDescriptions
 internal import SafetensorsFormat
 public import TensorTypes
 internal import ZstdStreams
@@ -8,8 +8,18 @@ internal import ZstdStreams
 public final class LoadedModel: Sendable {
   /// The path as given.
   public let source: String
-  /// The numbers of the forward pass.
-  public let shape: DecoderShape
+  /// The layers and what they are made of.
+  public let architecture: Architecture
+  /// The value of `general.architecture`.
+  public var architectureName: String { architecture.name }
+  /// Rows of the embedding.
+  public var vocabularySize: Int { architecture.vocabularySize }
+  /// The longest context the model was made for, in tokens; `nil` when unknown.
+  public var contextLength: Int? { architecture.contextLength }
+  /// Routed experts of a layer; `nil` for dense models.
+  public var expertCount: Int? { architecture.experts?.count }
+  /// Routed experts per token; `nil` for dense models.
+  public var usedExpertCount: Int? { architecture.experts?.usedCount }
   /// Where the weights come from.
   public let store: any TensorStore
   /// Things the user should know, one sentence each.
@@ -33,29 +43,32 @@ public final class LoadedModel: Sendable {
 
   private static func openGGUF(_ path: String) throws -> LoadedModel {
     let store = try GGUFTensorStore(path: path)
-    let shape = try DecoderShape(
+    let (model, family) = try Architecture.description(
       metadata: store.metadata, embeddingShape: store.ggmlShape(of: "token_embd.weight") ?? [], file: path)
+    let architecture = model.architecture(of: family)
+    try architecture.checkRunning(causalKey: architecture.name + ".attention.causal", file: path)
     return try LoadedModel(
-      source: path, shape: shape, metadata: .success(store.metadata), store: store,
-      warnings: warnings(of: store.metadata, shape))
+      source: path, architecture: architecture,
+      expected: family.expectedTensors(model, allBiases: true), metadata: .success(store.metadata),
+      store: store, warnings: warnings(of: store.metadata, architecture))
   }
 
   /// What a file says that is not followed here.
-  private static func warnings(of metadata: [MetadataEntry], _ shape: DecoderShape) -> [String] {
+  private static func warnings(of metadata: [MetadataEntry], _ architecture: Architecture) -> [String] {
     var result: [String] = []
-    let key = shape.architecture + ".attention.sliding_window"
+    let key = architecture.name + ".attention.sliding_window"
     if let window = metadata.first(where: { $0.key == key })?.value.integer, window > 0 {
       result.append(
         "\(key) is \(window), but llama.cpp does not read it for this architecture; "
           + "as there, every token attends to all before it")
     }
-    if shape.architecture.hasPrefix("qwen35"),
-      let rope = try? RopeParameters(metadata: metadata, architecture: shape.architecture, file: ""),
-      case let count = rope.unturnedPairs(dimensions: shape.rotary.dimensions), count != 0
+    if architecture.name.hasPrefix("qwen35"), let attention = architecture.attentionLayers.first?.attention,
+      case let (rope, dimensions) = (attention.rope, attention.rotaryDimensions),
+      case let count = rope.unturnedPairs(dimensions: dimensions), count != 0
     {
       result.append(
-        "\(shape.architecture).rope.dimension_sections is \(rope.sections ?? []), with which llama.cpp "
-          + (count.map { "leaves \($0) of \(shape.rotary.dimensions / 2) pairs unturned in text" } ?? "ends")
+        "\(architecture.name).rope.dimension_sections is \(rope.sections ?? []), with which llama.cpp "
+          + (count.map { "leaves \($0) of \(dimensions / 2) pairs unturned in text" } ?? "ends")
           + "; all pairs turn here, as in the checkpoint")
     }
     return result
@@ -72,25 +85,25 @@ public final class LoadedModel: Sendable {
     let metadata = Result {
       try CheckpointMetadata(folder: folder, config: config, map: map, options: .init(fileType: 32))
     }
+    let architecture = map.model.architecture(of: map.family)
+    try architecture.checkRunning(causalKey: "is_causal", file: folder)
     return try LoadedModel(
-      source: folder,
-      shape: try DecoderShape(
-        map.model, architecture: map.family.ggufArchitecture, file: folder, causalKey: "is_causal"),
-      metadata: metadata.map(\.entries),
+      source: folder, architecture: architecture,
+      expected: map.family.expectedTensors(map.model, allBiases: true), metadata: metadata.map(\.entries),
       store: try CheckpointTensorStore(checkpoint, map),
       warnings: map.warnings + ((try? metadata.get().notes) ?? []))
   }
 
   init(
-    source: String, shape: DecoderShape, metadata: Result<[MetadataEntry], any Error>, store: any TensorStore,
-    warnings: [String]
+    source: String, architecture: Architecture, expected: [ExpectedTensor],
+    metadata: Result<[MetadataEntry], any Error>, store: any TensorStore, warnings: [String]
   ) throws {
     self.source = source
-    self.shape = shape
+    self.architecture = architecture
     metadataResult = metadata
     self.store = store
     self.warnings = warnings
-    weights = try DecoderWeights(shape: shape, store: store)
+    weights = try DecoderWeights(architecture: architecture, expected: expected, store: store)
   }
 
   /// GGUF metadata with the tokenizer: the file's own, or what a conversion of the checkpoint would write.

@@ -2,6 +2,7 @@ package import BlockQuantization
 internal import CRuntimeKernels
 internal import FileBytes
 internal import Foundation
+internal import ModelDescriptions
 public import TensorCompute
 
 /// One sequence of tokens being evaluated: caches, recurrent states, scratch memory.
@@ -59,18 +60,19 @@ public final class Session {
     self.contextLength = contextLength
     self.mode = mode
     self.batchLength = batchLength
-    let shape = model.shape
     let pool = WorkerPool(threadCount: max(1, threads ?? Self.coreCount))
     context = BlockContext(
-      shape: shape, engine: ProductEngine(MatrixEngine(mode: mode, pool: pool, level: matrixLevel)),
-      level: level,
-      rotation: RotationTable(
-        shape.rotary, factors: model.weights.rotaryFactors(contextLength: contextLength)))
-    states = try shape.mixers.map { kind in
-      if kind == .gatedDeltaNet, let net = shape.deltaNet {
-        return .gatedDeltaNet(net, try DeltaNetState(net))
+      normEpsilon: Float(model.architecture.normEpsilon),
+      engine: ProductEngine(MatrixEngine(mode: mode, pool: pool, level: matrixLevel)), level: level,
+      rotations: model.weights.rotations.map {
+        RotationTable($0, factors: model.weights.rotaryFactors(contextLength: contextLength))
+      })
+    states = try model.architecture.layers.map { layer in
+      switch layer.mixer {
+      case .attention(let attention):
+        return .attention(try KeyValueCache(attention, capacity: contextLength, type: cacheType))
+      case .deltaNet(let net): return .deltaNet(try DeltaNetState(net))
       }
-      return .attention(try KeyValueCache(shape.attention, capacity: contextLength, type: cacheType))
     }
   }
 
@@ -84,7 +86,7 @@ public final class Session {
   public func reset() {
     position = 0
     isBroken = false
-    for case .gatedDeltaNet(_, let state) in states { state.clear() }
+    for case .deltaNet(let state) in states { state.clear() }
   }
 
   /// Evaluates tokens after those evaluated before.
@@ -97,7 +99,7 @@ public final class Session {
   ///   `nonFinite` when a result is NaN or infinite, after which the session must be reset.
   @discardableResult
   public func evaluate(tokens: [Int32], logits selection: LogitsSelection = .last) throws -> LogitsBuffer {
-    var buffer = LogitsBuffer(vocabularySize: model.shape.vocabularySize)
+    var buffer = LogitsBuffer(vocabularySize: model.vocabularySize)
     try evaluate(tokens: tokens, logits: selection) { _, rows in buffer.append(rows) }
     return buffer
   }
@@ -121,7 +123,9 @@ public final class Session {
     while start < tokens.count {
       let end = min(start + batchLength, tokens.count)
       context.firstPosition = position
-      context.rotation.fill(first: position, count: end - start)
+      for index in context.rotations.indices {
+        context.rotations[index].fill(first: position, count: end - start)
+      }
       let stream = try ForwardPass.run(tokens[start..<end], model.weights, states: states, context)
       try checkFinite(stream, firstPosition: position, what: "the residual stream")
       let wanted = selected.clamped(to: start..<end)
@@ -137,7 +141,7 @@ public final class Session {
     _ stream: FloatRows, _ wanted: Range<Int>, batchStart: Int,
     _ body: (Int, UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
-    let vocabulary = model.shape.vocabularySize
+    let vocabulary = model.vocabularySize
     let piece = min(64, max(batchLength, 1))
     var first = wanted.lowerBound
     while first < wanted.upperBound {
@@ -157,7 +161,7 @@ public final class Session {
       throw RuntimeError(
         .emptyInput, Fault(file: model.source, expected: "at least one token", found: "none"))
     }
-    let vocabulary = model.shape.vocabularySize
+    let vocabulary = model.vocabularySize
     if let index = tokens.firstIndex(where: { $0 < 0 || Int($0) >= vocabulary }) {
       throw RuntimeError(
         .tokenOutOfRange,
@@ -173,7 +177,7 @@ public final class Session {
           file: model.source, subject: "context", expected: "at most \(contextLength) tokens",
           found: "\(position + tokens.count)", remedy: "use a longer context (-c) or fewer tokens"))
     }
-    if let limit = model.shape.rotary.lengthLimit, tokens.count > limit.tokenCount - position {
+    if let limit = model.weights.lengthLimit, tokens.count > limit.tokenCount - position {
       throw RuntimeError(
         .contextOverflow,
         Fault(

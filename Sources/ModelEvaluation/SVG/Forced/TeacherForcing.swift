@@ -26,7 +26,7 @@ struct TeacherForcing {
     var scores = tested.map { _ in ForcedScore() }
     guard !answer.isEmpty, !tested.isEmpty else { return scores }
     let facts = AnswerTokens(answer, tokenizer)
-    let vocabulary = base.model.shape.vocabularySize
+    let vocabulary = base.model.vocabularySize
     let room = max(1, (64 << 20) / (4 * max(vocabulary, 1)))
     for session in [base] + tested {
       session.reset()

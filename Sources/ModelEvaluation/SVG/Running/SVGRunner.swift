@@ -61,13 +61,13 @@ public final class SVGRunner {
     _ other: SVGContestant, _ base: SVGContestant, _ prompts: PromptSet, _ tokens: [[Int32]],
     _ options: SVGRunOptions
   ) throws {
-    guard other.model.shape.vocabularySize == base.model.shape.vocabularySize else {
+    guard other.model.vocabularySize == base.model.vocabularySize else {
       throw EvaluationError(
         .vocabularyMismatch,
         Fault(
           file: other.model.source, subject: "vocabulary",
-          expected: "\(base.model.shape.vocabularySize) tokens, as in \(base.model.source)",
-          found: "\(other.model.shape.vocabularySize)",
+          expected: "\(base.model.vocabularySize) tokens, as in \(base.model.source)",
+          found: "\(other.model.vocabularySize)",
           remedy:
             "compare quantized models with their own base; drawings of others can be given with --include"))
     }

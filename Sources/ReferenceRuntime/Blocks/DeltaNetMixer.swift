@@ -1,4 +1,5 @@
 internal import CRuntimeKernels
+internal import ModelDescriptions
 
 #if canImport(Glibc)
   internal import Glibc
@@ -19,7 +20,7 @@ internal import CRuntimeKernels
 ///
 /// The recurrence is run token by token, never in its chunked form, so that batches of any size give the same bits;
 /// columns of a state are independent and are worked on side by side.
-enum GatedDeltaNet {
+enum DeltaNetMixer {
   /// Columns of a state per item of work: what stays in the first-level cache for all tokens of a batch.
   private static let columnsPerItem = 32
   /// Added to the sum of squares of queries and keys, whatever the norms' epsilon.
@@ -27,22 +28,19 @@ enum GatedDeltaNet {
 
   /// Runs it on a batch and advances the state.
   static func run(
-    _ x: FloatRows, _ weights: DeltaNetWeights, _ net: DecoderShape.DeltaNet, state: DeltaNetState,
+    _ x: FloatRows, _ weights: DeltaNetWeights, _ net: GatedDeltaNet, state: DeltaNetState,
     into y: FloatRows, _ context: BlockContext
   ) throws {
-    let mixed = try context.scratch("delta.mixed", x.count, net.channelCount)
-    let gate = try context.scratch("delta.gate", x.count, net.valueWidth)
-    let (decays, betas) = try project(x, weights, net, mixed: mixed, gate: gate, context)
-
-    // [tokens][q of all key heads | k of all key heads | v of all value heads]
-    let channels = try context.scratch("delta.channels", x.count, net.channelCount)
-    convolve(mixed, weights.convolution, net, state, into: channels, context)
+    let scratch = try DeltaNetScratch(context, net, count: x.count)
+    let (decays, betas, channels) = (scratch.decays, scratch.betas, scratch.channels)
+    try project(x, weights, net, scratch, context)
+    convolve(scratch.mixed, weights.convolution, net, state, into: channels, context)
     normalize(channels, net, context)
 
-    let output = try context.scratch("delta.output", x.count, net.valueWidth)
+    let (output, gate) = (scratch.output, scratch.gate)
     recur(channels, decays: decays, betas: betas, net, state, into: output, context)
 
-    let (level, epsilon) = (context.level, context.shape.normEpsilon)
+    let (level, epsilon) = (context.level, context.normEpsilon)
     context.engine.parallel(x.count) { token, _ in
       for head in 0..<net.valueHeadCount {
         let place = output.row(token) + head * net.valueDim
@@ -55,22 +53,21 @@ enum GatedDeltaNet {
 
   /// All projections of x; returns exp(g) and beta, [tokens][value heads] each.
   private static func project(
-    _ x: FloatRows, _ weights: DeltaNetWeights, _ net: DecoderShape.DeltaNet, mixed: FloatRows,
-    gate: FloatRows,
+    _ x: FloatRows, _ weights: DeltaNetWeights, _ net: GatedDeltaNet, _ scratch: DeltaNetScratch,
     _ context: BlockContext
-  ) throws -> (decays: FloatRows, betas: FloatRows) {
+  ) throws {
     let heads = net.valueHeadCount
-    let decays = try context.scratch("delta.decays", x.count, heads)
-    let betas = try context.scratch("delta.betas", x.count, heads)
+    let (decays, betas) = (scratch.decays, scratch.betas)
     let main = [
-      Product(matrix: weights.queryKeyValue, output: mixed), Product(matrix: weights.gate, output: gate),
+      Product(matrix: weights.queryKeyValue, output: scratch.mixed),
+      Product(matrix: weights.gate, output: scratch.gate),
     ]
     switch weights.gates {
     case .separate(let beta, let alpha):
       try context.multiply(
         x, main[0], main[1], Product(matrix: beta, output: betas), Product(matrix: alpha, output: decays))
     case .perKeyHead(let matrix):
-      let both = try context.scratch("delta.both", x.count, 2 * heads)
+      guard let both = scratch.both else { preconditionFailure("a net with joint gates has rows for them") }
       try context.multiply(x, main[0], main[1], Product(matrix: matrix, output: both))
       let repeats = heads / net.keyHeadCount
       for token in 0..<x.count {
@@ -90,12 +87,11 @@ enum GatedDeltaNet {
         betas.row(token)[head] = Float(1 / (1 + exp(-Double(betas.row(token)[head]))))
       }
     }
-    return (decays, betas)
   }
 
   /// Convolves with the inputs of earlier tokens, and keeps the last ones.
   private static func convolve(
-    _ mixed: FloatRows, _ taps: FloatBuffer, _ net: DecoderShape.DeltaNet, _ state: DeltaNetState,
+    _ mixed: FloatRows, _ taps: FloatBuffer, _ net: GatedDeltaNet, _ state: DeltaNetState,
     into channels: FloatRows, _ context: BlockContext
   ) {
     let (level, width, past) = (context.level, net.channelCount, net.kernelLength - 1)
@@ -116,8 +112,7 @@ enum GatedDeltaNet {
   }
 
   /// Brings queries and keys to length 1, queries divided by sqrt(dk).
-  private static func normalize(_ channels: FloatRows, _ net: DecoderShape.DeltaNet, _ context: BlockContext)
-  {
+  private static func normalize(_ channels: FloatRows, _ net: GatedDeltaNet, _ context: BlockContext) {
     let level = context.level
     let scale = 1 / Float(net.keyDim).squareRoot()
     context.engine.parallel(channels.count) { token, _ in
@@ -132,7 +127,7 @@ enum GatedDeltaNet {
 
   /// The recurrence over all tokens.
   private static func recur(
-    _ channels: FloatRows, decays: FloatRows, betas: FloatRows, _ net: DecoderShape.DeltaNet,
+    _ channels: FloatRows, decays: FloatRows, betas: FloatRows, _ net: GatedDeltaNet,
     _ state: DeltaNetState,
     into output: FloatRows, _ context: BlockContext
   ) {
@@ -151,5 +146,29 @@ enum GatedDeltaNet {
         column_count: min(columnsPerItem, net.valueDim - column), token_count: channels.count)
       crk_delta_rule(level, &arguments)
     }
+  }
+}
+
+/// The rows of a gated delta net.
+struct DeltaNetScratch {
+  /// What goes into the convolution, `[tokens, channels]`.
+  let mixed: FloatRows
+  /// What comes out of it: queries of all key heads, keys of all key heads, values of all value heads.
+  let channels: FloatRows
+  /// `[tokens, value heads * D]`.
+  let gate, output: FloatRows
+  /// `[tokens, value heads]`.
+  let decays, betas: FloatRows
+  /// Decays and betas together, where one matrix makes both.
+  let both: FloatRows?
+
+  init(_ source: some ScratchSource, _ net: GatedDeltaNet, count: Int) throws {
+    mixed = try source.scratch("delta.mixed", count, net.channelCount)
+    gate = try source.scratch("delta.gate", count, net.valueWidth)
+    decays = try source.scratch("delta.decays", count, net.valueHeadCount)
+    betas = try source.scratch("delta.betas", count, net.valueHeadCount)
+    both = net.hasJointGates ? try source.scratch("delta.both", count, 2 * net.valueHeadCount) : nil
+    channels = try source.scratch("delta.channels", count, net.channelCount)
+    output = try source.scratch("delta.output", count, net.valueWidth)
   }
 }

@@ -1,0 +1,48 @@
+/// The softmax attention of a layer.
+public struct Attention: Hashable, Sendable {
+  /// Which dimensions of a head the rotary embedding pairs in the stored weights of the *output*.
+  public enum RotaryPairing: Hashable, Sendable {
+    /// Dimension j with j + half ("neox").
+    case halfSplit
+    /// Dimension 2j with 2j + 1 (the llama architecture); query and key rows are reordered at conversion.
+    case adjacent
+  }
+
+  /// Query heads.
+  public var headCount: Int
+  /// Key/value heads; a divisor of `headCount`.
+  public var keyValueHeadCount: Int
+  /// Dimensions per head.
+  public var headDim: Int
+  /// Biases on the query, key and value projections.
+  public var hasInputBias = false
+  /// A bias on the output projection.
+  public var hasOutputBias = false
+  /// Norms over each query and key head before the rotary embedding.
+  public var hasQueryKeyNorm = false
+  /// The query projection has `headDim` more rows per head, whose sigmoid multiplies the head's output.
+  public var hasOutputGate = false
+  /// The rotary embedding.
+  public var rope = RopeParameters(theta: 10000)
+  /// How the output's weights pair dimensions.
+  public var rotaryPairing = RotaryPairing.halfSplit
+  /// Rotated dimensions per head.
+  public var rotaryDimensions: Int
+  /// The most tokens that a token attends to, itself included; `nil` for all before it.
+  public var window: Int?
+
+  /// Creates an attention without biases, norms and gate, all of whose dimensions turn.
+  public init(headCount: Int, keyValueHeadCount: Int, headDim: Int) {
+    self.headCount = headCount
+    self.keyValueHeadCount = keyValueHeadCount
+    self.headDim = headDim
+    rotaryDimensions = headDim
+  }
+
+  /// The width of all query heads together.
+  public var queryWidth: Int { headCount * headDim }
+  /// The width of all key heads together.
+  public var keyValueWidth: Int { keyValueHeadCount * headDim }
+  /// Query heads per key/value head.
+  public var groupSize: Int { headCount / keyValueHeadCount }
+}

@@ -1,0 +1,41 @@
+/// What a tensor is for its part of a model; the runtime finds tensors by it, and recipes and reports their roles.
+///
+/// A rule names the slot of each tensor that it makes, so that names are spelled in rules alone.
+public enum TensorSlot: Hashable, Sendable, CaseIterable {
+  // Outside of all blocks.
+  case tokenEmbedding, outputNorm, output, rotaryFactors, rotaryFactorsShort, rotaryFactorsLong
+  // Every block.
+  case mixerNorm, feedForwardNorm
+  // Softmax attention.
+  case query, key, value, attentionOutput, queryBias, keyBias, valueBias, attentionOutputBias
+  case queryNorm, keyNorm
+  // Gated delta nets.
+  case deltaNetInput, deltaNetGate, deltaNetBeta, deltaNetAlpha, deltaNetGates, convolution, decay, stepBias
+  case deltaNetNorm, deltaNetOutput
+  // Dense networks.
+  case gate, up, down, gateBias, upBias, downBias
+  // Mixtures of experts.
+  case router, expertGate, expertUp, expertDown, sharedGate, sharedUp, sharedDown, sharedScale
+  // Blocks that predict one token further.
+  case nextTokenProjection, nextTokenEmbeddingNorm, nextTokenHiddenNorm, nextTokenHeadNorm
+
+  /// What a tensor in this slot does in a model.
+  public var role: TensorRole {
+    switch self {
+    case .tokenEmbedding: .tokenEmbedding
+    case .output: .output
+    case .outputNorm, .mixerNorm, .feedForwardNorm, .queryNorm, .keyNorm, .deltaNetNorm: .norm
+    case .rotaryFactors, .rotaryFactorsShort, .rotaryFactorsLong: .other
+    case .query, .key, .value, .attentionOutput, .queryBias, .keyBias, .valueBias, .attentionOutputBias:
+      .attention
+    case .deltaNetInput, .deltaNetGate, .deltaNetBeta, .deltaNetAlpha, .deltaNetGates, .convolution, .decay,
+      .stepBias, .deltaNetOutput:
+      .linearAttention
+    case .gate, .up, .down, .gateBias, .upBias, .downBias: .feedForward
+    case .router, .sharedScale: .router
+    case .expertGate, .expertUp, .expertDown: .routedExperts
+    case .sharedGate, .sharedUp, .sharedDown: .sharedExperts
+    case .nextTokenProjection, .nextTokenEmbeddingNorm, .nextTokenHiddenNorm, .nextTokenHeadNorm: .nextToken
+    }
+  }
+}
