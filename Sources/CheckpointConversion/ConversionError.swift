@@ -1,61 +1,47 @@
 public import FileBytes
 
-/// What can go wrong between a checkpoint and a finished GGUF.
-public struct ConversionError: FaultError {
-  /// The kind of failure.
-  public enum Code: Hashable, Sendable {
-    /// The source is neither a checkpoint folder nor a GGUF.
-    case unknownSource
-    /// Options contradict each other or the source.
-    case badOption
-    /// The output exists already.
-    case outputExists
-    /// The output folder is missing or not writable.
-    case outputNotWritable
-    /// Too little free space for the output.
-    case notEnoughDisk
-    /// The memory limit is below what one tile needs.
-    case memoryLimitTooSmall
-    /// Another run holds the lock of this output.
-    case outputInUse
-    /// A journal of another job is in the way.
-    case journalMismatch
-    /// A journal cannot be understood.
-    case journalDamaged
-    /// A weight is NaN or infinite.
-    case nonFiniteWeight
-    /// A block scale left the range of f16.
-    case scaleOverflow
-    /// A weight is too large for the type it is stored with, or that it passes through.
-    case valueOutOfRange
-    /// The finished file does not pass the check after writing.
-    case selfCheckFailed
-    /// The user interrupted the run.
-    case interrupted
-    /// A source type that Pouch cannot decode.
-    case unsupportedSourceType
-    /// The importance data does not fit the tensor.
-    case importanceMismatch
-    /// Experts without importance data under `--blind-experts error`.
-    case blindExperts
-    /// A notice became an error under `--strict`.
-    case strictViolation
-  }
-
-  /// The kind, for comparison.
-  public var code: Code
-  /// The message.
-  public var fault: Fault
-
-  /// Creates an error.
-  public init(_ code: Code, _ fault: Fault) {
-    self.code = code
-    self.fault = fault
-  }
+/// The kind of failure.
+public enum ConversionErrorCode: FaultCode {
+  /// The source is neither a checkpoint folder nor a GGUF.
+  case unknownSource
+  /// Options contradict each other or the source.
+  case badOption
+  /// The output exists already.
+  case outputExists
+  /// The output folder is missing or not writable.
+  case outputNotWritable
+  /// Too little free space for the output.
+  case notEnoughDisk
+  /// The memory limit is below what one tile needs.
+  case memoryLimitTooSmall
+  /// Another run holds the lock of this output.
+  case outputInUse
+  /// A journal of another job is in the way.
+  case journalMismatch
+  /// A journal cannot be understood.
+  case journalDamaged
+  /// A weight is NaN or infinite.
+  case nonFiniteWeight
+  /// A block scale left the range of f16.
+  case scaleOverflow
+  /// A weight is too large for the type it is stored with, or that it passes through.
+  case valueOutOfRange
+  /// The finished file does not pass the check after writing.
+  case selfCheckFailed
+  /// The user interrupted the run.
+  case interrupted
+  /// A source type that Pouch cannot decode.
+  case unsupportedSourceType
+  /// The importance data does not fit the tensor.
+  case importanceMismatch
+  /// Experts without importance data under `--blind-experts error`.
+  case blindExperts
+  /// A notice became an error under `--strict`.
+  case strictViolation
 
   /// Maps the kind to an exit code class.
   public var faultClass: FaultClass {
-    switch code {
+    switch self {
     case .badOption: .usage
     case .strictViolation, .blindExperts: .strict
     case .notEnoughDisk, .selfCheckFailed, .interrupted, .outputInUse: .failed
@@ -63,3 +49,6 @@ public struct ConversionError: FaultError {
     }
   }
 }
+
+/// What can go wrong between a checkpoint and a finished GGUF.
+public typealias ConversionError = CodedError<ConversionErrorCode>

@@ -60,7 +60,7 @@ public enum FaultClass: Int32, Hashable, Sendable {
   case strict = 4
 }
 
-/// An error that carries a ``Fault``; every module's error type is one.
+/// An error that carries a ``Fault``; nearly all are a ``CodedError`` with the codes of a module.
 public protocol FaultError: Error, CustomStringConvertible, Sendable {
   /// The five parts of the message.
   var fault: Fault { get }

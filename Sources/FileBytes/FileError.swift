@@ -1,44 +1,33 @@
-/// An operating-system failure on a file.
-public struct FileError: FaultError, Hashable {
-  /// What kind of failure it was.
-  public enum Code: Hashable, Sendable {
-    case notFound
-    /// A folder, pipe or device where a file should be.
-    case notAFile
-    case cannotOpen
-    case cannotRead
-    case cannotWrite
-    case diskFull
-    case truncated
-    case alreadyExists
-    /// No folder, or none that can be written to, for an output.
-    case noPlace
-    /// A Git LFS pointer where its content should be.
-    case lfsPointer
-    /// A folder or file that is no model, or not the kind of model that is wanted.
-    case notAModel
-  }
-
-  /// The kind, for comparison in code and tests.
-  public var code: Code
-  /// The message.
-  public var fault: Fault
-
-  /// Creates an error.
-  public init(_ code: Code, _ fault: Fault) {
-    self.code = code
-    self.fault = fault
-  }
+/// What kind of failure it was.
+public enum FileErrorCode: FaultCode {
+  case notFound
+  /// A folder, pipe or device where a file should be.
+  case notAFile
+  case cannotOpen
+  case cannotRead
+  case cannotWrite
+  case diskFull
+  case truncated
+  case alreadyExists
+  /// No folder, or none that can be written to, for an output.
+  case noPlace
+  /// A Git LFS pointer where its content should be.
+  case lfsPointer
+  /// A folder or file that is no model, or not the kind of model that is wanted.
+  case notAModel
 
   /// The exit code's class.
   ///
   /// A missing or short source, or a bad place for an output, is refused before any work; everything else failed while
   /// working.
   public var faultClass: FaultClass {
-    switch code {
+    switch self {
     case .notFound, .notAFile, .truncated, .lfsPointer, .notAModel: .rejected
     case .alreadyExists, .noPlace: .rejected
     case .cannotOpen, .cannotRead, .cannotWrite, .diskFull: .failed
     }
   }
 }
+
+/// An operating-system failure on a file.
+public typealias FileError = CodedError<FileErrorCode>

@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 public import TensorTypes
 
 /// The checked header of a GGUF file: metadata and the tensor table.

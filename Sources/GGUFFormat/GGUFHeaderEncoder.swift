@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 public import TensorTypes
 
 /// How many dimensions of a shape are written.

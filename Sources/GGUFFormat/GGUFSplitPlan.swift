@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 public import TensorTypes
 
 /// How tensors are spread over the shards of a split GGUF.

@@ -1,3 +1,4 @@
+internal import FileBytes
 public import TensorTypes
 
 /// One tensor of a GGUF file as its header describes it.

@@ -1,66 +1,54 @@
 public import FileBytes
 
-/// Why a measurement cannot be made.
-public struct EvaluationError: FaultError, Hashable {
-  /// The kinds of failure.
-  public enum Code: Hashable, Sendable {
-    case emptyText
-    /// Fewer tokens than two windows.
-    case textTooShort
-    /// A window that leaves nothing to score, or more than the tokens that are left.
-    case badWindow
-    /// A tokenizer that ends every text with a token of its own.
-    case addsEndOfText
-    /// Not a file of base probabilities.
-    case notABaseFile
-    /// A base file that ends too early.
-    case truncatedBase
-    /// A base file whose content makes no sense.
-    case damagedBase
-    /// Two models, or a model and a file, with vocabularies of different sizes.
-    case vocabularyMismatch
-    /// Two models that see different tokens in one text.
-    case tokenizerMismatch
-    /// A NaN or an infinity.
-    case nonFinite
-    /// Importance data that does not fit what is collected now.
-    case importanceMismatch
-    /// Experts that saw fewer tokens than demanded.
-    case thinExperts
-    /// A text that is not UTF-8.
-    case invalidText
-    /// Windows longer than the context the model was made for.
-    case contextTooLong
-    /// The state of another run.
-    case stateMismatch
-    /// A state file, or a half-written base file, that cannot be gone on from.
-    case damagedState
-    /// A state or base file that another run is writing.
-    case inUse
-    /// A file of prompts that cannot be read.
-    case badPrompts
-    /// A folder with the results of another evaluation.
-    case otherRun
-  }
-
-  /// The kind, for comparison in code and tests.
-  public var code: Code
-  /// The message.
-  public var fault: Fault
-
-  /// Creates an error.
-  @inline(never)
-  public init(_ code: Code, _ fault: Fault) {
-    self.code = code
-    self.fault = fault
-  }
+/// The kinds of failure.
+public enum EvaluationErrorCode: FaultCode {
+  case emptyText
+  /// Fewer tokens than two windows.
+  case textTooShort
+  /// A window that leaves nothing to score, or more than the tokens that are left.
+  case badWindow
+  /// A tokenizer that ends every text with a token of its own.
+  case addsEndOfText
+  /// Not a file of base probabilities.
+  case notABaseFile
+  /// A base file that ends too early.
+  case truncatedBase
+  /// A base file whose content makes no sense.
+  case damagedBase
+  /// Two models, or a model and a file, with vocabularies of different sizes.
+  case vocabularyMismatch
+  /// Two models that see different tokens in one text.
+  case tokenizerMismatch
+  /// A NaN or an infinity.
+  case nonFinite
+  /// Importance data that does not fit what is collected now.
+  case importanceMismatch
+  /// Experts that saw fewer tokens than demanded.
+  case thinExperts
+  /// A text that is not UTF-8.
+  case invalidText
+  /// Windows longer than the context the model was made for.
+  case contextTooLong
+  /// The state of another run.
+  case stateMismatch
+  /// A state file, or a half-written base file, that cannot be gone on from.
+  case damagedState
+  /// A state or base file that another run is writing.
+  case inUse
+  /// A file of prompts that cannot be read.
+  case badPrompts
+  /// A folder with the results of another evaluation.
+  case otherRun
 
   /// Thin experts are a matter of strictness, values that are not finite a failure; the rest is rejected input.
   public var faultClass: FaultClass {
-    switch code {
+    switch self {
     case .thinExperts: .strict
     case .nonFinite: .failed
     default: .rejected
     }
   }
 }
+
+/// Why a measurement cannot be made.
+public typealias EvaluationError = CodedError<EvaluationErrorCode>

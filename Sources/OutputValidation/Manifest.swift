@@ -1,6 +1,6 @@
 internal import Crypto
 internal import Dispatch
-internal import FileBytes
+public import FileBytes
 internal import Foundation
 internal import GGUFFormat
 internal import Synchronization

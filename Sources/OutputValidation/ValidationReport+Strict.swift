@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 
 extension ValidationReport {
   /// Turns a report that is not good into an error for the exit code.

@@ -1,5 +1,5 @@
 internal import CRsvg
-internal import FileBytes
+public import FileBytes
 public import SVGAnalysis
 
 /// Renders drawings with librsvg.

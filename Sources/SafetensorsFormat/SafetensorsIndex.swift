@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 
 /// The index of a sharded checkpoint, `model.safetensors.index.json`.
 ///

@@ -1,5 +1,5 @@
 public import TensorTypes
-internal import FileBytes
+public import FileBytes
 
 /// A matrix of weights in its stored form, row after row; the bytes belong to someone else.
 ///

@@ -1,5 +1,5 @@
 internal import CZstd
-internal import FileBytes
+public import FileBytes
 internal import Foundation
 
 /// Compression in one go and to files, for samples and tests.

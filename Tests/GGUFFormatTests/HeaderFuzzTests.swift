@@ -1,3 +1,4 @@
+import FileBytes
 import GGUFFormat
 import TensorTypes
 import TestSupport

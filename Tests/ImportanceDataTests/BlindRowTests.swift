@@ -1,3 +1,4 @@
+import FileBytes
 import ImportanceData
 import TestSupport
 import Testing

@@ -1,3 +1,4 @@
+import FileBytes
 import SafetensorsFormat
 import TensorTypes
 import TestSupport

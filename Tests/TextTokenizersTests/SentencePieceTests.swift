@@ -1,3 +1,4 @@
+import FileBytes
 import TestSupport
 import Testing
 import TextTokenizers

@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 internal import Foundation
 
 #if canImport(FoundationXML)

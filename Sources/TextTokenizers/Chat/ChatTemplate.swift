@@ -1,5 +1,5 @@
 public import Foundation
-internal import FileBytes
+public import FileBytes
 internal import JinjaTemplates
 
 /// A model's way of writing a conversation as one text.

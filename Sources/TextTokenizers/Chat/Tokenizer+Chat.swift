@@ -1,5 +1,5 @@
 public import Foundation
-internal import FileBytes
+public import FileBytes
 
 extension Tokenizer {
   /// The day that is written into prompts which have to be the same every day: the one that templates fall back to

@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 public import TensorTypes
 
 /// Text to token ids and back, as llama.cpp does it for the same metadata.

@@ -1,3 +1,4 @@
+import FileBytes
 import TensorTypes
 import TestSupport
 import Testing
