@@ -1,5 +1,3 @@
-internal import FileBytes
-
 #if canImport(Glibc)
   internal import Glibc
 #elseif canImport(Darwin)
@@ -7,19 +5,22 @@ internal import FileBytes
 #endif
 
 /// A file mapped into memory for reading; pages are read when they are touched and dropped when memory is short.
-final class MappedFile: @unchecked Sendable {
+///
+/// For content that is used again and again in any order, such as the weights of a running model; what is read once,
+/// from front to back, is better off with a ``ReadableFile``, whose memory is what its caller owns.
+public final class MappedFile: @unchecked Sendable {
   /// The bytes; valid as long as this object lives, and never written.
-  let bytes: UnsafeRawBufferPointer
+  public let bytes: UnsafeRawBufferPointer
 
   /// Maps `path`.
   ///
-  /// - Throws: `FileError` with `notFound` or `cannotOpen`.
-  init(path: String) throws {
+  /// - Throws: ``FileError`` with `notFound` or `cannotOpen`.
+  public init(path: String) throws {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
       let code: FileError.Code = errno == ENOENT ? .notFound : .cannotOpen
       throw FileError(
-        code, Fault(file: path, expected: "a readable file", found: String(cString: strerror(errno))))
+        code, Fault(file: path, expected: "a readable file", found: errorText(errno)))
     }
     defer { close(descriptor) }
     var info = stat()
@@ -30,7 +31,7 @@ final class MappedFile: @unchecked Sendable {
     guard let base = mmap(nil, count, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
       throw FileError(
         .cannotOpen,
-        Fault(file: path, expected: "\(count) bytes mapped", found: String(cString: strerror(errno))))
+        Fault(file: path, expected: "\(count) bytes mapped", found: errorText(errno)))
     }
     bytes = UnsafeRawBufferPointer(start: base, count: count)
   }
