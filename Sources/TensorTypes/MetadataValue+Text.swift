@@ -1,20 +1,19 @@
 extension MetadataValue {
   /// The type as dump tools write it.
   public var typeText: String {
+    if case .array(let array) = self {
+      "arr[\(array.elementTypeText),\(array.count)]"
+    } else {
+      element?.shortText ?? ""
+    }
+  }
+
+  /// The type in words, such as "a u32" or "an array of 3 i32", for messages about types.
+  public var phrase: String {
     switch self {
-    case .uint8: "u8"
-    case .int8: "i8"
-    case .uint16: "u16"
-    case .int16: "i16"
-    case .uint32: "u32"
-    case .int32: "i32"
-    case .uint64: "u64"
-    case .int64: "i64"
-    case .float32: "f32"
-    case .float64: "f64"
-    case .bool: "bool"
-    case .string, .rawString: "str"
-    case .array(let array): "arr[\(array.elementTypeText),\(array.count)]"
+    case .rawString: "a string that is not UTF-8"
+    case .array(let array): "an array of \(array.count) \(array.element.rawValue)"
+    default: element?.phrase ?? "a value"
     }
   }
 
@@ -67,22 +66,7 @@ extension MetadataValue {
 
 extension MetadataArray {
   /// The type of the elements as dump tools write it.
-  public var elementTypeText: String {
-    switch self {
-    case .uint8: "u8"
-    case .int8: "i8"
-    case .uint16: "u16"
-    case .int16: "i16"
-    case .uint32: "u32"
-    case .int32: "i32"
-    case .uint64: "u64"
-    case .int64: "i64"
-    case .float32: "f32"
-    case .float64: "f64"
-    case .bool: "bool"
-    case .string, .rawString: "str"
-    }
-  }
+  public var elementTypeText: String { element.shortText }
 
   /// The elements as text, the first few of them unless `whole`.
   public func text(whole: Bool) -> String {

@@ -84,24 +84,6 @@ extension MetadataValue {
     }
   }
 
-  /// The elements as integers, if the value is an array of integers that fit.
-  public var integers: [Int]? {
-    guard case .array(let array) = self else { return nil }
-    switch array {
-    case .uint8(let list): return list.map { Int($0) }
-    case .int8(let list): return list.map { Int($0) }
-    case .uint16(let list): return list.map { Int($0) }
-    case .int16(let list): return list.map { Int($0) }
-    case .uint32(let list): return list.map { Int($0) }
-    case .int32(let list): return list.map { Int($0) }
-    case .int64(let list): return list.map { Int($0) }
-    case .uint64(let list):
-      let numbers = list.compactMap { Int(exactly: $0) }
-      return numbers.count == list.count ? numbers : nil
-    default: return nil
-    }
-  }
-
   /// The one integer that all elements of an array are; `nil` for other values and for an empty array.
   public var commonInteger: Int? {
     guard let integers, let first = integers.first, integers.allSatisfy({ $0 == first }) else { return nil }

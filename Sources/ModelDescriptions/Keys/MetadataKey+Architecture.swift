@@ -1,3 +1,5 @@
+internal import TensorTypes
+
 extension MetadataKey {
   /// The most blocks that llama.cpp loads.
   public static let blockLimit = 512

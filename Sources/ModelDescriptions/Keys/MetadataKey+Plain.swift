@@ -1,3 +1,5 @@
+internal import TensorTypes
+
 extension MetadataKey {
   /// The keys of any model that stand under no architecture's name.
   public static let general: [MetadataKey] = [

@@ -1,17 +1,12 @@
+public import TensorTypes
+
 /// One key of a GGUF: the type, form and range of its value, and what an absent one means.
 ///
 /// A key is one line in a table. The types and lengths are those that llama.cpp's loader takes: it refuses a value of
 /// another integer width as it refuses a text.
 public struct MetadataKey: Hashable, Sendable {
   /// The type of a single value, or of the elements of a list.
-  public enum Element: String, Hashable, Sendable {
-    case u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, bool, string
-
-    /// The type with an article, for messages.
-    var phrase: String {
-      (rawValue.hasPrefix("i") || rawValue.hasPrefix("f") ? "an " : "a ") + rawValue
-    }
-  }
+  public typealias Element = MetadataElement
 
   /// How many values there are.
   public enum Form: Hashable, Sendable {
