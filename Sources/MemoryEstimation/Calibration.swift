@@ -1,5 +1,6 @@
 internal import BlockQuantization
 internal import Dispatch
+internal import FileBytes
 public import TensorTypes
 
 /// How fast this machine is, measured in about a second.
@@ -76,7 +77,7 @@ public struct Calibration: Codable, Hashable, Sendable {
     repeat {
       memory.withUnsafeBufferPointer { buffer in
         nonisolated(unsafe) let buffer = buffer
-        DispatchQueue.concurrentPerform(iterations: parts) { part in
+        parallelForEach(count: parts, threadCount: parts) { part in
           let range = (words / parts * part)..<(words / parts * (part + 1))
           var sums: SIMD8<UInt64> = .zero
           guard let base = buffer.baseAddress.map({ UnsafeRawPointer($0) }) else { return }

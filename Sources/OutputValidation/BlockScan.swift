@@ -1,5 +1,4 @@
 internal import BlockQuantization
-internal import Dispatch
 internal import FileBytes
 internal import GGUFFormat
 internal import Synchronization
@@ -83,35 +82,25 @@ struct BlockScan {
   func run() throws -> Result {
     let pieces = cut()
     let states = set.tensors.map { _ in MutexBox(State()) }
-    let next = Atomic<Int>(0)
     let done = Atomic<Int>(0)
-    let failure = Mutex<(any Error)?>(nil)
     let total = totalByteCount
+    let largest = pieces.map(\.byteCount).max() ?? 0
     // Consecutive pieces go to one thread, so that it reads ahead of itself.
-    let batch = 4
-    DispatchQueue.concurrentPerform(iterations: max(1, min(threadCount, pieces.count))) { _ in
-      let largest = pieces.map(\.byteCount).max() ?? 0
-      let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, largest), alignment: 64)
-      let reach = UnsafeMutableBufferPointer<Float>.allocate(capacity: max(1, largest / 16 + 1))
-      defer {
-        buffer.deallocate()
-        reach.deallocate()
+    try parallelForEach(
+      count: pieces.count, threadCount: threadCount, batch: 4, isCancelled: isCancelled,
+      context: {
+        (
+          buffer: ScratchBuffer(byteCount: largest),
+          reach: ScratchBuffer(byteCount: (largest / 16 + 1) * MemoryLayout<Float>.stride)
+        )
       }
-      do {
-        while !isCancelled(), failure.withLock({ $0 == nil }) {
-          let start = next.wrappingAdd(batch, ordering: .relaxed).oldValue
-          guard start < pieces.count else { return }
-          for piece in pieces[start..<min(start + batch, pieces.count)] {
-            try check(piece, buffer: buffer, reach: reach, state: states[piece.tensor])
-            let now = done.wrappingAdd(piece.byteCount, ordering: .relaxed).newValue
-            onProgress?(now, total)
-          }
-        }
-      } catch {
-        failure.withLock { if $0 == nil { $0 = error } }
-      }
+    ) { index, scratch in
+      let piece = pieces[index]
+      try check(
+        piece, buffer: scratch.buffer.bytes, reach: scratch.reach.bytes.bindMemory(to: Float.self),
+        state: states[piece.tensor])
+      onProgress?(done.wrappingAdd(piece.byteCount, ordering: .relaxed).newValue, total)
     }
-    if let error = failure.withLock({ $0 }) { throw error }
     if isCancelled() {
       throw ValidationError(.interrupted, Fault(expected: "to finish", found: "an interruption"))
     }

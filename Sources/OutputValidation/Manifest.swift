@@ -1,5 +1,4 @@
 internal import Crypto
-internal import Dispatch
 public import FileBytes
 internal import Foundation
 internal import GGUFFormat
@@ -132,28 +131,17 @@ struct ManifestMaker {
     let order = jobs.indices.sorted { (jobs[$0].byteCount, $1) > (jobs[$1].byteCount, $0) }
     let total = jobs.reduce(0) { $0 + $1.byteCount }
     let results = MutexBox([[String]](repeating: [], count: jobs.count))
-    let next = Atomic<Int>(0)
     let done = Atomic<Int>(0)
-    let failure = Mutex<(any Error)?>(nil)
     let fixedJobs = jobs
-    DispatchQueue.concurrentPerform(iterations: max(1, min(threadCount, jobs.count))) { _ in
-      let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceByteCount, alignment: 64)
-      defer { buffer.deallocate() }
-      do {
-        while !isCancelled(), failure.withLock({ $0 == nil }) {
-          let position = next.wrappingAdd(1, ordering: .relaxed).oldValue
-          guard position < order.count else { return }
-          let job = fixedJobs[order[position]]
-          let digits = try hash(job, buffer) { count in
-            onProgress?(done.wrappingAdd(count, ordering: .relaxed).newValue, total)
-          }
-          results.value.withLock { $0[order[position]] = digits }
-        }
-      } catch {
-        failure.withLock { if $0 == nil { $0 = error } }
+    try parallelForEach(
+      count: order.count, threadCount: threadCount, isCancelled: isCancelled,
+      context: { ScratchBuffer(byteCount: Self.pieceByteCount) }
+    ) { position, buffer in
+      let digits = try hash(fixedJobs[order[position]], buffer.bytes) { count in
+        onProgress?(done.wrappingAdd(count, ordering: .relaxed).newValue, total)
       }
+      results.value.withLock { $0[order[position]] = digits }
     }
-    if let error = failure.withLock({ $0 }) { throw error }
     if isCancelled() {
       throw ValidationError(.interrupted, Fault(expected: "to finish", found: "an interruption"))
     }

@@ -1,8 +1,6 @@
 internal import BlockQuantization
-internal import Dispatch
 internal import FileBytes
 internal import GGUFFormat
-internal import Synchronization
 internal import TensorTypes
 
 /// How two GGUF models differ: metadata, types, shapes and values, down to the experts.
@@ -271,23 +269,9 @@ private struct TensorDifferencer {
       }
     }
     let fixed = pieces
-    let next = Atomic<Int>(0)
-    let found = MutexBox([Part]())
-    let failure = Mutex<(any Error)?>(nil)
-    DispatchQueue.concurrentPerform(iterations: max(1, min(threadCount, pieces.count))) { _ in
-      do {
-        while failure.withLock({ $0 == nil }) {
-          let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-          guard index < fixed.count else { return }
-          let part = try part(x, y, rowLength, fixed[index].row, fixed[index].count, isDecodable)
-          found.value.withLock { $0.append(part) }
-        }
-      } catch {
-        failure.withLock { if $0 == nil { $0 = error } }
-      }
+    return try parallelMap(count: fixed.count, threadCount: threadCount) { index in
+      try part(x, y, rowLength, fixed[index].row, fixed[index].count, isDecodable)
     }
-    if let error = failure.withLock({ $0 }) { throw error }
-    return found.value.withLock { $0 }
   }
 
   private func part(

@@ -1,6 +1,4 @@
-internal import Dispatch
 internal import FileBytes
-internal import Synchronization
 
 /// The rows that an earlier run finished, after their bytes were read back and compared with the journal.
 struct FinishedRows: Sendable {
@@ -14,25 +12,11 @@ struct FinishedRows: Sendable {
   /// A record whose bytes are not on disk, for example after a power failure, is dropped and its rows are made
   /// again.
   init(records: [Journal.Record], plan: ConversionPlan, outputs: [WritableFile], threadCount: Int) throws {
-    let verified = Mutex<[Journal.Record]>([])
-    let failure = Mutex<(any Error)?>(nil)
-    let next = Atomic<Int>(0)
-    DispatchQueue.concurrentPerform(iterations: threadCount) { _ in
-      do {
-        while true {
-          let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-          guard index < records.count else { return }
-          if try Self.verify(records[index], plan: plan, outputs: outputs) {
-            verified.withLock { $0.append(records[index]) }
-          }
-        }
-      } catch {
-        failure.withLock { $0 = error }
-      }
+    let isVerified = try parallelMap(count: records.count, threadCount: threadCount) {
+      try Self.verify(records[$0], plan: plan, outputs: outputs)
     }
-    if let error = failure.withLock({ $0 }) { throw error }
     var byTensor: [Int: [Range<Int>]] = [:]
-    self.records = Array(Set(verified.withLock { $0 }))
+    self.records = Array(Set(zip(records, isVerified).filter(\.1).map(\.0)))
     for record in self.records {
       byTensor[record.tensor, default: []].append(record.firstRow..<(record.firstRow + record.rowCount))
     }

@@ -154,6 +154,8 @@ public struct PlanExecutor: Sendable {
     let queue = try TileQueue(tiles: tiles, sourceFiles: plan.sourceFiles)
     let flusher = BackgroundFlusher(outputs)
     defer { flusher.stop() }
+    // Not `parallelForEach`: the queue decides which tile comes next for whom, several streams at a time, and every
+    // failure ends the run for the whole plan.
     let failure = Mutex<(any Error)?>(nil)
     DispatchQueue.concurrentPerform(iterations: options.threadCount) { worker in
       do {

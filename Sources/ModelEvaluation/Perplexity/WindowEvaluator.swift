@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import FileBytes
 public import ReferenceRuntime
 internal import Synchronization
@@ -31,7 +30,7 @@ public final class WindowEvaluator {
   public let model: LoadedModel
   /// The session, for taps.
   public let session: Session
-  private let strips: Int
+  private let threadCount: Int
 
   /// Prepares a model for windows of `length` tokens.
   ///
@@ -41,7 +40,7 @@ public final class WindowEvaluator {
     session = try Session(
       model: model, contextLength: length, mode: options.mode, threads: options.threads,
       batchLength: options.batchLength)
-    strips = max(1, options.threads ?? 8)
+    threadCount = max(1, options.threads ?? 8)
   }
 
   /// Values per row of logits.
@@ -151,16 +150,10 @@ public final class WindowEvaluator {
     _ body: @Sendable (_ row: Int, _ values: UnsafeBufferPointer<Float>) throws -> Result
   ) throws -> [Result] {
     let count = rows.count / rowLength
-    let slots = Mutex<[Swift.Result<Result, any Error>?]>(Array(repeating: nil, count: count))
-    let strips = min(strips, count)
+    // The rows are read alone, and outlive the call.
     nonisolated(unsafe) let rows = rows
-    DispatchQueue.concurrentPerform(iterations: strips) { strip in
-      for row in (count * strip / strips)..<(count * (strip + 1) / strips) {
-        let values = UnsafeBufferPointer(rebasing: rows[(row * rowLength)..<((row + 1) * rowLength)])
-        let result = Swift.Result { try body(row, values) }
-        slots.withLock { $0[row] = result }
-      }
+    return try parallelMap(count: count, threadCount: threadCount) { row in
+      try body(row, UnsafeBufferPointer(rebasing: rows[(row * rowLength)..<((row + 1) * rowLength)]))
     }
-    return try slots.withLock { $0 }.compactMap(\.self).map { try $0.get() }
   }
 }

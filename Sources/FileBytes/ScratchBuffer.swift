@@ -1,0 +1,14 @@
+/// Bytes that one thread works in, aligned for any vector; freed with the object.
+///
+/// Unchecked: not for more than one thread at a time.
+public final class ScratchBuffer: @unchecked Sendable {
+  /// The memory, uninitialised at first.
+  public let bytes: UnsafeMutableRawBufferPointer
+
+  /// Reserves `byteCount` bytes.
+  public init(byteCount: Int) {
+    bytes = .allocate(byteCount: max(1, byteCount), alignment: 64)
+  }
+
+  deinit { bytes.deallocate() }
+}
