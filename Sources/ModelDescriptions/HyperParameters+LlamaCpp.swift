@@ -24,7 +24,7 @@ extension HyperParameters {
     let prefix = family.ggufArchitecture + "."
     let values = Dictionary(metadata.map { ($0.key, $0.value) }) { first, _ in first }
     var changes: [MetadataChange] = []
-    for key in MetadataReader.layerwiseKeys {
+    for key in MetadataReader.layerwiseKeys(of: family) {
       guard let stated = values[prefix + key], let list = stated.integers else { continue }
       let isHeads = key == "attention.head_count_kv"
       let number = isHeads ? attention.keyValueHeadCount : list.first ?? 0

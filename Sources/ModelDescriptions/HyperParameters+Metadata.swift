@@ -19,25 +19,25 @@ extension HyperParameters {
   /// - Throws: ``DescriptionError`` with `invalidMetadata` or `notSupported`.
   public init(metadata: [MetadataEntry], embeddingRows: Int? = nil, file: String) throws {
     let reader = try MetadataReader(metadata, file: file)
-    let blocks = try reader.integer("block_count", in: 1...4096)
-    let nextToken = try reader.optionalInteger("nextn_predict_layers", in: 0...64) ?? 0
+    let blocks = try reader.integer("block_count")
+    let nextToken = try reader.optionalInteger("nextn_predict_layers") ?? 0
     guard nextToken < blocks else {
       throw reader.fault(
         "nextn_predict_layers", expected: "less than block_count (\(blocks))", found: "\(nextToken)")
     }
     layerCount = blocks - nextToken
     nextTokenLayerCount = nextToken
-    hiddenSize = try reader.integer("embedding_length", in: 1...(1 << 20))
+    hiddenSize = try reader.integer("embedding_length")
     let tokens = metadata.first { $0.key == "tokenizer.ggml.tokens" }
     var tokenCount: Int?
     if case .array(let list)? = tokens?.value { tokenCount = list.count }
-    let stated = try reader.optionalInteger("vocab_size", in: 1...(1 << 24))
+    let stated = try reader.optionalInteger("vocab_size")
     guard let rows = embeddingRows ?? stated ?? tokenCount else {
       throw reader.fault("vocab_size", expected: "a whole number or a list of tokens", found: "neither")
     }
     vocabularySize = rows
-    contextLength = try reader.optionalInteger("context_length", in: 0...(1 << 31))
-    feedForwardSize = try reader.optionalInteger("feed_forward_length", in: 0...(1 << 24))
+    contextLength = try reader.optionalInteger("context_length")
+    feedForwardSize = try reader.optionalInteger("feed_forward_length")
     normEpsilon = Double(try reader.optionalFloat("attention.layer_norm_rms_epsilon") ?? 1e-6)
     normIsOffset = false
     tiedEmbeddings = false
@@ -49,7 +49,7 @@ extension HyperParameters {
     attention = try reader.attention(hiddenSize: hiddenSize, kinds: kinds.kinds, blockCount: blocks)
     attention.rotaryPairing = family.traits.rotaryPairing
     attention.rotaryDimensions =
-      try reader.optionalInteger("rope.dimension_count", in: 1...(1 << 16)) ?? attention.headDim
+      try reader.optionalInteger("rope.dimension_count") ?? attention.headDim
     attention.rope = try RopeParameters(metadata: metadata, architecture: reader.architecture, file: file)
     if attention.rotaryDimensions != attention.headDim {
       attention.rope.partialFactor = Double(attention.rotaryDimensions) / Double(attention.headDim)
@@ -65,13 +65,13 @@ extension MetadataReader {
   func attention(
     hiddenSize: Int, kinds: [HyperParameters.LayerKind], blockCount: Int
   ) throws -> Attention {
-    let heads = try integer("attention.head_count", in: 1...(1 << 16))
+    let heads = try integer("attention.head_count")
     let keyValueHeads = try keyValueHeadCount(kinds: kinds, blockCount: blockCount) ?? heads
     guard heads % keyValueHeads == 0 else {
       throw fault("attention.head_count_kv", expected: "a divisor of \(heads)")
     }
-    let headDim = try optionalInteger("attention.key_length", in: 1...(1 << 16)) ?? hiddenSize / heads
-    let valueDim = try optionalInteger("attention.value_length", in: 1...(1 << 16)) ?? headDim
+    let headDim = try optionalInteger("attention.key_length") ?? hiddenSize / heads
+    let valueDim = try optionalInteger("attention.value_length") ?? headDim
     guard headDim == valueDim, headDim > 0 else {
       throw fault("attention.value_length", expected: "\(headDim), the length of keys")
     }
@@ -110,11 +110,11 @@ extension MetadataReader {
 
   func experts(feedForwardSize: Int?) throws -> Experts? {
     guard family.traits.isMixture else { return nil }
-    let count = try integer("expert_count", in: 1...65536)
+    let count = try integer("expert_count")
     let used = try integer("expert_used_count", in: 1...count)
     // The llama architecture knows one width; early files of others have no key for that of an expert.
     let stated =
-      architecture == "llama" ? nil : try optionalInteger("expert_feed_forward_length", in: 0...(1 << 24))
+      architecture == "llama" ? nil : try optionalInteger("expert_feed_forward_length")
     let whole = feedForwardSize ?? 0
     let width = stated.flatMap { $0 > 0 ? $0 : nil } ?? (architecture == "llama" ? whole : whole / used)
     guard width > 0 else {
@@ -122,7 +122,7 @@ extension MetadataReader {
     }
     var shared: Int?
     if family.traits.hasSharedExpert {
-      let stated = try optionalInteger("expert_shared_feed_forward_length", in: 0...(1 << 24)) ?? 0
+      let stated = try optionalInteger("expert_shared_feed_forward_length") ?? 0
       shared = stated > 0 ? stated : whole
       guard shared != 0 else {
         throw fault("expert_shared_feed_forward_length", expected: "a whole number above 0")
@@ -134,17 +134,17 @@ extension MetadataReader {
   }
 
   func linearAttention() throws -> GatedDeltaNet {
-    let keyHeads = try integer("ssm.group_count", in: 1...(1 << 16))
-    let valueHeads = try integer("ssm.time_step_rank", in: 1...(1 << 16))
-    let width = try integer("ssm.inner_size", in: 1...(1 << 24))
+    let keyHeads = try integer("ssm.group_count")
+    let valueHeads = try integer("ssm.time_step_rank")
+    let width = try integer("ssm.inner_size")
     guard valueHeads % keyHeads == 0, width % valueHeads == 0 else {
       throw fault(
         "ssm.time_step_rank", expected: "a multiple of \(keyHeads) that divides ssm.inner_size (\(width))")
     }
     var net = GatedDeltaNet(
       keyHeadCount: keyHeads, valueHeadCount: valueHeads,
-      keyDim: try integer("ssm.state_size", in: 1...(1 << 16)),
-      valueDim: width / valueHeads, kernelLength: try integer("ssm.conv_kernel", in: 1...1024))
+      keyDim: try integer("ssm.state_size"),
+      valueDim: width / valueHeads, kernelLength: try integer("ssm.conv_kernel"))
     // Ollama's converter says of its files whether heads were reordered; others follow the architecture.
     let isTiled = flag("ssm.v_head_reordered") ?? family.traits.tilesValueHeads
     net.valueHeadOrder = isTiled ? .tiled : .grouped

@@ -7,6 +7,8 @@ struct MetadataReader {
   let architecture: String
   let family: ModelFamily
   private let values: [String: MetadataValue]
+  /// The architecture's keys by name: types, ranges and forms are told there alone.
+  private let keys: [String: MetadataKey]
 
   init(_ metadata: [MetadataEntry], file: String) throws {
     self.file = file
@@ -29,6 +31,7 @@ struct MetadataReader {
           found: architecture, remedy: "this architecture is not supported yet"))
     }
     self.family = family
+    keys = Dictionary(MetadataKey.keys(of: family).map { ($0.name, $0) }) { first, _ in first }
   }
 
   /// The value of a key; `nil` when it is absent.
@@ -43,21 +46,26 @@ struct MetadataReader {
   }
 
   /// Keys that may hold a list of one number for each layer.
-  static let layerwiseKeys = [
-    "feed_forward_length", "attention.head_count", "attention.head_count_kv", "expert_used_count",
-    "expert_feed_forward_length",
-  ]
+  static func layerwiseKeys(of family: ModelFamily) -> [String] {
+    MetadataKey.keys(of: family).filter { $0.form == .singleOrPerBlock }.map(\.name)
+  }
+
+  /// The values of a whole number that the table of keys allows.
+  private func range(of key: String) -> ClosedRange<Int> {
+    if case .integers(let range)? = keys[key]?.range { range } else { 0...Int(UInt32.max) }
+  }
 
   /// A whole number; for keys that may have one for each layer, a list will do in which all are equal.
-  func optionalInteger(_ key: String, in range: ClosedRange<Int>) throws -> Int? {
+  ///
+  /// With a `range`, what a forward pass takes, where that is less than loaders take.
+  func optionalInteger(_ key: String, in range: ClosedRange<Int>? = nil) throws -> Int? {
     guard let value = value(key) else { return nil }
-    let list = Self.layerwiseKeys.contains(key) ? value.integers : nil
+    let range = range ?? self.range(of: key)
+    let list = keys[key]?.form == .singleOrPerBlock ? value.integers : nil
     guard let number = value.integer ?? (list == nil ? nil : value.commonInteger), range.contains(number)
     else {
       let isList = list.map { Set($0).count > 1 && $0.allSatisfy(range.contains) } ?? false
-      guard isList else {
-        throw fault(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
-      }
+      guard isList else { throw fault(key, expected: Self.phrase(range)) }
       var error = fault(key, expected: "one number for all layers")
       error.code = .notSupported
       error.fault.remedy = "layers of different sizes are not supported yet"
@@ -66,11 +74,15 @@ struct MetadataReader {
     return number
   }
 
-  func integer(_ key: String, in range: ClosedRange<Int>) throws -> Int {
+  func integer(_ key: String, in range: ClosedRange<Int>? = nil) throws -> Int {
     guard let number = try optionalInteger(key, in: range) else {
-      throw fault(key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)")
+      throw fault(key, expected: Self.phrase(range ?? self.range(of: key)))
     }
     return number
+  }
+
+  private static func phrase(_ range: ClosedRange<Int>) -> String {
+    "a whole number from \(range.lowerBound) to \(range.upperBound)"
   }
 
   func optionalFloat(_ key: String) throws -> Float? {

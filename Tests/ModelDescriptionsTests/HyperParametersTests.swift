@@ -75,6 +75,35 @@ struct HyperParametersTests {
     ).entries
   }
 
+  @Test(
+    "What the table of keys calls out of range, reading refuses",
+    arguments: [
+      "llama", "mixtral", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_next", "qwen3_5", "qwen3_5_moe",
+    ])
+  func rangesAreThoseOfTheTable(_ name: String) throws {
+    let entries = try entries(name)
+    let family = try #require(ModelFamily.family(metadata: entries))
+    var tried = 0
+    for key in MetadataKey.keys(of: family) {
+      guard case .integers(let range) = key.range, range.upperBound < Int(UInt32.max) else { continue }
+      // Loaders pass over counts of experts in dense models, and over the interval beside a list of layers.
+      if !family.isMixture, key.name.hasPrefix("expert_") { continue }
+      if key.name == "full_attention_interval" { continue }
+      let fullName = key.fullName(family.ggufArchitecture)
+      let others = entries.filter { $0.key != fullName }
+      func isRefused(_ number: Int) -> Bool {
+        let entry = MetadataEntry(fullName, .uint32(UInt32(number)))
+        return (try? HyperParameters(metadata: others + [entry], file: "x.gguf")) == nil
+      }
+      #expect(isRefused(range.upperBound + 1), "\(fullName) above \(range.upperBound)")
+      if range.lowerBound > 0 {
+        #expect(isRefused(range.lowerBound - 1), "\(fullName) below \(range.lowerBound)")
+      }
+      tried += 1
+    }
+    #expect(tried >= 8)
+  }
+
   @Test("Numbers for each layer, and other forms of the same metadata")
   func otherForms() throws {
     let entries = try entries("qwen3_5_moe")
