@@ -27,15 +27,13 @@ extension ModelSource {
       return try priced(prepared, model: model.architecture(of: family), basis: "GGUF header")
     case .checkpoint(let folder):
       let prepared = try ConversionPlanner.prepareCheckpoint(request.conversion(of: folder))
-      let config = try ModelConfig(folder: folder)
-      return try priced(
-        prepared, model: try architecture(config, prepared.plan), basis: "checkpoint headers")
+      return try priced(prepared, model: try planned(prepared), basis: "checkpoint headers")
     case .outline(var outline, let basis):
       var unknowns: [PricedModel.Unknown: ClosedRange<Int>] = [:]
       let lacksNames = outline.shardNames.isEmpty && request.wishes.writesProvenance
       if lacksNames { outline.shardNames = ShardNames.leanest }
       let prepared = try ConversionPlanner.prepareOutline(outline, request.conversion(of: name))
-      let model = try architecture(outline.config, prepared.plan)
+      let model = try planned(prepared)
       if !outline.hasVocabulary {
         unknowns[.tokenizer] = VocabularySize.interval(tokenCount: model.vocabularySize)
       }
@@ -79,14 +77,13 @@ extension ModelSource {
     return model
   }
 
-  private func architecture(_ config: ModelConfig, _ plan: ConversionPlan) throws -> Architecture {
-    let family = try ModelFamily.family(of: config)
-    var model = try HyperParameters(config: config, family: family)
-    let names = Set(plan.tensors.map(\.name))
-    let blocks = names.compactMap { Self.block(of: $0) }.max().map { $0 + 1 } ?? model.layerCount
-    model.nextTokenLayerCount = max(0, blocks - model.layerCount)
-    adjust(&model, names: names)
-    return model.architecture(of: family)
+  /// The layers that a checkpoint's plan carries.
+  private func planned(_ prepared: PreparedConversion) throws -> Architecture {
+    guard let model = prepared.plan.model else {
+      throw EstimationError(
+        .unknownSource, Fault(file: name, expected: "a plan with the layers of its model", found: "none"))
+    }
+    return model
   }
 
   /// What only the tensors tell.
@@ -155,11 +152,10 @@ extension ModelSource {
     unknowns: [PricedModel.Unknown: ClosedRange<Int>] = [:]
   ) throws -> PricedModel {
     let plan = prepared.plan
-    let recurrent = RecurrentLayers(names: plan.tensors.map(\.name))
     let tensors = plan.tensors.map {
       PricedTensor(
         name: $0.name, ggmlShape: $0.ggmlShape, type: $0.type, byteCount: $0.byteCount,
-        role: recurrent.role(of: $0.name),
+        role: $0.role,
         isNextToken: Self.isNextToken($0.name, layerCount: model.layers.count))
     }
     let bytes = try Checked.sum("files", plan.files.map(\.byteCount))

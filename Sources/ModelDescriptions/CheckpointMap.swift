@@ -21,6 +21,13 @@ public struct CheckpointMap: Sendable {
   /// The 16-bit type that fits the checkpoint: that of the first matrix stored in one, else f16.
   public var automaticType: TensorType
 
+  /// The layers of the model, as the tensors complete them.
+  public var architecture: Architecture {
+    var architecture = model.architecture(of: family)
+    architecture.tiedEmbeddings = !outputs.contains { $0.name == "output.weight" }
+    return architecture
+  }
+
   /// A source that is left out.
   public struct SkippedTensor: Hashable, Sendable {
     /// The name in the checkpoint.

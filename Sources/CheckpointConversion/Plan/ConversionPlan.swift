@@ -1,3 +1,4 @@
+public import ModelDescriptions
 public import QuantRecipes
 public import TensorTypes
 
@@ -17,6 +18,8 @@ public struct ConversionPlan: Sendable {
   public var files: [PlannedFile]
   /// The architecture string of the output.
   public var architecture: String
+  /// The layers of the model and what they are made of; `nil` for GGUF sources of architectures that are not known.
+  public var model: Architecture?
   /// The stock mix that chose the types.
   public var mix: StockMix
   /// The recipe that chose the types in the stock mix's place; `nil` without one.
@@ -96,6 +99,8 @@ public struct PlannedTensor: Hashable, Sendable {
   public var name: String
   /// The shape, fastest dimension first.
   public var ggmlShape: [Int]
+  /// What it does in the model.
+  public var role: TensorRole
   /// Where its values come from.
   public var content: TensorContent
   /// The type before quantization.

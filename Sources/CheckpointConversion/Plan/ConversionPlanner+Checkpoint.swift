@@ -144,6 +144,7 @@ extension ConversionPlanner {
     }
     var draft = PlanDraft(
       sourceFiles: files, sources: sources, tensors: outputs, metadata: metadata, intermediate: intermediate)
+    draft.model = map.architecture
     draft.skipped = map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) }
     draft.notices = notices(of: map)
     draft.notices += checkpoint.warnings.map {

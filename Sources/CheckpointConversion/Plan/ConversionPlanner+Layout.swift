@@ -37,6 +37,7 @@ extension ConversionPlanner {
     }
     let layout = GGUFLayout(family: family, model: model) { shapes[$0] != nil }
     var result = draft
+    result.model = model.architecture(of: family)
     result.tensors = []
     var takenApart: [(name: String, parts: [String])] = []
     for tensor in draft.tensors {

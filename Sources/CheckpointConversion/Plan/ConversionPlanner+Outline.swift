@@ -89,6 +89,7 @@ extension ConversionPlanner {
           sourceType: $0.storage == .alwaysF32 ? .f32 : intermediate, importanceName: $0.name)
       },
       metadata: entries, intermediate: intermediate, configPath: outline.config.file)
+    draft.model = map.architecture
     draft.skipped = map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) }
     draft.notices = notices(of: map)
     draft.notices += (metadata?.notes ?? []).map { ConversionPlan.Notice(subject: "tokenizer", text: $0) }

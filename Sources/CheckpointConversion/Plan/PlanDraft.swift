@@ -1,5 +1,6 @@
 internal import FileBytes
 internal import GGUFFormat
+internal import ModelDescriptions
 internal import QuantRecipes
 internal import TensorTypes
 
@@ -23,6 +24,8 @@ struct PlanDraft {
   /// All metadata except what the quantization step sets.
   var metadata: [MetadataEntry]
   var intermediate: TensorType
+  /// The layers; `nil` when they are not known.
+  var model: Architecture?
   /// The checkpoint's `config.json`; `nil` for a GGUF.
   var configPath: String?
   var skipped: [ConversionPlan.SkippedTensor] = []
@@ -81,8 +84,9 @@ extension PlanDraft {
     }
     var planned: [PlannedTensor] = []
     planned.reserveCapacity(ordered.count)
+    let recurrent = RecurrentLayers(names: ordered.map(\.name))
     for (tensor, decision) in zip(ordered, resolution.decisions) {
-      planned.append(try plan(tensor, decision, choices))
+      planned.append(try plan(tensor, decision, recurrent.role(of: tensor.name), choices))
     }
     let entries = outputMetadata(choices)
     var plan = ConversionPlan(
@@ -90,6 +94,7 @@ extension PlanDraft {
       architecture: facts.architecture, mix: choices.mix, intermediate: intermediate, skipped: skipped,
       notices: notices + resolution.notes.map { Self.notice($0, choices.options) })
     plan.remarks = remarks
+    plan.model = model
     plan.recipe = choices.options.recipe
     plan.rules = RuleReport.list(planned, options: choices.options, base: base)
     plan.notices += importanceNotice(choices)
@@ -103,14 +108,15 @@ extension PlanDraft {
     return TypeMixer.processingOrder(tensors.map(\.name)).map { tensors[$0] }
   }
 
-  private func plan(_ tensor: Tensor, _ decision: TypeDecision, _ choices: PlanChoices) throws
-    -> PlannedTensor
-  {
+  private func plan(
+    _ tensor: Tensor, _ decision: TypeDecision, _ role: TensorRole, _ choices: PlanChoices
+  ) throws -> PlannedTensor {
     let covered = choices.importanceNames?.contains(tensor.importanceName) ?? false
     let usesImportance = covered && decision.type.isQuantized && decision.type != tensor.sourceType
     var result = PlannedTensor(
-      name: tensor.name, ggmlShape: tensor.ggmlShape, content: tensor.content, sourceType: tensor.sourceType,
-      decision: decision, importanceName: usesImportance ? tensor.importanceName : nil,
+      name: tensor.name, ggmlShape: tensor.ggmlShape, role: role, content: tensor.content,
+      sourceType: tensor.sourceType, decision: decision,
+      importanceName: usesImportance ? tensor.importanceName : nil,
       importanceKey: tensor.importanceName, file: 0, offset: 0, byteCount: 0)
     if decision.importanceRequired, !usesImportance {
       throw ConversionError(

@@ -1,4 +1,4 @@
-public import ModelDescriptions
+internal import ModelDescriptions
 internal import QuantRecipes
 internal import TensorTypes
 
@@ -92,9 +92,8 @@ public struct PlanReport: Codable, Sendable {
     sourceBytes = plan.sourceByteCount
     weights = plan.weightCount
     bitsPerWeight = weights > 0 ? Double(tensorBytes) * 8 / Double(weights) : 0
-    let recurrent = RecurrentLayers(names: plan.tensors.map(\.name))
     byType = Self.totals(plan.tensors) { $0.type.name }
-    byRole = Self.totals(plan.tensors) { recurrent.role(of: $0.name).rawValue }
+    byRole = Self.totals(plan.tensors) { $0.role.rawValue }
     skipped = Dictionary(plan.skipped.map { ($0.name, $0.reason) }, uniquingKeysWith: { first, _ in first })
     importance = plan.importance
     notices = plan.notices.map { "\($0.subject): \($0.text)" }
@@ -116,6 +115,3 @@ public struct PlanReport: Codable, Sendable {
     return sums.values.sorted { ($0.bytes, $1.name) > ($1.bytes, $0.name) }
   }
 }
-
-/// Which layers of a model are linear-attention layers.
-public typealias RecurrentLayers = ModelDescriptions.RecurrentLayers

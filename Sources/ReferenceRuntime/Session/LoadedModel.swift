@@ -85,7 +85,7 @@ public final class LoadedModel: Sendable {
     let metadata = Result {
       try CheckpointMetadata(folder: folder, config: config, map: map, options: .init(fileType: 32))
     }
-    let architecture = map.model.architecture(of: map.family)
+    let architecture = map.architecture
     try architecture.checkRunning(causalKey: "is_causal", file: folder)
     return try LoadedModel(
       source: folder, architecture: architecture,
