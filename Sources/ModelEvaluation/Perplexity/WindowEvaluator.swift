@@ -1,6 +1,5 @@
 internal import FileBytes
 public import ReferenceRuntime
-internal import Synchronization
 public import TensorCompute
 
 /// How models are run for a measurement.
