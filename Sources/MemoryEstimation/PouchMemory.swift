@@ -92,15 +92,16 @@ struct PouchMemory {
       guard width * slots > columns * (rows / batch) else { return }
       (columns, rows) = (width, batch * slots)
     }
-    for layer in Set(model.layers) {
+    // Experts last: of batches of equal size the one without slots counts, whatever the order of layers.
+    for layer in model.layers {
       switch layer.mixer {
       case .attention(let part): take(part.queryWidth)
       case .deltaNet(let part): take(part.valueWidth)
       }
-      switch layer.feedForward {
-      case .dense(let part): take(part.width)
-      case .experts(let part): take(part.width, slots: part.usedCount)
-      }
+      if case .dense(let part) = layer.feedForward { take(part.width) }
+    }
+    for experts in model.layers.compactMap(\.feedForward.experts) {
+      take(experts.width, slots: experts.usedCount)
     }
     let lines = (columns + 255) / 256 | 1
     return try Checked.product("activations", rows, 2 * lines * 256 + columns / 256 * 52)
