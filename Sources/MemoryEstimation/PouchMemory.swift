@@ -97,6 +97,7 @@ struct PouchMemory {
       switch layer.mixer {
       case .attention(let part): take(part.queryWidth)
       case .deltaNet(let part): take(part.valueWidth)
+      case .latent(let part): take(part.valueWidth)
       }
       if case .dense(let part) = layer.feedForward { take(part.width) }
     }

@@ -27,11 +27,13 @@ extension ConfigurationLoss {
           "\(model.activation) cannot be said in a GGUF of \(name), and llama.cpp computes silu instead",
           isFatal: true))
     }
-    if let experts = model.experts, case let assumed = name != "qwen2moe", experts.normalizesTopK != assumed {
+    if let experts = model.experts, case let assumed = name != "qwen2moe",
+      experts.router.normalizesTopK != assumed
+    {
       losses.append(
         ConfigurationLoss(
           "norm_topk_prob",
-          "is \(experts.normalizesTopK), but a GGUF cannot say so and llama.cpp assumes \(assumed)"))
+          "is \(experts.router.normalizesTopK), but a GGUF cannot say so and llama.cpp assumes \(assumed)"))
     }
     func refused(_ key: String, _ text: String) {
       losses.append(ConfigurationLoss(key, text + "; llama.cpp refuses the file"))

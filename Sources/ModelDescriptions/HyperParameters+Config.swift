@@ -128,7 +128,8 @@ extension HyperParameters {
       count: count, usedCount: used, width: width,
       sharedWidth: family.traits.hasSharedExpert
         ? try config.integer("shared_expert_intermediate_size") : nil,
-      normalizesTopK: family.traits.normalizesTopK == .always ? true : try config.flag("norm_topk_prob"))
+      router: Router(
+        normalizesTopK: family.traits.normalizesTopK == .always ? true : try config.flag("norm_topk_prob")))
   }
 
   private static func linearAttention(

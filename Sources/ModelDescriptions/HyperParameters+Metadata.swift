@@ -130,7 +130,7 @@ extension MetadataReader {
     }
     return Experts(
       count: count, usedCount: used, width: width, sharedWidth: shared,
-      normalizesTopK: architecture != "qwen2moe")
+      router: Router(normalizesTopK: architecture != "qwen2moe"))
   }
 
   func linearAttention() throws -> GatedDeltaNet {

@@ -21,10 +21,14 @@ public struct HyperParameters: Hashable, Sendable {
   public var contextLength: Int?
   /// The inner width of a dense feed-forward network; present in some models that do not use it.
   public var feedForwardSize: Int?
-  /// Softmax attention.
+  /// Softmax attention; of models with ``latentAttention`` the heads alone.
   public var attention: Attention
+  /// Attention over latent vectors, which stands for ``attention`` where there is one.
+  public var latentAttention: LatentAttention?
   /// The experts; `nil` for dense models.
   public var experts: Experts?
+  /// The first layers that have a dense network in a model with experts.
+  public var leadingDenseCount = 0
   /// The gated delta net; `nil` for models without one.
   public var linearAttention: GatedDeltaNet?
   /// The kind of each trunk layer, `layerCount` elements.
@@ -55,6 +59,9 @@ public struct HyperParameters: Hashable, Sendable {
   /// All blocks of the output: trunk and next-token prediction.
   public var blockCount: Int { layerCount + nextTokenLayerCount }
 
+  /// The rotary embedding of the attention that the model has.
+  public var rope: RopeParameters { latentAttention?.rope ?? attention.rope }
+
   /// The layers.
   ///
   /// - Parameter family: The family that the numbers belong to.
@@ -65,21 +72,28 @@ public struct HyperParameters: Hashable, Sendable {
       contextLength: contextLength, normEpsilon: normEpsilon, tiedEmbeddings: tiedEmbeddings,
       activation: activation, isCausal: isCausal, layers: (0..<layerCount).map(layer),
       nextTokenLayers: (0..<nextTokenLayerCount).map { _ in
-        Layer(mixer: .attention(attention), feedForward: feedForward)
+        Layer(mixer: softmax(window: nil), feedForward: feedForward(layerCount))
       })
   }
 
-  private var feedForward: FeedForward {
-    experts.map { .experts($0) } ?? .dense(Dense(width: feedForwardSize ?? 0, hasBias: hasFeedForwardBias))
+  private func feedForward(_ index: Int) -> FeedForward {
+    if let experts, index >= leadingDenseCount { return .experts(experts) }
+    return .dense(Dense(width: feedForwardSize ?? 0, hasBias: hasFeedForwardBias))
+  }
+
+  /// The attention of a layer with softmax attention.
+  private func softmax(window: Int?) -> Mixer {
+    if let latentAttention { return .latent(latentAttention) }
+    var attention = attention
+    attention.window = window
+    return .attention(attention)
   }
 
   /// Trunk layer `index`.
   private func layer(_ index: Int) -> Layer {
     if layerKinds[index] == .linearAttention, let linearAttention {
-      return Layer(mixer: .deltaNet(linearAttention), feedForward: feedForward)
+      return Layer(mixer: .deltaNet(linearAttention), feedForward: feedForward(index))
     }
-    var attention = attention
-    attention.window = windows[index]
-    return Layer(mixer: .attention(attention), feedForward: feedForward)
+    return Layer(mixer: softmax(window: windows[index]), feedForward: feedForward(index))
   }
 }

@@ -27,6 +27,9 @@ public struct RopeParameters: Hashable, Sendable {
     public var originalContextLength: Int
     /// Optional refinements, `nil` when the configuration leaves them to the default.
     public var extrapolationFactor, attentionFactor, betaFast, betaSlow: Double?
+    /// The weight on the logarithm in the temperature that latent attention's scores are multiplied by twice
+    /// (`mscale_all_dim`); `nil` when they are not.
+    public var scoreWeight: Double?
     /// Whether the limits between the kinds of pairs are whole numbers.
     public var roundsLimits = true
 

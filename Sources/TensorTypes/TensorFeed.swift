@@ -58,6 +58,7 @@ public struct RowRun: Hashable, Sendable {
       let head = offset / headDim
       let within = offset % headDim
       return firstRow + head * headDim + (within & 1) * (headDim / 2) + within / 2
+    case .columns: preconditionFailure("rows that are columns have no source row")
     }
   }
 }
@@ -68,6 +69,9 @@ public enum RowOrder: Hashable, Sendable {
   /// Rotary pairs from half-split to adjacent: within each head of `headDim` rows, output rows 2j and 2j+1 are
   /// source rows j and j + headDim/2 (the permutation of the llama architecture).
   case pairHalves(headDim: Int)
+  /// Rows that are columns of the source: value j of the run's row i is element `firstElement + j * stride + i` of the
+  /// source read as a flat sequence. The run's `firstRow` has no meaning.
+  case columns(firstElement: Int, stride: Int)
 }
 
 /// The order of values inside a row.

@@ -69,7 +69,7 @@ struct FlagshipTests {
       model.layerKinds.indices.filter { model.layerKinds[$0] == .attention }
         == Array(stride(from: 3, to: 40, by: 4)))
     #expect(model.experts?.count == 256)
-    #expect(model.experts?.normalizesTopK == true)
+    #expect(model.experts?.router.normalizesTopK == true)
     #expect(model.linearAttention?.channelCount == 8192)
     #expect(model.linearAttention?.tiledHeadOrder.prefix(4) == [0, 2, 4, 6])
     #expect(model.normIsOffset)

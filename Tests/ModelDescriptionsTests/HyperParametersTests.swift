@@ -24,7 +24,7 @@ struct HyperParametersTests {
     expected.windows = read.windows
     expected.attention.hasInputBias = read.attention.hasInputBias
     if read.experts == nil || map.family.ggufArchitecture != "qwen2moe" {
-      expected.experts?.normalizesTopK = true
+      expected.experts?.router.normalizesTopK = true
     }
     #expect(read == expected)
     #expect(Float(map.model.attention.rope.theta) == Float(read.attention.rope.theta))

@@ -36,7 +36,7 @@ extension DecoderGraph {
     let sorted = try graph.result("expert order", [experts.count, rows], [shares])
     let chosen = graph.view(sorted)
     var weights = try graph.result("expert weights", [1, used, rows], [graph.view(shares), chosen])
-    if experts.normalizesTopK {
+    if experts.router.normalizesTopK {
       let flat = graph.view(weights)
       let sum = try graph.result("expert weights", [1, rows], [flat])
       let clamped = try graph.result("expert weights", [1, rows], [sum], overwrites: true)

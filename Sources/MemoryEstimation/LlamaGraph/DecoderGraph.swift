@@ -1,3 +1,4 @@
+internal import FileBytes
 internal import ModelDescriptions
 internal import TensorTypes
 
@@ -71,6 +72,12 @@ struct DecoderGraph {
         switch layer.mixer {
         case .deltaNet(let net): try deltaNet(normed, net)
         case .attention(let part): try attention(normed, part)
+        case .latent:
+          throw EstimationError(
+            .incompleteSource,
+            Fault(
+              file: model.name, subject: "attention", expected: "attention without latent vectors",
+              found: "latent attention", remedy: "its memory in llama.cpp is not known yet"))
         }
       var residual = stream
       var rows = tokens

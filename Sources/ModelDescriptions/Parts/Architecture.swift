@@ -71,11 +71,15 @@ public struct Layer: Hashable, Sendable {
 public enum Mixer: Hashable, Sendable {
   /// Softmax attention over earlier positions.
   case attention(Attention)
+  /// Softmax attention over latent vectors.
+  case latent(LatentAttention)
   /// A recurrent state of fixed size.
   case deltaNet(GatedDeltaNet)
 
-  /// The attention; `nil` for other mixers.
+  /// The plain attention; `nil` for other mixers.
   public var attention: Attention? { if case .attention(let part) = self { part } else { nil } }
+  /// The latent attention; `nil` for other mixers.
+  public var latent: LatentAttention? { if case .latent(let part) = self { part } else { nil } }
   /// The delta net; `nil` for other mixers.
   public var deltaNet: GatedDeltaNet? { if case .deltaNet(let part) = self { part } else { nil } }
 }

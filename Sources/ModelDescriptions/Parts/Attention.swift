@@ -20,6 +20,10 @@ public struct Attention: Hashable, Sendable {
   public var hasOutputBias = false
   /// Norms over each query and key head before the rotary embedding.
   public var hasQueryKeyNorm = false
+  /// These norms run over all heads together, not over each of them.
+  public var normsWholeWidth = false
+  /// What queries, keys and values are cut off at, up and down, before the rotary embedding; `nil` when they are not.
+  public var clip: Double?
   /// The query projection has `headDim` more rows per head, whose sigmoid multiplies the head's output.
   public var hasOutputGate = false
   /// The rotary embedding.

@@ -20,17 +20,19 @@ public struct Experts: Hashable, Sendable {
   public var usedCount: Int
   /// The inner width of a routed expert.
   public var width: Int
-  /// The inner width of the shared expert, `nil` without one.
+  /// The inner width of the shared expert, `nil` without one; several shared experts are one of their joint width.
   public var sharedWidth: Int?
-  /// Whether the weights of the chosen experts are divided by their sum.
-  public var normalizesTopK: Bool
+  /// Whether a sigmoid of the input weighs the shared expert.
+  public var hasSharedGate = true
+  /// How experts are chosen and weighed.
+  public var router: Router
 
-  /// Creates a mixture.
-  public init(count: Int, usedCount: Int, width: Int, sharedWidth: Int? = nil, normalizesTopK: Bool) {
+  /// Creates a mixture whose shared expert, if any, has a gate.
+  public init(count: Int, usedCount: Int, width: Int, sharedWidth: Int? = nil, router: Router) {
     self.count = count
     self.usedCount = usedCount
     self.width = width
     self.sharedWidth = sharedWidth
-    self.normalizesTopK = normalizesTopK
+    self.router = router
   }
 }

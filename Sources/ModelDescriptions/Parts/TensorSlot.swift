@@ -9,33 +9,39 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
   // Softmax attention.
   case query, key, value, attentionOutput, queryBias, keyBias, valueBias, attentionOutputBias
   case queryNorm, keyNorm
+  // Latent attention, beside `query`, `queryNorm` and `attentionOutput`.
+  case queryDown, queryUp, latentDown, latentNorm, latentKey, latentValue
   // Gated delta nets.
   case deltaNetInput, deltaNetGate, deltaNetBeta, deltaNetAlpha, deltaNetGates, convolution, decay, stepBias
   case deltaNetNorm, deltaNetOutput
   // Dense networks.
   case gate, up, down, gateBias, upBias, downBias
   // Mixtures of experts.
-  case router, expertGate, expertUp, expertDown, sharedGate, sharedUp, sharedDown, sharedScale
+  case router, selectionBias, expertGate, expertUp, expertDown, sharedGate, sharedUp, sharedDown, sharedScale
   // Blocks that predict one token further.
   case nextTokenProjection, nextTokenEmbeddingNorm, nextTokenHiddenNorm, nextTokenHeadNorm
+  case nextTokenEmbedding, nextTokenHead
 
   /// What a tensor in this slot does in a model.
   public var role: TensorRole {
     switch self {
     case .tokenEmbedding: .tokenEmbedding
     case .output: .output
-    case .outputNorm, .mixerNorm, .feedForwardNorm, .queryNorm, .keyNorm, .deltaNetNorm: .norm
+    case .outputNorm, .mixerNorm, .feedForwardNorm, .queryNorm, .keyNorm, .latentNorm, .deltaNetNorm: .norm
     case .rotaryFactors, .rotaryFactorsShort, .rotaryFactorsLong: .other
-    case .query, .key, .value, .attentionOutput, .queryBias, .keyBias, .valueBias, .attentionOutputBias:
+    case .query, .key, .value, .attentionOutput, .queryBias, .keyBias, .valueBias, .attentionOutputBias,
+      .queryDown, .queryUp, .latentDown, .latentKey, .latentValue:
       .attention
     case .deltaNetInput, .deltaNetGate, .deltaNetBeta, .deltaNetAlpha, .deltaNetGates, .convolution, .decay,
       .stepBias, .deltaNetOutput:
       .linearAttention
     case .gate, .up, .down, .gateBias, .upBias, .downBias: .feedForward
-    case .router, .sharedScale: .router
+    case .router, .selectionBias, .sharedScale: .router
     case .expertGate, .expertUp, .expertDown: .routedExperts
     case .sharedGate, .sharedUp, .sharedDown: .sharedExperts
-    case .nextTokenProjection, .nextTokenEmbeddingNorm, .nextTokenHiddenNorm, .nextTokenHeadNorm: .nextToken
+    case .nextTokenProjection, .nextTokenEmbeddingNorm, .nextTokenHiddenNorm, .nextTokenHeadNorm,
+      .nextTokenEmbedding, .nextTokenHead:
+      .nextToken
     }
   }
 }

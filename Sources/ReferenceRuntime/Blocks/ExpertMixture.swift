@@ -74,7 +74,7 @@ package enum ExpertMixture {
           shares.row(token)[k] = share
           sum += share
         }
-        if shape.normalizesTopK { for k in 0..<used { shares.row(token)[k] /= sum } }
+        if shape.router.normalizesTopK { for k in 0..<used { shares.row(token)[k] /= sum } }
       }
       count = probabilities.count * used
     }

@@ -41,6 +41,12 @@ extension Architecture {
     return (model, family)
   }
 
+  static func latentIsUnsupported(file: String) -> RuntimeError {
+    RuntimeError(
+      .unsupportedArchitecture,
+      Fault(file: file, subject: "the model", expected: "another attention", found: "latent attention"))
+  }
+
   /// Refuses what there is no forward pass for, and checks what the numbers must satisfy together, so that no later
   /// arithmetic can trap.
   ///
@@ -68,6 +74,7 @@ extension Architecture {
       switch layer.mixer {
       case .attention(let part): try part.check(requirement)
       case .deltaNet(let part): try part.check(requirement)
+      case .latent: throw Self.latentIsUnsupported(file: file)
       }
       switch layer.feedForward {
       case .dense(let part): try requirement(part.width > 0, "a feed-forward width above 0", "\(part.width)")

@@ -61,6 +61,7 @@ struct TensorBinder {
       switch layer.mixer {
       case .attention(let part): .attention(part, try attention(block, rotation: try rotation(part)))
       case .deltaNet(let part): .deltaNet(part, try deltaNet(block, part))
+      case .latent: throw Architecture.latentIsUnsupported(file: store.source)
       }
     let feedForwardNorm = try vector(.feedForwardNorm, block)
     let feedForward: DecoderLayer.FeedForward =

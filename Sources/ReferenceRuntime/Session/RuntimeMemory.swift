@@ -43,6 +43,7 @@ public struct RuntimeMemory: Sendable {
       case .deltaNet(let net):
         add(&states, DeltaNetState.byteCount(net))
         _ = try? DeltaNetScratch(counter, net, count: count)
+      case .latent: return nil
       }
       switch layer.feedForward {
       case .dense(let part): _ = try? DenseScratch(counter, name: "dense", width: part.width, count: count)

@@ -72,6 +72,7 @@ public final class Session {
       case .attention(let attention):
         return .attention(try KeyValueCache(attention, capacity: contextLength, type: cacheType))
       case .deltaNet(let net): return .deltaNet(try DeltaNetState(net))
+      case .latent: throw Architecture.latentIsUnsupported(file: model.architecture.name)
       }
     }
   }
