@@ -17,29 +17,90 @@ struct ArchitectureMetadata {
     add("embedding_length", model.hiddenSize)
     add("feed_forward_length", model.feedForwardSize)
     add("attention.head_count", model.attention.headCount)
-    add("attention.head_count_kv", model.attention.keyValueHeadCount)
+    // Queries brought to the latent space share one key.
+    add("attention.head_count_kv", model.latentAttention == nil ? model.attention.keyValueHeadCount : 1)
     if rawConfig["is_causal"]?.flag == false { add("attention.causal", .bool(false)) }
-    addRope(model)
+    addRope(model, default: map.family.traits.defaultSections)
     add("attention.layer_norm_rms_epsilon", .float32(Float(model.normEpsilon)))
     let experts =
       model.experts?.count ?? config["num_local_experts"]?.integer ?? config["num_experts"]?.integer
     add("expert_count", experts)
     add("expert_used_count", model.experts?.usedCount ?? config["num_experts_per_tok"]?.integer)
-    // The class of plain llama configurations fills in the head dimension, that of mixtral does not.
-    if config["head_dim"] != nil || (isLlama && model.experts == nil) {
-      add("attention.key_length", model.attention.headDim)
-      add("attention.value_length", model.attention.headDim)
-    }
+    if let router = model.experts?.router { addRouter(router, map.family, config) }
+    addHeadLengths(model, config)
     entries.append(MetadataEntry("general.file_type", .uint32(fileType)))
     if isLlama {
       add("vocab_size", model.vocabularySize)
       add("rope.dimension_count", model.attention.headDim)
     }
-    if architecture.hasSuffix("moe") || model.linearAttention != nil {
+    let traits = map.family.traits
+    if let latent = model.latentAttention {
+      addLeadingDense(model)
+      addLatent(latent, model)
+    } else if traits.hasLeadingDense {
+      add("rope.dimension_count", model.attention.rotaryDimensions)
+      addLeadingDense(model)
+    } else if architecture.hasSuffix("moe") || model.linearAttention != nil,
+      !traits.expertWidthIsFeedForwardSize
+    {
       add("expert_feed_forward_length", config["moe_intermediate_size"]?.integer)
       add("expert_shared_feed_forward_length", config["shared_expert_intermediate_size"]?.integer)
     }
     if let net = model.linearAttention { addLinearAttention(model, net) }
+    if traits.hasDeepstack { add("n_deepstack_layers", model.deepstackLayerCount) }
+    if model.nextTokenLayerCount > 0, model.linearAttention == nil {
+      add("nextn_predict_layers", model.nextTokenLayerCount)
+    }
+  }
+
+  /// Groups of experts, and what makes probabilities of scores.
+  private mutating func addRouter(_ router: Router, _ family: ModelFamily, _ config: ModelConfig) {
+    if config["n_group"] != nil { add("expert_group_count", router.groupCount) }
+    if config["topk_group"] != nil { add("expert_group_used_count", router.usedGroupCount) }
+    if family.traits.saysRouter { add("expert_gating_func", router.scoring == .softmax ? 1 : 2) }
+  }
+
+  /// The lengths of keys and values, where the configuration says them.
+  private mutating func addHeadLengths(_ model: HyperParameters, _ config: ModelConfig) {
+    if let latent = model.latentAttention {
+      add("attention.key_length", latent.cachedWidth)
+      add("attention.value_length", latent.latentWidth)
+    } else if config["head_dim"] != nil || (architecture == "llama" && model.experts == nil) {
+      // The class of plain llama configurations fills in the head dimension, that of mixtral does not.
+      add("attention.key_length", model.attention.headDim)
+      add("attention.value_length", model.attention.headDim)
+    }
+  }
+
+  /// Dense layers first, then layers with experts, some of which every token visits.
+  private mutating func addLeadingDense(_ model: HyperParameters) {
+    guard let experts = model.experts else { return }
+    if architecture == "deepseek" { add("rope.scaling.type", .string("none")) }
+    add("leading_dense_block_count", model.leadingDenseCount)
+    if architecture != "glm4moe" { add("vocab_size", model.vocabularySize) }
+    add("expert_feed_forward_length", experts.width)
+    add("expert_shared_count", (experts.sharedWidth ?? 0) / max(1, experts.width))
+    add("expert_weights_scale", .float32(Float(experts.router.scale)))
+    if experts.router.normalizesTopK, architecture != "deepseek" { add("expert_weights_norm", .bool(true)) }
+  }
+
+  private mutating func addLatent(_ latent: LatentAttention, _ model: HyperParameters) {
+    // Without the key llama.cpp takes models of 26 and 27 layers alone for ones without a rank.
+    if let rank = latent.queryRank ?? ([26, 27].contains(model.layerCount) ? nil : 0) {
+      add("attention.q_lora_rank", rank)
+    }
+    add("attention.kv_lora_rank", latent.latentWidth)
+    add("attention.key_length_mla", latent.keyDim + latent.rotaryDim)
+    add("attention.value_length_mla", latent.valueDim)
+    add("rope.dimension_count", latent.rotaryDim)
+    if case .yarn(let yarn) = latent.rope.scaling, let weight = yarn.scoreWeight {
+      // A tenth, as llama.cpp's reader of these architectures expects.
+      add("rope.scaling.yarn_log_multiplier", .float32(Float(0.1 * weight)))
+    }
+    if let growth = latent.queryGrowth {
+      add("attention.temperature_scale", .float32(Float(growth.weight)))
+      add("attention.temperature_length", growth.length)
+    }
   }
 
   private mutating func add(_ key: String, _ value: MetadataValue) {
@@ -50,8 +111,9 @@ struct ArchitectureMetadata {
     if let value, let number = UInt32(exactly: value) { add(key, .uint32(number)) }
   }
 
-  private mutating func addRope(_ model: HyperParameters) {
-    switch model.attention.rope.scaling {
+  private mutating func addRope(_ model: HyperParameters, default sections: [Int]?) {
+    let rope = model.rope
+    switch rope.scaling {
     case .linear(let factor):
       add("rope.scaling.type", .string("linear"))
       add("rope.scaling.factor", .float32(Float(factor)))
@@ -68,13 +130,14 @@ struct ArchitectureMetadata {
       }
     case .longRope:
       add("rope.scaling.type", .string("longrope"))
-    case .proportional(let factor) where factor != 1 && model.attention.rope.partialFactor ?? 1 == 1:
+    case .proportional(let factor) where factor != 1 && rope.partialFactor ?? 1 == 1:
       add("rope.scaling.type", .string("linear"))
       add("rope.scaling.factor", .float32(Float(factor)))
     case .none, .llama3, .dynamic, .proportional, .unknown: break
     }
-    if let sections = model.attention.rope.sections { addSections(sections) }
-    add("rope.freq_base", .float32(Float(model.attention.rope.theta)))
+    if let sections = rope.sections { addSections(sections) }
+    add("rope.freq_base", .float32(Float(rope.theta)))
+    if rope.sections == nil, model.linearAttention == nil, let sections { addSections(sections) }
   }
 
   /// Four sections, filled up with zeros.
@@ -96,6 +159,6 @@ struct ArchitectureMetadata {
     add("attention.recurrent_layers", .array(.bool(recurrent)))
     add("full_attention_interval", model.fullAttentionInterval)
     add("rope.dimension_count", model.attention.rotaryDimensions)
-    if model.attention.rope.sections == nil, architecture != "qwen3next" { addSections([11, 11, 10]) }
+    if model.rope.sections == nil, architecture != "qwen3next" { addSections([11, 11, 10]) }
   }
 }

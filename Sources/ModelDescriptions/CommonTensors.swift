@@ -37,6 +37,43 @@ struct CommonTensors {
       source + name, target + output, [size], slot, operation: model.normIsOffset ? .addOne : .identity)
   }
 
+  /// The blocks of a model: what is outside, then a block for each layer of the trunk.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - secondNorm: The name in a GGUF of the norm before the feed-forward network.
+  ///   - experts: Changes the rule of a layer's routed experts.
+  /// - Returns: The rules.
+  static func trunk(
+    _ model: HyperParameters, secondNorm: String = "ffn_norm",
+    experts: (CommonTensors, inout ExpertRule) -> Void = { _, _ in }
+  ) -> [BlockRules] {
+    [outside(model)]
+      + (0..<model.layerCount).map { index in
+        CommonTensors(model, layer: index).block(index, secondNorm: secondNorm, experts: experts)
+      }
+  }
+
+  /// One block, made of the parts that the layer has.
+  func block(
+    _ index: Int, secondNorm: String, experts change: (CommonTensors, inout ExpertRule) -> Void = { _, _ in }
+  ) -> BlockRules {
+    var rules = layerNorms(secondName: secondNorm)
+    if let latent = model.latentAttention {
+      rules += LatentTensors(self, latent).rules()
+    } else if index < model.layerCount, model.layerKinds[index] == .linearAttention {
+      rules += DeltaNetTensors(self)?.rules() ?? []
+    } else {
+      rules += attention()
+    }
+    guard var stack = experts(), index >= model.leadingDenseCount else {
+      return BlockRules(block: index, rules: rules + feedForward())
+    }
+    change(self, &stack)
+    rules += router(stack.router)
+    return BlockRules(block: index, rules: rules, experts: stack)
+  }
+
   /// The norms before attention and before the feed-forward network.
   func layerNorms(secondName: String = "ffn_norm") -> [TensorRule] {
     [
@@ -69,9 +106,10 @@ struct CommonTensors {
       rules.append(bias("o", "attn_output", .attentionOutputBias, rows: model.hiddenSize, rotates: false))
     }
     if a.hasQueryKeyNorm {
+      let (query, key) = a.normsWholeWidth ? (a.queryWidth, a.keyValueWidth) : (a.headDim, a.headDim)
       rules += [
-        norm("self_attn.q_norm.weight", "attn_q_norm.weight", .queryNorm, size: a.headDim),
-        norm("self_attn.k_norm.weight", "attn_k_norm.weight", .keyNorm, size: a.headDim),
+        norm("self_attn.q_norm.weight", "attn_q_norm.weight", .queryNorm, size: query),
+        norm("self_attn.k_norm.weight", "attn_k_norm.weight", .keyNorm, size: key),
       ]
     }
     return rules
@@ -125,28 +163,36 @@ struct CommonTensors {
     return rules
   }
 
-  /// The router and, where there is one, the shared expert with its gate.
-  func router(_ name: String = "mlp.gate.weight") -> [TensorRule] {
+  /// The router, the bias on its choice and the shared expert, where there are any.
+  func router(_ name: String) -> [TensorRule] {
     guard let experts = model.experts else { return [] }
     let hidden = model.hiddenSize
     var rules = [TensorRule(source + name, target + "ffn_gate_inp.weight", [experts.count, hidden], .router)]
-    if let width = experts.sharedWidth {
-      let shared = source + "mlp.shared_expert."
-      rules += [
+    if experts.router.hasSelectionBias {
+      rules.append(
         TensorRule(
-          shared + "gate_proj.weight", target + "ffn_gate_shexp.weight", [width, hidden], .sharedGate),
-        TensorRule(shared + "up_proj.weight", target + "ffn_up_shexp.weight", [width, hidden], .sharedUp),
-        TensorRule(
-          shared + "down_proj.weight", target + "ffn_down_shexp.weight", [hidden, width], .sharedDown),
+          source + "mlp.gate.e_score_correction_bias", target + "exp_probs_b.bias", [experts.count],
+          .selectionBias))
+    }
+    guard let width = experts.sharedWidth else { return rules }
+    let shared = source + (experts.hasSharedGate ? "mlp.shared_expert." : "mlp.shared_experts.")
+    rules += [
+      TensorRule(
+        shared + "gate_proj.weight", target + "ffn_gate_shexp.weight", [width, hidden], .sharedGate),
+      TensorRule(shared + "up_proj.weight", target + "ffn_up_shexp.weight", [width, hidden], .sharedUp),
+      TensorRule(
+        shared + "down_proj.weight", target + "ffn_down_shexp.weight", [hidden, width], .sharedDown),
+    ]
+    if experts.hasSharedGate {
+      rules.append(
         TensorRule(
           source + "mlp.shared_expert_gate.weight", target + "ffn_gate_inp_shexp.weight", [1, hidden],
-          .sharedScale),
-      ]
+          .sharedScale))
     }
     return rules
   }
 
-  /// The routed experts in the naming of the Qwen families.
+  /// The routed experts in the naming of most families.
   func experts() -> ExpertRule? {
     guard let experts = model.experts else { return nil }
     return ExpertRule(

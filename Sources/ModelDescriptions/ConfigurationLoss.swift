@@ -19,7 +19,7 @@ extension ConfigurationLoss {
   static func all(_ model: HyperParameters, _ family: ModelFamily, hasOutputHead: Bool) -> [ConfigurationLoss]
   {
     let name = family.ggufArchitecture
-    var losses = rope(model, name) + windows(model, name)
+    var losses = rope(model, family) + windows(model, name)
     if !["silu", "swish"].contains(model.activation) {
       losses.append(
         ConfigurationLoss(
@@ -27,13 +27,18 @@ extension ConfigurationLoss {
           "\(model.activation) cannot be said in a GGUF of \(name), and llama.cpp computes silu instead",
           isFatal: true))
     }
-    if let experts = model.experts, case let assumed = name != "qwen2moe",
-      experts.router.normalizesTopK != assumed
-    {
+    if let experts = model.experts { losses += router(experts.router, family) }
+    if let clip = model.attention.clip {
       losses.append(
         ConfigurationLoss(
-          "norm_topk_prob",
-          "is \(experts.router.normalizesTopK), but a GGUF cannot say so and llama.cpp assumes \(assumed)"))
+          "clip_qkv", "is \(clip), but llama.cpp does not cut queries, keys and values off in \(name)"))
+    }
+    if let latent = model.latentAttention, latent.latentNormEpsilon != model.normEpsilon {
+      losses.append(
+        ConfigurationLoss(
+          "rms_norm_eps",
+          "is \(model.normEpsilon), which llama.cpp also adds in the norms of latent vectors, where transformers "
+            + "has \(latent.latentNormEpsilon)"))
     }
     func refused(_ key: String, _ text: String) {
       losses.append(ConfigurationLoss(key, text + "; llama.cpp refuses the file"))
@@ -43,19 +48,41 @@ extension ConfigurationLoss {
         "attention_bias",
         "is true, but llama.cpp has no place for the bias of o_proj (attn_output.bias) in a GGUF of \(name)")
     }
-    if ["qwen2", "qwen2moe"].contains(name), model.attention.queryWidth != model.hiddenSize {
+    if ["qwen2", "qwen2moe", "olmoe", "deepseek"].contains(name),
+      model.attention.queryWidth != model.hiddenSize
+    {
       refused(
         "head_dim",
         "\(model.attention.headCount) heads of \(model.attention.headDim) are not hidden_size "
           + "(\(model.hiddenSize)), which llama.cpp expects of \(name)")
     }
-    if name == "qwen2moe", !hasOutputHead {
+    if family.traits.needsOutputHead, !hasOutputHead {
       refused("tie_word_embeddings", "is true, but llama.cpp expects output.weight of \(name)")
     }
     if let net = model.linearAttention, net.keyDim != net.valueDim {
       refused(
         "linear_value_head_dim",
         "is \(net.valueDim), but llama.cpp expects that of keys (linear_key_head_dim, \(net.keyDim))")
+    }
+    return losses
+  }
+
+  private static func router(_ router: Router, _ family: ModelFamily) -> [ConfigurationLoss] {
+    let name = family.ggufArchitecture
+    var losses: [ConfigurationLoss] = []
+    let assumed = family.traits.assumedRouter.normalizesTopK
+    if !family.traits.saysRouter, router.normalizesTopK != assumed {
+      losses.append(
+        ConfigurationLoss(
+          "norm_topk_prob",
+          "is \(router.normalizesTopK), but a GGUF cannot say so and llama.cpp assumes \(assumed)"))
+    }
+    if router.groupCount > 1, router.groupRule == .highest {
+      losses.append(
+        ConfigurationLoss(
+          "topk_method",
+          "groups of experts are chosen by their highest probability, but llama.cpp takes the sum of the two highest "
+            + "in every GGUF of \(name)"))
     }
     return losses
   }
@@ -74,8 +101,8 @@ extension ConfigurationLoss {
     ]
   }
 
-  private static func rope(_ model: HyperParameters, _ name: String) -> [ConfigurationLoss] {
-    let rope = model.attention.rope
+  private static func rope(_ model: HyperParameters, _ family: ModelFamily) -> [ConfigurationLoss] {
+    let (rope, name) = (model.rope, family.ggufArchitecture)
     let key = "rope_parameters.rope_type"
     let context =
       model.contextLength.map { "\($0) tokens (max_position_embeddings)" } ?? "the model's context"
@@ -89,7 +116,13 @@ extension ConfigurationLoss {
             key, "llama3 cannot be said in a GGUF of \(name), and llama.cpp turns without its factors",
             isFatal: true))
       }
-    case .yarn(let yarn): losses += yarnLosses(yarn)
+    case .yarn(let yarn):
+      losses += yarnLosses(yarn, assumedFactor: assumedFactor(yarn, family))
+      if name == "deepseek" {
+        losses.append(
+          ConfigurationLoss(
+            key, "yarn cannot be said in a GGUF of \(name), and llama.cpp does not stretch angles"))
+      }
     case .dynamic:
       losses.append(
         ConfigurationLoss(
@@ -124,7 +157,7 @@ extension ConfigurationLoss {
         ConfigurationLoss(
           key, "\(type) is not known: angles would be those of plain rotation", isFatal: true))
     }
-    if name.hasPrefix("qwen35") {
+    if family.traits.defaultSections != nil {
       switch rope.unturnedPairs(dimensions: model.attention.rotaryDimensions) {
       case 0: break
       case let count:
@@ -141,11 +174,19 @@ extension ConfigurationLoss {
     return losses
   }
 
+  /// What llama.cpp multiplies cosines and sines by.
+  private static func assumedFactor(_ yarn: RopeParameters.YarnParameters, _ family: ModelFamily) -> Double {
+    guard family.traits.isLatent, let all = yarn.scoreWeight else { return yarn.defaultAttentionFactor }
+    return LatentAttention.assumedRotaryFactor(yarn, scoreWeight: all, architecture: family.ggufArchitecture)
+  }
+
   /// Of yarn, a GGUF carries the factor and the original context, as far as llama.cpp reads it.
-  private static func yarnLosses(_ yarn: RopeParameters.YarnParameters) -> [ConfigurationLoss] {
+  private static func yarnLosses(
+    _ yarn: RopeParameters.YarnParameters, assumedFactor: Double
+  ) -> [ConfigurationLoss] {
     var lost: [String] = []
-    if let factor = yarn.attentionFactor, abs(factor / yarn.defaultAttentionFactor - 1) > 1e-6 {
-      lost.append("attention_factor \(factor), where llama.cpp has \(yarn.defaultAttentionFactor)")
+    if let factor = yarn.attentionFactor, abs(factor / assumedFactor - 1) > 1e-6 {
+      lost.append("attention_factor \(factor), where llama.cpp has \(assumedFactor)")
     }
     if let fast = yarn.betaFast, fast != 32 { lost.append("beta_fast \(fast), where llama.cpp has 32") }
     if let slow = yarn.betaSlow, slow != 1 { lost.append("beta_slow \(slow), where llama.cpp has 1") }

@@ -6,7 +6,7 @@ extension ModelDescription {
   ///
   /// Experts are listed as stacks, one tensor per matrix and layer; a mapping of the list gives the same outputs as
   /// that of any other layout. Tensors that a checkpoint may lack are left out, and there are as many blocks for
-  /// next-token prediction as the configuration announces (`mtp_num_hidden_layers`).
+  /// next-token prediction as the configuration announces.
   ///
   /// - Parameters:
   ///   - config: The configuration as it is.
@@ -20,7 +20,7 @@ extension ModelDescription {
     try MLXQuantization.check(withoutTensors: config)
     var model = try HyperParameters(config: config, family: family)
     if family.traits.canPredictNextTokens, options.nextToken != .drop {
-      let announced = try config.optionalInteger("mtp_num_hidden_layers", in: 0...64) ?? 0
+      let announced = try family.announcedNextTokenLayers(config)
       model.nextTokenLayerCount = max(announced, options.nextToken == .keep ? 1 : 0)
     }
     _ = try SourceQuantization(expecting: config)
@@ -58,7 +58,8 @@ extension ModelDescription {
     let quantization = try SourceQuantization(
       config, tensors: used.map { SourceTensor(name: $0, elementType: storedType(config), shape: [1]) })
     if family.traits.canPredictNextTokens {
-      model.nextTokenLayerCount = SourceNames.nextTokenLayerCount(in: used)
+      model.nextTokenLayerCount = SourceNames.nextTokenLayerCount(
+        in: used, family: family, layerCount: model.layerCount)
     }
     var shapes: [String: [Int]] = [:]
     var stacks: [String: ExpertStack] = [:]
@@ -69,7 +70,7 @@ extension ModelDescription {
     func shape(_ name: String) -> [Int]? {
       if let shape = shapes[name] { return shape }
       guard let (prefix, part) = ExpertStack.Part.parse(name, prefixes: stacks.keys) else { return nil }
-      return stacks[prefix]?.rule.slots(of: part)?.shape
+      return stacks[prefix]?.rule.layouts(of: part).first?.shape
     }
     let type = storedType(config)
     let scaled = Set(used.filter { $0.hasSuffix("_scale_inv") }.map { String($0.dropLast(10)) })

@@ -7,29 +7,54 @@ extension ExpertRule {
     var expert: Int
     var firstRow: Int
     var rowCount: Int
+    var order = RowOrder.identity
   }
 
-  /// Which matrices a tensor of one of the three layouts holds, and its row-major shape; `nil` if it is none.
-  func slots(of part: ExpertStack.Part) -> (shape: [Int], runs: [Slot])? {
+  /// A tensor that holds matrices of experts: its row-major shape and where each matrix is.
+  struct Layout {
+    var shape: [Int]
+    var runs: [Slot]
+  }
+
+  /// How a tensor of one of the layouts may hold its matrices, the most common one first; none if it is no such tensor.
+  func layouts(of part: ExpertStack.Part) -> [Layout] {
     if let expert = part.expert {
-      guard expert < count, let role = role(named: part.name) else { return nil }
-      return (matrix(role), [Slot(role: role, expert: expert, firstRow: 0, rowCount: matrix(role)[0])])
+      guard expert < count, let role = role(named: part.name) else { return [] }
+      return [
+        Layout(
+          shape: matrix(role),
+          runs: [Slot(role: role, expert: expert, firstRow: 0, rowCount: matrix(role)[0])])
+      ]
     }
-    if part.name == "gate_up_proj" {
-      let runs = (0..<count).flatMap { expert in
-        [
-          Slot(role: .gate, expert: expert, firstRow: 2 * expert * width, rowCount: width),
-          Slot(role: .up, expert: expert, firstRow: (2 * expert + 1) * width, rowCount: width),
-        ]
+    let isJoint = part.name == "gate_up_proj"
+    guard isJoint || Self.generalNames[part.name] != nil else { return [] }
+    let roles = isJoint ? [.gate, .up] : [Self.generalNames[part.name] ?? .down]
+    let rows = matrix(roles[0])[0] * roles.count
+    let columns = matrix(roles[0])[1]
+    let plain = Layout(
+      shape: [count, rows, columns],
+      runs: slots(roles) { expert, position, rowCount in
+        (expert * rows + position * rowCount, .identity)
+      })
+    guard mayBeTransposed else { return [plain] }
+    let transposed = Layout(
+      shape: [count, columns, rows],
+      runs: slots(roles) { expert, position, rowCount in
+        (0, .columns(firstElement: expert * rows * columns + position * rowCount, stride: rows))
+      })
+    return [plain, transposed]
+  }
+
+  private func slots(
+    _ roles: [Role], place: (_ expert: Int, _ position: Int, _ rowCount: Int) -> (Int, RowOrder)
+  ) -> [Slot] {
+    (0..<count).flatMap { expert in
+      roles.enumerated().map { position, role in
+        let rowCount = matrix(role)[0]
+        let (firstRow, order) = place(expert, position, rowCount)
+        return Slot(role: role, expert: expert, firstRow: firstRow, rowCount: rowCount, order: order)
       }
-      return ([count, 2 * width, hidden], runs)
     }
-    guard let role = Self.generalNames[part.name] else { return nil }
-    let rows = matrix(role)[0]
-    return (
-      [count] + matrix(role),
-      (0..<count).map { Slot(role: role, expert: $0, firstRow: $0 * rows, rowCount: rows) }
-    )
   }
 
   /// The role of a matrix; tools that take fused experts apart write the general names in every family.
@@ -108,6 +133,11 @@ struct ExpertStack {
 
   /// The runs of a role, in order of expert.
   func runs(_ role: ExpertRule.Role) -> [RowRun] { (filled[role] ?? []).compactMap(\.self) }
+
+  /// The runs of gate and up projections as one matrix per expert.
+  var joinedRuns: [RowRun] {
+    zip(runs(.gate), runs(.up)).flatMap { [$0, $1] }
+  }
 
   /// The tensors that would complete the stack, in the per-expert layout or, if none was found, the fused one.
   var missingNames: [String] {

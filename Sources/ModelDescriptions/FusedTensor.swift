@@ -36,7 +36,7 @@ extension ModelFamily {
   /// The tensors that may stand for some of `expected` in a file.
   ///
   /// - Gate and up projections of all experts as one stack, each expert's gate rows first (`ffn_gate_up_exps`); read
-  ///   by llama.cpp in the hybrid mixtures alone.
+  ///   by llama.cpp in the hybrid mixtures and those with latent attention alone.
   /// - Queries, keys and values of softmax attention as one matrix, and their biases as one vector (`attn_qkv`).
   /// - Both projections of a Qwen3-Next delta net, grouped by key head as checkpoints have them (`ssm_in`); made by
   ///   converters until January 2026.
@@ -76,7 +76,7 @@ extension ModelFamily {
         }
       }
       if let parts = others(tensor, ".ffn_gate_exps.weight", [".ffn_up_exps.weight"]) {
-        stack(block + "ffn_gate_up_exps.weight", parts, isStandard: isHybrid)
+        stack(block + "ffn_gate_up_exps.weight", parts, isStandard: isHybrid || traits.isLatent)
       }
       if tensor.name.hasSuffix(".ssm_dt.bias") {
         let part = FusedTensor.Part(name: tensor.name, ggmlShape: tensor.ggmlShape, runs: [0..<1])

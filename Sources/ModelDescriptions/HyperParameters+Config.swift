@@ -27,13 +27,29 @@ extension HyperParameters {
     }
     if config["is_causal"] != nil { isCausal = try config.flag("is_causal") }
 
-    attention = try Self.attention(config, traits)
-    attention.rotaryPairing = traits.rotaryPairing
-    attention.rope = try RopeParameters(config)
-    attention.rotaryDimensions = try Self.rotaryDimensions(
-      config, traits, &attention.rope, headDim: attention.headDim)
+    if traits.isLatent {
+      let latent = try LatentAttention(config)
+      latentAttention = latent
+      attention = Attention(
+        headCount: latent.headCount, keyValueHeadCount: latent.headCount,
+        headDim: latent.keyDim + latent.rotaryDim)
+    } else {
+      attention = try Self.attention(config, traits)
+      attention.rotaryPairing = traits.rotaryPairing
+      attention.rope = try RopeParameters(config)
+      attention.rotaryDimensions = try Self.rotaryDimensions(
+        config, traits, &attention.rope, headDim: attention.headDim)
+    }
     windows = try family.windows(config, layerCount: layerCount)
     experts = traits.isMixture ? try Self.experts(config, family) : nil
+    if traits.hasLeadingDense {
+      leadingDenseCount = try Self.leadingDenseCount(config, layerCount: layerCount)
+      if experts == nil { leadingDenseCount = 0 }
+    }
+    if traits.hasDeepstack {
+      deepstackLayerCount =
+        config.document["vision_config"]?["deepstack_visual_indexes"]?.elements?.count ?? 0
+    }
     linearAttention = traits.isHybrid ? try Self.linearAttention(config, traits) : nil
     fullAttentionInterval = try config.optionalInteger("full_attention_interval", in: 1...4096)
     layerKinds = try Self.layerKinds(config, count: layerCount, isHybrid: traits.isHybrid)
@@ -42,17 +58,17 @@ extension HyperParameters {
 
   /// How many dimensions of a head turn.
   ///
-  /// Hybrid models turn a share of them. The other families' classes in transformers turn all of them when angles are
-  /// not stretched, whatever `partial_rotary_factor` says, and fail when they are.
+  /// Some families turn a share of them. The others' classes in transformers turn all of them when angles are not
+  /// stretched, whatever `partial_rotary_factor` says, and fail when they are.
   private static func rotaryDimensions(
     _ config: ModelConfig, _ traits: ModelFamily.Traits, _ rope: inout RopeParameters, headDim: Int
   ) throws -> Int {
-    if traits.isHybrid { rope.partialFactor = rope.partialFactor ?? 0.25 }
+    if let share = traits.rotaryShare { rope.partialFactor = rope.partialFactor ?? share }
     let part = rope.partialFactor ?? 1
     switch rope.scaling {
     // All pairs are laid out, some of them with a speed of 0.
     case .proportional: return headDim
-    case _ where traits.isHybrid: return Int(Double(headDim) * part)
+    case _ where traits.rotaryShare != nil: return Int(Double(headDim) * part)
     case .none:
       rope.partialFactor = nil
       return headDim
@@ -67,6 +83,32 @@ extension HyperParameters {
       }
       return headDim
     }
+  }
+
+  /// How many of the first layers have a dense network, as `first_k_dense_replace` or a list of kinds says.
+  private static func leadingDenseCount(_ config: ModelConfig, layerCount: Int) throws -> Int {
+    let step = try config.optionalInteger("moe_layer_freq") ?? 1
+    guard step == 1 else {
+      throw DescriptionError(
+        .notSupported,
+        Fault(
+          file: config.file, subject: "moe_layer_freq", expected: "1", found: "\(step)",
+          remedy: "a GGUF cannot say that dense layers and layers with experts take turns"))
+    }
+    if let count = try config.optionalInteger("first_k_dense_replace", in: 0...4096) {
+      guard count <= layerCount else {
+        throw config.invalid("first_k_dense_replace", expected: "at most num_hidden_layers (\(layerCount))")
+      }
+      return count
+    }
+    // Configurations that were made anew list the kind of each layer instead.
+    guard let kinds = try config.optionalStrings("mlp_layer_types") else { return min(1, layerCount) }
+    let count = kinds.prefix { $0 == "dense" }.count
+    guard kinds.count == layerCount, kinds.dropFirst(count).allSatisfy({ $0 == "sparse" }) else {
+      throw config.invalid(
+        "mlp_layer_types", expected: "\(layerCount) entries, dense ones first, then sparse ones")
+    }
+    return count
   }
 
   /// Whether the embedding may serve as the output head.
@@ -93,7 +135,7 @@ extension HyperParameters {
       throw config.invalid("head_dim", expected: "an even number (\(headDim) dimensions cannot be paired)")
     }
     var attention = Attention(headCount: heads, keyValueHeadCount: keyValueHeads, headDim: headDim)
-    func has(_ rule: ModelFamily.BiasRule) throws -> Bool {
+    func has(_ rule: ModelFamily.Presence) throws -> Bool {
       switch rule {
       case .never: false
       case .always: true
@@ -102,13 +144,20 @@ extension HyperParameters {
     }
     attention.hasInputBias = try has(traits.inputBias)
     attention.hasOutputBias = try has(traits.outputBias)
-    attention.hasQueryKeyNorm = traits.hasQueryKeyNorm
+    attention.hasQueryKeyNorm = try has(traits.queryKeyNorm)
+    attention.normsWholeWidth = traits.normsWholeWidth
+    if traits.normsWholeWidth, let clip = try config.optionalNumber("clip_qkv") {
+      guard clip > 0 else { throw config.invalid("clip_qkv", expected: "a number above 0, or null") }
+      attention.clip = clip
+    }
     attention.hasOutputGate = traits.hasOutputGate
     return attention
   }
 
   private static func experts(_ config: ModelConfig, _ family: ModelFamily) throws -> Experts {
-    let countKey = config["num_local_experts"] != nil ? "num_local_experts" : "num_experts"
+    let countKeys = ["num_local_experts", "num_experts", "n_routed_experts"]
+    let countKey =
+      countKeys.first { config[$0] != nil } ?? (family.traits.hasLeadingDense ? countKeys[2] : countKeys[1])
     let count = try config.integer(countKey, in: 1...65536)
     let used = try config.integer("num_experts_per_tok", in: 1...count)
     let step = try config.optionalInteger("decoder_sparse_step") ?? 1
@@ -124,12 +173,18 @@ extension HyperParameters {
     }
     let width = try config.integer(
       family.traits.expertWidthIsFeedForwardSize ? "intermediate_size" : "moe_intermediate_size")
-    return Experts(
+    var experts = Experts(
       count: count, usedCount: used, width: width,
-      sharedWidth: family.traits.hasSharedExpert
-        ? try config.integer("shared_expert_intermediate_size") : nil,
-      router: Router(
-        normalizesTopK: family.traits.normalizesTopK == .always ? true : try config.flag("norm_topk_prob")))
+      router: try family.traits.router?(config) ?? family.traits.assumedRouter)
+    switch family.traits.sharedExpert {
+    case .none: break
+    case .gated: experts.sharedWidth = try config.integer("shared_expert_intermediate_size")
+    case .counted:
+      experts.hasSharedGate = false
+      let shared = try config.optionalInteger("n_shared_experts", in: 0...1024) ?? 0
+      experts.sharedWidth = shared > 0 ? shared * width : nil
+    }
+    return experts
   }
 
   private static func linearAttention(

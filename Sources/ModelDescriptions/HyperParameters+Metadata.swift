@@ -46,17 +46,29 @@ extension HyperParameters {
     let kinds = try reader.layerKinds(count: layerCount, blockCount: blocks)
     layerKinds = kinds.kinds
     fullAttentionInterval = kinds.interval
-    attention = try reader.attention(hiddenSize: hiddenSize, kinds: kinds.kinds, blockCount: blocks)
-    attention.rotaryPairing = family.traits.rotaryPairing
-    attention.rotaryDimensions =
-      try reader.optionalInteger("rope.dimension_count") ?? attention.headDim
-    attention.rope = try RopeParameters(metadata: metadata, architecture: reader.architecture, file: file)
-    if attention.rotaryDimensions != attention.headDim {
-      attention.rope.partialFactor = Double(attention.rotaryDimensions) / Double(attention.headDim)
+    if family.traits.isLatent {
+      let latent = try LatentAttention(reader, metadata: metadata, file: file)
+      latentAttention = latent
+      attention = Attention(
+        headCount: latent.headCount, keyValueHeadCount: latent.headCount,
+        headDim: latent.keyDim + latent.rotaryDim)
+    } else {
+      attention = try reader.attention(hiddenSize: hiddenSize, kinds: kinds.kinds, blockCount: blocks)
+      attention.rotaryPairing = family.traits.rotaryPairing
+      attention.rotaryDimensions =
+        try reader.optionalInteger("rope.dimension_count") ?? attention.headDim
+      attention.rope = try RopeParameters(metadata: metadata, architecture: reader.architecture, file: file)
+      if attention.rotaryDimensions != attention.headDim {
+        attention.rope.partialFactor = Double(attention.rotaryDimensions) / Double(attention.headDim)
+      }
     }
     windows = [Int?](repeating: nil, count: layerCount)
     isCausal = reader.flag("attention.causal") ?? true
     experts = try reader.experts(feedForwardSize: feedForwardSize)
+    leadingDenseCount = try reader.leadingDenseCount(layerCount: layerCount)
+    if family.traits.hasDeepstack {
+      deepstackLayerCount = try reader.optionalInteger("n_deepstack_layers") ?? 0
+    }
     linearAttention = family.traits.isHybrid ? try reader.linearAttention() : nil
   }
 }
@@ -78,7 +90,8 @@ extension MetadataReader {
     var attention = Attention(
       headCount: heads, keyValueHeadCount: keyValueHeads, headDim: headDim)
     if case .always = family.traits.inputBias { attention.hasInputBias = true }
-    attention.hasQueryKeyNorm = family.traits.hasQueryKeyNorm
+    if case .always = family.traits.queryKeyNorm { attention.hasQueryKeyNorm = true }
+    attention.normsWholeWidth = family.traits.normsWholeWidth
     attention.hasOutputGate = family.traits.hasOutputGate
     return attention
   }
@@ -112,25 +125,72 @@ extension MetadataReader {
     guard family.traits.isMixture else { return nil }
     let count = try integer("expert_count")
     let used = try integer("expert_used_count", in: 1...count)
-    // The llama architecture knows one width; early files of others have no key for that of an expert.
-    let stated =
-      architecture == "llama" ? nil : try optionalInteger("expert_feed_forward_length")
+    // Some architectures know one width; early files of others have no key for that of an expert.
+    let isJoint = family.traits.expertWidthIsFeedForwardSize
+    let stated = isJoint ? nil : try optionalInteger("expert_feed_forward_length")
     let whole = feedForwardSize ?? 0
-    let width = stated.flatMap { $0 > 0 ? $0 : nil } ?? (architecture == "llama" ? whole : whole / used)
+    let width = stated.flatMap { $0 > 0 ? $0 : nil } ?? (isJoint ? whole : whole / used)
     guard width > 0 else {
       throw fault("expert_feed_forward_length", expected: "a whole number above 0")
     }
-    var shared: Int?
-    if family.traits.hasSharedExpert {
+    var experts = Experts(
+      count: count, usedCount: used, width: width, router: try router(expertCount: count, used: used))
+    switch family.traits.sharedExpert {
+    case .none: break
+    case .gated:
       let stated = try optionalInteger("expert_shared_feed_forward_length") ?? 0
-      shared = stated > 0 ? stated : whole
+      let shared = stated > 0 ? stated : whole
       guard shared != 0 else {
         throw fault("expert_shared_feed_forward_length", expected: "a whole number above 0")
       }
+      experts.sharedWidth = shared
+    case .counted:
+      experts.hasSharedGate = false
+      let shared = try integer("expert_shared_count")
+      experts.sharedWidth = shared > 0 ? shared * width : nil
     }
-    return Experts(
-      count: count, usedCount: used, width: width, sharedWidth: shared,
-      router: Router(normalizesTopK: architecture != "qwen2moe"))
+    return experts
+  }
+
+  /// The router as the keys say, as the architecture has it where they are silent.
+  private func router(expertCount count: Int, used: Int) throws -> Router {
+    var router = family.traits.assumedRouter
+    router.scale = Double(try optionalFloat("expert_weights_scale") ?? 1)
+    // A factor of 0 stands for none.
+    if router.scale == 0 { router.scale = 1 }
+    if family.traits.saysRouter {
+      if let number = try optionalInteger("expert_gating_func") {
+        router.scoring = number == 2 ? .sigmoid : .softmax
+      }
+      router.normalizesTopK = flag("expert_weights_norm") ?? router.normalizesTopK
+      router.hasSelectionBias = router.scoring == .sigmoid
+    }
+    router.groupRule = router.scoring == .softmax ? .highest : .twoHighest
+    router.groupCount = max(1, try optionalInteger("expert_group_count") ?? 1)
+    router.usedGroupCount = max(1, try optionalInteger("expert_group_used_count") ?? router.groupCount)
+    guard count % router.groupCount == 0 else {
+      throw fault("expert_group_count", expected: "a divisor of expert_count (\(count))")
+    }
+    let size = count / router.groupCount
+    guard router.usedGroupCount <= router.groupCount, router.usedGroupCount * size >= used else {
+      throw fault(
+        "expert_group_used_count",
+        expected: "at most \(router.groupCount) groups, with at least \(used) experts in all")
+    }
+    guard router.groupCount == 1 || router.groupRule == .highest || size >= 2 else {
+      throw fault("expert_group_count", expected: "groups of at least two experts")
+    }
+    return router
+  }
+
+  /// How many of the first layers are dense.
+  func leadingDenseCount(layerCount: Int) throws -> Int {
+    let key = "leading_dense_block_count"
+    guard family.traits.hasLeadingDense, let count = try optionalInteger(key) else { return 0 }
+    guard count <= layerCount else {
+      throw fault(key, expected: "at most the \(layerCount) layers of the trunk")
+    }
+    return count
   }
 
   func linearAttention() throws -> GatedDeltaNet {

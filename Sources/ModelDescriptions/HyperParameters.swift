@@ -49,6 +49,8 @@ public struct HyperParameters: Hashable, Sendable {
   public var normIsOffset: Bool
   /// The same of the next-token blocks, which may come from another program; `nil` when it is as in the trunk.
   public var nextTokenNormIsOffset: Bool?
+  /// How many of the first layers take features of pictures, which text does not have.
+  public var deepstackLayerCount = 0
   /// Biases in dense feed-forward networks.
   public var hasFeedForwardBias = false
   /// Whether the output head is the embedding.

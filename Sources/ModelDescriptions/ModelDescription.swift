@@ -34,7 +34,7 @@ public enum ModelDescription {
       ? SourceQuantization(expecting: config)
       : SourceQuantization(config, tensors: zip(tensors, verdicts).compactMap { $1.tensor($0) })
     let names = verdicts.compactMap { verdict in if case .use(let name) = verdict { name } else { nil } }
-    let present = SourceNames.nextTokenLayerCount(in: names)
+    let present = SourceNames.nextTokenLayerCount(in: names, family: family, layerCount: model.layerCount)
     let keeps = family.traits.canPredictNextTokens && options.nextToken != .drop
     if keeps { model.nextTokenLayerCount = max(present, options.nextToken == .keep ? 1 : 0) }
 
@@ -45,7 +45,7 @@ public enum ModelDescription {
       switch verdicts[index] {
       case .skip(let reason): mapper.skipped.append(.init(name: tensor.name, reason: reason))
       case .use(let name):
-        if family.traits.canPredictNextTokens, !keeps, name.hasPrefix("mtp.") {
+        if !keeps, SourceNames.isNextToken(name, family: family, layerCount: model.layerCount) {
           mapper.skipped.append(.init(name: tensor.name, reason: "next-token prediction, dropped on request"))
         } else {
           mapper.register(name: name, index: index, tensor)
@@ -56,7 +56,7 @@ public enum ModelDescription {
     map.warnings =
       options.choices + quantization.notes + normWarnings + [tieWarning(config, map)].compactMap(\.self)
       + map.warnings
-    let configured = try config.optionalInteger("mtp_num_hidden_layers", in: 0...64) ?? 0
+    let configured = try family.announcedNextTokenLayers(config)
     if family.traits.canPredictNextTokens, options.nextToken == .auto, present == 0, configured > 0 {
       map.warnings.append(
         "the configuration announces \(configured) next-token block, the checkpoint has none; none is written"

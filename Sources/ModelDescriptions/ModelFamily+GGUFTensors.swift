@@ -62,8 +62,10 @@ extension ModelFamily {
   {
     var model = hyperParameters
     // What only the tensors show counts as optional.
-    model.tiedEmbeddings = ggufArchitecture != "qwen2moe"
+    model.tiedEmbeddings = !traits.needsOutputHead
     let input = traits.inputBias
+    if case .key = traits.queryKeyNorm { model.attention.hasQueryKeyNorm = true }
+    let hasCertainNorms = if case .always = traits.queryKeyNorm { true } else { traits.isLatent }
     // llama.cpp's loader takes biases of query, key and value everywhere, others in the llama architecture alone.
     model.attention.hasInputBias = true
     model.attention.hasOutputBias = allBiases || ggufArchitecture == "llama"
@@ -74,7 +76,9 @@ extension ModelFamily {
         for made in rule.outputs {
           let isFixedBias =
             input.isCertain && !made.name.hasSuffix("attn_output.bias") && made.name.contains("attn_")
-          let isOptional = made.name.hasSuffix(".bias") && !made.name.hasSuffix("ssm_dt.bias") && !isFixedBias
+          let isBias = made.name.hasSuffix(".bias") && made.slot != .stepBias && made.slot != .selectionBias
+          let isOptional =
+            (isBias && !isFixedBias) || ([.queryNorm, .keyNorm].contains(made.slot) && !hasCertainNorms)
           result.append(
             ExpectedTensor(
               name: made.name, slot: made.slot, block: block.block, ggmlShape: made.ggmlShape,
@@ -92,7 +96,7 @@ extension ModelFamily {
     if ggufArchitecture == "llama" {
       // Factors for rotary pairs: one list, or under longrope two by the length of the context.
       var names: [(String, TensorSlot)] = [("rope_freqs.weight", .rotaryFactors)]
-      if case .longRope = model.attention.rope.scaling {
+      if case .longRope = model.rope.scaling {
         names = [
           ("rope_factors_long.weight", .rotaryFactorsLong),
           ("rope_factors_short.weight", .rotaryFactorsShort),
@@ -109,6 +113,6 @@ extension ModelFamily {
   }
 }
 
-extension ModelFamily.BiasRule {
+extension ModelFamily.Presence {
   fileprivate var isCertain: Bool { if case .always = self { true } else { false } }
 }

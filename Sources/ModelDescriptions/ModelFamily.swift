@@ -10,6 +10,8 @@ public struct ModelFamily: Sendable {
   public let name: String
   /// The class names under `architectures`.
   public let architectures: [String]
+  /// Class names that stand for several families, told apart by the `model_type` of the text part.
+  public var wrappers: [String] = []
   /// The values of `model_type`, including that of the text part of a multimodal checkpoint.
   public let modelTypes: [String]
   /// The value of `general.architecture` in a GGUF.
@@ -28,11 +30,13 @@ public struct ModelFamily: Sendable {
     /// RMS norm weights are stored minus one.
     var normIsOffset = false
     /// Norms on query and key heads.
-    var hasQueryKeyNorm = false
+    var queryKeyNorm = Presence.never
+    /// These norms run over all heads together.
+    var normsWholeWidth = false
     /// Biases on query, key and value projections.
-    var inputBias = BiasRule.never
+    var inputBias = Presence.never
     /// A bias on the output projection.
-    var outputBias = BiasRule.never
+    var outputBias = Presence.never
     /// Dense feed-forward networks have biases when `mlp_bias` is true.
     var hasFeedForwardBiasKey = false
     /// Which layers attend to the last tokens alone.
@@ -41,24 +45,52 @@ public struct ModelFamily: Sendable {
     var hasOutputGate = false
     /// How the output's weights pair the dimensions of a head.
     var rotaryPairing = Attention.RotaryPairing.halfSplit
+    /// The share of a head's dimensions that turns when the configuration is silent; `nil` in families whose heads
+    /// turn as a whole whatever it says.
+    var rotaryShare: Double?
+    /// The pairs that turn by the position in time, height and width when the configuration is silent; `nil` in
+    /// families whose GGUF has no such key.
+    var defaultSections: [Int]?
+    /// Attention is over latent vectors.
+    var isLatent = false
     /// Layers mix gated delta nets with softmax attention.
     var isHybrid = false
     /// A GGUF has the value heads of delta nets tiled over the key heads.
     var tilesValueHeads = true
     /// One matrix makes step sizes and decays of delta nets.
     var joinsGates = false
-    /// A mixture of experts in every layer.
+    /// A mixture of experts in every layer, or in all but the first ones.
     var isMixture = false
-    /// A shared expert beside the routed ones.
-    var hasSharedExpert = false
-    /// Where renormalisation of the chosen experts' weights is configured; fixed when there is no key.
-    var normalizesTopK = TopKRule.always
-    /// Checkpoints may have blocks for next-token prediction.
-    var canPredictNextTokens = false
+    /// The first layers, as many as `first_k_dense_replace` says, are dense.
+    var hasLeadingDense = false
+    /// The shared expert beside the routed ones.
+    var sharedExpert = SharedExpert.none
+    /// The router that a GGUF has when its keys say nothing.
+    var assumedRouter = Router(normalizesTopK: true)
+    /// The router that a configuration describes; `nil` when it is always the assumed one.
+    var router: (@Sendable (ModelConfig) throws -> Router)?
+    /// Where checkpoints have blocks for next-token prediction.
+    var nextToken = NextToken.none
     /// The width of an expert is `intermediate_size`.
     var expertWidthIsFeedForwardSize = false
+    /// A GGUF has gate and up projections of all experts of a layer as one tensor.
+    var joinsExpertGateAndUp = false
+    /// A GGUF says how many of the first layers take features of pictures.
+    var hasDeepstack = false
+    /// llama.cpp wants an output head in a GGUF, also of models whose embedding serves as one.
+    var needsOutputHead = false
     /// A part of a layer's names that some programs write instead of the one in the rules.
     var layerAlias: LayerAlias?
+
+    /// Whether a GGUF says what makes probabilities of scores, and whether they are divided by their sum.
+    var saysRouter: Bool { isLatent || assumedRouter.scoring == .sigmoid }
+    /// Whether checkpoints may have blocks for next-token prediction that are converted.
+    var canPredictNextTokens: Bool {
+      switch nextToken {
+      case .separate, .afterTrunk: true
+      case .none, .leftOut: false
+      }
+    }
   }
 
   /// Another name for a module of a layer, such as `mlp` for `block_sparse_moe`.
@@ -69,23 +101,37 @@ public struct ModelFamily: Sendable {
     var canonical: String
   }
 
-  /// When a projection has a bias.
-  enum BiasRule: Sendable {
+  /// When a model has some tensors.
+  enum Presence: Sendable {
     case never, always
     /// When this key is true.
     case key(String)
   }
 
-  /// When the weights of the chosen experts are renormalised.
-  enum TopKRule: Sendable {
-    case always
-    /// As `norm_topk_prob` says.
-    case configured
+  /// The expert that every token visits.
+  enum SharedExpert: Sendable {
+    case none
+    /// One of its own width (`shared_expert_intermediate_size`), behind a sigmoid.
+    case gated
+    /// As many as `n_shared_experts` says, each as wide as a routed one, held as one without a gate.
+    case counted
+  }
+
+  /// Where checkpoints have blocks for next-token prediction.
+  enum NextToken: Sendable {
+    case none
+    /// Under `mtp.`, or after the trunk's layers with other names; `mtp_num_hidden_layers` announces them.
+    case separate
+    /// After the trunk's layers; `num_nextn_predict_layers` announces them.
+    case afterTrunk
+    /// After the trunk's layers, and nothing that reads a GGUF takes them.
+    case leftOut
   }
 
   /// All families, in the order in which messages list them.
   public static let all: [ModelFamily] = [
-    .qwen3_5_moe, .qwen3_5, .qwen3_next, .qwen3_moe, .qwen2_moe, .qwen3, .qwen2, .mixtral, .llama,
+    .qwen3_5_moe, .qwen3_5, .qwen3_next, .qwen3_moe, .qwen2_moe, .qwen3, .qwen2, .qwen3_vl_moe, .qwen3_vl,
+    .deepseek_v3, .deepseek_v2, .deepseek, .glm4_moe_lite, .glm4_moe, .mistral4, .olmoe, .mixtral, .llama,
   ]
 
   /// Finds the family of a checkpoint.
@@ -95,8 +141,14 @@ public struct ModelFamily: Sendable {
   public static func family(of config: ModelConfig) throws -> ModelFamily {
     _ = try config.optionalStrings("architectures")
     let architecture = config.architecture
-    if let architecture, let match = all.first(where: { $0.architectures.contains(architecture) }) {
-      return match
+    if let architecture {
+      if let match = all.first(where: { $0.architectures.contains(architecture) }) { return match }
+      let type = config.document["text_config"]?["model_type"]?.text ?? config.modelType ?? ""
+      if let match = all.first(where: {
+        $0.wrappers.contains(architecture) && $0.modelTypes.contains(type)
+      }) {
+        return match
+      }
     }
     if architecture == nil, let type = config.modelType,
       let match = all.first(where: { $0.modelTypes.contains(type) })
@@ -114,6 +166,19 @@ public struct ModelFamily: Sendable {
       Fault(
         file: config.file, subject: "architectures", expected: "one of " + known.joined(separator: ", "),
         found: found, remedy: remedy))
+  }
+
+  /// The blocks for next-token prediction that a configuration announces; checkpoints may lack them.
+  ///
+  /// - Throws: ``DescriptionError`` with `invalidConfig`.
+  func announcedNextTokenLayers(_ config: ModelConfig) throws -> Int {
+    switch traits.nextToken {
+    case .none, .leftOut: 0
+    case .separate: try config.optionalInteger("mtp_num_hidden_layers", in: 0...64) ?? 0
+    case .afterTrunk:
+      try config.optionalInteger("num_nextn_predict_layers", in: 0...64)
+        ?? config.optionalInteger("num_mtp_layers", in: 0...64) ?? 0
+    }
   }
 
   /// Finds the family with a GGUF's `general.architecture`; the dense one when several share it.

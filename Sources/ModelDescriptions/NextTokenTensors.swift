@@ -10,16 +10,46 @@ struct NextTokenTensors {
     self.model = model
   }
 
-  /// The blocks; those of the output are numbered on from the trunk.
-  func blocks(feedForward: (CommonTensors) -> [TensorRule]) -> [BlockRules] {
+  /// Blocks that checkpoints keep under `mtp.`; those of the output are numbered on from the trunk.
+  func separateBlocks() -> [BlockRules] {
     (0..<model.nextTokenLayerCount).map { index in
-      let common = CommonTensors(
-        model, source: "mtp.layers.\(index).", target: "blk.\(model.layerCount + index).")
-      var rules =
-        common.layerNorms(secondName: "post_attention_norm") + common.attention() + feedForward(common)
-      if index == 0 { rules += entrance() }
-      return BlockRules(block: model.layerCount + index, rules: rules, experts: common.experts())
+      let block = model.layerCount + index
+      let common = CommonTensors(model, source: "mtp.layers.\(index).", target: "blk.\(block).")
+      var rules = common.block(block, secondNorm: "post_attention_norm")
+      if index == 0 { rules.rules += entrance() }
+      return rules
     }
+  }
+
+  /// Blocks that checkpoints number on from the trunk.
+  func numberedBlocks(secondNorm: String) -> [BlockRules] {
+    (0..<model.nextTokenLayerCount).map { index in
+      let block = model.layerCount + index
+      let common = CommonTensors(model, layer: block)
+      var rules = common.block(block, secondNorm: secondNorm)
+      rules.rules += numberedEntrance(common)
+      return rules
+    }
+  }
+
+  /// What joins the next token's embedding with the trunk's result, as ``numberedBlocks(secondNorm:)`` have it.
+  private func numberedEntrance(_ common: CommonTensors) -> [TensorRule] {
+    let (source, target) = (common.source, common.target + "nextn.")
+    let (hidden, rows) = (model.hiddenSize, model.vocabularySize)
+    return [
+      TensorRule(
+        source + "eh_proj.weight", target + "eh_proj.weight", [hidden, 2 * hidden], .nextTokenProjection),
+      TensorRule(
+        source + "embed_tokens.weight", target + "embed_tokens.weight", [rows, hidden], .nextTokenEmbedding,
+        optional: true),
+      TensorRule(source + "enorm.weight", target + "enorm.weight", [hidden], .nextTokenEmbeddingNorm),
+      TensorRule(source + "hnorm.weight", target + "hnorm.weight", [hidden], .nextTokenHiddenNorm),
+      TensorRule(
+        source + "shared_head.head.weight", target + "shared_head_head.weight", [rows, hidden],
+        .nextTokenHead, optional: true),
+      TensorRule(
+        source + "shared_head.norm.weight", target + "shared_head_norm.weight", [hidden], .nextTokenHeadNorm),
+    ]
   }
 
   /// What joins the next token's embedding with the trunk's result.

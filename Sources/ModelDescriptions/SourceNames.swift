@@ -10,7 +10,17 @@ enum SourceNames {
     if let alias = family.traits.layerAlias {
       verdicts = verdicts.map { rename($0) { replace(alias, in: $0) } }
     }
-    guard family.traits.canPredictNextTokens else { return verdicts }
+    switch family.traits.nextToken {
+    case .none, .afterTrunk: return verdicts
+    case .leftOut:
+      return verdicts.map { verdict in
+        guard case .use(let name) = verdict, isAfterTrunk(name, layerCount: layerCount) else {
+          return verdict
+        }
+        return .skip("a block for next-token prediction, which readers of this architecture leave out")
+      }
+    case .separate: break
+    }
     let first = "model.layers.\(layerCount)."
     let hasBlock = verdicts.contains { verdict in
       guard case .use(let name) = verdict, name.utf8.starts(with: first.utf8) else { return false }
@@ -48,6 +58,26 @@ enum SourceNames {
     let rest = String(parts[3])
     if layer == layerCount, let own = entrance[rest] { return "mtp." + own }
     return "mtp.layers.\(layer - layerCount)." + rest
+  }
+
+  /// Whether a normalised name is that of a tensor of a block for next-token prediction.
+  static func isNextToken(_ name: String, family: ModelFamily, layerCount: Int) -> Bool {
+    switch family.traits.nextToken {
+    case .none, .leftOut: false
+    case .separate: name.hasPrefix("mtp.")
+    case .afterTrunk: isAfterTrunk(name, layerCount: layerCount)
+    }
+  }
+
+  /// Whether a name is that of a tensor of a layer after the trunk.
+  private static func isAfterTrunk(_ name: String, layerCount: Int) -> Bool {
+    layerNumber(name).map { $0 >= layerCount } ?? false
+  }
+
+  /// The number of the layer in `model.layers.N.`.
+  private static func layerNumber(_ name: String) -> Int? {
+    guard name.utf8.starts(with: "model.layers.".utf8) else { return nil }
+    return Int(name.dropFirst(13).prefix { $0 != "." })
   }
 
   /// What to do with a tensor.
@@ -93,15 +123,26 @@ enum SourceNames {
   }
 
   /// The number of next-token prediction layers among normalised names: one more than the highest index.
-  static func nextTokenLayerCount(in names: some Sequence<String>) -> Int {
+  static func nextTokenLayerCount(
+    in names: some Sequence<String>, family: ModelFamily, layerCount: Int
+  ) -> Int {
     var count = 0
-    for name in names where name.hasPrefix("mtp.") {
-      let parts = name.split(separator: ".", maxSplits: 3)
-      var index = 0
-      if parts.count > 2, parts[1] == "layers", let number = Int(parts[2]), number >= 0, number < 64 {
-        index = number
+    switch family.traits.nextToken {
+    case .none, .leftOut: break
+    case .separate:
+      for name in names where name.hasPrefix("mtp.") {
+        let parts = name.split(separator: ".", maxSplits: 3)
+        var index = 0
+        if parts.count > 2, parts[1] == "layers", let number = Int(parts[2]), number >= 0, number < 64 {
+          index = number
+        }
+        count = max(count, index + 1)
       }
-      count = max(count, index + 1)
+    case .afterTrunk:
+      for name in names {
+        guard let number = layerNumber(name), number >= layerCount, number < layerCount + 64 else { continue }
+        count = max(count, number - layerCount + 1)
+      }
     }
     return count
   }

@@ -23,6 +23,8 @@ struct TensorMapper {
   private var problems: [TensorProblem] = []
   /// Matrices of experts with numbers above the highest, by the prefix of their names.
   private var strays: [String: [(expert: Int, name: String)]] = [:]
+  /// The blocks whose gate and up projections are written as one tensor.
+  private var joined: Set<String> = []
   private var outputs: [OutputTensor] = []
   /// Weights stored as fp8 in a checkpoint without scales.
   private var rawFP8: [String] = []
@@ -65,7 +67,7 @@ struct TensorMapper {
 
   /// Maps what was registered.
   mutating func finish(file: String) throws -> CheckpointMap {
-    if let factors = model.attention.rope.llama3Factors(dimensions: model.attention.headDim),
+    if let factors = model.rope.llama3Factors(dimensions: model.attention.headDim),
       family.ggufArchitecture == "llama"
     {
       outputs.append(
@@ -129,7 +131,9 @@ struct TensorMapper {
       strays[expert.prefix, default: []].append((number, entry.tensor.name))
       return
     }
-    guard let (prefix, part) = expert, let slots = stacks[prefix]?.rule.slots(of: part) else {
+    guard let (prefix, part) = expert, case let layouts = stacks[prefix]?.rule.layouts(of: part) ?? [],
+      let usual = layouts.first
+    else {
       problems.append(.unknown(name: entry.tensor.name, nearest: nearest(entry.name)))
       return
     }
@@ -137,14 +141,18 @@ struct TensorMapper {
       stacks[prefix]?.isBroken = true
       return
     }
-    guard entry.tensor.shape == slots.shape else {
-      problems.append(.shape(name: entry.tensor.name, found: entry.tensor.shape, expected: slots.shape))
+    let fitting = layouts.filter { $0.shape == entry.tensor.shape }
+    guard let first = fitting.first else {
+      problems.append(.shape(name: entry.tensor.name, found: entry.tensor.shape, expected: usual.shape))
       stacks[prefix]?.isBroken = true
       return
     }
+    let slots = fitting.count > 1 ? chosen(among: fitting, prefix: prefix) : first
     let scale = takeScale(of: entry)
     for slot in slots.runs {
-      let run = RowRun(source: entry.index, firstRow: slot.firstRow, rowCount: slot.rowCount, scale: scale)
+      let run = RowRun(
+        source: entry.index, firstRow: slot.firstRow, rowCount: slot.rowCount, order: slot.order, scale: scale
+      )
       if stacks[prefix]?.fill(slot.role, expert: slot.expert, run) == false {
         problems.append(.duplicate(name: entry.tensor.name))
       }
@@ -154,9 +162,29 @@ struct TensorMapper {
 
   private mutating func appendStack(_ prefix: String, _ role: ExpertRule.Role) {
     guard let stack = stacks[prefix] else { return }
+    if stack.rule.joinsGateAndUp, role != .down {
+      let shape = stack.rule.matrix(role)
+      guard stack.joinedRuns.count == 2 * stack.rule.count, joined.insert(prefix).inserted else { return }
+      append(
+        stack.rule.joinedOutput, [shape[1], 2 * shape[0], stack.rule.count],
+        TensorFeed(runs: stack.joinedRuns))
+      return
+    }
     append(
       stack.rule.output(role), stack.rule.matrix(role).reversed() + [stack.rule.count],
       TensorFeed(runs: stack.runs(role)))
+  }
+
+  /// The layout of a tensor whose shape fits both: a matrix as wide as high. Its fellows tell.
+  private func chosen(among layouts: [ExpertRule.Layout], prefix: String) -> ExpertRule.Layout {
+    for entry in entries {
+      guard let (other, part) = ExpertStack.Part.parse(entry.name, prefixes: stacks.keys), other == prefix,
+        let known = stacks[prefix]?.rule.layouts(of: part), known.count == layouts.count
+      else { continue }
+      let fitting = known.indices.filter { known[$0].shape == entry.tensor.shape }
+      if fitting.count == 1, let index = fitting.first { return layouts[index] }
+    }
+    return layouts[0]
   }
 
   private mutating func append(_ name: String, _ shape: [Int], _ feed: TensorFeed) {

@@ -72,7 +72,7 @@ struct RuleOutput: Sendable {
   }
 }
 
-/// The routed experts of a block, which checkpoints store in one of three layouts.
+/// The routed experts of a block, which checkpoints store in one of several layouts.
 ///
 /// - per expert: `…experts.7.gate_proj.weight` `[width, hidden]` and so on;
 /// - fused: `…experts.gate_up_proj` `[count, 2 * width, hidden]`, gate rows first, and `…experts.down_proj`
@@ -88,6 +88,8 @@ struct ExpertRule: Sendable {
   var prefix: String
   /// The part of the outputs' names before `ffn_gate_exps.weight`.
   var target: String
+  /// The name of the router's matrix after that of the block.
+  var router = "mlp.gate.weight"
   /// The name of each role's matrix.
   var names: [Role: String]
   /// The order in which the outputs of the per-expert layout are written.
@@ -95,9 +97,16 @@ struct ExpertRule: Sendable {
   var count: Int
   var width: Int
   var hidden: Int
+  /// Whether checkpoints may hold all matrices of a role transposed; the shapes tell.
+  var mayBeTransposed = false
+  /// Whether a GGUF has gate and up projections as one tensor, each expert's gate rows first.
+  var joinsGateAndUp = false
 
   /// The row-major shape of one expert's matrix.
   func matrix(_ role: Role) -> [Int] { role == .down ? [hidden, width] : [width, hidden] }
+
+  /// The name of the stack of all experts' gate and up projections, where they are one tensor.
+  var joinedOutput: String { target + "ffn_gate_up_exps.weight" }
 
   /// The name of the stack of all experts' matrices.
   func output(_ role: Role) -> String { target + "ffn_\(role.rawValue)_exps.weight" }

@@ -87,8 +87,8 @@ enum UnsupportedModel {
       [
         "gemma3", "idefics3", "internvl_chat", "llama4", "llava", "llava_next", "mistral3", "mllama",
         "paligemma",
-        "phi3_v", "pixtral", "qwen2_5_omni", "qwen2_5_vl", "qwen2_vl", "qwen3_omni_moe", "qwen3_vl",
-        "qwen3_vl_moe",
+        "phi3_v", "pixtral", "qwen2_5_omni", "qwen2_5_vl", "qwen2_vl", "qwen3_omni_moe",
+
         "smolvlm",
       ], "a language model that also reads pictures or sound"
     ),
@@ -105,9 +105,9 @@ enum UnsupportedModel {
     ),
     (
       [
-        "afmoe", "dbrx", "deepseek_v2", "deepseek_v3", "deepseek_v32", "dots1", "ernie4_5_moe", "glm4_moe",
+        "afmoe", "dbrx", "deepseek_v32", "dots1", "ernie4_5_moe",
         "gpt_oss",
-        "granitemoe", "grok-1", "hunyuan_v1_moe", "kimi_k2", "minimax", "minimax_m2", "olmoe", "phimoe",
+        "granitemoe", "grok-1", "hunyuan_v1_moe", "minimax", "minimax_m2", "phimoe",
       ], "a language model with a mixture of experts of another family"
     ),
   ]

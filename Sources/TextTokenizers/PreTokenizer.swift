@@ -72,6 +72,7 @@ public struct PreTokenizer: Hashable, Sendable {
   /// - Returns: The name, such as `qwen2`.
   /// - Throws: ``TokenizerError`` with `unknownPreTokenizer`.
   public func name(in tokenizer: TokenizerFile, file: String) throws -> String {
+    if isDeepSeekLLM { return "deepseek-llm" }
     guard let known = Self.known.first(where: { $0.steps == steps }) else {
       throw TokenizerError(
         .unknownPreTokenizer,
@@ -89,6 +90,21 @@ public struct PreTokenizer: Hashable, Sendable {
     case "gpt-2" where tokenizer.addedTokenID("|||EMAIL_ADDRESS|||") != nil: return "olmo"
     case "smollm" where tokenizer.addedTokenID("<fim_prefix>") != nil: return "refact"
     default: return known.name
+    }
+  }
+
+  /// Whether this is the chain of DeepSeek's first tokenizers.
+  ///
+  /// Its expressions spell out thousands of letters; how they begin is enough to know them by.
+  private var isDeepSeekLLM: Bool {
+    let beginnings = [
+      ["[\r\n]", #"[\r\n]"#], [#"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯ"#], [#"\s?[!-/:-~！-／：-～‘-‟"#], [#"\s+$"#],
+      ["[一-龥"],
+    ]
+    guard steps.count >= beginnings.count else { return false }
+    return zip(steps, beginnings).allSatisfy { step, known in
+      guard case .split(let regex) = step else { return false }
+      return known.contains { regex.utf8.starts(with: $0.utf8) }
     }
   }
 

@@ -27,8 +27,12 @@ public struct SpecialTokens: Sendable {
   /// - Parameters:
   ///   - files: The tokenizer files.
   ///   - vocabularyLimit: Ids at or above this are dropped; `nil` keeps all.
+  ///   - spares: The tokens that a family takes for roles that the files leave open; those not in the vocabulary do
+  ///     not count.
   /// - Throws: `FileError` or ``TokenizerError`` for files that cannot be read.
-  public init(files: TokenizerFolder, vocabularyLimit: Int? = nil) throws {
+  public init(
+    files: TokenizerFolder, vocabularyLimit: Int? = nil, spares: [(role: String, text: String)] = []
+  ) throws {
     self.vocabularyLimit = vocabularyLimit
     var texts = RoleTexts(config: files.tokenizerConfig)
     if let tokenizer = files.tokenizer {
@@ -41,6 +45,9 @@ public struct SpecialTokens: Sendable {
       readTokenizerConfig(files, texts)
     }
     try readModelConfig(files.modelConfig, file: files.path("config.json"))
+    for (role, text) in spares {
+      if let id = files.tokenizer?.addedTokenID(text) { set(role, id) }
+    }
   }
 
   /// The texts of the special tokens, which the post-processor may amend.

@@ -9,6 +9,8 @@ public struct VocabularyMetadata: Sendable {
     case bytePairs
     /// SentencePiece from `tokenizer.model` if it is there, else byte-level byte pairs (dense Qwen families).
     case sentencePieceOrBytePairs
+    /// As ``bytePairs``, with GLM's tokens for the start of a text and the ends of turns.
+    case glm
     /// SentencePiece, else byte pairs with byte fallback, else byte-level byte pairs (the Llama families).
     case llama
   }
@@ -63,7 +65,7 @@ public struct VocabularyMetadata: Sendable {
     if style == .llama, let add = files.tokenizerConfig?["add_prefix_space"]?.flag {
       prefix.append(MetadataEntry("tokenizer.ggml.add_space_prefix", .bool(add)))
     }
-    if style != .bytePairs, fileExists(files.path("tokenizer.model")) {
+    if style == .sentencePieceOrBytePairs || style == .llama, fileExists(files.path("tokenizer.model")) {
       vocabulary = try .sentencePiece(files, size: vocabularySize)
     } else if style == .llama, let tokenizer = files.tokenizer, tokenizer.isByteFallbackBPE {
       vocabulary = try .byteFallback(files, tokenizer, size: vocabularySize)
@@ -72,7 +74,8 @@ public struct VocabularyMetadata: Sendable {
     }
     if let preOverride { vocabulary.pre = preOverride }
     let special = try SpecialTokens(
-      files: files, vocabularyLimit: vocabulary.scores == nil ? nil : vocabulary.tokens.count)
+      files: files, vocabularyLimit: vocabulary.scores == nil ? nil : vocabulary.tokens.count,
+      spares: style == .glm ? Self.glmTokens : [])
     notes = vocabulary.rowless.notes(rowCount: vocabulary.tokens.count)
     if !special.dropped.isEmpty {
       let list = special.dropped.map { "\($0.role) (\($0.id))" }.joined(separator: ", ")
@@ -82,6 +85,12 @@ public struct VocabularyMetadata: Sendable {
     tokenCount = vocabulary.tokens.count
     if style == .llama { addLlamaRules(vocabularySize: vocabularySize ?? 32000) }
   }
+
+  /// The tokens that begin GLM's texts and end its turns.
+  private static let glmTokens = [
+    (role: "bos", text: "[gMASK]"), (role: "eot", text: "<|user|>"), (role: "unk", text: "<|endoftext|>"),
+    (role: "eom", text: "<|observation|>"),
+  ]
 
   /// The rules that the Llama converter keys on the size of the vocabulary.
   private mutating func addLlamaRules(vocabularySize: Int) {

@@ -12,11 +12,5 @@ extension ModelFamily {
     traits: Traits(
       inputBias: .key("attention_bias"), outputBias: .key("attention_bias"), hasFeedForwardBiasKey: true,
       window: .mistral, rotaryPairing: .adjacent),
-    blocks: { model in
-      [CommonTensors.outside(model)]
-        + (0..<model.layerCount).map { index in
-          let layer = CommonTensors(model, layer: index)
-          return BlockRules(block: index, rules: layer.layerNorms() + layer.attention() + layer.feedForward())
-        }
-    })
+    blocks: { CommonTensors.trunk($0) })
 }

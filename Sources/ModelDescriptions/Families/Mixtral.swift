@@ -18,17 +18,11 @@ extension ModelFamily {
       // transformers 5 holds the block as `mlp`, and writes it so when asked not to restore the original names.
       layerAlias: LayerAlias(name: "mlp", canonical: "block_sparse_moe")),
     blocks: { model in
-      [CommonTensors.outside(model)]
-        + (0..<model.layerCount).map { index in
-          let layer = CommonTensors(model, layer: index)
-          var experts = layer.experts()
-          experts?.prefix = layer.source + "block_sparse_moe."
-          experts?.names = [.gate: "w1", .down: "w2", .up: "w3"]
-          experts?.order = [.gate, .down, .up]
-          return BlockRules(
-            block: index,
-            rules: layer.layerNorms() + layer.attention() + layer.router("block_sparse_moe.gate.weight"),
-            experts: experts)
-        }
+      CommonTensors.trunk(model) { layer, experts in
+        experts.prefix = layer.source + "block_sparse_moe."
+        experts.router = "block_sparse_moe.gate.weight"
+        experts.names = [.gate: "w1", .down: "w2", .up: "w3"]
+        experts.order = [.gate, .down, .up]
+      }
     })
 }

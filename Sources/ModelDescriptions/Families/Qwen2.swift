@@ -13,11 +13,5 @@ extension ModelFamily {
       "rms_norm_eps": .number(1e-6),
     ],
     traits: Traits(inputBias: .always, window: .lastLayers),
-    blocks: { model in
-      [CommonTensors.outside(model)]
-        + (0..<model.layerCount).map { index in
-          let layer = CommonTensors(model, layer: index)
-          return BlockRules(block: index, rules: layer.layerNorms() + layer.attention() + layer.feedForward())
-        }
-    })
+    blocks: { CommonTensors.trunk($0) })
 }

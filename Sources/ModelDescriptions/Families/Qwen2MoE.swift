@@ -16,15 +16,7 @@ extension ModelFamily {
       "qkv_bias": .bool(true), "norm_topk_prob": .bool(false),
     ],
     traits: Traits(
-      inputBias: .key("qkv_bias"), window: .alternateFirstLayers, isMixture: true, hasSharedExpert: true,
-      normalizesTopK: .configured),
-    blocks: { model in
-      [CommonTensors.outside(model)]
-        + (0..<model.layerCount).map { index in
-          let layer = CommonTensors(model, layer: index)
-          return BlockRules(
-            block: index, rules: layer.layerNorms() + layer.attention() + layer.router(),
-            experts: layer.experts())
-        }
-    })
+      inputBias: .key("qkv_bias"), window: .alternateFirstLayers, isMixture: true, sharedExpert: .gated,
+      assumedRouter: Router(normalizesTopK: false), router: Router.withConfiguredSum, needsOutputHead: true),
+    blocks: { CommonTensors.trunk($0) })
 }

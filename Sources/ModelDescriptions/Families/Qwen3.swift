@@ -13,13 +13,7 @@ extension ModelFamily {
       "head_dim": .integer(128), "rms_norm_eps": .number(1e-6),
     ],
     traits: Traits(
-      hasQueryKeyNorm: true, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
+      queryKeyNorm: .always, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
       window: .lastLayers),
-    blocks: { model in
-      [CommonTensors.outside(model)]
-        + (0..<model.layerCount).map { index in
-          let layer = CommonTensors(model, layer: index)
-          return BlockRules(block: index, rules: layer.layerNorms() + layer.attention() + layer.feedForward())
-        }
-    })
+    blocks: { CommonTensors.trunk($0) })
 }

@@ -15,16 +15,8 @@ extension ModelFamily {
       "norm_topk_prob": .bool(false),
     ],
     traits: Traits(
-      hasQueryKeyNorm: true, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
+      queryKeyNorm: .always, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
       window: .whenUsed,
-      isMixture: true, normalizesTopK: .configured),
-    blocks: { model in
-      [CommonTensors.outside(model)]
-        + (0..<model.layerCount).map { index in
-          let layer = CommonTensors(model, layer: index)
-          return BlockRules(
-            block: index, rules: layer.layerNorms() + layer.attention() + layer.router(),
-            experts: layer.experts())
-        }
-    })
+      isMixture: true, router: Router.withConfiguredSum),
+    blocks: { CommonTensors.trunk($0) })
 }

@@ -24,21 +24,14 @@ extension ModelFamily {
       "norm_topk_prob": .bool(true),
     ]) { $1 },
     traits: Traits(
-      normIsOffset: true, hasQueryKeyNorm: true, inputBias: .key("attention_bias"),
-      outputBias: .key("attention_bias"), hasOutputGate: true, isHybrid: true, tilesValueHeads: false,
+      normIsOffset: true, queryKeyNorm: .always, inputBias: .key("attention_bias"),
+      outputBias: .key("attention_bias"), hasOutputGate: true, rotaryShare: 0.25, isHybrid: true,
+      tilesValueHeads: false,
       joinsGates: true,
       isMixture: true,
-      hasSharedExpert: true, normalizesTopK: .configured, canPredictNextTokens: true),
-    blocks: { model in
-      let trunk = (0..<model.layerCount).map { index in
-        let layer = CommonTensors(model, layer: index)
-        let mixer =
-          model.layerKinds[index] == .attention
-          ? layer.attention() : DeltaNetTensors(layer)?.rules() ?? []
-        return BlockRules(
-          block: index, rules: layer.layerNorms(secondName: "post_attention_norm") + mixer + layer.router(),
-          experts: layer.experts())
-      }
-      return [CommonTensors.outside(model)] + trunk + NextTokenTensors(model: model).blocks { $0.router() }
+      sharedExpert: .gated, router: Router.withConfiguredSum, nextToken: .separate),
+    blocks: {
+      CommonTensors.trunk($0, secondNorm: "post_attention_norm")
+        + NextTokenTensors(model: $0).separateBlocks()
     })
 }

@@ -12,18 +12,11 @@ extension ModelFamily {
       "num_key_value_heads": .integer(4), "intermediate_size": .integer(12288),
     ]) { $1 },
     traits: Traits(
-      normIsOffset: true, hasQueryKeyNorm: true, inputBias: .key("attention_bias"),
-      outputBias: .key("attention_bias"), hasOutputGate: true, isHybrid: true, canPredictNextTokens: true),
-    blocks: { model in
-      let trunk = (0..<model.layerCount).map { index in
-        let layer = CommonTensors(model, layer: index)
-        let mixer =
-          model.layerKinds[index] == .attention ? layer.attention() : DeltaNetTensors(layer)?.rules() ?? []
-        return BlockRules(
-          block: index,
-          rules: layer.layerNorms(secondName: "post_attention_norm") + mixer + layer.feedForward())
-      }
-      return [CommonTensors.outside(model)] + trunk
-        + NextTokenTensors(model: model).blocks { $0.feedForward() }
+      normIsOffset: true, queryKeyNorm: .always, inputBias: .key("attention_bias"),
+      outputBias: .key("attention_bias"), hasOutputGate: true, rotaryShare: 0.25,
+      defaultSections: [11, 11, 10], isHybrid: true, nextToken: .separate),
+    blocks: {
+      CommonTensors.trunk($0, secondNorm: "post_attention_norm")
+        + NextTokenTensors(model: $0).separateBlocks()
     })
 }

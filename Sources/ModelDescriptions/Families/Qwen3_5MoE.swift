@@ -14,18 +14,12 @@ extension ModelFamily {
       "shared_expert_intermediate_size": .integer(512),
     ]) { $1 },
     traits: Traits(
-      normIsOffset: true, hasQueryKeyNorm: true, inputBias: .key("attention_bias"),
-      outputBias: .key("attention_bias"), hasOutputGate: true, isHybrid: true, isMixture: true,
-      hasSharedExpert: true, normalizesTopK: .always, canPredictNextTokens: true),
-    blocks: { model in
-      let trunk = (0..<model.layerCount).map { index in
-        let layer = CommonTensors(model, layer: index)
-        let mixer =
-          model.layerKinds[index] == .attention ? layer.attention() : DeltaNetTensors(layer)?.rules() ?? []
-        return BlockRules(
-          block: index, rules: layer.layerNorms(secondName: "post_attention_norm") + mixer + layer.router(),
-          experts: layer.experts())
-      }
-      return [CommonTensors.outside(model)] + trunk + NextTokenTensors(model: model).blocks { $0.router() }
+      normIsOffset: true, queryKeyNorm: .always, inputBias: .key("attention_bias"),
+      outputBias: .key("attention_bias"), hasOutputGate: true, rotaryShare: 0.25,
+      defaultSections: [11, 11, 10], isHybrid: true, isMixture: true,
+      sharedExpert: .gated, nextToken: .separate),
+    blocks: {
+      CommonTensors.trunk($0, secondNorm: "post_attention_norm")
+        + NextTokenTensors(model: $0).separateBlocks()
     })
 }

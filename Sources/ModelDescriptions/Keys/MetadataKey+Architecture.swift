@@ -9,7 +9,14 @@ extension MetadataKey {
   /// The keys under the name of a family's architecture that llama.cpp's loader reads.
   public static func keys(of family: ModelFamily) -> [MetadataKey] {
     let traits = family.traits
-    return shared + (traits.isMixture ? mixture(family) : dense) + (traits.isHybrid ? hybrid(family) : [])
+    var keys = shared + (traits.isMixture ? mixture(family) : dense)
+    if traits.isHybrid { keys += hybrid }
+    if traits.isLatent { keys += latent }
+    if traits.defaultSections != nil {
+      keys.append(.own("rope.dimension_sections", .i32, .required, or: [.u32], form: .fixedList(4)))
+    }
+    if traits.hasDeepstack { keys.append(.count("n_deepstack_layers", .assumes("0"), in: 0...blockLimit)) }
+    return keys
   }
 
   private static let dimension = 1...(1 << 20)
@@ -51,8 +58,8 @@ extension MetadataKey {
     .real("rope.scaling.yarn_beta_slow", .assumes("1")),
     .count("pooling_type", .assumes("none")),
     .count("nextn_predict_layers", .assumes("0"), in: 0...64),
-    .count("expert_group_count", .assumes("0")),
-    .count("expert_group_used_count", .assumes("0")),
+    .count("expert_group_count", .assumes("0"), in: 0...expertLimit),
+    .count("expert_group_used_count", .assumes("0"), in: 0...expertLimit),
     .own("classifier.output_labels", .string, .assumes("none"), form: .list),
     .count("vocab_size", .assumes("as many as tokenizer.ggml.tokens"), in: 1...(1 << 24)),
   ]
@@ -66,7 +73,8 @@ extension MetadataKey {
 
   private static func mixture(_ family: ModelFamily) -> [MetadataKey] {
     let hasOwnWidth = !family.traits.expertWidthIsFeedForwardSize
-    let isWidthRequired = ["qwen35moe", "qwen3moe"].contains(family.ggufArchitecture)
+    let isWidthRequired =
+      family.traits.hasLeadingDense || ["qwen35moe", "qwen3moe"].contains(family.ggufArchitecture)
     var keys: [MetadataKey] = [
       .count("expert_count", .required, in: 1...expertLimit),
       .count("expert_used_count", .required, in: 1...expertLimit, perBlock: true),
@@ -80,28 +88,52 @@ extension MetadataKey {
           isWidthRequired ? .required : .assumes("feed_forward_length / expert_used_count"),
           in: 0...(1 << 24), perBlock: true))
     }
-    if family.traits.hasSharedExpert {
+    switch family.traits.sharedExpert {
+    case .none: break
+    case .gated:
       keys.append(
         .count("expert_shared_feed_forward_length", .assumes("feed_forward_length"), in: 0...(1 << 24)))
+    case .counted: keys.append(.count("expert_shared_count", .required, in: 0...expertLimit))
+    }
+    if family.traits.hasLeadingDense {
+      keys += [
+        .count("leading_dense_block_count", .assumes("0"), in: 0...blockLimit),
+        .real("expert_weights_scale", .assumes("1"), in: notNegative),
+      ]
+    }
+    if family.traits.saysRouter {
+      keys += [
+        .own("expert_weights_norm", .bool, .assumes("false")),
+        .count(
+          "expert_gating_func",
+          family.traits.isLatent
+            ? .assumesWrongly("softmax, which is right for few models")
+            : .assumes("\(family.traits.assumedRouter.scoring)"), in: 1...2),
+      ]
     }
     return keys
   }
 
-  private static func hybrid(_ family: ModelFamily) -> [MetadataKey] {
-    var keys: [MetadataKey] = [
-      .count("ssm.conv_kernel", .required, in: 2...1024),
-      .count("ssm.state_size", .required, in: 1...(1 << 16)),
-      .count("ssm.group_count", .required, in: 1...(1 << 16)),
-      .count("ssm.time_step_rank", .required, in: 1...(1 << 16)),
-      .count("ssm.inner_size", .required, in: 1...(1 << 24)),
-      .own(
-        "attention.recurrent_layers", .bool, .assumes("full_attention_interval"), or: [.u32, .i32],
-        form: .perBlock),
-      .count("full_attention_interval", .assumes("4"), in: 0...4096),
-    ]
-    if family.ggufArchitecture != "qwen3next" {
-      keys.append(.own("rope.dimension_sections", .i32, .required, or: [.u32], form: .fixedList(4)))
-    }
-    return keys
-  }
+  private static let hybrid: [MetadataKey] = [
+    .count("ssm.conv_kernel", .required, in: 2...1024),
+    .count("ssm.state_size", .required, in: 1...(1 << 16)),
+    .count("ssm.group_count", .required, in: 1...(1 << 16)),
+    .count("ssm.time_step_rank", .required, in: 1...(1 << 16)),
+    .count("ssm.inner_size", .required, in: 1...(1 << 24)),
+    .own(
+      "attention.recurrent_layers", .bool, .assumes("full_attention_interval"), or: [.u32, .i32],
+      form: .perBlock),
+    .count("full_attention_interval", .assumes("4"), in: 0...4096),
+  ]
+
+  /// Attention over latent vectors, in the form with keys and values split.
+  private static let latent: [MetadataKey] = [
+    .count("attention.q_lora_rank", .assumes("none"), in: 0...(1 << 16)),
+    .count("attention.kv_lora_rank", .required, in: 1...(1 << 16)),
+    .count("attention.key_length_mla", .required, in: 1...(1 << 16)),
+    .count("attention.value_length_mla", .required, in: 1...(1 << 16)),
+    .real("rope.scaling.yarn_log_multiplier", .assumes("0")),
+    .real("attention.temperature_scale", .assumes("0")),
+    .count("attention.temperature_length", .assumes("0"), in: 0...Int(UInt32.max)),
+  ]
 }

@@ -17,7 +17,7 @@ public final class CheckpointTensorStore: TensorStore {
   /// The folder as given.
   public let source: String
   private let checkpoint: SafetensorsCheckpoint
-  private let outputs: [String: OutputTensor]
+  private let outputs: [String: CheckpointMap.Part]
   /// The names in the converter's order.
   public let names: [String]
   private let shards: [ShardBytes]
@@ -30,7 +30,7 @@ public final class CheckpointTensorStore: TensorStore {
   init(_ checkpoint: SafetensorsCheckpoint, _ map: CheckpointMap) throws {
     source = checkpoint.folder
     self.checkpoint = checkpoint
-    outputs = Dictionary(map.outputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    outputs = Dictionary(map.parts.map { ($0.tensor.name, $0) }, uniquingKeysWith: { first, _ in first })
     names = map.outputs.map(\.name)
     let feeds = map.outputs.compactMap { output -> TensorFeed? in
       guard case .feed(let feed) = output.content else { return nil }
@@ -68,7 +68,10 @@ public final class CheckpointTensorStore: TensorStore {
   public var mappedByteCount: Int { shards.reduce(0) { $0 + $1.mappedByteCount } }
 
   /// The shape after conversion.
-  public func ggmlShape(of name: String) -> [Int]? { outputs[name]?.ggmlShape }
+  public func ggmlShape(of name: String) -> [Int]? { outputs[name]?.tensor.ggmlShape }
+
+  /// The name of the tensor that a conversion writes the rows of `name` to.
+  public func storedName(of name: String) -> String { outputs[name]?.output ?? name }
 
   /// The matrix, in the map if possible.
   public func matrix(_ name: String) throws -> WeightMatrix {
@@ -83,11 +86,12 @@ public final class CheckpointTensorStore: TensorStore {
     let rowCount = shape.count > 1 ? shape[1] : 1
     let count = shape.count > 2 ? shape[2] : 1
     let experts = try (0..<count).map { try content.matrix(($0 * rowCount)..<(($0 + 1) * rowCount)) }
-    return ExpertStack(name: name, experts: experts, whole: try content.placed(0..<(count * rowCount)))
+    return ExpertStack(
+      name: storedName(of: name), experts: experts, whole: try content.placed(0..<(count * rowCount)))
   }
 
   private func find(_ name: String) throws -> Content {
-    guard let output = outputs[name] else {
+    guard let output = outputs[name]?.tensor else {
       throw RuntimeError(
         .missingTensor, Fault(file: source, subject: name, expected: "a tensor", found: "no such tensor"))
     }

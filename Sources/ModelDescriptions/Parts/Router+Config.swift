@@ -1,0 +1,71 @@
+internal import FileBytes
+internal import TextTokenizers
+
+extension Router {
+  /// What files of sigmoid routers have when they say nothing more.
+  static let sigmoidWithBias: Router = {
+    var router = Router(scoring: .sigmoid, normalizesTopK: true)
+    router.hasSelectionBias = true
+    return router
+  }()
+
+  /// A softmax, the chosen experts' weights divided by their sum as `norm_topk_prob` says.
+  @Sendable static func withConfiguredSum(_ config: ModelConfig) throws -> Router {
+    Router(normalizesTopK: try config.flag("norm_topk_prob"))
+  }
+
+  /// The router of DeepSeek-V3: a sigmoid, a bias on the choice, groups, a factor.
+  @Sendable static func sigmoidWithBias(_ config: ModelConfig) throws -> Router {
+    var router = sigmoidWithBias
+    router.normalizesTopK = try config.flag("norm_topk_prob")
+    try router.readScale(config)
+    try router.readGroups(config)
+    return router
+  }
+
+  /// The router of DeepSeek-V2: a softmax, groups where `topk_method` asks for them, a factor.
+  @Sendable static func softmaxWithGroups(_ config: ModelConfig) throws -> Router {
+    var router = Router(normalizesTopK: try config.flag("norm_topk_prob"))
+    router.groupRule = .highest
+    try router.readScale(config)
+    let method = config["topk_method"]?.text ?? "greedy"
+    switch method {
+    case "greedy": break
+    case "group_limited_greedy": try router.readGroups(config)
+    default:
+      throw DescriptionError(
+        .notSupported,
+        Fault(
+          file: config.file, subject: "topk_method", expected: "greedy or group_limited_greedy", found: method
+        ))
+    }
+    return router
+  }
+
+  private mutating func readScale(_ config: ModelConfig) throws {
+    scale = try config.optionalNumber("routed_scaling_factor") ?? 1
+  }
+
+  private mutating func readGroups(_ config: ModelConfig) throws {
+    let count = try config.integer("n_routed_experts", in: 1...65536)
+    groupCount = max(1, try config.optionalInteger("n_group", in: 0...65536) ?? 1)
+    usedGroupCount = max(1, try config.optionalInteger("topk_group", in: 0...65536) ?? groupCount)
+    guard count % groupCount == 0 else {
+      throw config.invalid("n_group", expected: "a divisor of n_routed_experts (\(count))")
+    }
+    guard usedGroupCount <= groupCount else {
+      throw config.invalid("topk_group", expected: "at most n_group (\(groupCount))")
+    }
+    let used = try config.integer("num_experts_per_tok", in: 1...count)
+    guard usedGroupCount * (count / groupCount) >= used else {
+      throw config.invalid(
+        "topk_group",
+        expected: "groups with at least num_experts_per_tok (\(used)) of the \(count) experts")
+    }
+    guard groupCount == 1 || groupRule == .highest || count / groupCount >= 2 else {
+      throw config.invalid("n_group", expected: "groups of at least two experts")
+    }
+    // All groups is no choice, which llama.cpp wants said as one group.
+    if usedGroupCount == groupCount { (groupCount, usedGroupCount) = (1, 1) }
+  }
+}
