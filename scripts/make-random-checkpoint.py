@@ -15,91 +15,86 @@ import sys
 
 import numpy as np
 
-FAMILIES = ("qwen2", "qwen3", "qwen2_moe", "qwen3_moe", "qwen3_next", "qwen3_5", "qwen3_5_moe", "llama", "mistral",
-            "mixtral")
-ARCHITECTURES = {
-    "qwen2": "Qwen2ForCausalLM", "qwen3": "Qwen3ForCausalLM", "qwen2_moe": "Qwen2MoeForCausalLM",
-    "qwen3_moe": "Qwen3MoeForCausalLM", "qwen3_next": "Qwen3NextForCausalLM", "qwen3_5": "Qwen3_5ForCausalLM",
-    "qwen3_5_moe": "Qwen3_5MoeForCausalLM", "llama": "LlamaForCausalLM", "mistral": "MistralForCausalLM",
-    "mixtral": "MixtralForCausalLM",
-}
-HYBRID = ("qwen3_next", "qwen3_5", "qwen3_5_moe")
-MOE = ("qwen2_moe", "qwen3_moe", "qwen3_next", "qwen3_5_moe", "mixtral")
+from families import FAMILIES
+
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
+FP8_BLOCK = 128
 
 
 def make_config(a):
-    hybrid, moe = a.family in HYBRID, a.family in MOE
+    family = FAMILIES[a.family]
     c = {
-        "architectures": [ARCHITECTURES[a.family]],
-        "model_type": a.family + ("_text" if a.family.startswith("qwen3_5") else ""),
+        "architectures": [family.model_class],
+        "model_type": family.text_model_type or a.family,
         "vocab_size": a.vocab, "hidden_size": a.hidden, "num_hidden_layers": a.layers,
         "num_attention_heads": a.heads, "num_key_value_heads": a.kv_heads, "hidden_act": "silu",
         "max_position_embeddings": 2048, "rms_norm_eps": 1e-6, "tie_word_embeddings": a.tied,
         "rope_theta": 1000000.0, "dtype": {"bf16": "bfloat16", "f16": "float16", "f32": "float32"}[a.dtype],
         "pad_token_id": 4093, "bos_token_id": None, "eos_token_id": 4095,
     }
-    if a.family in ("qwen3", "qwen3_moe") or hybrid:
-        c["head_dim"] = a.head_dim
-    if a.family != "qwen3_5_moe":
-        c["intermediate_size"] = a.width
-    if moe:
-        c["num_local_experts" if a.family == "mixtral" else "num_experts"] = a.experts
-        c["num_experts_per_tok"] = a.used_experts
-    if moe and a.family != "mixtral":
-        c["moe_intermediate_size"] = a.expert_width
-        c["norm_topk_prob"] = a.family != "qwen2_moe"
-    if a.family in ("qwen2_moe", "qwen3_next", "qwen3_5_moe"):
-        c["shared_expert_intermediate_size"] = a.shared_width
-    if hybrid:
-        del c["rope_theta"]
-        c["rope_parameters"] = {"rope_type": "default", "rope_theta": 10000000.0, "partial_rotary_factor": 0.5}
-        if a.family != "qwen3_next":
-            half = int(a.head_dim * 0.5) // 2
-            c["rope_parameters"]["mrope_section"] = [(half + 2) // 3, (half + 1) // 3, half // 3]
-            c["rope_parameters"]["mrope_interleaved"] = True
-        c.update(full_attention_interval=a.interval, linear_conv_kernel_dim=4, linear_key_head_dim=a.linear_dim,
-                 linear_value_head_dim=a.linear_dim, linear_num_key_heads=a.linear_key_heads,
-                 linear_num_value_heads=a.linear_value_heads)
-        c["layer_types"] = ["full_attention" if (i + 1) % a.interval == 0 else "linear_attention"
-                            for i in range(a.layers)]
-        if a.mtp and a.family != "qwen3_next":
-            c["mtp_num_hidden_layers"] = 1
-    if a.rope == "llama3":
-        c["rope_scaling"] = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-                             "original_max_position_embeddings": 256}
-    elif a.rope == "yarn":
-        c["rope_scaling"] = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 512}
-    elif a.rope == "linear":
-        c["rope_scaling"] = {"rope_type": "linear", "factor": 2.0}
+    family.config(c, a)
+    scaling = {
+        "llama3": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                   "original_max_position_embeddings": 256},
+        "yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 512},
+        "linear": {"rope_type": "linear", "factor": 2.0}, **family.scaling,
+    }
+    if a.rope != "default" and "rope_parameters" not in c:
+        c["rope_scaling"] = scaling[a.rope]
+    if a.fp8:
+        c["quantization_config"] = {"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic",
+                                    "weight_block_size": [FP8_BLOCK, FP8_BLOCK]}
     if a.nested:
         text = {k: v for k, v in c.items() if k not in ("architectures", "dtype")}
-        c = {"architectures": [c["architectures"][0].replace("ForCausalLM", "ForConditionalGeneration")],
-             "model_type": a.family, "tie_word_embeddings": a.tied, "text_config": text,
-             "vision_config": {"depth": 1, "model_type": a.family}}
+        c = {"architectures": [family.wrapper], "model_type": family.wrapper_model_type or a.family,
+             "tie_word_embeddings": a.tied, "text_config": text,
+             "vision_config": family.vision or {"depth": 1, "model_type": a.family}}
     return c
 
 
 def tensors(a):
     """Yields (name, shape, kind) in a natural order; kinds name the distribution."""
-    offset = a.family in HYBRID
+    family = FAMILIES[a.family]
+    offset = family.norm_offset
     norm = "zero_norm" if offset else "norm"
+    matrix = "fp8" if a.fp8 else "matrix"
     H, A, K, D = a.hidden, a.heads, a.kv_heads, a.head_dim
-    root = "model.language_model." if a.nested else "model."
+    root = family.wrapped_root if a.nested else "model."
+    head = family.wrapped_head if a.nested else ""
     yield root + "embed_tokens.weight", (a.vocab, H), "embedding"
+
+    def weight(name, shape):
+        yield name + ".weight", shape, matrix
+        if a.fp8:
+            yield name + ".weight_scale_inv", tuple(-(-n // FP8_BLOCK) for n in shape), "fp8_scale"
 
     def attention(p):
         rows = A * D * (2 if offset else 1)
-        yield p + "self_attn.q_proj.weight", (rows, H), "matrix"
-        yield p + "self_attn.k_proj.weight", (K * D, H), "matrix"
-        yield p + "self_attn.v_proj.weight", (K * D, H), "matrix"
-        yield p + "self_attn.o_proj.weight", (H, A * D), "matrix"
-        if a.family in ("qwen2", "qwen2_moe"):
+        yield from weight(p + "self_attn.q_proj", (rows, H))
+        yield from weight(p + "self_attn.k_proj", (K * D, H))
+        yield from weight(p + "self_attn.v_proj", (K * D, H))
+        yield from weight(p + "self_attn.o_proj", (H, A * D))
+        if family.query_bias:
             for n, r in (("q", rows), ("k", K * D), ("v", K * D)):
                 yield p + f"self_attn.{n}_proj.bias", (r,), "bias"
-        if a.family in ("qwen3", "qwen3_moe") or offset:
-            yield p + "self_attn.q_norm.weight", (D,), norm
-            yield p + "self_attn.k_norm.weight", (D,), norm
+        if family.head_norm and a.qk_norm:
+            full = family.head_norm == "full"
+            yield p + "self_attn.q_norm.weight", (A * D if full else D,), norm
+            yield p + "self_attn.k_norm.weight", (K * D if full else D,), norm
+
+    def latent_attention(p):
+        p += "self_attn."
+        query = A * (a.nope_dim + a.rope_dim)
+        if a.q_lora:
+            yield from weight(p + "q_a_proj", (a.q_lora, H))
+            yield p + "q_a_layernorm.weight", (a.q_lora,), norm
+            yield from weight(p + "q_b_proj", (query, a.q_lora))
+        else:
+            yield from weight(p + "q_proj", (query, H))
+        yield from weight(p + "kv_a_proj_with_mqa", (a.kv_lora + a.rope_dim, H))
+        yield p + "kv_a_layernorm.weight", (a.kv_lora,), norm
+        yield from weight(p + "kv_b_proj", (A * (a.nope_dim + a.value_dim), a.kv_lora))
+        yield from weight(p + "o_proj", (H, A * a.value_dim))
 
     def delta_net(p):
         nk, nv, d = a.linear_key_heads, a.linear_value_heads, a.linear_dim
@@ -118,55 +113,68 @@ def tensors(a):
         yield p + "linear_attn.out_proj.weight", (H, nv * d), "matrix"
 
     def dense(p, width):
-        yield p + "gate_proj.weight", (width, H), "matrix"
-        yield p + "up_proj.weight", (width, H), "matrix"
-        yield p + "down_proj.weight", (H, width), "matrix"
+        yield from weight(p + "gate_proj", (width, H))
+        yield from weight(p + "up_proj", (width, H))
+        yield from weight(p + "down_proj", (H, width))
 
     def experts(p):
-        E, F = a.experts, a.expert_width
-        if a.family == "mixtral":
-            p += "block_sparse_moe."
-            yield p + "gate.weight", (E, H), "matrix"
-            for e in range(E):
-                yield p + f"experts.{e}.w1.weight", (a.width, H), "matrix"
-                yield p + f"experts.{e}.w2.weight", (H, a.width), "matrix"
-                yield p + f"experts.{e}.w3.weight", (a.width, H), "matrix"
-            return
-        p += "mlp."
+        E, F = a.experts, a.width if a.family == "mixtral" else a.expert_width
+        p += family.moe_root
         yield p + "gate.weight", (E, H), "matrix"
+        if family.selection_bias:
+            yield p + "gate.e_score_correction_bias", (E,), "selection_bias"
         if a.layout == "fused":
             yield p + "experts.gate_up_proj", (E, 2 * F, H), "matrix"
             yield p + "experts.down_proj", (E, H, F), "matrix"
+        elif a.layout == "transposed":
+            yield p + "experts.gate_up_proj", (E, H, 2 * F), "transposed_matrix"
+            yield p + "experts.down_proj", (E, F, H), "transposed_matrix"
         elif a.layout == "stacked":
             yield p + "switch_mlp.gate_proj.weight", (E, F, H), "matrix"
             yield p + "switch_mlp.up_proj.weight", (E, F, H), "matrix"
             yield p + "switch_mlp.down_proj.weight", (E, H, F), "matrix"
         else:
+            gate, up, down = family.expert_names
+            # In the order of names where they are numbers, as in releases.
             for e in range(E):
-                yield from dense(p + f"experts.{e}.", F)
-        if a.family in ("qwen2_moe", "qwen3_next", "qwen3_5_moe"):
+                shapes = {gate: (F, H), up: (F, H), down: (H, F)}
+                for n in sorted(shapes) if gate == "w1" else (gate, up, down):
+                    yield from weight(p + f"experts.{e}.{n}", shapes[n])
+        if family.shared == "gated":
             yield from dense(p + "shared_expert.", a.shared_width)
             yield p + "shared_expert_gate.weight", (1, H), "matrix"
+        elif family.shared == "plain":
+            yield from dense(p + "shared_experts.", a.shared_experts * F)
 
-    def block(p, full):
+    def block(p, full, leading=False):
         yield p + "input_layernorm.weight", (H,), norm
         yield p + "post_attention_layernorm.weight", (H,), norm
-        yield from (attention(p) if full else delta_net(p))
-        yield from (experts(p) if a.family in MOE else dense(p + "mlp.", a.width))
+        kinds = {"grouped": attention, "linear": attention if full else delta_net, "latent": latent_attention}
+        yield from kinds[family.attention](p)
+        yield from (experts(p) if family.experts and not leading else dense(p + "mlp.", a.width))
 
     for i in range(a.layers):
-        yield from block(f"{root}layers.{i}.", not offset or (i + 1) % a.interval == 0)
+        full = family.attention != "linear" or (i + 1) % a.interval == 0
+        yield from block(f"{root}layers.{i}.", full, i < a.dense_layers)
     yield root + "norm.weight", (H,), norm
     if not a.tied:
-        yield "lm_head.weight", (a.vocab, H), "matrix"
-    if a.mtp and offset:
+        yield head + "lm_head.weight", (a.vocab, H), "matrix"
+    if a.mtp and family.next_token == "mtp":
         yield "mtp.fc.weight", (H, 2 * H), "matrix"
         for n in ("pre_fc_norm_embedding", "pre_fc_norm_hidden", "norm"):
             yield f"mtp.{n}.weight", (H,), norm
         yield from block("mtp.layers.0.", True)
+    if a.mtp and family.next_token == "layer":
+        p = f"{root}layers.{a.layers}."
+        yield p + "embed_tokens.weight", (a.vocab, H), "embedding"
+        yield p + "enorm.weight", (H,), norm
+        yield p + "hnorm.weight", (H,), norm
+        yield p + "eh_proj.weight", (H, 2 * H), "matrix"
+        yield from block(p, True)
+        yield p + "shared_head.norm.weight", (H,), norm
+        yield p + "shared_head.head.weight", (a.vocab, H), "matrix"
     if a.nested:
-        yield "model.visual.patch_embed.proj.weight", (8, 3, 2, 4, 4), "matrix"
-        yield "model.visual.merger.norm.weight", (8,), "norm"
+        yield from family.wrapped_more
 
 
 def to_bf16(x):
@@ -182,8 +190,12 @@ def encode(x, dtype):
 
 def draw(rng, shape, kind):
     n = int(np.prod(shape))
-    if kind == "matrix":
+    if kind in ("matrix", "fp8"):
         x = rng.standard_normal(n, dtype=np.float32) * np.float32(1.0 / np.sqrt(shape[-1]))
+    elif kind == "transposed_matrix":
+        x = rng.standard_normal(n, dtype=np.float32) * np.float32(1.0 / np.sqrt(shape[-2]))
+    elif kind == "selection_bias":
+        x = rng.standard_normal(n, dtype=np.float32) * np.float32(0.1)
     elif kind == "embedding":
         x = rng.standard_normal(n, dtype=np.float32) * np.float32(0.05)
     elif kind == "norm":
@@ -203,14 +215,41 @@ def draw(rng, shape, kind):
     return x.reshape(shape)
 
 
-SIZES = {"bf16": 2, "f16": 2, "f32": 4}
-NAMES = {"bf16": "BF16", "f16": "F16", "f32": "F32"}
+SIZES = {"bf16": 2, "f16": 2, "f32": 4, "fp8": 1}
+NAMES = {"bf16": "BF16", "f16": "F16", "f32": "F32", "fp8": "F8_E4M3"}
+
+
+def dtype_of(kind, dtype):
+    """The type in which a tensor is stored in a checkpoint of the given type."""
+    return {"fp8": "fp8", "fp8_scale": "f32", "selection_bias": "f32"}.get(kind, dtype)
+
+
+def fp8_values():
+    """The values of the codes 0 to 126 of E4M3 without infinities; the sign is the top bit."""
+    code = np.arange(127)
+    exponent, mantissa = code >> 3, code & 7
+    return np.where(exponent == 0, mantissa / 512.0, (8 + mantissa) * 2.0 ** (exponent - 10.0)).astype(np.float32)
+
+
+def to_fp8(x):
+    """Codes of a matrix and a scale for each block, edge blocks included; the scale multiplies."""
+    table = fp8_values()
+    middles = (table[1:] + table[:-1]) / 2
+    codes = np.empty(x.shape, np.uint8)
+    scales = np.empty(tuple(-(-n // FP8_BLOCK) for n in x.shape), np.float32)
+    for i in range(scales.shape[0]):
+        for j in range(scales.shape[1]):
+            at = np.s_[i * FP8_BLOCK:(i + 1) * FP8_BLOCK, j * FP8_BLOCK:(j + 1) * FP8_BLOCK]
+            scales[i, j] = np.abs(x[at]).max() / np.float32(448)
+            scaled = x[at] / scales[i, j]
+            codes[at] = np.searchsorted(middles, np.abs(scaled)).astype(np.uint8) | (np.signbit(scaled) << 7).astype(np.uint8)
+    return codes, scales
 
 
 def shard_plan(items, dtype, limit):
     shards, current, used = [], [], 0
     for item in items:
-        size = int(np.prod(item[1])) * SIZES[dtype]
+        size = int(np.prod(item[1])) * SIZES[dtype_of(item[2], dtype)]
         if current and used + size > limit:
             shards.append(current)
             current, used = [], 0
@@ -222,9 +261,10 @@ def shard_plan(items, dtype, limit):
 
 def header_bytes(shard, dtype):
     header, offset = {"__metadata__": {"format": "pt"}}, 0
-    for name, shape, _ in shard:
-        size = int(np.prod(shape)) * SIZES[dtype]
-        header[name] = {"dtype": NAMES[dtype], "shape": list(shape), "data_offsets": [offset, offset + size]}
+    for name, shape, kind in shard:
+        stored = dtype_of(kind, dtype)
+        size = int(np.prod(shape)) * SIZES[stored]
+        header[name] = {"dtype": NAMES[stored], "shape": list(shape), "data_offsets": [offset, offset + size]}
         offset += size
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -238,6 +278,21 @@ def fast_rows(rng, count, scale):
     return (total - np.float32(510)) * np.float32(scale / 147.8)
 
 
+def add_tokens(folder, tokens):
+    """Adds special tokens after those that the tokenizer has."""
+    if not tokens:
+        return
+    path = os.path.join(folder, "tokenizer.json")
+    with open(path) as f:
+        document = json.load(f)
+    first = 1 + max(token["id"] for token in document["added_tokens"])
+    for token_id, text in enumerate(tokens, first):
+        document["added_tokens"].append({"id": token_id, "content": text, "single_word": False, "lstrip": False,
+                                         "rstrip": False, "normalized": False, "special": True})
+    with open(path, "w") as f:
+        json.dump(document, f, ensure_ascii=False)
+
+
 def write(a, folder):
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "config.json"), "w") as f:
@@ -246,6 +301,8 @@ def write(a, folder):
         path = os.path.join(a.tokenizer, name) if a.tokenizer else None
         if path and os.path.exists(path):
             shutil.copy(path, os.path.join(folder, name))
+    if a.tokenizer:
+        add_tokens(folder, FAMILIES[a.family].tokens)
     rng = np.random.Generator(np.random.SFC64(a.seed))
     shards = shard_plan(list(tensors(a)), a.dtype, a.shard_bytes)
     weight_map, total = {}, 0
@@ -262,8 +319,13 @@ def write(a, folder):
                 weight_map[tensor] = name
                 if pool is not None and kind in ("matrix", "embedding"):
                     write_fast(f, rng, pool, shape)
+                elif kind == "fp8":
+                    codes, scales = to_fp8(draw(rng, shape, kind))
+                    f.write(codes.tobytes())
+                elif kind == "fp8_scale":
+                    f.write(scales.tobytes())  # of the matrix before
                 else:
-                    f.write(encode(draw(rng, shape, kind), a.dtype).tobytes())
+                    f.write(encode(draw(rng, shape, kind), dtype_of(kind, a.dtype)).tobytes())
         print(f"{name}: {len(shard)} tensors, {size} bytes", file=sys.stderr)
     if len(shards) > 1:
         with open(os.path.join(folder, "model.safetensors.index.json"), "w") as f:
@@ -284,45 +346,71 @@ def write_fast(f, rng, pool, shape):
         left -= count
 
 
-def main():
+# Options that families may have other defaults for.
+DEFAULTS = dict(layers=2, hidden=256, heads=4, kv_heads=2, head_dim=64, width=512, experts=8, used_experts=2,
+                expert_width=256, shared_width=256, shared_experts=1, dense_layers=0, groups=1, used_groups=1, q_lora=0,
+                kv_lora=0, nope_dim=0, rope_dim=0, value_dim=0, vocab=4096, rope="default", shard_bytes=16 << 20,
+                fast=False)
+PRESETS = {
+    "speed4g": dict(family="qwen3_moe", hidden=2048, heads=32, kv_heads=4, head_dim=128, experts=32, used_experts=8,
+                    expert_width=768, vocab=151936, layers=8, shard_bytes=1 << 30, fast=True, dtype="bf16"),
+}
+
+
+def parser():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("out")
-    p.add_argument("--family", choices=FAMILIES, default="qwen3_moe")
-    p.add_argument("--preset", choices=("speed4g",), help="a Qwen3-MoE of about 4 GB in bf16")
+    p.add_argument("--family", choices=tuple(FAMILIES), default="qwen3_moe")
+    p.add_argument("--preset", choices=tuple(PRESETS), help="a Qwen3-MoE of about 4 GB in bf16")
     p.add_argument("--tokenizer", help="folder whose tokenizer files are copied")
     p.add_argument("--seed", type=int, default=1)
-    p.add_argument("--dtype", choices=tuple(SIZES), default="bf16")
-    p.add_argument("--layout", choices=("auto", "per-expert", "fused", "stacked"), default="auto")
+    p.add_argument("--dtype", choices=("bf16", "f16", "f32"), default="bf16")
+    p.add_argument("--fp8", action="store_true", help="matrices as E4M3 with a scale for each 128x128 block")
+    p.add_argument("--layout", choices=("auto", "per-expert", "fused", "transposed", "stacked"), default="auto")
     p.add_argument("--tied", action="store_true")
-    p.add_argument("--mtp", action="store_true", help="add a next-token block (hybrid families)")
+    p.add_argument("--mtp", action="store_true", help="add a next-token block")
     p.add_argument("--nested", action="store_true", help="a multimodal wrapper with text_config and vision tensors")
-    p.add_argument("--rope", choices=("default", "llama3", "yarn", "linear"), default="default")
+    p.add_argument("--no-qk-norm", dest="qk_norm", action="store_false", help="without norms of queries and keys")
+    p.add_argument("--no-scoring-key", action="store_true", help="leave scoring_func out, as some releases do")
+    p.add_argument("--rope", choices=("default", "llama3", "yarn", "linear"))
     p.add_argument("--layers", type=int)
-    p.add_argument("--hidden", type=int, default=256)
-    p.add_argument("--heads", type=int, default=4)
-    p.add_argument("--kv-heads", type=int, default=2)
-    p.add_argument("--head-dim", type=int, default=64)
-    p.add_argument("--width", type=int, default=512, help="inner width of dense networks (experts of mixtral)")
-    p.add_argument("--experts", type=int, default=8)
-    p.add_argument("--used-experts", type=int, default=2)
-    p.add_argument("--expert-width", type=int, default=256, help="96 or 1408 force other types at quantization")
-    p.add_argument("--shared-width", type=int, default=256)
+    p.add_argument("--hidden", type=int)
+    p.add_argument("--heads", type=int)
+    p.add_argument("--kv-heads", type=int)
+    p.add_argument("--head-dim", type=int)
+    p.add_argument("--width", type=int, help="inner width of dense networks (experts of mixtral)")
+    p.add_argument("--dense-layers", type=int, help="how many layers come before those with experts")
+    p.add_argument("--experts", type=int)
+    p.add_argument("--used-experts", type=int)
+    p.add_argument("--expert-width", type=int, help="96 or 1408 force other types at quantization")
+    p.add_argument("--shared-width", type=int)
+    p.add_argument("--shared-experts", type=int)
+    p.add_argument("--groups", type=int, help="of experts")
+    p.add_argument("--used-groups", type=int)
+    p.add_argument("--q-lora", type=int, help="0 for queries without a latent vector")
+    p.add_argument("--kv-lora", type=int)
+    p.add_argument("--nope-dim", type=int)
+    p.add_argument("--rope-dim", type=int)
+    p.add_argument("--value-dim", type=int)
     p.add_argument("--interval", type=int, default=2, help="every how many layers attention is full")
     p.add_argument("--linear-key-heads", type=int, default=2)
     p.add_argument("--linear-value-heads", type=int, default=6)
     p.add_argument("--linear-dim", type=int, default=128)
-    p.add_argument("--vocab", type=int, default=4096)
-    p.add_argument("--shard-bytes", type=int, default=16 << 20)
+    p.add_argument("--vocab", type=int)
+    p.add_argument("--shard-bytes", type=int)
+    return p
+
+
+def main():
+    p = parser()
     a = p.parse_args()
-    a.fast = False
-    if a.preset == "speed4g":
-        a.family, a.hidden, a.heads, a.kv_heads, a.head_dim = "qwen3_moe", 2048, 32, 4, 128
-        a.experts, a.used_experts, a.expert_width, a.vocab = 32, 8, 768, 151936
-        a.layers = a.layers or 8
-        a.shard_bytes, a.fast, a.dtype = 1 << 30, True, "bf16"
-    a.layers = a.layers or (4 if a.family in HYBRID else 2)
+    preset = PRESETS.get(a.preset, {})
+    family = FAMILIES[preset.get("family", a.family)]
+    p.set_defaults(**{**DEFAULTS, **family.defaults, **preset})
+    a = p.parse_args()
     if a.layout == "auto":
-        a.layout = "fused" if a.family == "qwen3_5_moe" else "per-expert"
+        a.layout = family.layout
+    a.nested = a.nested or family.always_wrapped
     write(a, a.out)
 
 

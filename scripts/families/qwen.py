@@ -1,0 +1,196 @@
+"""Qwen: qwen2, qwen3, their mixtures, the hybrids with linear attention, and the text parts of Qwen3-VL."""
+from families.entry import MAIN_MIXES, Case, Family
+
+HYBRID_DEFAULTS = dict(layers=4)
+
+
+def dense(c, a):
+    c["intermediate_size"] = a.width
+
+
+def dense_with_heads(c, a):
+    c["head_dim"] = a.head_dim
+    dense(c, a)
+
+
+def experts(c, a, normalized=True):
+    c["num_experts"] = a.experts
+    c["num_experts_per_tok"] = a.used_experts
+    c["moe_intermediate_size"] = a.expert_width
+    c["norm_topk_prob"] = normalized
+
+
+def qwen2_moe(c, a):
+    dense(c, a)
+    experts(c, a, normalized=False)
+    c["shared_expert_intermediate_size"] = a.shared_width
+
+
+def qwen3_moe(c, a):
+    dense_with_heads(c, a)
+    experts(c, a)
+
+
+def linear_attention(c, a, sections):
+    del c["rope_theta"]
+    c["rope_parameters"] = {"rope_type": "default", "rope_theta": 10000000.0, "partial_rotary_factor": 0.5}
+    if sections:
+        half = int(a.head_dim * 0.5) // 2
+        c["rope_parameters"]["mrope_section"] = [(half + 2) // 3, (half + 1) // 3, half // 3]
+        c["rope_parameters"]["mrope_interleaved"] = True
+    c.update(full_attention_interval=a.interval, linear_conv_kernel_dim=4, linear_key_head_dim=a.linear_dim,
+             linear_value_head_dim=a.linear_dim, linear_num_key_heads=a.linear_key_heads,
+             linear_num_value_heads=a.linear_value_heads)
+    c["layer_types"] = ["full_attention" if (i + 1) % a.interval == 0 else "linear_attention"
+                        for i in range(a.layers)]
+    if a.mtp and sections:
+        c["mtp_num_hidden_layers"] = 1
+
+
+def qwen3_next(c, a):
+    dense_with_heads(c, a)
+    experts(c, a)
+    c["shared_expert_intermediate_size"] = a.shared_width
+    linear_attention(c, a, sections=False)
+
+
+def qwen3_5(c, a):
+    dense_with_heads(c, a)
+    linear_attention(c, a, sections=True)
+
+
+def qwen3_5_moe(c, a):
+    c["head_dim"] = a.head_dim
+    experts(c, a)
+    c["shared_expert_intermediate_size"] = a.shared_width
+    linear_attention(c, a, sections=True)
+
+
+def vision_text(c, a):
+    del c["rope_theta"]
+    third = a.head_dim // 2 // 3
+    c["rope_scaling"] = {"rope_type": "default", "mrope_interleaved": True,
+                         "mrope_section": [a.head_dim // 2 - 2 * third, third, third]}
+    c["rope_theta"] = 5000000.0
+
+
+def qwen3_vl(c, a):
+    dense_with_heads(c, a)
+    vision_text(c, a)
+
+
+def qwen3_vl_moe(c, a):
+    qwen3_moe(c, a)
+    c.update(decoder_sparse_step=1, mlp_only_layers=[])
+    vision_text(c, a)
+
+
+def vision(model_type):
+    return dict(model_type=model_type, depth=2, hidden_size=32, intermediate_size=48, num_heads=2, in_channels=3,
+                patch_size=4, temporal_patch_size=2, spatial_merge_size=2, out_hidden_size=256,
+                num_position_embeddings=16, deepstack_visual_indexes=[0, 1])
+
+
+VISION_TENSORS = (
+    ("model.visual.patch_embed.proj.weight", (32, 3, 2, 4, 4), "matrix"),
+    ("model.visual.blocks.0.norm1.weight", (32,), "norm"),
+    ("model.visual.blocks.0.attn.qkv.weight", (96, 32), "matrix"),
+    ("model.visual.deepstack_merger_list.0.norm.weight", (128,), "norm"),
+)
+
+FAMILIES = (
+    Family(
+        "qwen2", "Qwen2ForCausalLM", "qwen2", config=dense, query_bias=True, transformers="Qwen2",
+        cases=(
+            Case("qwen2", uses="convert metadata files memory"),
+            Case("qwen2-tied-yarn", "--tied --rope yarn", "metadata"),
+            Case("qwen2", "--layers 2", "loader"),
+        ),
+    ),
+    Family(
+        "qwen3", "Qwen3ForCausalLM", "qwen3", config=dense_with_heads, head_norm="head", transformers="Qwen3",
+        cases=(
+            Case("qwen3-f16", "--dtype f16", "convert"),
+            Case("qwen3", "--dtype f16", "metadata"),
+            Case("qwen3", uses="files"),
+            Case("qwen3", "--layers 2", "loader"),
+        ),
+    ),
+    Family(
+        "qwen2_moe", "Qwen2MoeForCausalLM", "qwen2moe", config=qwen2_moe, query_bias=True, experts=True, shared="gated",
+        transformers="Qwen2Moe",
+        cases=(
+            Case("qwen2_moe-odd", "--expert-width 96 --shared-width 352"),
+            Case("qwen2_moe", uses="metadata files memory"),
+            Case("qwen2_moe", "--layers 2", "loader"),
+        ),
+    ),
+    Family(
+        "qwen3_moe", "Qwen3MoeForCausalLM", "qwen3moe", config=qwen3_moe, head_norm="head", experts=True,
+        transformers="Qwen3Moe",
+        cases=(
+            Case("qwen3_moe", uses="convert metadata files"),
+            Case("qwen3_moe-odd", "--expert-width 1408", "convert"),
+            Case("qwen3_moe, experts of width 96", "--expert-width 96", "files"),
+            Case("qwen3_moe-fused", "--layout fused --experts 12", "metadata"),
+            Case("Drawing-5M-v1.5-card", "--layers 1", "metadata"),
+            Case("qwen3_moe", "--layers 2", "loader"),
+        ),
+    ),
+    Family(
+        "qwen3_next", "Qwen3NextForCausalLM", "qwen3next", config=qwen3_next, defaults=HYBRID_DEFAULTS,
+        attention="linear", head_norm="head", norm_offset=True, experts=True, shared="gated", next_token="mtp",
+        transformers="Qwen3Next",
+        cases=(
+            Case("qwen3_next", uses="convert metadata files memory", converter="--no-mtp"),
+            Case("qwen3_next-mtp", "--mtp", "metadata"),
+            Case("qwen3_next with next-token block", "--mtp", "files"),
+            Case("qwen3_next", "--layers 2", "loader"),
+        ),
+    ),
+    Family(
+        "qwen3_5", "Qwen3_5ForCausalLM", "qwen35", config=qwen3_5, defaults=HYBRID_DEFAULTS, attention="linear",
+        head_norm="head", norm_offset=True, wrapper="Qwen3_5ForConditionalGeneration", text_model_type="qwen3_5_text",
+        next_token="mtp", transformers="Qwen3_5Text",
+        cases=(
+            Case("qwen3_5", uses="convert metadata files memory", converter="--no-mtp"),
+            Case("qwen3_5-tied", "--tied", "convert", converter="--no-mtp"),
+            Case("qwen3_5-tied-mtp", "--tied --mtp", "metadata"),
+            Case("qwen3_5", "--layers 2 --tied", "loader"),
+        ),
+    ),
+    Family(
+        "qwen3_5_moe", "Qwen3_5MoeForCausalLM", "qwen35moe", config=qwen3_5_moe, defaults=HYBRID_DEFAULTS,
+        attention="linear", head_norm="head", norm_offset=True, experts=True, layout="fused", shared="gated",
+        wrapper="Qwen3_5MoeForConditionalGeneration", text_model_type="qwen3_5_moe_text", next_token="mtp",
+        transformers="Qwen3_5MoeText",
+        cases=(
+            Case("qwen3_5_moe-fused-mtp", "--nested --mtp", "convert"),
+            Case("qwen3_5_moe-per-expert", "--layout per-expert --mtp"),
+            Case("qwen3_5_moe", uses="metadata files", converter="--no-mtp"),
+            Case("qwen3_5_moe-nested-mtp", "--nested --mtp", "metadata"),
+            Case("qwen3_5_moe with next-token block", "--mtp", "files"),
+            Case("qwen3_5_moe-mtp", "--layers 2 --mtp", "loader"),
+        ),
+    ),
+    Family(
+        "qwen3_vl", "Qwen3VLForCausalLM", "qwen3vl", config=qwen3_vl, head_norm="head",
+        wrapper="Qwen3VLForConditionalGeneration", always_wrapped=True, text_model_type="qwen3_vl_text",
+        vision=vision("qwen3_vl"), wrapped_more=VISION_TENSORS, transformers="Qwen3VLText",
+        cases=(
+            Case("qwen3_vl", uses="convert metadata files memory", mixes=MAIN_MIXES),
+            Case("qwen3_vl", "--layers 2 --tied", "loader"),
+        ),
+    ),
+    # Widths that differ from the hidden size and from half of it: with equal ones the layouts look alike.
+    Family(
+        "qwen3_vl_moe", "Qwen3VLMoeForCausalLM", "qwen3vlmoe", config=qwen3_vl_moe, defaults=dict(expert_width=512),
+        head_norm="head", experts=True, layout="transposed", wrapper="Qwen3VLMoeForConditionalGeneration",
+        always_wrapped=True, text_model_type="qwen3_vl_moe_text", vision=vision("qwen3_vl_moe"),
+        wrapped_more=VISION_TENSORS, transformers="Qwen3VLMoeText",
+        cases=(
+            Case("qwen3_vl_moe", uses="convert metadata files memory", mixes=MAIN_MIXES),
+            Case("qwen3_vl_moe", "--layers 2 --expert-width 512", "loader"),
+        ),
+    ),
+)

@@ -1,0 +1,153 @@
+"""Logits of a checkpoint in f32: computed by transformers, or here for families that it does not have. Needs torch."""
+import json
+import math
+import os
+import re
+
+import torch
+import transformers
+from safetensors.torch import load_file
+
+from families import FAMILIES
+
+
+def text_configuration(document):
+    """config.json's text part, and the family it belongs to."""
+    text = {**document, **document.get("text_config", {})}
+    for key in ("text_config", "vision_config", "architectures", "quantization_config", "dtype"):
+        text.pop(key, None)
+    kind = document.get("text_config", document)["model_type"]
+    family = next(f for f in FAMILIES.values() if kind in (f.name, f.text_model_type))
+    return text, family
+
+
+def dequantized(tensors, block=128):
+    """Replaces codes with a scale for each block by their values."""
+    out = {}
+    for name, value in tensors.items():
+        if name.endswith("_scale_inv"):
+            continue
+        scale = tensors.get(name + "_scale_inv")
+        value = value.to(torch.float32)
+        if scale is not None:
+            rows, columns = value.shape
+            wide = scale.repeat_interleave(block, 0)[:rows].repeat_interleave(block, 1)[:, :columns]
+            value = value * wide
+        out[name] = value
+    return out
+
+
+def read_tensors(folder, family):
+    """The text model's tensors in f32, under plain names."""
+    tensors = {}
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".safetensors"):
+            tensors.update(load_file(os.path.join(folder, name)))
+    out = {}
+    for name, value in dequantized(tensors).items():
+        name = name.replace(family.wrapped_root, "model.", 1)
+        name = name.removeprefix(family.wrapped_head) if family.wrapped_head else name
+        if name.startswith(("model.", "lm_head.")) and not name.startswith("model.visual."):
+            out[name] = value
+    return out
+
+
+def stack_experts(tensors, names):
+    """Experts as transformers keeps them: [experts, gate and up rows, hidden] and [experts, hidden, width]."""
+    out, experts = {}, {}
+    for name, value in tensors.items():
+        found = re.fullmatch(r"(.*)\.experts\.(\d+)\.(\w+)\.weight", name)
+        if found:
+            experts.setdefault(found[1], {})[int(found[2]), found[3]] = value
+        else:
+            out[name] = value
+    gate, up, down = names
+    for prefix, parts in experts.items():
+        count = 1 + max(e for e, _ in parts)
+        rows = [torch.cat([parts[e, gate], parts[e, up]]) for e in range(count)]
+        out[prefix + ".experts.gate_up_proj"] = torch.stack(rows)
+        out[prefix + ".experts.down_proj"] = torch.stack([parts[e, down] for e in range(count)])
+    for name in [n for n in out if n.endswith(".experts.down_proj")]:
+        hidden = out["model.embed_tokens.weight"].shape[1]
+        both = name.replace("down_proj", "gate_up_proj")
+        if out[both].shape[2] != hidden or out[name].shape[1] != hidden:
+            out[name] = out[name].transpose(1, 2).contiguous()
+            out[both] = out[both].transpose(1, 2).contiguous()
+    return out
+
+
+def checkpoint_logits(folder, tokens, edit=None):
+    """The logits of all positions; edit may change the built model or, for own references, the configuration."""
+    with open(os.path.join(folder, "config.json")) as f:
+        text, family = text_configuration(json.load(f))
+    tensors = read_tensors(folder, family)
+    layers = text["num_hidden_layers"]
+    own_layers = {n: t for n, t in tensors.items()
+                  if not n.startswith("model.layers.") or int(n.split(".")[2]) < layers}
+    head = own_layers.pop("lm_head.weight", own_layers["model.embed_tokens.weight"])
+    with torch.no_grad():
+        if not family.transformers:
+            return deepseek_hidden(text, own_layers, tokens) @ head.T
+        text["model_type"] = getattr(transformers, family.transformers + "Config").model_type
+        config = getattr(transformers, family.transformers + "Config").from_dict(text)
+        config._attn_implementation = "eager"
+        config._experts_implementation = "eager"
+        model = getattr(transformers, family.transformers + "Model")(config).to(torch.float32).eval()
+        state = {n.removeprefix("model."): t for n, t in stack_experts(own_layers, family.expert_names).items()}
+        model.load_state_dict(state, strict=True)
+        if edit:
+            edit(model)
+        return model(input_ids=torch.tensor([tokens]), use_cache=False).last_hidden_state[0] @ head.T
+
+
+def deepseek_hidden(config, weights, tokens):
+    """The first DeepSeek mixture (only remote code has it): Llama's attention, a softmax router over all experts whose
+    weights are not normalized unless told, and shared experts beside them. Returns the normalized last hidden state."""
+    heads, key_heads = config["num_attention_heads"], config["num_key_value_heads"]
+    width = config["hidden_size"] // heads
+    half = width // 2
+    positions = torch.arange(len(tokens), dtype=torch.float32)
+    frequencies = config["rope_theta"] ** (-torch.arange(half, dtype=torch.float32) * 2 / width)
+    angles = positions[:, None] * frequencies  # [positions, half]
+
+    def norm(x, weight):
+        return weight * (x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + config["rms_norm_eps"]))
+
+    def rotate(x):  # [heads, positions, width]
+        first, second = x[..., :half], x[..., half:]
+        cosine, sine = angles.cos(), angles.sin()
+        return torch.cat([first * cosine - second * sine, second * cosine + first * sine], -1)
+
+    def gated(x, prefix):
+        gate, up = (x @ weights[f"{prefix}.{n}_proj.weight"].T for n in ("gate", "up"))
+        return (torch.nn.functional.silu(gate) * up) @ weights[f"{prefix}.down_proj.weight"].T
+
+    def attention(x, prefix):
+        q, k, v = (
+            (x @ weights[f"{prefix}.{n}_proj.weight"].T).view(len(tokens), -1, width).transpose(0, 1) for n in "qkv")
+        q, k = rotate(q), rotate(k).repeat_interleave(heads // key_heads, 0)
+        scores = q @ k.transpose(1, 2) / math.sqrt(width)
+        scores = scores.masked_fill(torch.ones(scores.shape[1:]).triu(1).bool(), -math.inf)
+        mixed = scores.softmax(-1) @ v.repeat_interleave(heads // key_heads, 0)
+        return mixed.transpose(0, 1).reshape(len(tokens), -1) @ weights[f"{prefix}.o_proj.weight"].T
+
+    def mixture(x, prefix):
+        probabilities = (x @ weights[f"{prefix}.gate.weight"].T).softmax(-1)
+        best, chosen = probabilities.topk(config["num_experts_per_tok"], -1)
+        if config["norm_topk_prob"]:
+            best = best / (best.sum(-1, keepdim=True) + 1e-20)
+        out = gated(x, f"{prefix}.shared_experts")
+        for expert in range(config["n_routed_experts"]):
+            share = (best * (chosen == expert)).sum(-1, keepdim=True)
+            out = out + share * gated(x, f"{prefix}.experts.{expert}")
+        return out
+
+    hidden = weights["model.embed_tokens.weight"][tokens]
+    for layer in range(config["num_hidden_layers"]):
+        prefix = f"model.layers.{layer}"
+        normalized = norm(hidden, weights[f"{prefix}.input_layernorm.weight"])
+        hidden = hidden + attention(normalized, f"{prefix}.self_attn")
+        normalized = norm(hidden, weights[f"{prefix}.post_attention_layernorm.weight"])
+        dense = layer < config["first_k_dense_replace"] or layer % config.get("moe_layer_freq", 1)
+        hidden = hidden + (gated if dense else mixture)(normalized, f"{prefix}.mlp")
+    return norm(hidden, weights["model.norm.weight"])
