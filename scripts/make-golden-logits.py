@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Makes the tiny checkpoints and golden logits of Tests/ReferenceRuntimeTests/Golden.
 
-For every family: a random model of a few ten thousand parameters, stored in bf16 as transformers
-saves it, and its logits for 64 tokens, computed by transformers in f32 from exactly those weights.
+For every golden of the table of families: a random model of a few ten thousand parameters, stored in bf16 as
+transformers saves it or as make-random-checkpoint.py writes it, and its logits for 64 tokens, computed in f32 from
+exactly those weights by transformers (of the first DeepSeek mixture, by reference_logits.py).
 For the sample checkpoint: logits of 64 positions for every 16th vocabulary entry, and the norm of
 each full row.
 
@@ -24,15 +25,22 @@ import json
 import math
 import shutil
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import torch
 import transformers
+from safetensors.torch import load_file, save_file
+
+import families
+from reference_logits import checkpoint_logits, watch_routers
 
 ROOT = Path(__file__).resolve().parent.parent
 GOLDEN = ROOT / "Tests/ReferenceRuntimeTests/Golden"
 SAMPLE = ROOT / "samples/Pelican-10M-A5M"
 TOKEN_COUNT = 64
+SMALLEST_MARGIN = 2e-4
 SAMPLE_STRIDE = 16
 
 COMMON = dict(
@@ -43,175 +51,11 @@ COMMON = dict(
     eos_token_id=None,
     pad_token_id=None,
 )
-HYBRID = dict(
-    num_hidden_layers=4,
-    num_attention_heads=4,
-    num_key_value_heads=2,
-    head_dim=32,
-    linear_conv_kernel_dim=4,
-    linear_key_head_dim=16,
-    linear_value_head_dim=16,
-    linear_num_key_heads=2,
-    rms_norm_eps=1e-6,
-    tie_word_embeddings=False,
-)
-IMROPE = dict(
-    rope_parameters=dict(
-        rope_type="default",
-        rope_theta=10000.0,
-        partial_rotary_factor=0.25,
-        mrope_section=[2, 1, 1],
-        mrope_interleaved=True,
-    )
-)
-
-# For what has nothing to do with sizes.
-SMALL = dict(
-    hidden_size=32, vocab_size=128, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
-    intermediate_size=32, rms_norm_eps=1e-6, tie_word_embeddings=True,
-)
-
-FAMILIES = {
-    "qwen2": (
-        "Qwen2",
-        dict(
-            num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=96,
-            rms_norm_eps=1e-6, rope_parameters=dict(rope_type="default", rope_theta=1e6),
-            tie_word_embeddings=False,
-        ),
-    ),
-    # A head dimension that is not hidden / heads, tied embeddings, yarn.
-    "qwen3": (
-        "Qwen3",
-        dict(
-            num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, head_dim=32,
-            intermediate_size=96, rms_norm_eps=1e-6, tie_word_embeddings=True,
-            rope_parameters=dict(
-                rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=128
-            ),
-        ),
-    ),
-    # Frequency factors of Llama 3.1, with wavelengths on both sides of both limits.
-    "llama": (
-        "Llama",
-        dict(
-            num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=96,
-            rms_norm_eps=1e-5, tie_word_embeddings=False,
-            rope_parameters=dict(
-                rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0,
-                high_freq_factor=4.0, original_max_position_embeddings=64,
-            ),
-        ),
-    ),
-    "mixtral": (
-        "Mixtral",
-        dict(
-            num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48,
-            num_local_experts=4, num_experts_per_tok=2, rms_norm_eps=1e-5, sliding_window=None,
-            rope_parameters=dict(rope_type="default", rope_theta=1e6), tie_word_embeddings=False,
-        ),
-    ),
-    "qwen2_moe": (
-        "Qwen2Moe",
-        dict(
-            num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4, intermediate_size=96,
-            moe_intermediate_size=32, shared_expert_intermediate_size=48, num_experts=6,
-            num_experts_per_tok=2, norm_topk_prob=False, decoder_sparse_step=1, mlp_only_layers=[],
-            rms_norm_eps=1e-6, rope_parameters=dict(rope_type="default", rope_theta=1e6),
-            tie_word_embeddings=False, use_sliding_window=False,
-        ),
-    ),
-    "qwen3_moe": (
-        "Qwen3Moe",
-        dict(
-            num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, head_dim=32,
-            intermediate_size=96, moe_intermediate_size=32, num_experts=8, num_experts_per_tok=3,
-            norm_topk_prob=True, decoder_sparse_step=1, mlp_only_layers=[], rms_norm_eps=1e-6,
-            rope_parameters=dict(rope_type="default", rope_theta=1e6), tie_word_embeddings=False,
-        ),
-    ),
-    "qwen3_next": (
-        "Qwen3Next",
-        dict(
-            HYBRID, linear_num_value_heads=4, intermediate_size=96, moe_intermediate_size=24,
-            shared_expert_intermediate_size=32, num_experts=4, num_experts_per_tok=2,
-            norm_topk_prob=True, decoder_sparse_step=1, mlp_only_layers=[], partial_rotary_factor=0.25,
-            rope_parameters=dict(rope_type="default", rope_theta=1e7, partial_rotary_factor=0.25),
-        ),
-    ),
-    # Three value heads per key head with two key heads, so that the head reorder is not its own inverse.
-    "qwen3_5_moe": (
-        "Qwen3_5Moe",
-        dict(
-            HYBRID, **IMROPE, linear_num_value_heads=6, moe_intermediate_size=24,
-            shared_expert_intermediate_size=32, num_experts=4, num_experts_per_tok=2,
-        ),
-    ),
-    "qwen3_5": ("Qwen3_5", dict(HYBRID, **IMROPE, linear_num_value_heads=6, intermediate_size=96)),
-    # What config.json says and no GGUF carries: windows in all layers or some of them, other rotary embeddings. One
-    # window is below, one above the 16 positions of a block of keys.
-    "mistral-window": ("Mistral", dict(SMALL, sliding_window=21)),
-    "qwen3-layer-types": (
-        "Qwen3",
-        dict(
-            SMALL, num_hidden_layers=3, head_dim=16, use_sliding_window=True, sliding_window=9,
-            layer_types=["sliding_attention", "full_attention", "sliding_attention"],
-        ),
-    ),
-    "qwen2_moe-window": (
-        "Qwen2Moe",
-        dict(
-            SMALL, num_hidden_layers=3, moe_intermediate_size=16, shared_expert_intermediate_size=16, num_experts=3,
-            num_experts_per_tok=2, use_sliding_window=True, sliding_window=12, max_window_layers=2,
-        ),
-    ),
-    "qwen3_moe-longrope": (
-        "Qwen3Moe",
-        dict(
-            SMALL, head_dim=16, moe_intermediate_size=16, num_experts=3, num_experts_per_tok=2, norm_topk_prob=True,
-            use_sliding_window=True, sliding_window=30,
-            rope_parameters=dict(
-                rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.1, 1.3, 1.7, 2.0, 2.5, 3.0, 4.0],
-                long_factor=[2.0] * 8, original_max_position_embeddings=64,
-            ),
-        ),
-    ),
-    "llama-proportional": (
-        "Llama",
-        dict(
-            SMALL, head_dim=16,
-            rope_parameters=dict(rope_type="proportional", rope_theta=10000.0, partial_rotary_factor=0.5, factor=2.0),
-        ),
-    ),
-    "qwen2-dynamic": (
-        "Qwen2",
-        dict(SMALL, max_position_embeddings=64, rope_parameters=dict(rope_type="dynamic", rope_theta=1e4, factor=4.0)),
-    ),
-    "qwen3-llama3": (
-        "Qwen3",
-        dict(
-            SMALL, head_dim=16,
-            rope_parameters=dict(
-                rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
-                original_max_position_embeddings=64,
-            ),
-        ),
-    ),
-    "qwen3-yarn": (
-        "Qwen3",
-        dict(
-            SMALL, head_dim=16,
-            rope_parameters=dict(
-                rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=128, beta_fast=16.0,
-                beta_slow=2.0, mscale=0.8, mscale_all_dim=0.5, truncate=False,
-            ),
-        ),
-    ),
-}
-# Written as it is for these: transformers drops or completes what a user's file may lack.
-CONFIG_EDITS = {
-    "mistral-window": lambda c: c.update(layer_types=["full_attention"] * 2),
-    "llama-proportional": lambda c: c.update(sliding_window=7, use_sliding_window=True),
+TINY_VISION = {
+    "qwen3_vl": dict(depth=1, hidden_size=16, intermediate_size=16, num_heads=1, patch_size=2, temporal_patch_size=1,
+                     spatial_merge_size=1, num_position_embeddings=4, deepstack_visual_indexes=[0]),
+    "mistral3": dict(model_type="pixtral", hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+                     num_attention_heads=1, head_dim=16, patch_size=2, image_size=4),
 }
 
 
@@ -237,23 +81,16 @@ def randomize(model, seed):
         else:
             value = normal(parameter) / math.sqrt(parameter.shape[-1])
         parameter.data = value.to(torch.bfloat16).to(torch.float32)
+    for name, buffer in sorted(model.named_buffers()):
+        if name.endswith("correction_bias"):
+            buffer.copy_(0.1 * normal(buffer))
 
 
 def smallest_margin(model, tokens):
     """The least gap between the last chosen and the first rejected expert over all tokens and layers."""
     margins = []
-
-    def hook(module, inputs, output):
-        hidden = inputs[0].reshape(-1, inputs[0].shape[-1])
-        logits = torch.softmax(hidden @ module.weight.T, -1).sort(-1, descending=True).values
-        k = model.config.num_experts_per_tok
-        margins.append((logits[:, k - 1] - logits[:, k]).min().item())
-
-    handles = [
-        module.register_forward_hook(hook)
-        for name, module in model.named_modules()
-        if type(module).__name__.endswith("TopKRouter")
-    ]
+    text = model.config.get_text_config()
+    handles = watch_routers(model, getattr(text, "num_experts_per_tok", 0), margins)
     with torch.no_grad():
         model(tokens)
     for handle in handles:
@@ -269,39 +106,96 @@ def write_tokens(path, tokens):
     path.write_bytes(struct.pack(f"<{len(tokens)}i", *tokens))
 
 
+def built_model(family, settings):
+    """A model class of transformers and a configuration for it, in the family's wrapper where it always has one."""
+    settings = {**COMMON, **settings}
+    text = getattr(transformers, family.transformers + "Config")
+    if not family.always_wrapped:
+        return getattr(transformers, family.transformers.removesuffix("Text") + "ForCausalLM"), text(**settings)
+    kind = family.wrapper_model_type or family.name
+    vision = dict(TINY_VISION[kind.removesuffix("_moe")])
+    if kind.startswith("qwen"):
+        vision["out_hidden_size"] = settings["hidden_size"]
+    whole = getattr(transformers, family.wrapper.removesuffix("ForConditionalGeneration") + "Config")
+    config = whole(text_config=dict(settings, model_type=text.model_type), vision_config=vision,
+                   tie_word_embeddings=settings["tie_word_embeddings"])
+    return getattr(transformers, family.wrapper), config
+
+
 def make_family(name):
-    prefix, settings = FAMILIES[name]
-    text = "Text" if prefix.startswith("Qwen3_5") else ""
-    config = getattr(transformers, f"{prefix}{text}Config")(**{**COMMON, **settings})
-    config._attn_implementation = "eager"
-    model_class = getattr(transformers, f"{prefix}ForCausalLM")
-    tokens = torch.randint(0, config.vocab_size, (1, TOKEN_COUNT), generator=torch.Generator().manual_seed(7))
-    for seed in range(100):
-        model = model_class(config).to(torch.float32).eval()
-        randomize(model, seed)
-        # Seeds with a near tie in routing are passed over: rounding may flip it.
-        margin = smallest_margin(model, tokens)
-        if margin > 2e-4:
-            break
-    with torch.no_grad():
-        logits = model(tokens, use_cache=False).logits[0].float()
+    golden, family = families.goldens()[name]
     folder = GOLDEN / name
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    model.to(torch.bfloat16).save_pretrained(folder)
-    for extra in ("generation_config.json",):
-        (folder / extra).unlink(missing_ok=True)
-    if name in CONFIG_EDITS:
-        document = json.loads((folder / "config.json").read_text())
-        CONFIG_EDITS[name](document)
-        (folder / "config.json").write_text(json.dumps(document, indent=2) + "\n")
-        again = model_class.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
-        with torch.no_grad():
-            logits = again(tokens, use_cache=False).logits[0].float()
-    write_tokens(folder / "tokens.i32", tokens[0].tolist())
+    make = make_from_options if golden.options else make_with_transformers
+    seed, margin, tokens, logits = make(folder, golden, family)
+    write_tokens(folder / "tokens.i32", tokens)
     write_floats(folder / "logits.f32", logits)
     size = sum(f.stat().st_size for f in folder.iterdir())
     print(f"{name}: seed {seed}, margin {margin:.2g}, |logits| {logits.norm():.4f}, {size} bytes")
+
+
+def random_tokens(vocabulary):
+    return torch.randint(0, vocabulary, (1, TOKEN_COUNT), generator=torch.Generator().manual_seed(7))
+
+
+def make_from_options(folder, golden, family):
+    """A checkpoint of make-random-checkpoint.py, and its logits computed from the files."""
+    for seed in range(1, 100):
+        shutil.rmtree(folder, ignore_errors=True)
+        command = [sys.executable, ROOT / "scripts/make-random-checkpoint.py", "--family", family.name,
+                   *golden.options.split(), "--seed", str(seed), folder]
+        subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+        document = json.loads((folder / "config.json").read_text())
+        text = document.get("text_config", document)
+        text.update(pad_token_id=None, eos_token_id=None)
+        (folder / "config.json").write_text(json.dumps(document, indent=2) + "\n")
+        tokens = random_tokens(text["vocab_size"])[0].tolist()
+        margins = []
+        logits = checkpoint_logits(folder, tokens, margins)
+        # Seeds with a near tie in routing are passed over: rounding may flip it.
+        if min(margins) > SMALLEST_MARGIN:
+            break
+    return seed, min(margins), tokens, logits
+
+
+def make_with_transformers(folder, golden, family):
+    """A model as transformers builds and saves it, and its logits."""
+    model_class, config = built_model(family, golden.settings)
+    config._attn_implementation = "eager"
+    tokens = random_tokens(config.get_text_config().vocab_size)
+    for seed in range(100):
+        model = model_class(config).to(torch.float32).eval()
+        randomize(model, seed)
+        margin = smallest_margin(model, tokens)
+        if margin > SMALLEST_MARGIN:
+            break
+    with torch.no_grad():
+        logits = model(tokens, use_cache=False).logits[0].float()
+    biases = {name: buffer.clone() for name, buffer in model.named_buffers() if name.endswith("correction_bias")}
+    folder.mkdir(parents=True)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    keep_precise(folder / "model.safetensors", biases)
+    if golden.edit:
+        document = json.loads((folder / "config.json").read_text())
+        golden.edit(document)
+        (folder / "config.json").write_text(json.dumps(document, indent=2) + "\n")
+    if golden.edit and not biases:
+        again = model_class.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+        with torch.no_grad():
+            logits = again(tokens, use_cache=False).logits[0].float()
+    # What is on disk gives these logits.
+    told = checkpoint_logits(folder, tokens[0].tolist())
+    assert (told - logits).norm() < 1e-5 * logits.norm(), (told - logits).norm() / logits.norm()
+    return seed, margin, tokens[0].tolist(), logits
+
+
+def keep_precise(path, biases):
+    """Puts the selection biases back in f32, as released: they were rounded with the rest."""
+    if biases:
+        tensors = load_file(path)
+        assert set(biases) <= set(tensors), sorted(biases)
+        save_file({**tensors, **biases}, path, metadata={"format": "pt"})
 
 
 def sample_model(weights=None):
@@ -417,7 +311,7 @@ def main():
         model = sample_model(weights_from_gguf(arguments.gguf))
         write_sample_logits(Path(arguments.out), model, sample_tokens())
         return
-    for name in arguments.families or [*FAMILIES, "pelican"]:
+    for name in arguments.families or [*families.goldens(), "pelican"]:
         make_sample() if name == "pelican" else make_family(name)
 
 

@@ -48,7 +48,8 @@ def read_tensors(folder, family):
         name = name.replace(family.wrapped_root, "model.", 1)
         name = name.removeprefix(family.wrapped_head) if family.wrapped_head else name
         if name.startswith(("model.", "lm_head.")) and not name.startswith("model.visual."):
-            out[name] = value
+            # transformers calls every mixture so, whatever the checkpoint does.
+            out[name.replace("." + family.moe_root, ".mlp.")] = value
     return out
 
 
@@ -76,8 +77,43 @@ def stack_experts(tensors, names):
     return out
 
 
-def checkpoint_logits(folder, tokens, edit=None):
-    """The logits of all positions; edit may change the built model or, for own references, the configuration."""
+def selection_margin(scores, count, groups=1, used_groups=1, best_of_group=2):
+    """The least gap between the last chosen and the first rejected expert (or group of experts), for rows of scores."""
+    margin = math.inf
+    if groups > 1 and used_groups < groups:
+        grouped = scores.view(len(scores), groups, -1)
+        ranks = grouped.topk(best_of_group, -1).values.sum(-1).sort(-1, descending=True)
+        margin = (ranks.values[:, used_groups - 1] - ranks.values[:, used_groups]).min().item()
+        kept = torch.zeros(len(scores), groups, dtype=torch.bool).scatter(1, ranks.indices[:, :used_groups], True)
+        scores = grouped.masked_fill(~kept[..., None], -math.inf).flatten(1)
+    ordered = scores.sort(-1, descending=True).values
+    return min(margin, (ordered[:, count - 1] - ordered[:, count]).min().item())
+
+
+def watch_routers(model, count, margins):
+    """Has every router append the margin of its selections, and returns the handles."""
+
+    def of_softmax(module, inputs, output):
+        hidden = inputs[0].reshape(-1, inputs[0].shape[-1])
+        margins.append(selection_margin(torch.softmax(hidden @ module.weight.T, -1), count))
+
+    def of_groups(module, inputs, output):
+        hidden = inputs[0].reshape(-1, inputs[0].shape[-1])
+        scores = hidden @ module.weight.T
+        bias = getattr(module, "e_score_correction_bias", None)
+        scores = scores.softmax(-1) if bias is None else scores.sigmoid() + bias
+        method = getattr(module, "topk_method", "")
+        margins.append(selection_margin(scores, count, 1 if method == "greedy" else module.num_group,
+                                        module.topk_group, 1 if method else 2))
+
+    kinds = {"TopKRouter": of_softmax, "TopkRouter": of_groups}
+    return [module.register_forward_hook(hook) for _, module in model.named_modules() for ending, hook in kinds.items()
+            if type(module).__name__.endswith(ending)]
+
+
+def checkpoint_logits(folder, tokens, margins=None):
+    """The logits of all positions; margins, when given, receives how clear the choices of experts were."""
+    margins = [] if margins is None else margins
     with open(os.path.join(folder, "config.json")) as f:
         text, family = text_configuration(json.load(f))
     tensors = read_tensors(folder, family)
@@ -87,7 +123,7 @@ def checkpoint_logits(folder, tokens, edit=None):
     head = own_layers.pop("lm_head.weight", own_layers["model.embed_tokens.weight"])
     with torch.no_grad():
         if not family.transformers:
-            return deepseek_hidden(text, own_layers, tokens) @ head.T
+            return deepseek_hidden(text, own_layers, tokens, margins) @ head.T
         text["model_type"] = getattr(transformers, family.transformers + "Config").model_type
         config = getattr(transformers, family.transformers + "Config").from_dict(text)
         config._attn_implementation = "eager"
@@ -95,12 +131,12 @@ def checkpoint_logits(folder, tokens, edit=None):
         model = getattr(transformers, family.transformers + "Model")(config).to(torch.float32).eval()
         state = {n.removeprefix("model."): t for n, t in stack_experts(own_layers, family.expert_names).items()}
         model.load_state_dict(state, strict=True)
-        if edit:
-            edit(model)
+        if family.experts:
+            watch_routers(model, text["num_experts_per_tok"], margins)
         return model(input_ids=torch.tensor([tokens]), use_cache=False).last_hidden_state[0] @ head.T
 
 
-def deepseek_hidden(config, weights, tokens):
+def deepseek_hidden(config, weights, tokens, margins):
     """The first DeepSeek mixture (only remote code has it): Llama's attention, a softmax router over all experts whose
     weights are not normalized unless told, and shared experts beside them. Returns the normalized last hidden state."""
     heads, key_heads = config["num_attention_heads"], config["num_key_value_heads"]
@@ -133,6 +169,7 @@ def deepseek_hidden(config, weights, tokens):
 
     def mixture(x, prefix):
         probabilities = (x @ weights[f"{prefix}.gate.weight"].T).softmax(-1)
+        margins.append(selection_margin(probabilities, config["num_experts_per_tok"]))
         best, chosen = probabilities.topk(config["num_experts_per_tok"], -1)
         if config["norm_topk_prob"]:
             best = best / (best.sum(-1, keepdim=True) + 1e-20)

@@ -1,9 +1,18 @@
 """DeepSeek and what is built on the same attention: Kimi K2 and Mistral Small 4 (GLM-4.7-Flash is in glm.py)."""
-from families.entry import MAIN_MIXES, Case, Family
+from families.entry import MAIN_MIXES, SMALL_MIXTURE, SMALL_OPTIONS, Case, Family, Golden
 
 # Realistic heads: rows of the transposed key matrices are not multiples of 256 in any release either.
 LATENT = dict(layers=3, q_lora=256, kv_lora=256, nope_dim=128, rope_dim=64, value_dim=128, kv_heads=4, experts=16,
               used_experts=4, dense_layers=1, rope="yarn")
+
+
+SMALL_LATENT = dict(q_lora_rank=16, kv_lora_rank=32, qk_nope_head_dim=16, qk_rope_head_dim=8, v_head_dim=24)
+SMALL_LATENT_OPTIONS = SMALL_OPTIONS + "--q-lora 16 --kv-lora 32 --nope-dim 16 --rope-dim 8 --value-dim 24 "
+
+
+def small_yarn(mscale, factor=40.0, theta=1e4, **more):
+    return dict(rope_parameters=dict(rope_type="yarn", rope_theta=theta, factor=factor, mscale=mscale,
+                                     mscale_all_dim=mscale, original_max_position_embeddings=64, **more))
 
 
 def dense_and_experts(c, a):
@@ -41,6 +50,10 @@ def deepseek_v3(c, a):
     latent_attention(c, a)
 
 
+def named_kimi(config):
+    config.update(model_type="kimi_k2")
+
+
 def kimi_k2(c, a):
     deepseek_v3(c, a)
     c.update(rope_theta=50000.0, max_position_embeddings=2048, routed_scaling_factor=2.827)
@@ -75,6 +88,7 @@ FAMILIES = (
             Case("deepseek-odd", "--expert-width 1408 --width 608 --kv-heads 4", "convert", mixes=MAIN_MIXES[:1]),
             Case("deepseek", "--layers 2", "loader"),
         ),
+        goldens={"deepseek": Golden(options=SMALL_OPTIONS + "--kv-heads 1")},
     ),
     # Without q_lora llama.cpp asks for 26 or 27 layers, the depths of V2-Lite and its kin; nearly all are dense here.
     Family(
@@ -87,6 +101,17 @@ FAMILIES = (
             Case("deepseek_v2-groups", "--groups 4 --used-groups 2", "metadata"),
             Case("deepseek_v2", "--layers 2 --experts 4 --used-experts 2", "loader"),
         ),
+        goldens={
+            "deepseek_v2-lite": Golden(dict(
+                SMALL_MIXTURE, **{**SMALL_LATENT, "q_lora_rank": None}, **small_yarn(0.707, beta_fast=32, beta_slow=1),
+                n_shared_experts=2, topk_method="greedy", norm_topk_prob=False, routed_scaling_factor=1.0,
+            )),
+            "deepseek_v2": Golden(dict(
+                SMALL_MIXTURE, **SMALL_LATENT, **small_yarn(0.707, beta_fast=32, beta_slow=1), n_routed_experts=8,
+                topk_method="group_limited_greedy", n_group=4, topk_group=2, norm_topk_prob=False,
+                routed_scaling_factor=16.0,
+            )),
+        },
         llama_differs="with groups: sum of the two best instead of the best, other experts",
     ),
     Family(
@@ -99,12 +124,28 @@ FAMILIES = (
                  mixes=MAIN_MIXES[:1]),
             Case("deepseek_v3", "--layers 2 --groups 2 --used-groups 1 --used-experts 2", "loader"),
         ),
+        goldens={
+            "deepseek_v3": Golden(dict(
+                SMALL_MIXTURE, **SMALL_LATENT, **small_yarn(1.0, beta_fast=32, beta_slow=1), n_routed_experts=8,
+                n_group=4, topk_group=2,
+            )),
+            # One group, no YaRN, a next-token block to be left out; blocks of 128x128 with partial ones at both edges.
+            "deepseek_v3-mtp": Golden(options=SMALL_LATENT_OPTIONS + "--mtp --groups 1 --used-groups 1 --rope default"),
+            "deepseek_v3-fp8": Golden(options=SMALL_LATENT_OPTIONS + "--fp8 --hidden 136 --vocab 48 --experts 4 "
+                                      "--groups 2 --used-groups 1"),
+        },
     ),
     Family(
         "kimi_k2", "DeepseekV3ForCausalLM", "deepseek2", config=kimi_k2, attention="latent", experts=True,
         shared="plain", selection_bias=True, next_token="layer", scaling=yarn(32.0, 1.0, beta_fast=1.0, beta_slow=1.0),
         transformers="DeepseekV3", defaults=LATENT,
         cases=(Case("kimi_k2", mixes=MAIN_MIXES[:1]),),
+        goldens={
+            "kimi_k2": Golden(dict(
+                SMALL_MIXTURE, **SMALL_LATENT, **small_yarn(1.0, 32.0, 5e4, beta_fast=1.0, beta_slow=1.0), n_group=1,
+                topk_group=1, scoring_func="sigmoid", topk_method="noaux_tc",
+            ), edit=named_kimi),
+        },
         llama_differs="it does not read the betas of YaRN",
     ),
     Family(
@@ -121,6 +162,18 @@ FAMILIES = (
             Case("mistral4", uses="convert metadata files memory", mixes=MAIN_MIXES),
             Case("mistral4", "--layers 2 --experts 4 --used-experts 2", "loader"),
         ),
+        # Queries grow after 16 and after 32 positions.
+        goldens={
+            "mistral4": Golden(dict(
+                SMALL_MIXTURE, **SMALL_LATENT, n_group=1, topk_group=1, first_k_dense_replace=0,
+                routed_scaling_factor=1.0,
+                rope_parameters=dict(
+                    rope_type="yarn", rope_theta=10000.0, factor=8.0, original_max_position_embeddings=16,
+                    beta_fast=32.0, beta_slow=1.0, mscale=1.0, mscale_all_dim=1.0, llama_4_scaling_beta=0.1,
+                    max_position_embeddings=512,
+                ),
+            )),
+        },
         llama_differs="its converter does not write the growth of queries",
     ),
 )

@@ -5,6 +5,20 @@ from typing import Callable
 # The mixes that cases of conformance-convert.py try when they do not try all.
 MAIN_MIXES = ("Q4_K_M", "Q6_K", "Q3_K_M", "IQ4_XS")
 
+# Settings of goldens that have nothing to do with sizes.
+SMALL_GOLDEN = dict(
+    hidden_size=32, vocab_size=128, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+    intermediate_size=32, rms_norm_eps=1e-6, tie_word_embeddings=True,
+)
+# The same for mixtures, and the options of make-random-checkpoint.py for one as small.
+SMALL_MIXTURE = dict(
+    vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+    intermediate_size=32, moe_intermediate_size=16, n_routed_experts=6, n_shared_experts=1, num_experts_per_tok=2,
+    first_k_dense_replace=1, norm_topk_prob=True, routed_scaling_factor=2.5, tie_word_embeddings=False,
+)
+SMALL_OPTIONS = ("--vocab 64 --hidden 32 --layers 2 --heads 2 --kv-heads 2 --head-dim 16 --width 32 --expert-width 16 "
+                 "--experts 6 --used-experts 2 ")
+
 
 @dataclass(frozen=True)
 class Case:
@@ -26,14 +40,15 @@ class Case:
 
 @dataclass(frozen=True)
 class Golden:
-    """A tiny model with recorded logits; see make-golden-logits.py."""
+    """A tiny model with recorded logits; see make-golden-logits.py.
 
-    settings: dict  # of the configuration's class of transformers
+    Either transformers builds and saves it from the settings of its configuration's class, or make-random-checkpoint.py
+    makes it, for what transformers does not write: blocks of E4M3, next-token blocks, released layouts.
+    """
+
+    settings: dict = None
     edit: Callable = None  # changes the written config.json: transformers drops or completes what a user's may lack
-    fp8: bool = False  # matrices as codes with a scale for each block
-    next_token_block: bool = False
-    released_experts: bool = False  # input dimension first, as released and not as transformers saves them
-    short: bool = False  # 24 tokens
+    options: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """GLM-4.5 and later, and GLM-4.7-Flash."""
-from families.deepseek import LATENT, dense_and_experts, latent_attention
-from families.entry import MAIN_MIXES, Case, Family
+from families.deepseek import LATENT, SMALL_LATENT, SMALL_LATENT_OPTIONS, dense_and_experts, latent_attention
+from families.entry import MAIN_MIXES, SMALL_MIXTURE, SMALL_OPTIONS, Case, Family, Golden
 
 # llama.cpp's converter looks these up by name.
 TOKENS = ("[gMASK]", "<sop>", "<|user|>", "<|observation|>")
@@ -43,6 +43,14 @@ FAMILIES = (
             Case("glm4_moe-mtp", "--mtp --no-qk-norm", mixes=MAIN_MIXES[:2]),
             Case("glm4_moe-mtp", "--layers 2 --mtp --vocab 4128", "loader"),
         ),
+        goldens={
+            "glm4_moe": Golden(dict(
+                SMALL_MIXTURE, num_key_value_heads=1, head_dim=16, attention_bias=True, use_qk_norm=False, n_group=1,
+                topk_group=1, rms_norm_eps=1e-5,
+                rope_parameters=dict(rope_type="default", rope_theta=1e6, partial_rotary_factor=0.5),
+            )),
+            "glm4_moe-mtp": Golden(options=SMALL_OPTIONS + "--kv-heads 1 --mtp"),
+        },
     ),
     Family(
         "glm4_moe_lite", "Glm4MoeLiteForCausalLM", "deepseek2", config=glm4_moe_lite, attention="latent", experts=True,
@@ -52,6 +60,15 @@ FAMILIES = (
             Case("glm4_moe_lite", "--mtp", uses="convert metadata files memory", mixes=MAIN_MIXES),
             Case("glm4_moe_lite-mtp", "--layers 2 --experts 4 --used-experts 2 --mtp --vocab 4128", "loader"),
         ),
+        # The first says which layers are dense by mlp_layer_types; none says how scores are made.
+        goldens={
+            "glm4_moe_lite": Golden(dict(
+                {k: v for k, v in SMALL_MIXTURE.items() if k != "first_k_dense_replace"}, **SMALL_LATENT, n_group=1,
+                topk_group=1, mlp_layer_types=["dense", "sparse"], rms_norm_eps=1e-5,
+                rope_parameters=dict(rope_type="default", rope_theta=1e6),
+            )),
+            "glm4_moe_lite-mtp": Golden(options=SMALL_LATENT_OPTIONS + "--no-scoring-key --mtp"),
+        },
         llama_differs="it normalizes latent vectors with the file's epsilon instead of 1e-6",
     ),
 )

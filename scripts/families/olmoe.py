@@ -1,5 +1,5 @@
 """OLMoE."""
-from families.entry import MAIN_MIXES, Case, Family
+from families.entry import MAIN_MIXES, Case, Family, Golden
 
 
 def olmoe(c, a):
@@ -16,5 +16,12 @@ FAMILIES = (
             Case("olmoe", uses="convert metadata files memory", mixes=MAIN_MIXES),
             Case("olmoe", "--layers 2 --kv-heads 4", "loader"),
         ),
+        goldens={
+            "olmoe": Golden(dict(
+                vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=2,
+                intermediate_size=16, num_experts=6, num_experts_per_tok=2, norm_topk_prob=False,
+                rope_parameters=dict(rope_type="default", rope_theta=10000.0), tie_word_embeddings=False,
+            )),
+        },
     ),
 )

@@ -1,7 +1,16 @@
 """Qwen: qwen2, qwen3, their mixtures, the hybrids with linear attention, and the text parts of Qwen3-VL."""
-from families.entry import MAIN_MIXES, Case, Family
+from families.entry import MAIN_MIXES, SMALL_GOLDEN as SMALL, SMALL_OPTIONS, Case, Family, Golden
 
 HYBRID_DEFAULTS = dict(layers=4)
+HYBRID = dict(
+    num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2, head_dim=32, linear_conv_kernel_dim=4,
+    linear_key_head_dim=16, linear_value_head_dim=16, linear_num_key_heads=2, rms_norm_eps=1e-6,
+    tie_word_embeddings=False,
+)
+IMROPE = dict(rope_parameters=dict(
+    rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.25, mrope_section=[2, 1, 1],
+    mrope_interleaved=True,
+))
 
 
 def dense(c, a):
@@ -106,6 +115,18 @@ FAMILIES = (
             Case("qwen2-tied-yarn", "--tied --rope yarn", "metadata"),
             Case("qwen2", "--layers 2", "loader"),
         ),
+        goldens={
+            "qwen2": Golden(dict(
+                num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=96,
+                rms_norm_eps=1e-6,
+                rope_parameters=dict(rope_type="default", rope_theta=1e6),
+                tie_word_embeddings=False,
+            )),
+            "qwen2-dynamic": Golden(dict(
+                SMALL, max_position_embeddings=64,
+                rope_parameters=dict(rope_type="dynamic", rope_theta=1e4, factor=4.0),
+            )),
+        },
     ),
     Family(
         "qwen3", "Qwen3ForCausalLM", "qwen3", config=dense_with_heads, head_norm="head", transformers="Qwen3",
@@ -115,6 +136,34 @@ FAMILIES = (
             Case("qwen3", uses="files"),
             Case("qwen3", "--layers 2", "loader"),
         ),
+        goldens={
+            # A head dimension that is not hidden / heads, tied embeddings, yarn.
+            "qwen3": Golden(dict(
+                num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, head_dim=32, intermediate_size=96,
+                rms_norm_eps=1e-6, tie_word_embeddings=True,
+                rope_parameters=dict(
+                    rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=128,
+                ),
+            )),
+            "qwen3-layer-types": Golden(dict(
+                SMALL, num_hidden_layers=3, head_dim=16, use_sliding_window=True, sliding_window=9,
+                layer_types=["sliding_attention", "full_attention", "sliding_attention"],
+            )),
+            "qwen3-llama3": Golden(dict(
+                SMALL, head_dim=16,
+                rope_parameters=dict(
+                    rope_type="llama3", rope_theta=10000.0, factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+                    original_max_position_embeddings=64,
+                ),
+            )),
+            "qwen3-yarn": Golden(dict(
+                SMALL, head_dim=16,
+                rope_parameters=dict(
+                    rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=128,
+                    beta_fast=16.0, beta_slow=2.0, mscale=0.8, mscale_all_dim=0.5, truncate=False,
+                ),
+            )),
+        },
     ),
     Family(
         "qwen2_moe", "Qwen2MoeForCausalLM", "qwen2moe", config=qwen2_moe, query_bias=True, experts=True, shared="gated",
@@ -124,6 +173,19 @@ FAMILIES = (
             Case("qwen2_moe", uses="metadata files memory"),
             Case("qwen2_moe", "--layers 2", "loader"),
         ),
+        goldens={
+            "qwen2_moe": Golden(dict(
+                num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4, intermediate_size=96,
+                moe_intermediate_size=32, shared_expert_intermediate_size=48, num_experts=6, num_experts_per_tok=2,
+                norm_topk_prob=False, decoder_sparse_step=1, mlp_only_layers=[], rms_norm_eps=1e-6,
+                rope_parameters=dict(rope_type="default", rope_theta=1e6),
+                tie_word_embeddings=False, use_sliding_window=False,
+            )),
+            "qwen2_moe-window": Golden(dict(
+                SMALL, num_hidden_layers=3, moe_intermediate_size=16, shared_expert_intermediate_size=16,
+                num_experts=3, num_experts_per_tok=2, use_sliding_window=True, sliding_window=12, max_window_layers=2,
+            )),
+        },
     ),
     Family(
         "qwen3_moe", "Qwen3MoeForCausalLM", "qwen3moe", config=qwen3_moe, head_norm="head", experts=True,
@@ -136,6 +198,23 @@ FAMILIES = (
             Case("Drawing-5M-v1.5-card", "--layers 1", "metadata"),
             Case("qwen3_moe", "--layers 2", "loader"),
         ),
+        goldens={
+            "qwen3_moe": Golden(dict(
+                num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, head_dim=32, intermediate_size=96,
+                moe_intermediate_size=32, num_experts=8, num_experts_per_tok=3, norm_topk_prob=True,
+                decoder_sparse_step=1, mlp_only_layers=[], rms_norm_eps=1e-6,
+                rope_parameters=dict(rope_type="default", rope_theta=1e6),
+                tie_word_embeddings=False,
+            )),
+            "qwen3_moe-longrope": Golden(dict(
+                SMALL, head_dim=16, moe_intermediate_size=16, num_experts=3, num_experts_per_tok=2,
+                norm_topk_prob=True, use_sliding_window=True, sliding_window=30,
+                rope_parameters=dict(
+                    rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.1, 1.3, 1.7, 2.0, 2.5, 3.0, 4.0],
+                    long_factor=[2.0] * 8, original_max_position_embeddings=64,
+                ),
+            )),
+        },
     ),
     Family(
         "qwen3_next", "Qwen3NextForCausalLM", "qwen3next", config=qwen3_next, defaults=HYBRID_DEFAULTS,
@@ -147,6 +226,14 @@ FAMILIES = (
             Case("qwen3_next with next-token block", "--mtp", "files"),
             Case("qwen3_next", "--layers 2", "loader"),
         ),
+        goldens={
+            "qwen3_next": Golden(dict(
+                HYBRID, linear_num_value_heads=4, intermediate_size=96, moe_intermediate_size=24,
+                shared_expert_intermediate_size=32, num_experts=4, num_experts_per_tok=2, norm_topk_prob=True,
+                decoder_sparse_step=1, mlp_only_layers=[], partial_rotary_factor=0.25,
+                rope_parameters=dict(rope_type="default", rope_theta=1e7, partial_rotary_factor=0.25),
+            )),
+        },
     ),
     Family(
         "qwen3_5", "Qwen3_5ForCausalLM", "qwen35", config=qwen3_5, defaults=HYBRID_DEFAULTS, attention="linear",
@@ -158,6 +245,9 @@ FAMILIES = (
             Case("qwen3_5-tied-mtp", "--tied --mtp", "metadata"),
             Case("qwen3_5", "--layers 2 --tied", "loader"),
         ),
+        goldens={
+            "qwen3_5": Golden(dict(HYBRID, **IMROPE, linear_num_value_heads=6, intermediate_size=96)),
+        },
     ),
     Family(
         "qwen3_5_moe", "Qwen3_5MoeForCausalLM", "qwen35moe", config=qwen3_5_moe, defaults=HYBRID_DEFAULTS,
@@ -172,6 +262,13 @@ FAMILIES = (
             Case("qwen3_5_moe with next-token block", "--mtp", "files"),
             Case("qwen3_5_moe-mtp", "--layers 2 --mtp", "loader"),
         ),
+        goldens={
+            # Three value heads per key head with two key heads, so that the head reorder is not its own inverse.
+            "qwen3_5_moe": Golden(dict(
+                HYBRID, **IMROPE, linear_num_value_heads=6, moe_intermediate_size=24,
+                shared_expert_intermediate_size=32, num_experts=4, num_experts_per_tok=2,
+            )),
+        },
     ),
     Family(
         "qwen3_vl", "Qwen3VLForCausalLM", "qwen3vl", config=qwen3_vl, head_norm="head",
@@ -181,6 +278,12 @@ FAMILIES = (
             Case("qwen3_vl", uses="convert metadata files memory", mixes=MAIN_MIXES),
             Case("qwen3_vl", "--layers 2 --tied", "loader"),
         ),
+        goldens={
+            "qwen3_vl": Golden(dict(
+                SMALL, vocab_size=64, head_dim=16,
+                rope_parameters=dict(rope_type="default", rope_theta=5e5, mrope_section=[4, 2, 2]),
+            )),
+        },
     ),
     # Widths that differ from the hidden size and from half of it: with equal ones the layouts look alike.
     Family(
@@ -192,5 +295,14 @@ FAMILIES = (
             Case("qwen3_vl_moe", uses="convert metadata files memory", mixes=MAIN_MIXES),
             Case("qwen3_vl_moe", "--layers 2 --expert-width 512", "loader"),
         ),
+        # As transformers saves it, which is not the released layout, and as released.
+        goldens={
+            "qwen3_vl_moe": Golden(dict(
+                SMALL, vocab_size=64, head_dim=16, moe_intermediate_size=24, num_experts=4, num_experts_per_tok=2,
+                decoder_sparse_step=1, mlp_only_layers=[], tie_word_embeddings=False,
+                rope_parameters=dict(rope_type="default", rope_theta=5e5, mrope_section=[4, 2, 2]),
+            )),
+            "qwen3_vl_moe-released": Golden(options=SMALL_OPTIONS + "--kv-heads 1 --expert-width 24"),
+        },
     ),
 )
