@@ -34,19 +34,33 @@ struct ArchitectureMetadata {
       add("rope.dimension_count", model.attention.headDim)
     }
     let traits = map.family.traits
-    if let latent = model.latentAttention {
-      addLeadingDense(model)
-      addLatent(latent, model)
-    } else if traits.hasLeadingDense {
+    if let latent = model.latentAttention, let experts = model.experts {
+      add("leading_dense_block_count", model.leadingDenseCount)
+      add("vocab_size", model.vocabularySize)
+      addLatent(latent, model, config)
+      addExperts(experts, keys: [.width, .sharedCount, .scale, .sum])
+      addLatentRope(latent)
+    } else if traits.hasLeadingDense, let experts = model.experts {
       add("rope.dimension_count", model.attention.rotaryDimensions)
-      addLeadingDense(model)
+      if architecture == "deepseek" {
+        add("rope.scaling.type", .string("none"))
+        add("leading_dense_block_count", model.leadingDenseCount)
+        add("vocab_size", model.vocabularySize)
+        addExperts(experts, keys: [.width, .scale, .sharedCount])
+      } else {
+        addExperts(experts, keys: [.width, .sharedCount])
+        add("leading_dense_block_count", model.leadingDenseCount)
+        if config["scoring_func"] == nil { addScoring(experts.router) }
+        addExperts(experts, keys: [.scale])
+        add("expert_weights_norm", .bool(experts.router.normalizesTopK))
+      }
     } else if architecture.hasSuffix("moe") || model.linearAttention != nil,
       !traits.expertWidthIsFeedForwardSize
     {
       add("expert_feed_forward_length", config["moe_intermediate_size"]?.integer)
       add("expert_shared_feed_forward_length", config["shared_expert_intermediate_size"]?.integer)
     }
-    if let net = model.linearAttention { addLinearAttention(model, net) }
+    if let net = model.linearAttention { addLinearAttention(model, net, default: traits.defaultSections) }
     if traits.hasDeepstack { add("n_deepstack_layers", model.deepstackLayerCount) }
     if model.nextTokenLayerCount > 0, model.linearAttention == nil {
       add("nextn_predict_layers", model.nextTokenLayerCount)
@@ -57,14 +71,20 @@ struct ArchitectureMetadata {
   private mutating func addRouter(_ router: Router, _ family: ModelFamily, _ config: ModelConfig) {
     if config["n_group"] != nil { add("expert_group_count", router.groupCount) }
     if config["topk_group"] != nil { add("expert_group_used_count", router.usedGroupCount) }
-    if family.traits.saysRouter { add("expert_gating_func", router.scoring == .softmax ? 1 : 2) }
+    // Without the key, loaders take softmax for latent attention but in models of some sizes.
+    if config["scoring_func"] != nil || (family.traits.isLatent && router.scoring == .sigmoid) {
+      addScoring(router)
+    }
+  }
+
+  private mutating func addScoring(_ router: Router) {
+    add("expert_gating_func", router.scoring == .softmax ? 1 : 2)
   }
 
   /// The lengths of keys and values, where the configuration says them.
   private mutating func addHeadLengths(_ model: HyperParameters, _ config: ModelConfig) {
     if let latent = model.latentAttention {
-      add("attention.key_length", latent.cachedWidth)
-      add("attention.value_length", latent.latentWidth)
+      if config["head_dim"] != nil { addLatentLengths(latent) }
     } else if config["head_dim"] != nil || (architecture == "llama" && model.experts == nil) {
       // The class of plain llama configurations fills in the head dimension, that of mixtral does not.
       add("attention.key_length", model.attention.headDim)
@@ -72,26 +92,40 @@ struct ArchitectureMetadata {
     }
   }
 
-  /// Dense layers first, then layers with experts, some of which every token visits.
-  private mutating func addLeadingDense(_ model: HyperParameters) {
-    guard let experts = model.experts else { return }
-    if architecture == "deepseek" { add("rope.scaling.type", .string("none")) }
-    add("leading_dense_block_count", model.leadingDenseCount)
-    if architecture != "glm4moe" { add("vocab_size", model.vocabularySize) }
-    add("expert_feed_forward_length", experts.width)
-    add("expert_shared_count", (experts.sharedWidth ?? 0) / max(1, experts.width))
-    add("expert_weights_scale", .float32(Float(experts.router.scale)))
-    if experts.router.normalizesTopK, architecture != "deepseek" { add("expert_weights_norm", .bool(true)) }
+  private mutating func addLatentLengths(_ latent: LatentAttention) {
+    add("attention.key_length", latent.cachedWidth)
+    add("attention.value_length", latent.latentWidth)
   }
 
-  private mutating func addLatent(_ latent: LatentAttention, _ model: HyperParameters) {
+  /// A key about experts, of which every architecture has its own order.
+  private enum ExpertKey {
+    case width, sharedCount, scale, sum
+  }
+
+  private mutating func addExperts(_ experts: Experts, keys: [ExpertKey]) {
+    for key in keys {
+      switch key {
+      case .width: add("expert_feed_forward_length", experts.width)
+      case .sharedCount: add("expert_shared_count", (experts.sharedWidth ?? 0) / max(1, experts.width))
+      case .scale: add("expert_weights_scale", .float32(Float(experts.router.scale)))
+      case .sum: if experts.router.normalizesTopK { add("expert_weights_norm", .bool(true)) }
+      }
+    }
+  }
+
+  private mutating func addLatent(_ latent: LatentAttention, _ model: HyperParameters, _ config: ModelConfig)
+  {
     // Without the key llama.cpp takes models of 26 and 27 layers alone for ones without a rank.
     if let rank = latent.queryRank ?? ([26, 27].contains(model.layerCount) ? nil : 0) {
       add("attention.q_lora_rank", rank)
     }
     add("attention.kv_lora_rank", latent.latentWidth)
+    if config["head_dim"] == nil { addLatentLengths(latent) }
     add("attention.key_length_mla", latent.keyDim + latent.rotaryDim)
     add("attention.value_length_mla", latent.valueDim)
+  }
+
+  private mutating func addLatentRope(_ latent: LatentAttention) {
     add("rope.dimension_count", latent.rotaryDim)
     if case .yarn(let yarn) = latent.rope.scaling, let weight = yarn.scoreWeight {
       // A tenth, as llama.cpp's reader of these architectures expects.
@@ -146,7 +180,9 @@ struct ArchitectureMetadata {
     add("rope.dimension_sections", .array(.int32(Array(padded))))
   }
 
-  private mutating func addLinearAttention(_ model: HyperParameters, _ net: GatedDeltaNet) {
+  private mutating func addLinearAttention(
+    _ model: HyperParameters, _ net: GatedDeltaNet, default sections: [Int]?
+  ) {
     if model.nextTokenLayerCount > 0 { add("nextn_predict_layers", model.nextTokenLayerCount) }
     add("ssm.conv_kernel", net.kernelLength)
     add("ssm.state_size", net.keyDim)
@@ -159,6 +195,6 @@ struct ArchitectureMetadata {
     add("attention.recurrent_layers", .array(.bool(recurrent)))
     add("full_attention_interval", model.fullAttentionInterval)
     add("rope.dimension_count", model.attention.rotaryDimensions)
-    if model.rope.sections == nil, architecture != "qwen3next" { addSections([11, 11, 10]) }
+    if model.rope.sections == nil, let sections { addSections(sections) }
   }
 }

@@ -47,7 +47,11 @@ extension ModelFamily {
 
   /// Whether models of the family mix gated delta nets with softmax attention.
   public var isHybrid: Bool { traits.isHybrid }
-  /// Whether models of the family have routed experts in every layer.
+  /// Whether models of the family have attention over latent vectors.
+  public var isLatent: Bool { traits.isLatent }
+  /// The pairs that turn in all where a configuration is silent on sections; `nil` in families without them.
+  public var assumedRotaryPairs: Int? { traits.defaultSections?.reduce(0, +) }
+  /// Whether models of the family have routed experts.
   public var isMixture: Bool { traits.isMixture }
   /// Whether checkpoints of the family store norm weights minus one.
   public var storesNormsMinusOne: Bool { traits.normIsOffset }

@@ -28,6 +28,9 @@ struct MetadataRelations {
       wrong("nextn_predict_layers", "less than block_count (\(blocks))", nextToken)
     }
     experts()
+    if let blocks = count("block_count"), let dense = count("leading_dense_block_count"), dense > blocks {
+      wrong("leading_dense_block_count", "at most block_count (\(blocks))", dense)
+    }
     attention()
     if family.isHybrid { linearAttention() }
   }
@@ -69,7 +72,9 @@ struct MetadataRelations {
       }
     }
     let headDim = count("attention.key_length") ?? width / first
-    if let valueDim = count("attention.value_length"), valueDim != headDim {
+    if family.isLatent {
+      latentAttention()
+    } else if let valueDim = count("attention.value_length"), valueDim != headDim {
       wrong("attention.value_length", "\(headDim), the length of keys", valueDim)
     }
     let rotated = count("rope.dimension_count")
@@ -83,9 +88,22 @@ struct MetadataRelations {
     let sum = sections.reduce(0) { $0 &+ $1 }
     if sections.contains(where: { $0 < 0 }) {
       wrong("rope.dimension_sections", "numbers of at least 0", sections)
-    } else if sum != pairs, sum != 32 || !["qwen35", "qwen35moe"].contains(family.ggufArchitecture) {
-      // 11, 11, 10 is what converters write when a configuration is silent.
+    } else if sum != pairs, sum != family.assumedRotaryPairs {
       wrong("rope.dimension_sections", "\(pairs) pairs of dimensions in all", "\(sections), which are \(sum)")
+    }
+  }
+
+  private mutating func latentAttention() {
+    guard let latent = count("attention.kv_lora_rank"), let rotated = count("rope.dimension_count") else {
+      return
+    }
+    for (key, expected) in [("attention.key_length", latent + rotated), ("attention.value_length", latent)] {
+      if let found = count(key), found != expected {
+        wrong(key, "\(expected), for latent vectors of \(latent) and \(rotated) that turn", found)
+      }
+    }
+    if let whole = count("attention.key_length_mla"), whole <= rotated {
+      wrong("attention.key_length_mla", "more than rope.dimension_count (\(rotated))", whole)
     }
   }
 

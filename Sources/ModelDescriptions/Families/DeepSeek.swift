@@ -26,6 +26,7 @@ extension ModelFamily {
     vocabularyStyle: .bytePairs,
     defaults: [
       "max_position_embeddings": .integer(2048), "rms_norm_eps": .number(1e-6), "kv_lora_rank": .integer(512),
+      "head_dim": .integer(64),
       "intermediate_size": .integer(11008), "qk_nope_head_dim": .integer(128),
       "qk_rope_head_dim": .integer(64),
       "v_head_dim": .integer(128), "n_routed_experts": .integer(64), "n_shared_experts": .integer(2),
@@ -46,6 +47,7 @@ extension ModelFamily {
     vocabularyStyle: .bytePairs,
     defaults: [
       "max_position_embeddings": .integer(4096), "rms_norm_eps": .number(1e-6), "kv_lora_rank": .integer(512),
+      "head_dim": .integer(64),
       "intermediate_size": .integer(18432), "qk_nope_head_dim": .integer(128),
       "qk_rope_head_dim": .integer(64),
       "v_head_dim": .integer(128), "n_routed_experts": .integer(256), "n_shared_experts": .integer(1),
@@ -88,7 +90,8 @@ extension ModelFamily {
     vocabularyStyle: .bytePairs,
     defaults: [
       "max_position_embeddings": .integer(1_048_576), "rms_norm_eps": .number(1e-6),
-      "kv_lora_rank": .integer(256), "intermediate_size": .integer(12288), "qk_nope_head_dim": .integer(64),
+      "kv_lora_rank": .integer(256), "head_dim": .integer(64), "intermediate_size": .integer(12288),
+      "qk_nope_head_dim": .integer(64),
       "qk_rope_head_dim": .integer(64), "v_head_dim": .integer(128), "n_routed_experts": .integer(128),
       "n_shared_experts": .integer(1), "moe_intermediate_size": .integer(2048),
       "first_k_dense_replace": .integer(0), "routed_scaling_factor": .number(1),
