@@ -21,10 +21,10 @@ import subprocess
 import sys
 import tempfile
 
+import families
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SAMPLE = os.path.join(ROOT, "samples", "Pelican-10M-A5M")
-FAMILIES = ("qwen2", "qwen3", "qwen2_moe", "qwen3_moe", "qwen3_next", "qwen3_5", "qwen3_5_moe", "llama", "mistral",
-            "mixtral")
 MIXES = ("bf16", "q8_0", "q4_k_m", "q5_k_s", "iq4_xs")
 RECIPE = "hybrid-q4_k_m-plus"
 MIB = 1 << 20
@@ -38,11 +38,11 @@ def run(*command, **options):
     return result
 
 
-def checkpoint(a, family, name, *flags):
-    folder = os.path.join(a.work, name)
+def checkpoint(a, name, *arguments):
+    folder = os.path.join(a.work, name.replace(",", "").replace(" ", "-"))
     if not os.path.isdir(folder):
-        run(sys.executable, os.path.join(ROOT, "scripts", "make-random-checkpoint.py"), folder, "--family", family,
-            "--tokenizer", SAMPLE, *flags)
+        run(sys.executable, os.path.join(ROOT, "scripts", "make-random-checkpoint.py"), folder, "--tokenizer", SAMPLE,
+            *arguments)
     return folder
 
 
@@ -60,9 +60,8 @@ def estimate(a, source, *flags):
 def check_files(a):
     print("| model | " + " | ".join(m.upper() for m in MIXES) + f" | {RECIPE} | provenance | sources |\n|---|"
           + "---|" * (len(MIXES) + 3))
-    folders = [("sample", SAMPLE)] + [(f, checkpoint(a, f, f)) for f in FAMILIES]
-    folders += [(f"{f} with next-token block", checkpoint(a, f, f + "-mtp", "--mtp")) for f in ("qwen3_5_moe", "qwen3_next")]
-    folders += [("qwen3_moe, experts of width 96", checkpoint(a, "qwen3_moe", "odd", "--expert-width", "96"))]
+    folders = [("sample", SAMPLE)]
+    folders += [(name, checkpoint(a, name, *more)) for name, more in families.checkpoint_arguments("files").items()]
     for name, folder in folders:
         # The name of a folder is a source of metadata.
         headers = os.path.join(a.work, "outlines", os.path.basename(folder))
@@ -154,12 +153,12 @@ def row(name, pairs):
 def models(a):
     big = ("--hidden", "512", "--heads", "8", "--head-dim", "128", "--width", "1536", "--experts", "32",
            "--used-experts", "4", "--expert-width", "256", "--layers", "4")
-    yield "dense (qwen3)", convert(a, checkpoint(a, "qwen3", "big-qwen3", *big), "q4_k_m")
-    yield "GQA mixture (qwen3moe)", convert(a, checkpoint(a, "qwen3_moe", "big-qwen3moe", *big), "q4_k_m")
+    yield "dense (qwen3)", convert(a, checkpoint(a, "big-qwen3", "--family", "qwen3", *big), "q4_k_m")
+    yield "GQA mixture (qwen3moe)", convert(a, checkpoint(a, "big-qwen3moe", "--family", "qwen3_moe", *big), "q4_k_m")
     hybrid = ("--linear-key-heads", "4", "--linear-value-heads", "8", "--interval", "4")
-    yield "hybrid (qwen35moe)", convert(a, checkpoint(a, "qwen3_5_moe", "big-qwen35moe", *big, *hybrid), "q4_k_m")
-    for family in ("qwen3_next", "qwen3_5", "qwen2_moe", "mixtral", "llama", "qwen2"):
-        yield family, convert(a, checkpoint(a, family, family), "q4_k_m")
+    yield "hybrid (qwen35moe)", convert(a, checkpoint(a, "big-qwen35moe", "--family", "qwen3_5_moe", *big, *hybrid), "q4_k_m")
+    for name, more in families.checkpoint_arguments("memory").items():
+        yield name, convert(a, checkpoint(a, name, *more), "q4_k_m")
     yield "sample (qwen35moe)", convert_sample(a)
 
 
@@ -213,11 +212,11 @@ def check_pouch(a):
              "--used-experts", "8", "--expert-width", "1024", "--layers", "8", "--width", "4096")
     hybrid = ("--linear-key-heads", "8", "--linear-value-heads", "16", "--interval", "4", "--shared-width", "512")
     runs = [("sample", convert_sample(a), ((256, 512), (2048, 512), (2048, 64))),
-            ("qwen3moe", convert(a, checkpoint(a, "qwen3_moe", "large-qwen3moe", *large), "q4_k_m"),
+            ("qwen3moe", convert(a, checkpoint(a, "large-qwen3moe", "--family", "qwen3_moe", *large), "q4_k_m"),
              ((512, 512), (2048, 512), (2048, 128))),
-            ("qwen35moe", convert(a, checkpoint(a, "qwen3_5_moe", "large-qwen35moe", *large, *hybrid), "q4_k_m"),
+            ("qwen35moe", convert(a, checkpoint(a, "large-qwen35moe", "--family", "qwen3_5_moe", *large, *hybrid), "q4_k_m"),
              ((512, 512), (2048, 256))),
-            ("qwen3", convert(a, checkpoint(a, "qwen3", "large-qwen3", *large), "q8_0"), ((1024, 512),))]
+            ("qwen3", convert(a, checkpoint(a, "large-qwen3", "--family", "qwen3", *large), "q8_0"), ((1024, 512),))]
     for name, model, cases in runs:
         for context, batch in cases:
             for cache in ("f32", "f16"):

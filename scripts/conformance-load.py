@@ -8,10 +8,11 @@ Uses the checkpoints that conformance-convert.py left in DIR, or makes them. Exi
 or when llama.cpp does not answer with the number of tokens asked for.
 """
 import argparse
-import importlib.util
 import os
 import subprocess
 import sys
+
+import families
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SAMPLE = os.path.join(HERE, "..", "samples", "Pelican-10M-A5M")
@@ -35,13 +36,6 @@ os._exit(0)
 """
 
 
-def cases():
-    spec = importlib.util.spec_from_file_location("convert", os.path.join(HERE, "conformance-convert.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return {"sample": None, **module.CASES}
-
-
 def runs(model):
     """Whether llama.cpp makes as many tokens as asked for, and what it said if not."""
     try:
@@ -60,7 +54,8 @@ def main():
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     failures = 0
-    for name, arguments in cases().items():
+    cases = {"sample": None, **families.checkpoint_arguments("convert")}
+    for name, arguments in cases.items():
         folder = SAMPLE if arguments is None else os.path.join(options.out, name)
         if not os.path.isdir(folder):
             subprocess.run(
@@ -78,7 +73,7 @@ def main():
             good, detail = runs(path)
             print(f"{title}: {'loads and runs' if good else 'FAILED ' + detail}", flush=True)
             failures += not good
-    print(f"{2 * len(cases()) - failures} passed, {failures} failed")
+    print(f"{2 * len(cases) - failures} passed, {failures} failed")
     return 1 if failures else 0
 
 

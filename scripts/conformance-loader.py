@@ -31,23 +31,13 @@ import subprocess
 import sys
 import time
 
+import families
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SAMPLE = os.path.join(HERE, "..", "samples", "Pelican-10M-A5M")
 TEXT = b"Draw 12 circles:\n <svg> it's x"
 
-# name: arguments of make-random-checkpoint.py
-CASES = {
-    "qwen2": ["--family", "qwen2", "--layers", "2"],
-    "qwen3": ["--family", "qwen3", "--layers", "2"],
-    "qwen2_moe": ["--family", "qwen2_moe", "--layers", "2"],
-    "qwen3_moe": ["--family", "qwen3_moe", "--layers", "2"],
-    "qwen3_next": ["--family", "qwen3_next", "--layers", "2"],
-    "qwen3_5": ["--family", "qwen3_5", "--layers", "2", "--tied"],
-    "qwen3_5_moe-mtp": ["--family", "qwen3_5_moe", "--layers", "2", "--mtp"],
-    "llama": ["--family", "llama", "--layers", "2", "--rope", "llama3"],
-    "mistral-yarn": ["--family", "mistral", "--layers", "2", "--rope", "yarn"],
-    "mixtral": ["--family", "mixtral", "--layers", "2"],
-}
+CASES = families.checkpoint_arguments("loader")
 SMALL = ["--hidden", "256", "--heads", "4", "--kv-heads", "2", "--head-dim", "64", "--width", "256", "--experts", "4",
          "--expert-width", "256", "--shared-width", "256", "--linear-dim", "64", "--linear-key-heads", "2",
          "--linear-value-heads", "4", "--vocab", "4096"]
@@ -63,7 +53,7 @@ JUSTIFIED = [
     (r"tokenizer\.ggml\.token_type (first|last) element ", "no token is of this type; llama.cpp takes it for an undefined one"),
     (r"tokenizer\.ggml\.(tokens|merges) ", "merges that make no token: the text of the check does not need them"),
     (r"\.rope\.dimension_sections ", "sections that are not the pairs of a head; llama.cpp does not add them up"),
-    (r"^qwen3_5_moe-mtp: blk\.2\.", "llama.cpp leaves next-token blocks aside until it is asked to use them"),
+    (r"^\w+-mtp: blk\.2\.", "llama.cpp leaves next-token blocks aside until it is asked to use them"),
     (r"general\.file_type \d+$", "names another mix than the types of all tensors show"),
     (r"^(?!.*output\.bias)\S+ blk\.\d+\.\w+\.bias added$", "a bias in one block alone"),
     (r"output\.bias added$", "no supported model has one, and Pouch's runtime would pass over it"),
@@ -210,7 +200,7 @@ def trim_vocabulary(model, count):
         if entry[0].endswith(".vocab_size"):
             entry[2] = count
     for tensor in model.tensors:
-        if tensor[0] in ("token_embd.weight", "output.weight"):
+        if re.fullmatch(r"(token_embd|output|blk\.\d+\.nextn\.(embed_tokens|shared_head_head))\.weight", tensor[0]):
             row = len(tensor[3]) // tensor[1][1]
             tensor[3] = tensor[3][:row * (count - 8)] + tensor[3][row * (old - 8):row * old]
             tensor[1] = [tensor[1][0], count]

@@ -18,6 +18,8 @@ import sys
 
 import gguf
 
+import families
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 SPEC = importlib.util.spec_from_file_location("conformance_convert", os.path.join(HERE, "conformance-convert.py"))
 CONVERT = importlib.util.module_from_spec(SPEC)
@@ -69,7 +71,7 @@ def main():
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
     alarms = Alarms(os.path.join(options.bin, "pouch-validate"))
-    cases = {"sample": None, **CONVERT.CASES}
+    cases = {"sample": None, **families.checkpoint_arguments("convert")}
     for name in options.cases or cases:
         folder = CONVERT.SAMPLE if cases[name] is None else os.path.join(options.out, name)
         if not os.path.isdir(folder):

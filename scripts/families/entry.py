@@ -33,6 +33,10 @@ class Case:
     uses: str = "convert metadata"
     converter: str = ""  # options of llama.cpp's converter and of pouch-convert
     mixes: tuple = ()  # all when empty
+    # For conformance-logits.py: what llama.cpp computes otherwise, or gets from its converter alone, in a few words.
+    llama_differs: str = ""
+    converter_differs: str = ""
+    llama_parameters: dict = None  # of its context, where it does not read what the file says
 
     def arguments(self, family):
         return ["--family", family.name, *self.options.split()]
@@ -91,8 +95,6 @@ class Family:
     # Keys that Pouch writes and llama.cpp's converter does not, each with its reason in CHANGELOG.md.
     more_keys: tuple = ()
 
-    # Judges of logits: the class of transformers without its ending, or "" for the reference in make-golden-logits.py.
+    # The judge of logits: the class of transformers without its ending, or "" for the reference in make-golden-logits.py.
     transformers: str = ""
     goldens: dict = field(default_factory=dict)
-    # What llama.cpp computes otherwise, in a few words; empty when its logits agree.
-    llama_differs: str = ""

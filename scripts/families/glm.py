@@ -39,9 +39,11 @@ FAMILIES = (
         shared="plain", selection_bias=True, next_token="layer", tokens=TOKENS, transformers="Glm4Moe",
         defaults=dict(layers=3, experts=12, used_experts=3, dense_layers=1, vocab=VOCABULARY),
         cases=(
-            Case("glm4_moe", uses="convert metadata files memory", mixes=MAIN_MIXES),
-            Case("glm4_moe-mtp", "--mtp --no-qk-norm", mixes=MAIN_MIXES[:2]),
-            Case("glm4_moe-mtp", "--layers 2 --mtp --vocab 4128", "loader"),
+            Case("glm4_moe", uses="convert files memory", mixes=MAIN_MIXES),
+            Case("glm4_moe-mtp", "--mtp --no-qk-norm", "convert", mixes=MAIN_MIXES[:2]),
+            Case("glm4_moe", "--vocab 528", "metadata"),
+            Case("glm4_moe-mtp", "--mtp --no-qk-norm --vocab 528", "metadata"),
+            Case("glm4_moe-mtp", "--layers 2 --mtp --vocab 4100", "loader"),
         ),
         goldens={
             "glm4_moe": Golden(dict(
@@ -57,8 +59,10 @@ FAMILIES = (
         shared="plain", selection_bias=True, next_token="layer", tokens=TOKENS, transformers="Glm4MoeLite",
         defaults=dict(LATENT, nope_dim=192, value_dim=256, rope="default", vocab=VOCABULARY),
         cases=(
-            Case("glm4_moe_lite", "--mtp", uses="convert metadata files memory", mixes=MAIN_MIXES),
-            Case("glm4_moe_lite-mtp", "--layers 2 --experts 4 --used-experts 2 --mtp --vocab 4128", "loader"),
+            Case("glm4_moe_lite-mtp", "--mtp", "convert files memory", mixes=MAIN_MIXES,
+                 llama_differs="it normalizes latent vectors with the file's epsilon instead of 1e-6"),
+            Case("glm4_moe_lite-mtp", "--mtp --vocab 528", "metadata"),
+            Case("glm4_moe_lite-mtp", "--layers 2 --experts 4 --used-experts 2 --mtp --vocab 4100", "loader"),
         ),
         # The first says which layers are dense by mlp_layer_types; none says how scores are made.
         goldens={
@@ -69,6 +73,5 @@ FAMILIES = (
             )),
             "glm4_moe_lite-mtp": Golden(options=SMALL_LATENT_OPTIONS + "--no-scoring-key --mtp"),
         },
-        llama_differs="it normalizes latent vectors with the file's epsilon instead of 1e-6",
     ),
 )
