@@ -65,6 +65,27 @@ public final class ReadableFile: Sendable {
     try descriptor.use { try read($0, at: offset, into: buffer) }
   }
 
+  /// Fills `buffer` with pieces of the file.
+  ///
+  /// - Parameters:
+  ///   - offset: Where the first piece starts.
+  ///   - pieceByteCount: Bytes of each piece; the buffer holds a whole number of them.
+  ///   - pitch: Bytes from the start of one piece to that of the next.
+  ///   - buffer: Receives the pieces, one after the other.
+  /// - Throws: ``FileError`` as ``read(at:into:)``.
+  public func read(
+    at offset: Int, pieceByteCount: Int, pitch: Int, into buffer: UnsafeMutableRawBufferPointer
+  ) throws {
+    precondition(pieceByteCount > 0 && buffer.count % pieceByteCount == 0, "whole pieces")
+    try descriptor.use {
+      for (index, start) in stride(from: 0, to: buffer.count, by: pieceByteCount).enumerated() {
+        try read(
+          $0, at: offset + index * pitch,
+          into: UnsafeMutableRawBufferPointer(rebasing: buffer[start..<(start + pieceByteCount)]))
+      }
+    }
+  }
+
   private func read(_ descriptor: Int32, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
     var done = 0
     while done < buffer.count {

@@ -64,7 +64,10 @@ struct SourceComparer {
     let tallies = zip(source.pairs, parts).map { pair, box in
       tally(pair, box.value.withLock { $0 }, rowsPerMatrix: plan.tensors[pair.planned].rowsPerMatrix)
     }
-    return (tallies, threads * (rows.bufferByteCount + RowComparer.byteCount(longestRow: longestRow)))
+    return (
+      tallies,
+      rows.bufferByteCount(threadCount: threads) + threads * RowComparer.byteCount(longestRow: longestRow)
+    )
   }
 
   /// Compares the rows of one tile, cut so that each piece lies in one matrix.

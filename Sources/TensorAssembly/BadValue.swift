@@ -12,7 +12,7 @@ package struct BadValue: Error, Hashable {
   package var value: Float
   /// The row, counted from the first one that was asked for.
   package var row: Int
-  /// The column: that of the source for stored values, that of the output for others.
+  /// The index in the row: before columns change their order for stored values, after it for others.
   package var column: Int
   /// Where it comes from.
   package var origin: Origin

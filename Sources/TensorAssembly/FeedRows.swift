@@ -58,6 +58,9 @@ package struct FeedRows {
   ///   - scales: The scales that the feed refers to.
   package init(_ feed: TensorFeed, rowLength: Int, sources: [Source], scales: ScaleTable) {
     precondition(sources.count == feed.runs.count, "one source for each run")
+    for (run, source) in zip(feed.runs, sources) {
+      if case .columns = run.order { precondition(source.encoding.columnValueByteCount > 0) }
+    }
     self.feed = feed
     self.rowLength = rowLength
     self.sources = sources
@@ -141,6 +144,10 @@ package struct FeedRows {
 
   /// Copies rows with their columns in order, bit for bit.
   private func move(_ offsets: Range<Int>, of run: Int, into target: UnsafeMutableRawBufferPointer) {
+    if case .columns(let firstElement, let stride) = feed.runs[run].order {
+      moveColumns(offsets, of: run, firstElement: firstElement, stride: stride, into: target)
+      return
+    }
     let rowBytes = sources[run].encoding.byteCount(ofElements: rowLength)
     for (index, offset) in offsets.enumerated() {
       let row = feed.runs[run].sourceRow(at: offset)
@@ -160,11 +167,34 @@ package struct FeedRows {
     }
   }
 
+  /// The same for rows that are columns of the source.
+  private func moveColumns(
+    _ offsets: Range<Int>, of run: Int, firstElement: Int, stride: Int,
+    into target: UnsafeMutableRawBufferPointer
+  ) {
+    let source = sources[run]
+    let size = source.encoding.columnValueByteCount
+    // Values that keep together, and where they come from.
+    let width: Int
+    let order: [Int]
+    switch feed.columns {
+    case .identity: (width, order) = (rowLength, [0])
+    case .blocks(let blockWidth, let blocks): (width, order) = (blockWidth, blocks)
+    }
+    for (block, from) in order.enumerated() {
+      let start = (firstElement + offsets.lowerBound + from * width * stride) * size
+      ElementMatrix.transpose(
+        elementByteCount: size, UnsafeRawBufferPointer(rebasing: source.bytes[start...]), pitch: stride,
+        rows: width, columns: offsets.count,
+        into: UnsafeMutableRawBufferPointer(rebasing: target[(block * width * size)...]), pitch: rowLength)
+    }
+  }
+
   private func assemble(
     _ offsets: Range<Int>, of run: Int, with assembler: borrowing RowAssembler,
     into target: UnsafeMutableRawBufferPointer
   ) throws(BadValue) {
-    let source = StoredRows(encoding: sources[run].encoding, bytes: sources[run].bytes)
+    let source = stored(run)
     let step = RowAssembler.rowsPerStep(rowLength: rowLength)
     for first in stride(from: offsets.lowerBound, to: offsets.upperBound, by: step) {
       let some = first..<min(first + step, offsets.upperBound)
@@ -180,6 +210,18 @@ package struct FeedRows {
         throw bad
       }
     }
+  }
+
+  /// Everything that a run may take rows from.
+  private func stored(_ run: Int) -> StoredRows {
+    let source = sources[run]
+    guard case .columns(let firstElement, let stride) = feed.runs[run].order else {
+      return StoredRows(encoding: source.encoding, bytes: source.bytes)
+    }
+    let start = firstElement * source.encoding.columnValueByteCount
+    return StoredRows(
+      encoding: source.encoding, bytes: UnsafeRawBufferPointer(rebasing: source.bytes[start...]),
+      layout: .columns(first: 0, pitch: stride))
   }
 
   private func bytes(ofRows rows: Range<Int>, run: Int) -> UnsafeRawBufferPointer {

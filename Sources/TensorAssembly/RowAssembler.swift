@@ -1,23 +1,6 @@
 internal import BlockQuantization
 package import TensorTypes
 
-/// Consecutive rows of a source tensor, somewhere in memory.
-package struct StoredRows {
-  /// How the bytes encode values.
-  package var encoding: SourceEncoding
-  /// The bytes; there may be more of them than are needed.
-  package var bytes: UnsafeRawBufferPointer
-  /// The source row that the bytes start with.
-  package var firstRow: Int
-
-  /// Describes rows.
-  package init(encoding: SourceEncoding, bytes: UnsafeRawBufferPointer, firstRow: Int = 0) {
-    self.encoding = encoding
-    self.bytes = bytes
-    self.firstRow = firstRow
-  }
-}
-
 /// Makes output rows of source bytes: the one place that carries out what a `TensorFeed` says.
 ///
 /// Converting, comparing with a source and running a checkpoint all read their values here. The steps are those of
@@ -25,8 +8,8 @@ package struct StoredRows {
 /// with buffers of its own.
 package struct RowAssembler: ~Copyable {
   /// Two areas of f32 values, a few rows at a time, sized to stay in the second-level cache.
-  private let values: UnsafeMutableBufferPointer<Float>
-  private let shuffled: UnsafeMutableBufferPointer<Float>
+  let values: UnsafeMutableBufferPointer<Float>
+  let shuffled: UnsafeMutableBufferPointer<Float>
 
   /// f32 values assembled at a time: 128 KiB, half of a common second-level cache with room for the rest.
   package static let valuesPerStep = 32 * 1024
@@ -68,27 +51,23 @@ package struct RowAssembler: ~Copyable {
     _ rows: Range<Int>, of run: RowRun, in feed: TensorFeed, from source: StoredRows, rowLength: Int,
     scales: ScaleTable
   ) throws(BadValue) -> UnsafeMutableBufferPointer<Float> {
-    let rowBytes = source.encoding.byteCount(ofElements: rowLength)
     let chunk = UnsafeMutableBufferPointer(rebasing: values[0..<(rows.count * rowLength)])
-    func row(_ index: Int) -> UnsafeMutableBufferPointer<Float> {
-      UnsafeMutableBufferPointer(rebasing: chunk[(index * rowLength)..<((index + 1) * rowLength)])
-    }
-    func bytes(fromSourceRow first: Int, count: Int) -> UnsafeRawBufferPointer {
-      let start = (first - source.firstRow) * rowBytes
-      return UnsafeRawBufferPointer(rebasing: source.bytes[start..<(start + count * rowBytes)])
-    }
-    if case .identity = run.order {
-      let bytes = bytes(fromSourceRow: run.firstRow + rows.lowerBound, count: rows.count)
-      decode(bytes, source.encoding, rowLength: rowLength, into: chunk)
-    } else {
-      for (index, offset) in rows.enumerated() {
-        let bytes = bytes(fromSourceRow: run.sourceRow(at: offset), count: 1)
-        decode(bytes, source.encoding, rowLength: rowLength, into: row(index))
+    if case .columns(let firstElement, let stride) = run.order {
+      decodeColumns(rows, from: source, rowLength: rowLength, into: chunk)
+      if let scale = run.scale {
+        for (index, offset) in rows.enumerated() {
+          scales.apply(
+            scale, column: firstElement % stride + offset, firstRow: firstElement / stride, rowLength: stride,
+            to: Self.row(index, of: chunk, rowLength: rowLength))
+        }
       }
-    }
-    if let scale = run.scale {
-      for (index, offset) in rows.enumerated() {
-        scales.apply(scale, row: run.sourceRow(at: offset), to: row(index))
+    } else {
+      decodeRows(rows, of: run, from: source, rowLength: rowLength, into: chunk)
+      if let scale = run.scale {
+        for (index, offset) in rows.enumerated() {
+          scales.apply(
+            scale, row: run.sourceRow(at: offset), to: Self.row(index, of: chunk, rowLength: rowLength))
+        }
       }
     }
     if let bad = FloatConversion.firstNonFinite(UnsafeBufferPointer(chunk)) {
@@ -105,6 +84,36 @@ package struct RowAssembler: ~Copyable {
       throw BadValue(ordered, at: bad, rowLength: rowLength, .operation)
     }
     return ordered
+  }
+
+  private static func row(
+    _ index: Int, of chunk: UnsafeMutableBufferPointer<Float>, rowLength: Int
+  ) -> UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(rebasing: chunk[(index * rowLength)..<((index + 1) * rowLength)])
+  }
+
+  /// Decodes rows that are rows of the source.
+  private func decodeRows(
+    _ rows: Range<Int>, of run: RowRun, from source: StoredRows, rowLength: Int,
+    into chunk: UnsafeMutableBufferPointer<Float>
+  ) {
+    guard case .rows(let stored) = source.layout else { preconditionFailure("bytes of whole source rows") }
+    let rowBytes = source.encoding.byteCount(ofElements: rowLength)
+    func bytes(fromSourceRow first: Int, count: Int) -> UnsafeRawBufferPointer {
+      let start = (first - stored) * rowBytes
+      return UnsafeRawBufferPointer(rebasing: source.bytes[start..<(start + count * rowBytes)])
+    }
+    if case .identity = run.order {
+      let bytes = bytes(fromSourceRow: run.firstRow + rows.lowerBound, count: rows.count)
+      decode(bytes, source.encoding, rowLength: rowLength, into: chunk)
+    } else {
+      for (index, offset) in rows.enumerated() {
+        let bytes = bytes(fromSourceRow: run.sourceRow(at: offset), count: 1)
+        decode(
+          bytes, source.encoding, rowLength: rowLength,
+          into: Self.row(index, of: chunk, rowLength: rowLength))
+      }
+    }
   }
 
   private func decode(

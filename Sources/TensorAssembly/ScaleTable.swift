@@ -49,4 +49,30 @@ package struct ScaleTable: Sendable {
       column = end
     }
   }
+
+  /// Multiplies values of one source column by the scales of their blocks.
+  ///
+  /// - Parameters:
+  ///   - scale: The scales.
+  ///   - column: The column.
+  ///   - firstRow: The source row of the first value.
+  ///   - rowLength: Values per source row.
+  ///   - chunk: The values, from top to bottom.
+  func apply(
+    _ scale: BlockScale, column: Int, firstRow: Int, rowLength: Int,
+    to chunk: UnsafeMutableBufferPointer<Float>
+  ) {
+    guard let table = values[scale.source] else { return }
+    var position = 0
+    while position < chunk.count {
+      let row = firstRow + position
+      let within = row % scale.matrixRows
+      // Blocks end with their matrix, however many rows they have by then.
+      let blockEnd = min((within / scale.blockRows + 1) * scale.blockRows, scale.matrixRows)
+      let end = min(chunk.count, position + blockEnd - within)
+      let factor = table[scale.index(row: row, column: column, rowLength: rowLength)]
+      for index in position..<end { chunk[index] *= factor }
+      position = end
+    }
+  }
 }

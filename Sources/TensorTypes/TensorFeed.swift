@@ -41,6 +41,10 @@ public struct RowRun: Hashable, Sendable {
   public init(
     source: Int, firstRow: Int, rowCount: Int, order: RowOrder = .identity, scale: BlockScale? = nil
   ) {
+    if case .columns(let firstElement, let stride) = order {
+      precondition(stride > 0 && firstElement >= 0, "columns of a matrix")
+      precondition(firstElement % stride + rowCount <= stride, "columns of the same source rows")
+    }
     self.source = source
     self.firstRow = firstRow
     self.rowCount = rowCount
@@ -48,7 +52,7 @@ public struct RowRun: Hashable, Sendable {
     self.scale = scale
   }
 
-  /// The source row for output row `offset` of this run.
+  /// The source row for output row `offset` of this run; runs of columns have none.
   @inlinable
   public func sourceRow(at offset: Int) -> Int {
     switch order {
@@ -61,6 +65,19 @@ public struct RowRun: Hashable, Sendable {
     case .columns: preconditionFailure("rows that are columns have no source row")
     }
   }
+
+  /// Where a value comes from, before the order of columns is applied.
+  ///
+  /// - Parameters:
+  ///   - offset: The output row, counted from the first one of the run.
+  ///   - column: The index of the value in the row.
+  ///   - rowLength: Values per output row.
+  /// - Returns: The row and the column of the source, whose rows have `rowLength` values, or those of a run's stride
+  ///   where output rows are columns.
+  public func sourcePlace(row offset: Int, column: Int, rowLength: Int) -> (row: Int, column: Int) {
+    guard case .columns(let firstElement, let stride) = order else { return (sourceRow(at: offset), column) }
+    return (firstElement / stride + column, firstElement % stride + offset)
+  }
 }
 
 /// The order of rows within a run.
@@ -70,7 +87,8 @@ public enum RowOrder: Hashable, Sendable {
   /// source rows j and j + headDim/2 (the permutation of the llama architecture).
   case pairHalves(headDim: Int)
   /// Rows that are columns of the source: value j of the run's row i is element `firstElement + j * stride + i` of the
-  /// source read as a flat sequence. The run's `firstRow` has no meaning.
+  /// source read as a flat sequence, whose rows have `stride` elements. The run's `firstRow` has no meaning, and its
+  /// columns are columns of the same source rows. The source holds elements, not blocks, which cannot be taken apart.
   case columns(firstElement: Int, stride: Int)
 }
 

@@ -69,6 +69,11 @@ ptrdiff_t cqk_first_non_finite(int level, const float *values, ptrdiff_t count);
 /// x becomes -exp(x), with the C library's expf.
 void cqk_negate_exponential(float *values, ptrdiff_t count);
 
+/// Turns a matrix of rows x columns elements of size bytes (1, 2, 4 or 8) into one of columns x rows, bit for bit.
+/// Pitches are the elements from the start of one row to that of the next; addresses need no alignment.
+void cqk_transpose(ptrdiff_t size, const void *from, ptrdiff_t from_pitch, ptrdiff_t rows, ptrdiff_t columns,
+                   void *to, ptrdiff_t to_pitch);
+
 /// The C library's log2f, which the definition of MXFP4 scales refers to.
 float cqk_log2(float value);
 

@@ -151,7 +151,8 @@ public struct PlanExecutor: Sendable {
     let tracker = ProgressTracker(plan: plan, done: done, options: options)
     let tally = LossTally(plan: plan, records: done.records)
     let scales = try ScaleTable(plan: plan)
-    let queue = try TileQueue(tiles: tiles, sourceFiles: plan.sourceFiles)
+    let queue = try TileQueue(
+      tiles: tiles, sourceFiles: plan.sourceFiles, regionCount: sizes.regionCount)
     let flusher = BackgroundFlusher(outputs)
     defer { flusher.stop() }
     // Not `parallelForEach`: the queue decides which tile comes next for whom, several streams at a time, and every
@@ -282,6 +283,8 @@ public struct PlanExecutor: Sendable {
     var source: Int
     var output: Int
     var longestRow: Int
+    /// How many compressed files may keep source rows for tiles of their columns.
+    var regionCount: Int
     var total: Int
   }
 
@@ -300,10 +303,18 @@ public struct PlanExecutor: Sendable {
       let largest = TileCutter(plan: plan, sourceByteLimit: tile).largestTile()
       let perWorker = TileWorker.byteCount(
         source: largest.source, output: largest.output, longestRow: longestRow)
-      let total = perWorker * options.threadCount
+      var total = perWorker * options.threadCount
+      // As many as can be inflated at a time, if memory allows, and at least one.
+      var regionCount = 0
+      if largest.region > 0 {
+        let fitting = (options.maxMemory - total) / largest.region
+        regionCount = max(1, min(fitting, options.threadCount, plan.compressedFileCount))
+        total += regionCount * largest.region
+      }
       if total <= options.maxMemory {
         return BufferSizes(
-          tile: tile, source: largest.source, output: largest.output, longestRow: longestRow, total: total)
+          tile: tile, source: largest.source, output: largest.output, longestRow: longestRow,
+          regionCount: regionCount, total: total)
       }
       guard tile > 1 else {
         throw ConversionError(

@@ -32,6 +32,11 @@ package struct PlanRows: Sendable {
   /// Source bytes per tile; small enough that its values stay in the second-level cache.
   package static let tileByteCount = 64 << 10
 
+  /// Source bytes per tile of rows that are columns of their source: a piece of every row should be worth reading.
+  private static let columnTileByteCount = 2 << 20
+  /// Bytes of compressed files that may be kept for tiles of their columns, if one matrix does not take more.
+  private static let regionByteLimit = 128 << 20
+
   /// Prepares to read.
   ///
   /// - Parameters:
@@ -65,11 +70,13 @@ package struct PlanRows: Sendable {
       @Sendable (_ thread: Int, _ tensor: Int, _ firstRow: Int, _ bytes: UnsafeRawBufferPointer) throws ->
       Void
   ) throws {
-    let cutter = TileCutter(plan: plan, sourceByteLimit: Self.tileByteCount)
+    let cutter = self.cutter
     let tiles = requests.flatMap { cutter.cut(tensor: $0.tensor, rows: $0.rows) }
     let sizes = cutter.largestTile()
     let longestRow = plan.tensors.lazy.map(\.rowLength).max() ?? 0
-    let queue = try TileQueue(tiles: tiles, sourceFiles: plan.sourceFiles)
+    let queue = try TileQueue(
+      tiles: tiles, sourceFiles: plan.sourceFiles,
+      regionCount: regionCount(sizes, threadCount: threadCount))
     let failure = Mutex<(any Error)?>(nil)
     DispatchQueue.concurrentPerform(iterations: max(1, min(threadCount, tiles.count))) { thread in
       do {
@@ -95,10 +102,21 @@ package struct PlanRows: Sendable {
     }
   }
 
-  /// Bytes that the buffers of one thread take.
-  package var bufferByteCount: Int {
-    let sizes = TileCutter(plan: plan, sourceByteLimit: Self.tileByteCount).largestTile()
-    return TileWorker.byteCount(
+  private var cutter: TileCutter {
+    TileCutter(
+      plan: plan, sourceByteLimit: Self.tileByteCount, columnByteLimit: Self.columnTileByteCount)
+  }
+
+  private func regionCount(_ sizes: TileCutter.Sizes, threadCount: Int) -> Int {
+    guard sizes.region > 0 else { return 0 }
+    return max(1, min(Self.regionByteLimit / sizes.region, threadCount, plan.compressedFileCount))
+  }
+
+  /// Bytes that the buffers of all threads take.
+  package func bufferByteCount(threadCount: Int) -> Int {
+    let sizes = cutter.largestTile()
+    let perThread = TileWorker.byteCount(
       source: sizes.source, output: sizes.output, longestRow: plan.tensors.lazy.map(\.rowLength).max() ?? 0)
+    return threadCount * perThread + regionCount(sizes, threadCount: threadCount) * sizes.region
   }
 }

@@ -7,33 +7,52 @@ internal import ZstdStreams
 /// Plain files are read at any offset, in file order so that disks stream.
 /// A compressed shard is one stream: its tiles are handed out in the order of
 /// their bytes, and popping a tile and inflating its bytes is one step under the
-/// lane's lock.
+/// lane's lock. Source rows whose columns become rows are wanted by many tiles,
+/// each with a piece of every row; of a stream they are kept until the last of
+/// these tiles has its pieces, of a plain file the system keeps them.
 final class TileQueue: Sendable {
-  /// The tiles of one compressed file, or of all plain files together.
+  /// The tiles of one compressed file (or of several, whose kept rows share memory), or of all plain files together.
   ///
-  /// Unchecked: `next` and `stream` are touched under `lock` alone.
+  /// Unchecked: the variables are touched under `lock` alone.
   private final class Lane: @unchecked Sendable {
     let tiles: [Tile]
-    let path: String
     let isStream: Bool
     let lock = NSLock()
     var next = 0
-    var stream: ZstdReader?
+    var stream: (file: Int, reader: ZstdReader)?
+    /// The source rows whose columns are being handed out, of the stream's file.
+    var kept: (range: Range<Int>, bytes: UnsafeMutableRawBufferPointer)?
+    /// Where the source rows end that the system was asked to read for their columns.
+    var advised = (file: -1, end: 0)
 
-    init(tiles: [Tile], path: String, isStream: Bool) {
+    init(tiles: [Tile], isStream: Bool) {
       self.tiles = tiles
-      self.path = path
       self.isStream = isStream
+    }
+
+    deinit { kept?.bytes.deallocate() }
+
+    func dropStream() {
+      stream = nil
+      kept?.bytes.deallocate()
+      kept = nil
     }
   }
 
   private let lanes: [Lane]
+  private let paths: [String]
   private let files: [ReadableFile?]
   /// How far ahead of the reading position the system is asked to read.
   private static let readAhead = 32 << 20
 
   /// Sorts `tiles` into lanes and opens the plain files.
-  init(tiles: [Tile], sourceFiles: [PlannedSourceFile]) throws {
+  ///
+  /// - Parameters:
+  ///   - tiles: The work.
+  ///   - sourceFiles: The files that it is read from.
+  ///   - regionCount: How many compressed files may keep source rows in memory at the same time.
+  /// - Throws: `FileError` when a plain file cannot be opened.
+  init(tiles: [Tile], sourceFiles: [PlannedSourceFile], regionCount: Int) throws {
     var plain: [Tile] = []
     var streams: [Int: [Tile]] = [:]
     for tile in tiles {
@@ -45,11 +64,21 @@ final class TileQueue: Sendable {
     }
     func inFileOrder(_ a: Tile, _ b: Tile) -> Bool { (a.file, a.sourceOffset) < (b.file, b.sourceOffset) }
     var lanes: [Lane] = []
-    for (file, tiles) in streams.sorted(by: { $0.key < $1.key }) {
-      lanes.append(Lane(tiles: tiles.sorted(by: inFileOrder), path: sourceFiles[file].path, isStream: true))
+    var keeping: [[Tile]] = Array(repeating: [], count: max(1, regionCount))
+    var keepingFileCount = 0
+    for (_, tiles) in streams.sorted(by: { $0.key < $1.key }) {
+      let tiles = tiles.sorted(by: inFileOrder)
+      if tiles.contains(where: { $0.pieces != nil }) {
+        keeping[keepingFileCount % keeping.count] += tiles
+        keepingFileCount += 1
+      } else {
+        lanes.append(Lane(tiles: tiles, isStream: true))
+      }
     }
-    lanes.append(Lane(tiles: plain.sorted(by: inFileOrder), path: "", isStream: false))
+    for tiles in keeping where !tiles.isEmpty { lanes.append(Lane(tiles: tiles, isStream: true)) }
+    lanes.append(Lane(tiles: plain.sorted(by: inFileOrder), isStream: false))
     self.lanes = lanes
+    paths = sourceFiles.map(\.path)
     files = try sourceFiles.map { $0.isCompressed ? nil : try ReadableFile(path: $0.path) }
   }
 
@@ -70,53 +99,109 @@ final class TileQueue: Sendable {
       lane.lock.lock()
       defer { lane.lock.unlock() }
       guard lane.next < lane.tiles.count else {
-        lane.stream = nil
+        lane.dropStream()
         return nil
       }
       let tile = lane.tiles[lane.next]
       lane.next += 1
-      try Self.inflate(tile, lane: lane, into: buffer)
+      try inflate(
+        tile, lane: lane, into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount]))
       return tile
     }
     let (tile, ahead) = takePlain(from: lane)
     guard let tile else { return nil }
-    if let ahead, ahead.file >= 0 {
-      files[ahead.file]?.willNeed(at: ahead.sourceOffset, count: ahead.sourceByteCount)
-    }
-    if tile.file >= 0 {
+    for range in ahead { files[range.file]?.willNeed(at: range.bytes.lowerBound, count: range.bytes.count) }
+    guard tile.file >= 0 else { return tile }
+    let target = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount])
+    if let pieces = tile.pieces {
       try files[tile.file]?.read(
-        at: tile.sourceOffset, into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount])
-      )
+        at: tile.sourceOffset, pieceByteCount: pieces.byteCount, pitch: pieces.pitch, into: target)
+    } else {
+      try files[tile.file]?.read(at: tile.sourceOffset, into: target)
     }
     return tile
   }
 
-  private func takePlain(from lane: Lane) -> (tile: Tile?, ahead: Tile?) {
+  /// The next tile of plain files, and what will be read soon.
+  private func takePlain(from lane: Lane) -> (tile: Tile?, ahead: [(file: Int, bytes: Range<Int>)]) {
     lane.lock.lock()
     defer { lane.lock.unlock() }
-    guard lane.next < lane.tiles.count else { return (nil, nil) }
+    guard lane.next < lane.tiles.count else { return (nil, []) }
     let tile = lane.tiles[lane.next]
     lane.next += 1
-    let ahead = lane.next + max(1, Self.readAhead / max(tile.sourceByteCount, 1 << 16))
-    return (tile, ahead < lane.tiles.count ? lane.tiles[ahead] : nil)
+    var ahead: [(file: Int, bytes: Range<Int>)] = []
+    func advise(_ tile: Tile, isNext: Bool) {
+      guard let pieces = tile.pieces else {
+        // What is read front to back from here on, the system reads ahead on its own.
+        if !isNext {
+          ahead.append((tile.file, tile.sourceOffset..<(tile.sourceOffset + tile.sourceByteCount)))
+        }
+        return
+      }
+      // Small pieces look like random access; their rows are wanted as a whole, once for all tiles.
+      guard (lane.advised.file, lane.advised.end) < (tile.file, pieces.region.upperBound) else { return }
+      lane.advised = (tile.file, pieces.region.upperBound)
+      ahead.append((tile.file, pieces.region))
+    }
+    advise(tile, isNext: true)
+    let distance = lane.next + max(1, Self.readAhead / max(tile.sourceByteCount, 1 << 16))
+    if distance < lane.tiles.count, lane.tiles[distance].file >= 0 {
+      advise(lane.tiles[distance], isNext: false)
+    }
+    return (tile, ahead)
   }
 
-  private static func inflate(_ tile: Tile, lane: Lane, into buffer: UnsafeMutableRawBufferPointer) throws {
-    var reader = lane.stream
-    if reader == nil || tile.sourceOffset < reader?.position ?? 0 {
-      // Two output tensors that share source bytes (a tied copy) make a second pass over the stream.
-      reader = try ZstdReader(path: lane.path)
-      lane.stream = reader
+  private func inflate(_ tile: Tile, lane: Lane, into target: UnsafeMutableRawBufferPointer) throws {
+    guard let pieces = tile.pieces else {
+      return try inflate(tile.file, at: tile.sourceOffset, lane: lane, into: target)
     }
-    guard let reader else { return }
-    try reader.skip(tile.sourceOffset - reader.position)
-    let got = try reader.readFully(
-      into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount]))
-    guard got == tile.sourceByteCount else {
+    let bytes = try keep(pieces.region, of: tile.file, lane: lane)
+    var from = tile.sourceOffset - pieces.region.lowerBound
+    for start in stride(from: 0, to: target.count, by: pieces.byteCount) {
+      UnsafeMutableRawBufferPointer(rebasing: target[start..<(start + pieces.byteCount)])
+        .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[from..<(from + pieces.byteCount)]))
+      from += pieces.pitch
+    }
+  }
+
+  /// The inflated bytes of a range, which stay until the lane keeps another one.
+  private func keep(_ range: Range<Int>, of file: Int, lane: Lane) throws -> UnsafeMutableRawBufferPointer {
+    if let kept = lane.kept, kept.range == range, lane.stream?.file == file { return kept.bytes }
+    var bytes = lane.kept?.bytes
+    lane.kept = nil
+    if bytes?.count != range.count {
+      bytes?.deallocate()
+      bytes = .allocate(byteCount: range.count, alignment: 64)
+    }
+    let buffer = bytes ?? .allocate(byteCount: range.count, alignment: 64)
+    do {
+      try inflate(file, at: range.lowerBound, lane: lane, into: buffer)
+    } catch {
+      buffer.deallocate()
+      throw error
+    }
+    lane.kept = (range, buffer)
+    return buffer
+  }
+
+  private func inflate(
+    _ file: Int, at offset: Int, lane: Lane, into target: UnsafeMutableRawBufferPointer
+  ) throws {
+    let reader: ZstdReader
+    if let stream = lane.stream, stream.file == file, stream.reader.position <= offset {
+      reader = stream.reader
+    } else {
+      // Two output tensors that share source bytes (a tied copy) make a second pass over the stream.
+      reader = try ZstdReader(path: paths[file])
+      lane.stream = (file, reader)
+    }
+    try reader.skip(offset - reader.position)
+    let got = try reader.readFully(into: target)
+    guard got == target.count else {
       throw FileError(
         .truncated,
         Fault(
-          file: lane.path, expected: "\(tile.sourceByteCount) inflated bytes at \(tile.sourceOffset)",
+          file: paths[file], expected: "\(target.count) inflated bytes at \(offset)",
           found: "the end of the stream after \(got)", remedy: "the shard is incomplete; fetch it again"))
     }
   }

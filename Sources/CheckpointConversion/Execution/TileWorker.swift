@@ -144,9 +144,14 @@ struct TileWorker: ~Copyable {
     -> UnsafeBufferPointer<Float>
   {
     let rows = (work.tile.offsetInRun + row)..<(work.tile.offsetInRun + row + count)
+    let layout: StoredRows.Layout =
+      if case .columns = work.run.order {
+        .columns(first: work.tile.firstSourceRow, pitch: work.tile.rowCount)
+      } else {
+        .rows(first: work.tile.firstSourceRow)
+      }
     let stored = StoredRows(
-      encoding: work.origin.encoding, bytes: UnsafeRawBufferPointer(source),
-      firstRow: work.tile.firstSourceRow)
+      encoding: work.origin.encoding, bytes: UnsafeRawBufferPointer(source), layout: layout)
     let chunk: UnsafeMutableBufferPointer<Float>
     do {
       chunk = try assembler.assemble(
@@ -307,11 +312,20 @@ struct TileWorker: ~Copyable {
         Fault(
           file: plan.sourceFiles[work.origin.file].path,
           subject: "\(work.origin.name) -> \(place(work, row: row + bad.row))",
-          expected: "finite weights", found: "\(bad.value) in column \(bad.column)", remedy: remedy))
+          expected: "finite weights", found: "\(bad.value) in \(sourcePlace(work, of: bad, row: row))",
+          remedy: remedy))
     case .operation:
       return outOfRange(
         bad.value, work, row: row + bad.row, column: bad.column, type: .f32, remedy: remedy)
     }
+  }
+
+  /// Where a bad value is in the source, as far as the row of the output does not say it.
+  private func sourcePlace(_ work: Work, of bad: BadValue, row: Int) -> String {
+    guard case .columns = work.run.order else { return "column \(bad.column)" }
+    let place = work.run.sourcePlace(
+      row: work.tile.offsetInRun + row + bad.row, column: bad.column, rowLength: work.tensor.rowLength)
+    return "row \(place.row), column \(place.column) of \(work.origin.name)"
   }
 
   private func outOfRange(

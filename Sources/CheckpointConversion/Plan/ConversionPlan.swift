@@ -61,6 +61,8 @@ public struct ConversionPlan: Sendable {
   public var fileByteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
   /// Weights in all tensors.
   public var weightCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
+  /// Source files that are zstd streams.
+  var compressedFileCount: Int { sourceFiles.count(where: \.isCompressed) }
   /// Bytes that the same tensors take before quantization.
   public var sourceByteCount: Int { tensors.reduce(0) { $0 + $1.sourceByteCount } }
 }

@@ -3,7 +3,7 @@ internal import TensorTypes
 
 extension JobFingerprint {
   /// The fingerprint of a plan and its importance data.
-  init(plan: ConversionPlan, importance: String, version: String) {
+  package init(plan: ConversionPlan, importance: String, version: String) {
     var sources = HashedText()
     for file in plan.sourceFiles {
       sources.add(FileSystem.name(of: file.path))
@@ -59,7 +59,11 @@ private struct HashedText {
     case .feed(let feed):
       for run in feed.runs {
         add([run.source, run.firstRow, run.rowCount])
-        if case .pairHalves(let headDim) = run.order { add(headDim) }
+        switch run.order {
+        case .identity: break
+        case .pairHalves(let headDim): add(headDim)
+        case .columns(let firstElement, let stride): add([firstElement, stride])
+        }
         if let scale = run.scale {
           add([scale.source, scale.blockRows, scale.blockColumns, scale.matrixRows])
         }

@@ -1,0 +1,166 @@
+internal import TensorAssembly
+internal import TensorTypes
+
+/// Cuts a plan into tiles.
+///
+/// Tiles depend on the plan and on byte limits alone. Where the cuts fall has no
+/// influence on the output, since rows are independent of each other.
+struct TileCutter {
+  private let plan: ConversionPlan
+  /// The most source bytes that a tile should read; a single row (or head of rows) may exceed it.
+  private let sourceByteLimit: Int
+  /// The same for rows that are columns of their source.
+  ///
+  /// The fewer of them a tile has, the smaller are the pieces that are read of each source row.
+  private let columnByteLimit: Int
+
+  /// Columns come in multiples of this where a tile has as many: cache lines of 16-bit values.
+  private static let columnUnit = 32
+
+  /// Chooses how large tiles are.
+  ///
+  /// - Parameters:
+  ///   - plan: What is cut.
+  ///   - sourceByteLimit: The most source bytes that a tile should read.
+  ///   - columnByteLimit: The same for rows that are columns of their source; `nil` for no other limit.
+  init(plan: ConversionPlan, sourceByteLimit: Int, columnByteLimit: Int? = nil) {
+    self.plan = plan
+    self.sourceByteLimit = sourceByteLimit
+    self.columnByteLimit = columnByteLimit ?? sourceByteLimit
+  }
+
+  /// Cuts rows `rows` of tensor `index`.
+  func cut(tensor index: Int, rows: Range<Int>) -> [Tile] {
+    let tensor = plan.tensors[index]
+    guard !rows.isEmpty else { return [] }
+    switch tensor.content {
+    case .values:
+      return [
+        Tile(
+          tensor: index, run: -1, firstRow: rows.lowerBound, rowCount: rows.count,
+          offsetInRun: rows.lowerBound,
+          firstSourceRow: rows.lowerBound, file: -1, sourceOffset: 0, sourceByteCount: 0)
+      ]
+    case .feed(let feed):
+      var tiles: [Tile] = []
+      var runStart = 0
+      for (runIndex, run) in feed.runs.enumerated() {
+        let runRows = runStart..<(runStart + run.rowCount)
+        let wanted = runRows.clamped(to: rows)
+        if !wanted.isEmpty {
+          cut(tensor: index, run: run, runIndex: runIndex, runStart: runStart, wanted: wanted, into: &tiles)
+        }
+        runStart = runRows.upperBound
+        if runStart >= rows.upperBound { break }
+      }
+      return tiles
+    }
+  }
+
+  private func cut(
+    tensor index: Int, run: RowRun, runIndex: Int, runStart: Int, wanted: Range<Int>, into tiles: inout [Tile]
+  ) {
+    let tensor = plan.tensors[index]
+    let source = plan.sources[run.source]
+    let rowBytes = source.encoding.byteCount(ofElements: tensor.rowLength)
+    let (group, rowsPerTile) = tileSize(run, rowByteCount: rowBytes)
+    var offset = wanted.lowerBound - runStart
+    let end = wanted.upperBound - runStart
+    let matrixRows = tensor.rowsPerLossMatrix
+    while offset < end {
+      // Tile borders are multiples of the tile size within the run, and the ends of matrices.
+      let matrixEnd = ((runStart + offset) / matrixRows + 1) * matrixRows - runStart
+      let stop = min(end, (offset / rowsPerTile + 1) * rowsPerTile, matrixEnd)
+      if case .columns(let firstElement, let stride) = run.order {
+        tiles.append(
+          columns(
+            offset..<stop, tensor: index, run: runIndex, runStart: runStart, firstElement: firstElement,
+            stride: stride))
+      } else {
+        let firstGroup = offset / group * group
+        let lastGroup = (stop + group - 1) / group * group
+        tiles.append(
+          Tile(
+            tensor: index, run: runIndex, firstRow: runStart + offset, rowCount: stop - offset,
+            offsetInRun: offset,
+            firstSourceRow: run.firstRow + firstGroup, file: source.file,
+            sourceOffset: source.offset + (run.firstRow + firstGroup) * rowBytes,
+            sourceByteCount: (lastGroup - firstGroup) * rowBytes))
+      }
+      offset = stop
+    }
+  }
+
+  /// A tile of rows that are columns of the source.
+  private func columns(
+    _ offsets: Range<Int>, tensor index: Int, run runIndex: Int, runStart: Int, firstElement: Int, stride: Int
+  ) -> Tile {
+    let tensor = plan.tensors[index]
+    guard case .feed(let feed) = tensor.content else { preconditionFailure("computed values have no source") }
+    let source = plan.sources[feed.runs[runIndex].source]
+    let size = source.encoding.columnValueByteCount
+    let valueCount = tensor.rowLength
+    let firstOfRegion = firstElement / stride * stride
+    let endOfRegion = min(firstOfRegion + valueCount * stride, source.elementCount)
+    return Tile(
+      tensor: index, run: runIndex, firstRow: runStart + offsets.lowerBound, rowCount: offsets.count,
+      offsetInRun: offsets.lowerBound, firstSourceRow: offsets.lowerBound, file: source.file,
+      sourceOffset: source.offset + (firstElement + offsets.lowerBound) * size,
+      sourceByteCount: offsets.count * valueCount * size,
+      // All columns of the source rows follow each other as they are.
+      pieces: offsets.count == stride
+        ? nil
+        : Tile.Pieces(
+          byteCount: offsets.count * size, pitch: stride * size,
+          region: (source.offset + firstOfRegion * size)..<(source.offset + endOfRegion * size)))
+  }
+
+  /// Rows that must be read together, and the rows of a tile.
+  private func tileSize(_ run: RowRun, rowByteCount: Int) -> (group: Int, rows: Int) {
+    switch run.order {
+    case .identity: return (1, max(1, sourceByteLimit / max(1, rowByteCount)))
+    case .pairHalves(let headDim):
+      // Rows of a permuted head are read together, so that a tile's source bytes stay contiguous.
+      return (headDim, max(1, sourceByteLimit / max(1, rowByteCount * headDim)) * headDim)
+    case .columns:
+      let columns = max(1, columnByteLimit / max(1, rowByteCount))
+      return (1, columns < Self.columnUnit ? columns : columns / Self.columnUnit * Self.columnUnit)
+    }
+  }
+
+  /// What tiles need.
+  struct Sizes {
+    /// The most source bytes of a tile.
+    var source = 0
+    /// The most output bytes of a tile.
+    var output = 0
+    /// The most bytes of a compressed file that are kept while tiles take columns of them; 0 when none do.
+    var region = 0
+  }
+
+  /// The most that any single tile of the plan needs.
+  func largestTile() -> Sizes {
+    var largest = Sizes()
+    for tensor in plan.tensors {
+      guard case .feed(let feed) = tensor.content else {
+        largest.output = max(largest.output, tensor.byteCount)
+        continue
+      }
+      for run in feed.runs {
+        let source = plan.sources[run.source]
+        let rowBytes = source.encoding.byteCount(ofElements: tensor.rowLength)
+        let rows = min(tileSize(run, rowByteCount: rowBytes).rows, run.rowCount)
+        largest.source = max(largest.source, rows * rowBytes)
+        largest.output = max(largest.output, rows * tensor.rowByteCount)
+        // A plan that was made of an outline may not know its files. That a tile has all columns of its rows does not
+        // count: a run that continues another one may find any part of them done.
+        if case .columns(_, let stride) = run.order,
+          plan.sourceFiles.indices.contains(source.file), plan.sourceFiles[source.file].isCompressed
+        {
+          largest.region = max(largest.region, stride * rowBytes)
+        }
+      }
+    }
+    return largest
+  }
+}

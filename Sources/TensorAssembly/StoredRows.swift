@@ -1,0 +1,39 @@
+package import TensorTypes
+
+/// What rows are made of, somewhere in memory.
+package struct StoredRows {
+  /// Where the values lie in the bytes.
+  package enum Layout {
+    /// Whole rows of the source, one after the other, from this one on.
+    case rows(first: Int)
+    /// For rows that are columns of the source: value j of the run's row `first` + i is element j * `pitch` + i.
+    case columns(first: Int, pitch: Int)
+  }
+
+  /// How the bytes encode values.
+  package var encoding: SourceEncoding
+  /// The bytes; there may be more of them than are needed.
+  package var bytes: UnsafeRawBufferPointer
+  /// Where the values lie in them.
+  package var layout: Layout
+
+  /// Describes rows.
+  package init(encoding: SourceEncoding, bytes: UnsafeRawBufferPointer, layout: Layout = .rows(first: 0)) {
+    self.encoding = encoding
+    self.bytes = bytes
+    self.layout = layout
+  }
+}
+
+extension SourceEncoding {
+  /// Bytes of one value of rows that are columns of their source.
+  ///
+  /// Blocks and codes of less than a byte hold neighbours of a row together. Only descriptions of checkpoints have
+  /// runs of columns, and they accept floats alone, so that no file can bring about any other type here.
+  package var columnValueByteCount: Int {
+    guard case .element(let type) = self, type.bitCount % 8 == 0 else {
+      preconditionFailure("columns of \(self) cannot be taken apart")
+    }
+    return type.bitCount / 8
+  }
+}
