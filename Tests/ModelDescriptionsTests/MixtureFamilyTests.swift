@@ -52,11 +52,11 @@ struct MixtureFamilyTests {
   func nextToken() throws {
     let left = try map("deepseek_v3", "")
     #expect(left.skipped.contains { $0.name.hasPrefix("model.layers.3.") })
-    let kept = try map("glm4_moe", "")
+    let kept = try map("glm4_moe-mtp", "")
     #expect(kept.model.nextTokenLayerCount == 1)
     #expect(kept.outputs.contains { $0.name == "blk.3.nextn.eh_proj.weight" })
     #expect(kept.outputs.contains { $0.name == "blk.3.nextn.shared_head_head.weight" })
-    let golden = GoldenCase(name: "glm4_moe")
+    let golden = GoldenCase(name: "glm4_moe-mtp")
     var options = golden.options
     options.nextToken = .drop
     let dropped = try ModelDescription.describe(
@@ -140,11 +140,12 @@ struct MixtureFamilyTests {
     ("deepseek_v3", #""n_shared_experts": -1"#, "n_shared_experts"),
     ("deepseek_v2", #""topk_method": "noaux_tc""#, "topk_method"),
     (
-      "glm4_moe_lite", #""first_k_dense_replace": null, "mlp_layer_types": ["dense", "sparse"]"#,
+      "glm4_moe_lite-mtp", #""first_k_dense_replace": null, "mlp_layer_types": ["dense", "sparse"]"#,
       "mlp_layer_types"
     ),
     (
-      "glm4_moe_lite", #""first_k_dense_replace": null, "mlp_layer_types": ["sparse", "dense", "sparse"]"#,
+      "glm4_moe_lite-mtp",
+      #""first_k_dense_replace": null, "mlp_layer_types": ["sparse", "dense", "sparse"]"#,
       "mlp_layer_types"
     ),
     ("olmoe", #""clip_qkv": -8"#, "clip_qkv"),
@@ -171,7 +172,8 @@ struct MixtureFamilyTests {
   @Test("Dense layers are counted in a list of kinds where no number says it")
   func listedKinds() throws {
     let map = try map(
-      "glm4_moe_lite", #""first_k_dense_replace": null, "mlp_layer_types": ["dense", "sparse", "sparse"]"#)
+      "glm4_moe_lite-mtp", #""first_k_dense_replace": null, "mlp_layer_types": ["dense", "sparse", "sparse"]"#
+    )
     #expect(map.model.leadingDenseCount == 1)
   }
 
@@ -184,7 +186,7 @@ struct MixtureFamilyTests {
     #expect(
       try keys("deepseek_v2", #""topk_method": "group_limited_greedy", "n_group": 4, "topk_group": 2"#)
         .contains("topk_method"))
-    #expect(try keys("glm4_moe_lite", "") == ["rms_norm_eps"])
+    #expect(try keys("glm4_moe_lite-mtp", "") == ["rms_norm_eps"])
     #expect(try keys("olmoe", #""norm_topk_prob": true"#) == ["norm_topk_prob"])
     #expect(try keys("olmoe", #""clip_qkv": 8"#) == ["clip_qkv"])
     #expect(try keys("deepseek", #""norm_topk_prob": true"#) == ["norm_topk_prob"])
