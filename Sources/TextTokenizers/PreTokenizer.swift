@@ -108,6 +108,9 @@ public struct PreTokenizer: Hashable, Sendable {
     }
   }
 
+  /// The type of the step that stands for the splitting built into Kimi's tokenizer.
+  static let kimi = "the splitting of Kimi K2"
+
   private static let contractions = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
   private static let spacing = #"\s*[\r\n]+|\s+(?!\S)|\s+"#
   private static let upper = #"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"#
@@ -131,6 +134,7 @@ public struct PreTokenizer: Hashable, Sendable {
       [.split(contractions + #"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|"# + spacing)]
     ),
     ("gpt-2", [.byteLevel]),
+    ("kimi-k2", [.other(kimi)]),
     ("smollm", [.singleDigits, .byteLevel]),
     (
       "deepseek-v3",

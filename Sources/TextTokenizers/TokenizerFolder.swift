@@ -5,7 +5,7 @@ internal import Foundation
 public struct TokenizerFolder: Sendable {
   /// The folder.
   public let folder: String
-  /// `tokenizer.json` if it is there, else what `vocab.json` and `merges.txt` amount to if they are.
+  /// `tokenizer.json` if it is there, else what `tiktoken.model` or `vocab.json` and `merges.txt` amount to if they are.
   public let tokenizer: TokenizerFile?
   /// The file that ``tokenizer`` is from.
   let tokenizerPath: String
@@ -26,6 +26,14 @@ public struct TokenizerFolder: Sendable {
     let path = Self.join(folder, "tokenizer.json")
     let config = try json("tokenizer_config.json")
     modelConfig = try json("config.json")
+    let ranks = Self.join(folder, "tiktoken.model")
+    if !fileExists(path), let file = try TiktokenFile(path: ranks) {
+      tokenizerConfig = config
+      tokenizerPath = ranks
+      let size = modelConfig?["vocab_size"] ?? modelConfig?["text_config"]?["vocab_size"]
+      tokenizer = try file.tokenizer(config: config, vocabularySize: size?.integer)
+      return
+    }
     // A SentencePiece model comes before both.
     guard !fileExists(path), !fileExists(Self.join(folder, "tokenizer.model")),
       let files = VocabularyFiles(folder: folder, path: { Self.join(folder, $0) })

@@ -19,6 +19,11 @@ enum ByteAlphabet {
     return bytes
   }
 
+  /// The text of a token's bytes.
+  static func text(of token: [UInt8]) -> String {
+    String(decoding: token.flatMap { encoded[Int($0)] }, as: UTF8.self)
+  }
+
   /// The byte of a scalar, or `nil` if it is none of the 256.
   static func byte(of scalar: UInt32) -> UInt8? {
     scalar < 0x144 && bytes[Int(scalar)] >= 0 ? UInt8(bytes[Int(scalar)]) : nil
