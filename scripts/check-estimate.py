@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds pouch-estimate against what really happens, and prints the tables of docs/memory.md.
 
-1. Files: every family of scripts/make-random-checkpoint.py and the sample, five mixes and a recipe, written by
+1. Files: every family and the sample, five mixes and a recipe, written by
    pouch-convert with and without provenance; estimated from the folder, from its index without shards, from its
    config.json with a tokenizer (an interval with provenance, which lists shards), and from the file itself.
 2. llama.cpp: the buffer sizes that it logs (the xllamacpp wheel), with one row of logits and with those of whole batches.
@@ -156,7 +156,8 @@ def models(a):
     yield "dense (qwen3)", convert(a, checkpoint(a, "big-qwen3", "--family", "qwen3", *big), "q4_k_m")
     yield "GQA mixture (qwen3moe)", convert(a, checkpoint(a, "big-qwen3moe", "--family", "qwen3_moe", *big), "q4_k_m")
     hybrid = ("--linear-key-heads", "4", "--linear-value-heads", "8", "--interval", "4")
-    yield "hybrid (qwen35moe)", convert(a, checkpoint(a, "big-qwen35moe", "--family", "qwen3_5_moe", *big, *hybrid), "q4_k_m")
+    folder = checkpoint(a, "big-qwen35moe", "--family", "qwen3_5_moe", *big, *hybrid)
+    yield "hybrid (qwen35moe)", convert(a, folder, "q4_k_m")
     for name, more in families.checkpoint_arguments("memory").items():
         yield name, convert(a, checkpoint(a, name, *more), "q4_k_m")
     yield "sample (qwen35moe)", convert_sample(a)
@@ -211,10 +212,11 @@ def check_pouch(a):
     large = ("--hidden", "1024", "--heads", "16", "--kv-heads", "4", "--head-dim", "128", "--experts", "16",
              "--used-experts", "8", "--expert-width", "1024", "--layers", "8", "--width", "4096")
     hybrid = ("--linear-key-heads", "8", "--linear-value-heads", "16", "--interval", "4", "--shared-width", "512")
+    mixed = checkpoint(a, "large-qwen35moe", "--family", "qwen3_5_moe", *large, *hybrid)
     runs = [("sample", convert_sample(a), ((256, 512), (2048, 512), (2048, 64))),
             ("qwen3moe", convert(a, checkpoint(a, "large-qwen3moe", "--family", "qwen3_moe", *large), "q4_k_m"),
              ((512, 512), (2048, 512), (2048, 128))),
-            ("qwen35moe", convert(a, checkpoint(a, "large-qwen35moe", "--family", "qwen3_5_moe", *large, *hybrid), "q4_k_m"),
+            ("qwen35moe", convert(a, mixed, "q4_k_m"),
              ((512, 512), (2048, 256))),
             ("qwen3", convert(a, checkpoint(a, "large-qwen3", "--family", "qwen3", *large), "q8_0"), ((1024, 512),))]
     for name, model, cases in runs:

@@ -2,10 +2,8 @@
 from families.entry import MAIN_MIXES, SMALL_MIXTURE, SMALL_OPTIONS, Case, Family, Golden
 
 # Realistic heads: rows of the transposed key matrices are not multiples of 256 in any release either.
-LATENT = dict(layers=3, q_lora=256, kv_lora=256, nope_dim=128, rope_dim=64, value_dim=128, kv_heads=4, experts=16,
-              used_experts=4, dense_layers=1, rope="yarn")
-
-
+LATENT = dict(layers=3, q_lora=256, kv_lora=256, nope_dim=128, rope_dim=64, value_dim=128, experts=16, used_experts=4,
+              dense_layers=1, rope="yarn")
 SMALL_LATENT = dict(q_lora_rank=16, kv_lora_rank=32, qk_nope_head_dim=16, qk_rope_head_dim=8, v_head_dim=24)
 SMALL_LATENT_OPTIONS = SMALL_OPTIONS + "--q-lora 16 --kv-lora 32 --nope-dim 16 --rope-dim 8 --value-dim 24 "
 
@@ -23,8 +21,9 @@ def dense_and_experts(c, a):
 
 
 def latent_attention(c, a):
-    c.update(q_lora_rank=a.q_lora or None, kv_lora_rank=a.kv_lora, qk_nope_head_dim=a.nope_dim,
-             qk_rope_head_dim=a.rope_dim, v_head_dim=a.value_dim)
+    # All heads have keys and values of their own, and releases say so.
+    c.update(num_key_value_heads=a.heads, q_lora_rank=a.q_lora or None, kv_lora_rank=a.kv_lora,
+             qk_nope_head_dim=a.nope_dim, qk_rope_head_dim=a.rope_dim, v_head_dim=a.value_dim)
 
 
 def deepseek(c, a):
@@ -151,8 +150,8 @@ FAMILIES = (
     Family(
         "mistral4", "Mistral4ForCausalLM", "mistral4", config=mistral4, attention="latent", experts=True,
         shared="plain", layout="fused", defaults=dict(LATENT, layers=2, nope_dim=64, dense_layers=0),
-        wrapper="Mistral3ForConditionalGeneration", wrapper_model_type="mistral3", always_wrapped=True, text_model_type="mistral4",
-        wrapped_root="language_model.model.", wrapped_head="language_model.", vision=MISTRAL_VISION,
+        wrapper="Mistral3ForConditionalGeneration", wrapper_model_type="mistral3", always_wrapped=True,
+        text_model_type="mistral4", wrapped_root="language_model.model.", wrapped_head="language_model.", vision=MISTRAL_VISION,
         wrapped_more=(("vision_tower.patch_conv.weight", (32, 3, 4, 4), "matrix"),
                       ("vision_tower.ln_pre.weight", (32,), "norm"),
                       ("multi_modal_projector.norm.weight", (32,), "norm")),

@@ -95,6 +95,6 @@ class Family:
     # Keys that Pouch writes and llama.cpp's converter does not, each with its reason in CHANGELOG.md.
     more_keys: tuple = ()
 
-    # The judge of logits: the class of transformers without its ending, or "" for the reference in make-golden-logits.py.
+    # The judge of logits: the class of transformers without its ending, or "" for what reference_logits.py has.
     transformers: str = ""
     goldens: dict = field(default_factory=dict)

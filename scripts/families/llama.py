@@ -58,8 +58,8 @@ FAMILIES = (
             Case("mistral-yarn", "--layers 2 --rope yarn", "loader"),
         ),
         goldens={
-            # What config.json says and no GGUF carries: windows in all layers or some of them, other rotary embeddings. One
-            # window is below, one above the 16 positions of a block of keys.
+            # What config.json says and no GGUF carries, here and in qwen.py: windows in all layers or some of them,
+            # other rotary embeddings. One window is below, one above the 16 positions of a block of keys.
             "mistral-window": Golden(dict(SMALL, sliding_window=21), edit=without_window),
         },
     ),

@@ -270,13 +270,14 @@ FAMILIES = (
             )),
         },
     ),
+    # llama.cpp aborts unless the last layer is one that gets nothing from the vision tower.
     Family(
-        "qwen3_vl", "Qwen3VLForCausalLM", "qwen3vl", config=qwen3_vl, head_norm="head",
+        "qwen3_vl", "Qwen3VLForCausalLM", "qwen3vl", config=qwen3_vl, defaults=dict(layers=4), head_norm="head",
         wrapper="Qwen3VLForConditionalGeneration", always_wrapped=True, text_model_type="qwen3_vl_text",
         vision=vision("qwen3_vl"), wrapped_more=VISION_TENSORS, transformers="Qwen3VLText",
         cases=(
             Case("qwen3_vl", uses="convert metadata files memory", mixes=MAIN_MIXES),
-            Case("qwen3_vl", "--layers 2 --tied", "loader"),
+            Case("qwen3_vl", "--layers 3 --tied", "loader"),
         ),
         goldens={
             "qwen3_vl": Golden(dict(
@@ -287,13 +288,13 @@ FAMILIES = (
     ),
     # Widths that differ from the hidden size and from half of it: with equal ones the layouts look alike.
     Family(
-        "qwen3_vl_moe", "Qwen3VLMoeForCausalLM", "qwen3vlmoe", config=qwen3_vl_moe, defaults=dict(expert_width=512),
-        head_norm="head", experts=True, layout="transposed", wrapper="Qwen3VLMoeForConditionalGeneration",
+        "qwen3_vl_moe", "Qwen3VLMoeForCausalLM", "qwen3vlmoe", config=qwen3_vl_moe,
+        defaults=dict(layers=4, expert_width=512), head_norm="head", experts=True, layout="transposed", wrapper="Qwen3VLMoeForConditionalGeneration",
         always_wrapped=True, text_model_type="qwen3_vl_moe_text", vision=vision("qwen3_vl_moe"),
         wrapped_more=VISION_TENSORS, transformers="Qwen3VLMoeText",
         cases=(
             Case("qwen3_vl_moe", uses="convert metadata files memory", mixes=MAIN_MIXES),
-            Case("qwen3_vl_moe", "--layers 2 --expert-width 512", "loader"),
+            Case("qwen3_vl_moe", "--layers 3 --expert-width 512", "loader"),
         ),
         # As transformers saves it, which is not the released layout, and as released.
         goldens={
@@ -302,7 +303,7 @@ FAMILIES = (
                 decoder_sparse_step=1, mlp_only_layers=[], tie_word_embeddings=False,
                 rope_parameters=dict(rope_type="default", rope_theta=5e5, mrope_section=[4, 2, 2]),
             )),
-            "qwen3_vl_moe-released": Golden(options=SMALL_OPTIONS + "--kv-heads 1 --expert-width 24"),
+            "qwen3_vl_moe-released": Golden(options=SMALL_OPTIONS + "--layers 3 --kv-heads 1 --expert-width 24 --experts 4"),
         },
     ),
 )
