@@ -211,7 +211,7 @@ def main():
         run(convert + ["--outtype", "auto", "--outfile", plain_path])
         source_path = plain_path
         before = len(total.failures)
-        if options.converter:
+        if options.converter and not (case and case.converter_fails):
             source_path = os.path.join(options.out, name + "-reference.gguf")
             drop = case.converter.split() if case else ["--no-mtp"]
             run(converter_command(options.python, options.converter, os.path.abspath(folder), source_path, *drop))

@@ -36,6 +36,7 @@ class Case:
     # For conformance-logits.py: what llama.cpp computes otherwise, or gets from its converter alone, in a few words.
     llama_differs: str = ""
     converter_differs: str = ""
+    converter_fails: bool = False  # llama.cpp's converter writes no file that loads
     llama_parameters: dict = None  # of its context, where it does not read what the file says
 
     def arguments(self, family):

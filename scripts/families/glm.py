@@ -61,9 +61,13 @@ FAMILIES = (
         cases=(
             Case("glm4_moe_lite-mtp", "--mtp", "convert files memory", mixes=MAIN_MIXES,
                  llama_differs="it normalizes latent vectors with the file's epsilon instead of 1e-6"),
+            Case("glm4_moe_lite-unscored", "--no-scoring-key", "convert", mixes=MAIN_MIXES[:1],
+                 llama_differs="it normalizes latent vectors with the file's epsilon instead of 1e-6",
+                 converter_differs="its converter does not say that scores are sigmoids"),
             Case("glm4_moe_lite-mtp", "--mtp --vocab 528", "metadata"),
             Case("glm4_moe_lite-mtp", "--layers 2 --experts 4 --used-experts 2 --mtp --vocab 4100", "loader"),
         ),
+        more_keys=("deepseek2.expert_gating_func",),
         # The first says which layers are dense by mlp_layer_types; none says how scores are made.
         goldens={
             "glm4_moe_lite": Golden(dict(

@@ -289,11 +289,13 @@ FAMILIES = (
     # Widths that differ from the hidden size and from half of it: with equal ones the layouts look alike.
     Family(
         "qwen3_vl_moe", "Qwen3VLMoeForCausalLM", "qwen3vlmoe", config=qwen3_vl_moe,
-        defaults=dict(layers=4, expert_width=512), head_norm="head", experts=True, layout="transposed", wrapper="Qwen3VLMoeForConditionalGeneration",
-        always_wrapped=True, text_model_type="qwen3_vl_moe_text", vision=vision("qwen3_vl_moe"),
+        defaults=dict(layers=4, expert_width=512), head_norm="head", experts=True, layout="transposed",
+        wrapper="Qwen3VLMoeForConditionalGeneration", always_wrapped=True,
+        text_model_type="qwen3_vl_moe_text", vision=vision("qwen3_vl_moe"),
         wrapped_more=VISION_TENSORS, transformers="Qwen3VLMoeText",
         cases=(
             Case("qwen3_vl_moe", uses="convert metadata files memory", mixes=MAIN_MIXES),
+            Case("qwen3_vl_moe-resaved", "--layout fused", "convert", mixes=MAIN_MIXES[:1], converter_fails=True),
             Case("qwen3_vl_moe", "--layers 3 --expert-width 512", "loader"),
         ),
         # As transformers saves it, which is not the released layout, and as released.
@@ -303,7 +305,8 @@ FAMILIES = (
                 decoder_sparse_step=1, mlp_only_layers=[], tie_word_embeddings=False,
                 rope_parameters=dict(rope_type="default", rope_theta=5e5, mrope_section=[4, 2, 2]),
             )),
-            "qwen3_vl_moe-released": Golden(options=SMALL_OPTIONS + "--layers 3 --kv-heads 1 --expert-width 24 --experts 4"),
+            "qwen3_vl_moe-released": Golden(options=SMALL_OPTIONS + "--layers 3 --kv-heads 1 --expert-width 24 "
+                                            "--experts 4"),
         },
     ),
 )
