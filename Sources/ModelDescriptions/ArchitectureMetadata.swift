@@ -11,7 +11,6 @@ struct ArchitectureMetadata {
     architecture = map.family.ggufArchitecture
     let model = map.model
     let config = rawConfig.filled(with: map.family.defaults)
-    let isLlama = architecture == "llama"
     add("block_count", model.blockCount)
     add("context_length", model.contextLength)
     add("embedding_length", model.hiddenSize)
@@ -29,41 +28,40 @@ struct ArchitectureMetadata {
     if let router = model.experts?.router { addRouter(router, map.family, config) }
     addHeadLengths(model, config)
     entries.append(MetadataEntry("general.file_type", .uint32(fileType)))
-    if isLlama {
-      add("vocab_size", model.vocabularySize)
-      add("rope.dimension_count", model.attention.headDim)
-    }
-    let traits = map.family.traits
-    if let latent = model.latentAttention, let experts = model.experts {
-      add("leading_dense_block_count", model.leadingDenseCount)
-      add("vocab_size", model.vocabularySize)
-      addLatent(latent, model, config)
-      addExperts(experts, keys: [.width, .sharedCount, .scale, .sum])
-      addLatentRope(latent)
-    } else if traits.hasLeadingDense, let experts = model.experts {
-      add("rope.dimension_count", model.attention.rotaryDimensions)
-      if architecture == "deepseek" {
-        add("rope.scaling.type", .string("none"))
-        add("leading_dense_block_count", model.leadingDenseCount)
-        add("vocab_size", model.vocabularySize)
-        addExperts(experts, keys: [.width, .scale, .sharedCount])
-      } else {
-        addExperts(experts, keys: [.width, .sharedCount])
-        add("leading_dense_block_count", model.leadingDenseCount)
-        if config["scoring_func"] == nil { addScoring(experts.router) }
-        addExperts(experts, keys: [.scale])
-        add("expert_weights_norm", .bool(experts.router.normalizesTopK))
+    for key in map.family.ownKeys { add(key, model, config, map.family) }
+  }
+
+  /// Writes keys that not all architectures have, as far as the model has what they tell.
+  private mutating func add(
+    _ key: ModelFamily.OwnKey, _ model: HyperParameters, _ config: ModelConfig, _ family: ModelFamily
+  ) {
+    let experts = model.experts
+    switch key {
+    case .vocabularySize: add("vocab_size", model.vocabularySize)
+    case .rotaryDimensions: add("rope.dimension_count", model.attention.rotaryDimensions)
+    case .noRotaryScaling: add("rope.scaling.type", .string("none"))
+    case .expertWidth: add("expert_feed_forward_length", experts?.width)
+    case .sharedExpertWidth: add("expert_shared_feed_forward_length", experts?.sharedWidth)
+    case .sharedExpertCount:
+      add("expert_shared_count", experts.map { ($0.sharedWidth ?? 0) / max(1, $0.width) })
+    case .leadingDense: add("leading_dense_block_count", model.leadingDenseCount)
+    // Elsewhere already, where the configuration names it.
+    case .scoring: if config["scoring_func"] == nil, let router = experts?.router { addScoring(router) }
+    case .expertScale:
+      if let scale = experts?.router.scale { add("expert_weights_scale", .float32(Float(scale))) }
+    case .expertSum(let isWrittenAlways):
+      if let router = experts?.router, router.normalizesTopK || isWrittenAlways {
+        add("expert_weights_norm", .bool(router.normalizesTopK))
       }
-    } else if architecture.hasSuffix("moe") || model.linearAttention != nil,
-      !traits.expertWidthIsFeedForwardSize
-    {
-      add("expert_feed_forward_length", config["moe_intermediate_size"]?.integer)
-      add("expert_shared_feed_forward_length", config["shared_expert_intermediate_size"]?.integer)
-    }
-    if let net = model.linearAttention { addLinearAttention(model, net, default: traits.defaultSections) }
-    if traits.hasDeepstack { add("n_deepstack_layers", model.deepstackLayerCount) }
-    if model.nextTokenLayerCount > 0, model.linearAttention == nil {
-      add("nextn_predict_layers", model.nextTokenLayerCount)
+    case .latentWidths: if let latent = model.latentAttention { addLatent(latent, model, config) }
+    case .latentRotation: if let latent = model.latentAttention { addLatentRope(latent) }
+    case .deltaNet:
+      if let net = model.linearAttention {
+        addLinearAttention(model, net, default: family.traits.defaultSections)
+      }
+    case .deepstack: add("n_deepstack_layers", model.deepstackLayerCount)
+    case .nextToken:
+      if model.nextTokenLayerCount > 0 { add("nextn_predict_layers", model.nextTokenLayerCount) }
     }
   }
 
@@ -95,22 +93,6 @@ struct ArchitectureMetadata {
   private mutating func addLatentLengths(_ latent: LatentAttention) {
     add("attention.key_length", latent.cachedWidth)
     add("attention.value_length", latent.latentWidth)
-  }
-
-  /// A key about experts, of which every architecture has its own order.
-  private enum ExpertKey {
-    case width, sharedCount, scale, sum
-  }
-
-  private mutating func addExperts(_ experts: Experts, keys: [ExpertKey]) {
-    for key in keys {
-      switch key {
-      case .width: add("expert_feed_forward_length", experts.width)
-      case .sharedCount: add("expert_shared_count", (experts.sharedWidth ?? 0) / max(1, experts.width))
-      case .scale: add("expert_weights_scale", .float32(Float(experts.router.scale)))
-      case .sum: if experts.router.normalizesTopK { add("expert_weights_norm", .bool(true)) }
-      }
-    }
   }
 
   private mutating func addLatent(_ latent: LatentAttention, _ model: HyperParameters, _ config: ModelConfig)
@@ -183,7 +165,6 @@ struct ArchitectureMetadata {
   private mutating func addLinearAttention(
     _ model: HyperParameters, _ net: GatedDeltaNet, default sections: [Int]?
   ) {
-    if model.nextTokenLayerCount > 0 { add("nextn_predict_layers", model.nextTokenLayerCount) }
     add("ssm.conv_kernel", net.kernelLength)
     add("ssm.state_size", net.keyDim)
     add("ssm.group_count", net.keyHeadCount)

@@ -22,6 +22,8 @@ public struct ModelFamily: Sendable {
   public let defaults: [String: JSONValue]
   /// What the configuration does not say because every model of the family has it.
   let traits: Traits
+  /// The keys of a GGUF that not all architectures have, in order.
+  var ownKeys: [OwnKey] = []
   /// The tensors of a model.
   let blocks: @Sendable (HyperParameters) -> [BlockRules]
 

@@ -15,6 +15,10 @@ extension ModelFamily {
     traits: Traits(
       rotaryPairing: .adjacent, isMixture: true, hasLeadingDense: true, sharedExpert: .counted,
       assumedRouter: Router(normalizesTopK: false), router: Router.withConfiguredSum),
+    ownKeys: [
+      .rotaryDimensions, .noRotaryScaling, .leadingDense, .vocabularySize, .expertWidth, .expertScale,
+      .sharedExpertCount,
+    ],
     blocks: { CommonTensors.trunk($0) })
 
   /// DeepSeek-V2 and V2.5: attention over latent vectors, a softmax router.
@@ -36,6 +40,7 @@ extension ModelFamily {
     traits: Traits(
       isLatent: true, isMixture: true, hasLeadingDense: true, sharedExpert: .counted,
       assumedRouter: Router(normalizesTopK: false), router: Router.softmaxWithGroups, nextToken: .leftOut),
+    ownKeys: latentKeys,
     blocks: latentBlocks)
 
   /// DeepSeek-V3, V3.1 and R1, and Kimi K2: attention over latent vectors, a sigmoid router with groups.
@@ -58,6 +63,7 @@ extension ModelFamily {
     traits: Traits(
       isLatent: true, isMixture: true, hasLeadingDense: true, sharedExpert: .counted,
       assumedRouter: Router(normalizesTopK: false), router: Router.sigmoidWithBias, nextToken: .leftOut),
+    ownKeys: latentKeys,
     blocks: latentBlocks)
 
   /// GLM-4.7-Flash: DeepSeek-V3's parts with GLM's vocabulary and a block for next-token prediction.
@@ -78,6 +84,7 @@ extension ModelFamily {
     traits: Traits(
       isLatent: true, isMixture: true, hasLeadingDense: true, sharedExpert: .counted,
       assumedRouter: Router(normalizesTopK: false), router: Router.sigmoidWithBias, nextToken: .afterTrunk),
+    ownKeys: latentKeys,
     blocks: latentBlocks)
 
   /// Mistral Small 4: DeepSeek's latent attention, a softmax router, gate and up projections in one tensor.
@@ -102,7 +109,13 @@ extension ModelFamily {
       isLatent: true, isMixture: true, hasLeadingDense: true, sharedExpert: .counted,
       assumedRouter: Router(normalizesTopK: false), router: Router.softmaxWithGroups,
       joinsExpertGateAndUp: true),
+    ownKeys: latentKeys,
     blocks: { CommonTensors.trunk($0) { $1.joinsGateAndUp = true } })
+
+  private static let latentKeys: [OwnKey] = [
+    .leadingDense, .vocabularySize, .latentWidths, .expertWidth, .sharedExpertCount, .expertScale,
+    .expertSum(isWrittenAlways: false), .latentRotation, .nextToken,
+  ]
 
   /// Every family of a latent architecture may find a next-token block in a GGUF.
   private static let latentBlocks: @Sendable (HyperParameters) -> [BlockRules] = {

@@ -20,6 +20,10 @@ extension ModelFamily {
       queryKeyNorm: .key("use_qk_norm"), inputBias: .key("attention_bias"), rotaryShare: 0.5, isMixture: true,
       hasLeadingDense: true, sharedExpert: .counted, assumedRouter: .sigmoidWithBias,
       router: Router.sigmoidWithBias, nextToken: .afterTrunk),
+    ownKeys: [
+      .rotaryDimensions, .expertWidth, .sharedExpertCount, .leadingDense, .scoring, .expertScale,
+      .expertSum(isWrittenAlways: true), .nextToken,
+    ],
     blocks: {
       CommonTensors.trunk($0, secondNorm: "post_attention_norm")
         + NextTokenTensors(model: $0).numberedBlocks(secondNorm: "post_attention_norm")

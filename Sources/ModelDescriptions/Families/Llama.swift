@@ -12,5 +12,6 @@ extension ModelFamily {
     traits: Traits(
       inputBias: .key("attention_bias"), outputBias: .key("attention_bias"), hasFeedForwardBiasKey: true,
       window: .mistral, rotaryPairing: .adjacent),
+    ownKeys: [.vocabularySize, .rotaryDimensions],
     blocks: { CommonTensors.trunk($0) })
 }

@@ -17,6 +17,7 @@ extension ModelFamily {
       window: .always, rotaryPairing: .adjacent, isMixture: true, expertWidthIsFeedForwardSize: true,
       // transformers 5 holds the block as `mlp`, and writes it so when asked not to restore the original names.
       layerAlias: LayerAlias(name: "mlp", canonical: "block_sparse_moe")),
+    ownKeys: [.vocabularySize, .rotaryDimensions],
     blocks: { model in
       CommonTensors.trunk(model) { layer, experts in
         experts.prefix = layer.source + "block_sparse_moe."

@@ -18,5 +18,6 @@ extension ModelFamily {
     traits: Traits(
       inputBias: .key("qkv_bias"), window: .alternateFirstLayers, isMixture: true, sharedExpert: .gated,
       assumedRouter: Router(normalizesTopK: false), router: Router.withConfiguredSum, needsOutputHead: true),
+    ownKeys: [.expertWidth, .sharedExpertWidth],
     blocks: { CommonTensors.trunk($0) })
 }

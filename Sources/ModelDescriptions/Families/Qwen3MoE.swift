@@ -18,5 +18,6 @@ extension ModelFamily {
       queryKeyNorm: .always, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
       window: .whenUsed,
       isMixture: true, router: Router.withConfiguredSum),
+    ownKeys: [.expertWidth, .sharedExpertWidth],
     blocks: { CommonTensors.trunk($0) })
 }

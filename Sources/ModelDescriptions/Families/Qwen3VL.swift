@@ -20,6 +20,7 @@ extension ModelFamily {
       queryKeyNorm: .always, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
       defaultSections: [24, 20, 20],
       hasDeepstack: true),
+    ownKeys: [.deepstack],
     blocks: { CommonTensors.trunk($0) })
 
   /// The text part of Qwen3-VL with routed experts.
@@ -37,6 +38,7 @@ extension ModelFamily {
       queryKeyNorm: .always, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
       defaultSections: [24, 20, 20],
       isMixture: true, hasDeepstack: true),
+    ownKeys: [.expertWidth, .deepstack],
     // Released checkpoints hold the matrices of experts transposed, those saved anew by transformers 5 do not.
     blocks: { CommonTensors.trunk($0) { $1.mayBeTransposed = true } })
 }
