@@ -10,9 +10,10 @@ internal import TensorTypes
 ///
 /// A tensor whose rows follow each other in a shard is used in the map, in its 16 or 32 bits: expert stacks, fused
 /// or one by one, and nearly all other matrices are. Where rows or columns change their order (query and key rows
-/// of the llama architecture, value heads of delta nets), a copy is made in the checkpoint's own type when the
-/// model is opened; where values change (norms stored minus one, decay rates) or have a type without kernels (fp8
-/// with its scales, f64), a copy in f32, by the code that converts. Compressed shards are inflated into memory.
+/// of the llama architecture, value heads of delta nets) or rows are stored as columns, a copy is made in the
+/// checkpoint's own type when the model is opened; where values change (norms stored minus one, decay rates) or have a
+/// type without kernels (fp8 with its scales, f64), a copy in f32, by the code that converts. Compressed shards are
+/// inflated into memory.
 public final class CheckpointTensorStore: TensorStore {
   /// The folder as given.
   public let source: String
