@@ -77,6 +77,7 @@ public final class ReadableFile: Sendable {
     at offset: Int, pieceByteCount: Int, pitch: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
     precondition(pieceByteCount > 0 && buffer.count % pieceByteCount == 0, "whole pieces")
+    guard pitch != pieceByteCount else { return try read(at: offset, into: buffer) }
     try descriptor.use {
       for (index, start) in stride(from: 0, to: buffer.count, by: pieceByteCount).enumerated() {
         try read(

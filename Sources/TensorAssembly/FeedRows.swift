@@ -221,7 +221,7 @@ package struct FeedRows {
     let start = firstElement * source.encoding.columnValueByteCount
     return StoredRows(
       encoding: source.encoding, bytes: UnsafeRawBufferPointer(rebasing: source.bytes[start...]),
-      layout: .columns(first: 0, pitch: stride))
+      layout: .columns(pitch: stride))
   }
 
   private func bytes(ofRows rows: Range<Int>, run: Int) -> UnsafeRawBufferPointer {

@@ -15,7 +15,7 @@ extension RowAssembler {
     _ rows: Range<Int>, from source: StoredRows, rowLength: Int, into chunk: UnsafeMutableBufferPointer<Float>
   ) {
     let size = source.encoding.columnValueByteCount
-    guard case .columns(let stored, let pitch) = source.layout, case .element(let type) = source.encoding
+    guard case .columns(let pitch) = source.layout, case .element(let type) = source.encoding
     else {
       preconditionFailure("bytes of source columns")
     }
@@ -25,7 +25,7 @@ extension RowAssembler {
       let count = min(Self.valuesPerMove, rowLength - first)
       for index in stride(from: 0, to: rows.count, by: Self.columnsPerMove) {
         let width = min(Self.columnsPerMove, rows.count - index)
-        let start = (first * pitch + rows.lowerBound - stored + index) * size
+        let start = (first * pitch + rows.lowerBound + index) * size
         ElementMatrix.transpose(
           elementByteCount: size, UnsafeRawBufferPointer(rebasing: source.bytes[start...]), pitch: pitch,
           rows: count, columns: width, into: moved, pitch: count)

@@ -53,7 +53,13 @@ package struct RowAssembler: ~Copyable {
   ) throws(BadValue) -> UnsafeMutableBufferPointer<Float> {
     let chunk = UnsafeMutableBufferPointer(rebasing: values[0..<(rows.count * rowLength)])
     if case .columns(let firstElement, let stride) = run.order {
-      decodeColumns(rows, from: source, rowLength: rowLength, into: chunk)
+      if case .rows(let stored) = source.layout {
+        decodeRows(
+          (rows.lowerBound - stored)..<(rows.upperBound - stored), of: source, rowLength: rowLength,
+          into: chunk)
+      } else {
+        decodeColumns(rows, from: source, rowLength: rowLength, into: chunk)
+      }
       if let scale = run.scale {
         for (index, offset) in rows.enumerated() {
           scales.apply(
@@ -92,28 +98,33 @@ package struct RowAssembler: ~Copyable {
     UnsafeMutableBufferPointer(rebasing: chunk[(index * rowLength)..<((index + 1) * rowLength)])
   }
 
-  /// Decodes rows that are rows of the source.
+  /// Decodes rows that are rows of the source, in the order of the run.
   private func decodeRows(
     _ rows: Range<Int>, of run: RowRun, from source: StoredRows, rowLength: Int,
     into chunk: UnsafeMutableBufferPointer<Float>
   ) {
     guard case .rows(let stored) = source.layout else { preconditionFailure("bytes of whole source rows") }
-    let rowBytes = source.encoding.byteCount(ofElements: rowLength)
-    func bytes(fromSourceRow first: Int, count: Int) -> UnsafeRawBufferPointer {
-      let start = (first - stored) * rowBytes
-      return UnsafeRawBufferPointer(rebasing: source.bytes[start..<(start + count * rowBytes)])
-    }
     if case .identity = run.order {
-      let bytes = bytes(fromSourceRow: run.firstRow + rows.lowerBound, count: rows.count)
-      decode(bytes, source.encoding, rowLength: rowLength, into: chunk)
+      let first = run.firstRow + rows.lowerBound - stored
+      decodeRows(first..<(first + rows.count), of: source, rowLength: rowLength, into: chunk)
     } else {
       for (index, offset) in rows.enumerated() {
-        let bytes = bytes(fromSourceRow: run.sourceRow(at: offset), count: 1)
-        decode(
-          bytes, source.encoding, rowLength: rowLength,
+        let row = run.sourceRow(at: offset) - stored
+        decodeRows(
+          row..<(row + 1), of: source, rowLength: rowLength,
           into: Self.row(index, of: chunk, rowLength: rowLength))
       }
     }
+  }
+
+  /// Decodes rows that follow each other, counted from the first one in memory.
+  private func decodeRows(
+    _ rows: Range<Int>, of source: StoredRows, rowLength: Int, into chunk: UnsafeMutableBufferPointer<Float>
+  ) {
+    let rowBytes = source.encoding.byteCount(ofElements: rowLength)
+    let bytes = UnsafeRawBufferPointer(
+      rebasing: source.bytes[(rows.lowerBound * rowBytes)..<(rows.upperBound * rowBytes)])
+    decode(bytes, source.encoding, rowLength: rowLength, into: chunk)
   }
 
   private func decode(

@@ -4,10 +4,11 @@ package import TensorTypes
 package struct StoredRows {
   /// Where the values lie in the bytes.
   package enum Layout {
-    /// Whole rows of the source, one after the other, from this one on.
+    /// Whole rows of the source, one after the other, from this one on; for rows that are columns of the source, rows of
+    /// the run that were made of columns already.
     case rows(first: Int)
-    /// For rows that are columns of the source: value j of the run's row `first` + i is element j * `pitch` + i.
-    case columns(first: Int, pitch: Int)
+    /// For rows that are columns of the source: value j of the run's row i is element j * `pitch` + i.
+    case columns(pitch: Int)
   }
 
   /// How the bytes encode values.

@@ -166,21 +166,4 @@ struct ColumnFeedTests {
     other.tensors[index].content = .feed(feed)
     #expect(ColumnPlan.fingerprint(other) == before)
   }
-
-  @Test("blocks as a source of columns stop the run before anything is read")
-  func blocks() async {
-    let result = await #expect(processExitsWith: .failure, observing: [\.exitStatus]) {
-      let folder = try TemporaryFolder()
-      var plan = try ColumnPlan(.init(), in: folder).columns
-      for index in plan.sources.indices where plan.sources[index].name.hasSuffix("in columns") {
-        plan.sources[index].encoding = .block(.q8_0)
-      }
-      _ = try ColumnPlan.run(plan, ExecutionOptions(threadCount: 1))
-    }
-    // A trap, not an error that was thrown.
-    guard case .signal = result?.exitStatus else {
-      Issue.record("\(String(describing: result?.exitStatus))")
-      return
-    }
-  }
 }

@@ -33,7 +33,7 @@ package struct PlanRows: Sendable {
   package static let tileByteCount = 64 << 10
 
   /// Source bytes per tile of rows that are columns of their source: a piece of every row should be worth reading.
-  private static let columnTileByteCount = 2 << 20
+  private static let columnTileByteCount = 4 << 20
   /// Bytes of compressed files that may be kept for tiles of their columns, if one matrix does not take more.
   private static let regionByteLimit = 128 << 20
 

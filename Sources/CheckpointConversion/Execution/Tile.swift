@@ -18,16 +18,32 @@ struct Tile: Sendable {
   var sourceOffset: Int
   /// How many bytes are read.
   var sourceByteCount: Int
-  /// How the bytes lie in the file when they do not follow each other.
+  /// What is read of each source row when the tile's rows are columns of the source.
   var pieces: Pieces?
 
   /// The part of each source row that holds the columns of a tile.
   struct Pieces: Sendable {
     /// Bytes of a piece.
     var byteCount: Int
+    /// Bytes of a value.
+    var valueByteCount: Int
     /// Bytes from the start of one piece to that of the next.
     var pitch: Int
     /// The whole source rows, which the tiles of other columns take pieces of, too.
     var region: Range<Int>
+
+    /// The pieces that are read and turned at a time: a cache line of 16-bit values in each output row.
+    private static let mostPerTurn = 32
+    /// The fewest, and bytes beyond which there are fewer than the most.
+    private static let fewestPerTurn = 8
+    private static let byteCountPerTurn = 64 << 10
+
+    /// The pieces that are read before they are turned; they should stay in the first-level cache.
+    static func countPerTurn(byteCount: Int) -> Int {
+      max(fewestPerTurn, min(mostPerTurn, byteCountPerTurn / max(1, byteCount)))
+    }
+
+    /// Bytes for the pieces that are read before they are turned, of as many bytes or fewer.
+    static func spaceToTurn(byteCount: Int) -> Int { max(byteCountPerTurn, fewestPerTurn * byteCount) }
   }
 }

@@ -1,3 +1,4 @@
+internal import BlockQuantization
 internal import FileBytes
 internal import Foundation
 internal import ZstdStreams
@@ -112,14 +113,46 @@ final class TileQueue: Sendable {
     guard let tile else { return nil }
     for range in ahead { files[range.file]?.willNeed(at: range.bytes.lowerBound, count: range.bytes.count) }
     guard tile.file >= 0 else { return tile }
-    let target = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount])
     if let pieces = tile.pieces {
-      try files[tile.file]?.read(
-        at: tile.sourceOffset, pieceByteCount: pieces.byteCount, pitch: pieces.pitch, into: target)
+      try readTurned(tile, pieces, into: buffer)
     } else {
-      try files[tile.file]?.read(at: tile.sourceOffset, into: target)
+      try files[tile.file]?.read(
+        at: tile.sourceOffset, into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount])
+      )
     }
     return tile
+  }
+
+  /// Reads pieces of source rows and makes rows of their columns, a few pieces at a time while the cache has them.
+  private func readTurned(_ tile: Tile, _ pieces: Tile.Pieces, into buffer: UnsafeMutableRawBufferPointer)
+    throws
+  {
+    let target = UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount])
+    let pieceCount = tile.sourceByteCount / pieces.byteCount
+    let step = Tile.Pieces.countPerTurn(byteCount: pieces.byteCount)
+    for first in stride(from: 0, to: pieceCount, by: step) {
+      let count = min(step, pieceCount - first)
+      let read = UnsafeMutableRawBufferPointer(
+        rebasing: buffer[tile.sourceByteCount..<(tile.sourceByteCount + count * pieces.byteCount)])
+      try files[tile.file]?.read(
+        at: tile.sourceOffset + first * pieces.pitch, pieceByteCount: pieces.byteCount, pitch: pieces.pitch,
+        into: read)
+      Self.turn(
+        UnsafeRawBufferPointer(read), pitch: pieces.byteCount, pieces, first..<(first + count),
+        of: pieceCount, into: target)
+    }
+  }
+
+  /// Writes a range of pieces as columns of the target.
+  private static func turn(
+    _ bytes: UnsafeRawBufferPointer, pitch: Int, _ pieces: Tile.Pieces, _ range: Range<Int>,
+    of pieceCount: Int,
+    into target: UnsafeMutableRawBufferPointer
+  ) {
+    let size = pieces.valueByteCount
+    ElementMatrix.transpose(
+      elementByteCount: size, bytes, pitch: pitch / size, rows: range.count, columns: pieces.byteCount / size,
+      into: UnsafeMutableRawBufferPointer(rebasing: target[(range.lowerBound * size)...]), pitch: pieceCount)
   }
 
   /// The next tile of plain files, and what will be read soon.
@@ -156,12 +189,10 @@ final class TileQueue: Sendable {
       return try inflate(tile.file, at: tile.sourceOffset, lane: lane, into: target)
     }
     let bytes = try keep(pieces.region, of: tile.file, lane: lane)
-    var from = tile.sourceOffset - pieces.region.lowerBound
-    for start in stride(from: 0, to: target.count, by: pieces.byteCount) {
-      UnsafeMutableRawBufferPointer(rebasing: target[start..<(start + pieces.byteCount)])
-        .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[from..<(from + pieces.byteCount)]))
-      from += pieces.pitch
-    }
+    let pieceCount = target.count / pieces.byteCount
+    Self.turn(
+      UnsafeRawBufferPointer(rebasing: bytes[(tile.sourceOffset - pieces.region.lowerBound)...]),
+      pitch: pieces.pitch, pieces, 0..<pieceCount, of: pieceCount, into: target)
   }
 
   /// The inflated bytes of a range, which stay until the lane keeps another one.

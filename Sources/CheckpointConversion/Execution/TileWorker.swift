@@ -144,14 +144,9 @@ struct TileWorker: ~Copyable {
     -> UnsafeBufferPointer<Float>
   {
     let rows = (work.tile.offsetInRun + row)..<(work.tile.offsetInRun + row + count)
-    let layout: StoredRows.Layout =
-      if case .columns = work.run.order {
-        .columns(first: work.tile.firstSourceRow, pitch: work.tile.rowCount)
-      } else {
-        .rows(first: work.tile.firstSourceRow)
-      }
     let stored = StoredRows(
-      encoding: work.origin.encoding, bytes: UnsafeRawBufferPointer(source), layout: layout)
+      encoding: work.origin.encoding, bytes: UnsafeRawBufferPointer(source),
+      layout: .rows(first: work.tile.firstSourceRow))
     let chunk: UnsafeMutableBufferPointer<Float>
     do {
       chunk = try assembler.assemble(
