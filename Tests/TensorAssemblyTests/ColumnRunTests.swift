@@ -65,9 +65,13 @@ struct ColumnRunTests {
       in: 1...(Int.random(in: 0..<8, using: &generator) == 0 ? 300 : 40), using: &generator)
     // A stack of matrices of `rowLength` rows: source rows of `stride` values.
     let matrixCount = Int.random(in: 1...3, using: &generator)
+    // Runs start and end anywhere in the matrices whose rows share scales.
+    let rowCount = matrixCount * rowLength
+    let matrixRows =
+      Bool.random(using: &generator) ? rowLength : Int.random(in: 1...rowCount, using: &generator)
     let scale =
       isScaled
-      ? BlockScale(source: 2, blockRows: blockSize, blockColumns: blockSize, matrixRows: rowLength) : nil
+      ? BlockScale(source: 2, blockRows: blockSize, blockColumns: blockSize, matrixRows: matrixRows) : nil
     var runs: [RowRun] = []
     for _ in 0..<Int.random(in: 1...4, using: &generator) {
       if Bool.random(using: &generator) {
@@ -91,9 +95,10 @@ struct ColumnRunTests {
       (0..<count).flatMap { _ in ElementCodes.random(type, &generator) }
     }
     let blocks = { ($0 + blockSize - 1) / blockSize }
-    let scales = (0..<(matrixCount * blocks(rowLength) * blocks(stride))).flatMap { _ in
-      ElementCodes.f32(Float(Int.random(in: 1...64, using: &generator)) / 16)
-    }
+    let scales = (0..<((rowCount + matrixRows - 1) / matrixRows * blocks(matrixRows) * blocks(stride)))
+      .flatMap { _ in
+        ElementCodes.f32(Float(Int.random(in: 1...64, using: &generator)) / 16)
+      }
     return Case(
       type: type, rowLength: rowLength,
       feed: TensorFeed(
