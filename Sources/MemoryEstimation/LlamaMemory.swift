@@ -48,8 +48,11 @@ struct LlamaMemory {
 
   /// Whether the CPU backend copies a tensor into interleaved rows on x86 with AVX2: matrices of Q4_0, Q4_K and IQ4_NL
   /// with a multiple of 8 rows, except the embedding.
+  ///
+  /// Of stacks of matrices those of routed experts alone: latent attention's, one per head, are used where they lie.
   private func isRepacked(_ tensor: PricedTensor) -> Bool {
-    options.repacks && [.q4_0, .q4_K, .iq4_nl].contains(tensor.type) && tensor.ggmlShape.count > 1
+    options.repacks && [.q4_0, .q4_K, .iq4_nl].contains(tensor.type)
+      && (tensor.ggmlShape.count == 2 || tensor.ggmlShape.count > 2 && tensor.isRouted)
       && tensor.ggmlShape[1] % 8 == 0 && tensor.role != .tokenEmbedding
   }
 
@@ -109,6 +112,23 @@ struct LlamaMemory {
         "\(layers) attention layers of \(model.layers.count) x \(perStream * streams) cells x (\(keyRow) B of keys "
           + "[\(options.keyType.name)] + \(valueRow) B of values [\(options.valueType.name)]), "
           + "\(a.keyValueHeadCount) KV heads x \(a.headDim)")
+    }
+    let latents = model.layers.compactMap(\.mixer.latent)
+    for a in latents.indices.filter({ $0 == latents.firstIndex(of: latents[$0]) }).map({ latents[$0] }) {
+      guard options.keyType == options.valueType else {
+        throw EstimationError(
+          .badOption,
+          Fault(
+            subject: "-ctv",
+            expected: "\(options.keyType.name) as -ctk says: latent attention has one cache for both",
+            found: options.valueType.name))
+      }
+      let layers = latents.count { $0 == a }
+      let keyRow = try row(options.keyType, a.cachedWidth, "-ctk")
+      bytes.append(try Checked.product("KV cache", layers, perStream, streams, keyRow))
+      texts.append(
+        "\(layers) attention layers of \(model.layers.count) x \(perStream * streams) cells x \(keyRow) B "
+          + "[\(options.keyType.name)], \(a.latentWidth) latent + \(a.rotaryDim) rotary values")
     }
     return .init(
       kind: .keyValueCache, name: "KV cache", bytes: try Checked.sum("KV cache", bytes),

@@ -4,8 +4,9 @@ internal import TensorTypes
 
 /// The largest graph that llama.cpp runs for a model of the supported families: one full batch over a full cache.
 ///
-/// Follows llama.cpp's builders (`qwen2moe`, `qwen3moe`, `qwen35moe`, `qwen3next`, `llama` and their dense relatives)
-/// operation by operation, sizes alone.
+/// Follows llama.cpp's builders (`qwen2moe`, `qwen3moe`, `qwen35moe`, `qwen3next`, `llama` and their dense relatives,
+/// `qwen3vl`, `qwen3vlmoe`, `deepseek`, `deepseek2`, `mistral4`, `olmoe`, `glm4moe`) operation by operation, sizes
+/// alone.
 struct DecoderGraph {
   /// What the graph is built for.
   struct Batch {
@@ -39,9 +40,10 @@ struct DecoderGraph {
   let forms: Forms
   let batch: Batch
   var graph = TensorGraph()
-  private var positions = 0
-  private var mask = 0
-  private var keyIndices = 0
+  private(set) var positions = 0
+  private(set) var mask = 0
+  private(set) var keyIndices = 0
+  private(set) var queryGrowth: TensorGraph.ID?
   private var valueIndices = 0
   private var keyRotation: (id: TensorGraph.ID, width: Int)?
   private var valueRotation: (id: TensorGraph.ID, width: Int)?
@@ -61,7 +63,8 @@ struct DecoderGraph {
   }
 
   private mutating func build() throws {
-    var stream = try embedding()
+    let input = try embedding()
+    var stream = model.deepstackLayerCount > 0 ? graph.view(input) : input
     try makeInputs()
     let outputIDs = try graph.input("output ids", [batch.outputs])
 
@@ -72,12 +75,7 @@ struct DecoderGraph {
         switch layer.mixer {
         case .deltaNet(let net): try deltaNet(normed, net)
         case .attention(let part): try attention(normed, part)
-        case .latent:
-          throw EstimationError(
-            .incompleteSource,
-            Fault(
-              file: model.name, subject: "attention", expected: "attention without latent vectors",
-              found: "latent attention", remedy: "its memory in llama.cpp is not known yet"))
+        case .latent(let part): try latent(normed, part)
         }
       var residual = stream
       var rows = tokens
@@ -90,6 +88,11 @@ struct DecoderGraph {
       let second = try norm(sum, [width, rows])
       let fed = try feedForward(second, layer.feedForward, rows: rows)
       stream = try graph.result("residual stream", [width, rows], [fed, sum], overwrites: true)
+      // Features of images come with the input and are added after the first layers; those of text are zero.
+      if index < model.deepstackLayerCount {
+        stream = try graph.result(
+          "residual stream", [width, rows], [stream, graph.view(input)], overwrites: true)
+      }
     }
 
     let last = try norm(stream, [width, batch.outputs])
@@ -102,29 +105,41 @@ struct DecoderGraph {
   /// The rows of the embedding, and beside them what batches of vectors, or of tokens and vectors, would take: a graph
   /// has all three, whichever is used.
   private mutating func embedding() throws -> TensorGraph.ID {
-    let ids = try graph.input("token ids", [tokens])
-    let stream = try graph.result("residual stream", [width, tokens], [graph.external, ids])
-    graph.expand(stream)
-    graph.expand(try graph.input("embedding input", [width, tokens]))
-    let mixedIDs = try graph.input("token ids", [tokens])
-    let rows = try graph.result("embedding input", [width, tokens], [graph.external, mixedIDs])
+    // An input vector may have the features that are added after the first layers beside it.
+    let shape = [width * (1 + model.deepstackLayerCount), tokens]
+    var rows = try graph.result(
+      "residual stream", [width, tokens], [graph.external, graph.input("token ids", [tokens])])
+    graph.expand(rows)
+    var mixed = try graph.result(
+      "embedding input", [width, tokens], [graph.external, graph.input("token ids", [tokens])])
+    graph.expand(mixed)
+    if model.deepstackLayerCount > 0 {
+      rows = try graph.result("residual stream", shape, [rows])
+      mixed = try graph.result("embedding input", shape, [mixed])
+    }
+    graph.expand(rows)
+    graph.expand(try graph.input("embedding input", shape))
     let slots = try graph.input("slots", [tokens], elementByteCount: 8)
-    let vectors = try graph.input("embedding input", [width, tokens])
-    let copy = try graph.result("embedding input", [width, tokens], [vectors])
-    graph.store([rows, slots], into: copy)
-    return stream
+    let copy = try graph.result("embedding input", shape, [graph.input("embedding input", shape)])
+    graph.store([mixed, slots], into: copy)
+    return rows
   }
 
   private mutating func makeInputs() throws {
     // Multimodal rotary embeddings have four positions per token.
-    positions = try graph.input("positions", [tokens * (model.name.hasPrefix("qwen35") ? 4 : 1)])
-    guard let a = model.attentionLayers.first?.attention else { return }
+    let isMultimodal = model.name.hasPrefix("qwen35") || model.name.hasPrefix("qwen3vl")
+    positions = try graph.input("positions", [tokens * (isMultimodal ? 4 : 1)])
+    guard model.layers.contains(where: { $0.mixer.deltaNet == nil }) else { return }
     keyIndices = try graph.input("key slots", [tokens], elementByteCount: 8)
-    valueIndices = try graph.input(
-      "value slots", batch.flashAttention ? [tokens] : [tokens, a.keyValueWidth], elementByteCount: 8)
     mask = try graph.input(
       "attention mask", [batch.cells, tokens / batch.streams, batch.streams],
       elementByteCount: batch.flashAttention ? 2 : 4)
+    if model.layers.contains(where: { $0.mixer.latent?.queryGrowth != nil }) {
+      queryGrowth = try graph.input("query growth", [tokens])
+    }
+    guard let a = model.attentionLayers.first?.attention else { return }
+    valueIndices = try graph.input(
+      "value slots", batch.flashAttention ? [tokens] : [tokens, a.keyValueWidth], elementByteCount: 8)
     // Quantized caches hold rotated heads, for which a Hadamard matrix is an input.
     guard a.headDim % 64 == 0 else { return }
     if batch.keyType.isQuantized {
@@ -163,18 +178,21 @@ struct DecoderGraph {
         "queries, keys and values", x, rows: queryRows + 2 * a.keyValueWidth, columns: tokens,
         bias: a.hasInputBias)
       projected = try part("queries", of: all, a, rows: queryRows)
-      query = graph.view(projected)
-      key = graph.view(try part("keys", of: all, a, rows: a.keyValueWidth))
-      value = graph.view(try part("values", of: all, a, rows: a.keyValueWidth))
+      query = projected
+      key = try part("keys", of: all, a, rows: a.keyValueWidth)
+      value = try part("values", of: all, a, rows: a.keyValueWidth)
     } else {
       projected = try product("queries", x, rows: queryRows, columns: tokens, bias: a.hasInputBias)
-      query = graph.view(projected)
-      key = graph.view(
-        try product("keys", x, rows: a.keyValueWidth, columns: tokens, bias: a.hasInputBias))
-      value = graph.view(
-        try product("values", x, rows: a.keyValueWidth, columns: tokens, bias: a.hasInputBias))
+      query = projected
+      key = try product("keys", x, rows: a.keyValueWidth, columns: tokens, bias: a.hasInputBias)
+      value = try product("values", x, rows: a.keyValueWidth, columns: tokens, bias: a.hasInputBias)
     }
-    if a.hasQueryKeyNorm {
+    if a.hasQueryKeyNorm, a.normsWholeWidth {
+      query = try norm(query, [a.queryWidth, tokens], "queries")
+      key = try norm(key, [a.keyValueWidth, tokens], "keys")
+    }
+    (query, key, value) = (graph.view(query), graph.view(key), graph.view(value))
+    if a.hasQueryKeyNorm, !a.normsWholeWidth {
       query = try norm(query, queryShape, "queries")
       key = try norm(key, keyShape, "keys")
     }
@@ -202,12 +220,12 @@ struct DecoderGraph {
     return try product("attention output", output, rows: width, columns: tokens, bias: a.hasOutputBias)
   }
 
-  /// A part of a fused product; copied out where heads have a gate besides.
+  /// A part of a fused product; copied out where heads have a gate besides, or a norm over all of them.
   private mutating func part(
     _ label: String, of all: TensorGraph.ID, _ a: Attention, rows: Int
   ) throws -> TensorGraph.ID {
     let view = graph.view(all)
-    return a.hasOutputGate ? try graph.result(label, [rows, tokens], [view]) : view
+    return a.hasOutputGate || a.normsWholeWidth ? try graph.result(label, [rows, tokens], [view]) : view
   }
 
   private mutating func rotated(
@@ -218,16 +236,17 @@ struct DecoderGraph {
         label, [rotation.width, rows / rotation.width * tokens], [rotation.id, graph.view(x)]))
   }
 
-  /// One operation for scores, softmax and sum; f32 caches are narrowed to f16 for it.
+  /// A cache as the one operation for scores, softmax and sum takes it: f32 is narrowed to f16 for it.
+  mutating func flashOperand(_ label: String, width: Int, type: TensorType) throws -> TensorGraph.ID {
+    let view = graph.view(graph.external)
+    guard type == .f32 else { return view }
+    return try graph.result(label, [width, batch.cells, batch.streams], [view], elementByteCount: 2)
+  }
+
+  /// One operation for scores, softmax and sum.
   private mutating func flash(_ query: TensorGraph.ID, _ a: Attention) throws -> TensorGraph.ID {
-    func cache(_ type: TensorType, _ label: String, _ graph: inout TensorGraph) throws -> TensorGraph.ID {
-      let view = graph.view(graph.external)
-      guard type == .f32 else { return view }
-      return try graph.result(
-        label, [a.keyValueWidth, batch.cells, batch.streams], [view], elementByteCount: 2)
-    }
-    let keys = try cache(batch.keyType, "keys as f16", &graph)
-    let values = try cache(batch.valueType, "values as f16", &graph)
+    let keys = try flashOperand("keys as f16", width: a.keyValueWidth, type: batch.keyType)
+    let values = try flashOperand("values as f16", width: a.keyValueWidth, type: batch.valueType)
     let output = try graph.result(
       "attention", [a.headDim, a.headCount, tokens], [graph.view(query), keys, values, mask])
     return graph.view(output)

@@ -88,14 +88,17 @@ struct TensorGraph {
         mayOverwrite: false, label: nodes[source].label))
   }
 
+  /// A tensor some rows of which are replaced: it stays where it is, but needs its sources.
+  mutating func overwriting(_ target: ID, with sources: [ID]) -> ID {
+    add(
+      Node(
+        kind: .view(root: target), byteCount: 0, shape: [], elementByteCount: 0,
+        sources: target == external ? sources : sources + [target], mayOverwrite: false, label: "store"))
+  }
+
   /// Puts a store into a tensor, by default a cache, at the end of the graph: it takes no memory, but needs its sources.
   mutating func store(_ sources: [ID], into target: ID? = nil) {
-    let root = target ?? external
-    let id = add(
-      Node(
-        kind: .view(root: root), byteCount: 0, shape: [], elementByteCount: 0,
-        sources: target.map { sources + [$0] } ?? sources, mayOverwrite: false, label: "store"))
-    expand(id)
+    expand(overwriting(target ?? external, with: sources))
   }
 
   /// Keeps a node's memory until the end.

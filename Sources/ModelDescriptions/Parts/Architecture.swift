@@ -23,6 +23,8 @@ public struct Architecture: Hashable, Sendable {
   public var layers: [Layer]
   /// The blocks that predict one token further, which follow the trunk in a file.
   public var nextTokenLayers: [Layer] = []
+  /// The first layers after which features of images are added, which widen each input vector; 0 in most models.
+  public var deepstackLayerCount = 0
 
   /// All blocks of a file: trunk and next-token prediction.
   public var blocks: [Layer] { layers + nextTokenLayers }
