@@ -138,7 +138,8 @@ struct ArchitectureMetadata {
       add("rope.scaling.factor", .float32(Float(yarn.factor)))
       add("rope.scaling.original_context_length", yarn.originalContextLength)
       let optional = [
-        ("yarn_ext_factor", yarn.extrapolationFactor), ("yarn_attn_factor", yarn.attentionFactor),
+        ("yarn_ext_factor", yarn.extrapolationFactor),
+        ("yarn_attn_factor", yarn.statesAttentionFactor ? yarn.attentionFactor : nil),
         ("yarn_beta_fast", yarn.betaFast), ("yarn_beta_slow", yarn.betaSlow),
       ]
       for (key, value) in optional {

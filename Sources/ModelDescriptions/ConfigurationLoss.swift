@@ -6,11 +6,14 @@ public struct ConfigurationLoss: Hashable, Sendable {
   public var text: String
   /// True when what llama.cpp computes is wrong from the first token on; such a file is not written.
   public var isFatal: Bool
+  /// True when the file says it, or the architecture implies it, so that only llama.cpp computes something else.
+  public var isOfLlamaCppAlone = false
 
-  init(_ key: String, _ text: String, isFatal: Bool = false) {
+  init(_ key: String, _ text: String, isFatal: Bool = false, isOfLlamaCppAlone: Bool = false) {
     self.key = key
     self.text = text
     self.isFatal = isFatal
+    self.isOfLlamaCppAlone = isOfLlamaCppAlone
   }
 }
 
@@ -38,7 +41,7 @@ extension ConfigurationLoss {
         ConfigurationLoss(
           "rms_norm_eps",
           "is \(model.normEpsilon), which llama.cpp also adds in the norms of latent vectors, where transformers "
-            + "has \(latent.latentNormEpsilon)"))
+            + "has \(latent.latentNormEpsilon)", isOfLlamaCppAlone: true))
     }
     func refused(_ key: String, _ text: String) {
       losses.append(ConfigurationLoss(key, text + "; llama.cpp refuses the file"))
@@ -55,6 +58,12 @@ extension ConfigurationLoss {
         "head_dim",
         "\(model.attention.headCount) heads of \(model.attention.headDim) are not hidden_size "
           + "(\(model.hiddenSize)), which llama.cpp expects of \(name)")
+    }
+    if model.deepstackLayerCount >= model.layerCount, model.deepstackLayerCount > 0 {
+      refused(
+        "vision_config.deepstack_visual_indexes",
+        "\(model.deepstackLayerCount) layers take features of pictures, but llama.cpp wants fewer than the model has "
+          + "(\(model.layerCount))")
     }
     if family.traits.needsOutputHead, !hasOutputHead {
       refused("tie_word_embeddings", "is true, but llama.cpp expects output.weight of \(name)")
@@ -82,7 +91,7 @@ extension ConfigurationLoss {
         ConfigurationLoss(
           "topk_method",
           "groups of experts are chosen by their highest probability, but llama.cpp takes the sum of the two highest "
-            + "in every GGUF of \(name)"))
+            + "in every GGUF of \(name)", isOfLlamaCppAlone: true))
     }
     return losses
   }
@@ -117,7 +126,7 @@ extension ConfigurationLoss {
             isFatal: true))
       }
     case .yarn(let yarn):
-      losses += yarnLosses(yarn, assumedFactor: assumedFactor(yarn, family))
+      losses += yarnLosses(yarn, family)
       if name == "deepseek" {
         losses.append(
           ConfigurationLoss(
@@ -157,21 +166,32 @@ extension ConfigurationLoss {
         ConfigurationLoss(
           key, "\(type) is not known: angles would be those of plain rotation", isFatal: true))
     }
-    if family.traits.defaultSections != nil {
-      switch rope.unturnedPairs(dimensions: model.attention.rotaryDimensions) {
-      case 0: break
-      case let count:
-        let found = "\(rope.sections ?? [])"
-        losses.append(
-          ConfigurationLoss(
-            "rope_parameters.mrope_section",
-            count.map {
-              "with \(found), llama.cpp leaves \($0) of \(model.attention.rotaryDimensions / 2) pairs unturned in text"
-            } ?? "llama.cpp ends when no section has a pair (\(found))",
-            isFatal: true))
-      }
-    }
+    if family.traits.defaultSections != nil { losses += sections(model, rope) }
     return losses
+  }
+
+  /// Pairs that fall to none of the positions in time, height and width.
+  private static func sections(_ model: HyperParameters, _ rope: RopeParameters) -> [ConfigurationLoss] {
+    let (key, found) = ("rope_parameters.mrope_section", "\(rope.sections ?? [])")
+    let dimensions = model.attention.rotaryDimensions
+    guard let pairs = rope.unturnedPairs(dimensions: dimensions) else {
+      return [
+        ConfigurationLoss(key, "llama.cpp ends when no section has a pair (\(found))", isFatal: true)
+      ]
+    }
+    func angle(_ position: Int) -> Double {
+      rope.largestAngle(of: pairs, dimensions: dimensions, at: position)
+    }
+    let whole = angle(model.contextLength ?? 4096)
+    guard whole >= RopeParameters.smallAngle else { return [] }
+    let isFatal = angle(512) >= RopeParameters.smallAngle
+    let text = "with \(found), llama.cpp leaves \(pairs.count) of \(dimensions / 2) pairs unturned in text"
+    let share = (whole * 100).rounded() / 100
+    return [
+      ConfigurationLoss(
+        key, text + (isFatal ? "" : ", which turn by up to \(share) radians within the context"),
+        isFatal: isFatal)
+    ]
   }
 
   /// What llama.cpp multiplies cosines and sines by.
@@ -182,20 +202,27 @@ extension ConfigurationLoss {
 
   /// Of yarn, a GGUF carries the factor and the original context, as far as llama.cpp reads it.
   private static func yarnLosses(
-    _ yarn: RopeParameters.YarnParameters, assumedFactor: Double
+    _ yarn: RopeParameters.YarnParameters, _ family: ModelFamily
   ) -> [ConfigurationLoss] {
     var lost: [String] = []
+    let assumedFactor = assumedFactor(yarn, family)
+    var isOfLlamaCppAlone = family.traits.isLatent
     if let factor = yarn.attentionFactor, abs(factor / assumedFactor - 1) > 1e-6 {
       lost.append("attention_factor \(factor), where llama.cpp has \(assumedFactor)")
+      isOfLlamaCppAlone = false
     }
     if let fast = yarn.betaFast, fast != 32 { lost.append("beta_fast \(fast), where llama.cpp has 32") }
     if let slow = yarn.betaSlow, slow != 1 { lost.append("beta_slow \(slow), where llama.cpp has 1") }
-    if !yarn.roundsLimits { lost.append("truncate false, where llama.cpp rounds") }
+    if !yarn.roundsLimits {
+      lost.append("truncate false, where llama.cpp rounds")
+      isOfLlamaCppAlone = false
+    }
     guard !lost.isEmpty else { return [] }
     return [
       ConfigurationLoss(
         "rope_parameters",
-        "llama.cpp does not read all of yarn's parameters for this family: " + lost.joined(separator: "; "))
+        "llama.cpp does not read all of yarn's parameters for this family: " + lost.joined(separator: "; "),
+        isOfLlamaCppAlone: isOfLlamaCppAlone)
     ]
   }
 }

@@ -9,3 +9,6 @@ func powered(_ base: Double, _ exponent: Float) -> Float { Float(pow(Double(Floa
 
 /// The natural logarithm.
 func logarithm(_ x: Double) -> Double { log(x) }
+
+/// e to the power `x`.
+func exponential(_ x: Double) -> Double { exp(x) }

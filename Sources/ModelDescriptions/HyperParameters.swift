@@ -69,13 +69,15 @@ public struct HyperParameters: Hashable, Sendable {
   /// - Parameter family: The family that the numbers belong to.
   /// - Returns: The description that everything else works from.
   public func architecture(of family: ModelFamily) -> Architecture {
-    Architecture(
+    var architecture = Architecture(
       name: family.ggufArchitecture, hiddenSize: hiddenSize, vocabularySize: vocabularySize,
       contextLength: contextLength, normEpsilon: normEpsilon, tiedEmbeddings: tiedEmbeddings,
       activation: activation, isCausal: isCausal, layers: (0..<layerCount).map(layer),
       nextTokenLayers: (0..<nextTokenLayerCount).map { _ in
         Layer(mixer: softmax(window: nil), feedForward: feedForward(layerCount))
       })
+    architecture.deepstackLayerCount = deepstackLayerCount
+    return architecture
   }
 
   private func feedForward(_ index: Int) -> FeedForward {

@@ -75,7 +75,9 @@ public enum ModelDescription {
   private static func unread(
     _ names: [String], family: ModelFamily, model: HyperParameters, besides losses: [ConfigurationLoss]
   ) -> String? {
-    let readable = Set(family.expectedTensors(model).map(\.name))
+    let apart = family.expectedTensors(model)
+    let joint = family.fusedTensors(apart, model).filter(\.isStandard)
+    let readable = Set(apart.map(\.name) + joint.map(\.name))
     // One name for all blocks.
     let stems = Set(
       names.filter { !readable.contains($0) }.map { name in

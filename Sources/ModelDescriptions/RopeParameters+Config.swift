@@ -160,6 +160,7 @@ private struct RopeTableReader {
       guard let flag = value.flag else { throw fault("truncate", "true or false") }
       yarn.roundsLimits = flag
     }
+    yarn.statesAttentionFactor = yarn.attentionFactor != nil
     yarn.scoreWeight = try nonZero("mscale_all_dim")
     if yarn.attentionFactor == nil, let one = try nonZero("mscale"), let all = try nonZero("mscale_all_dim") {
       yarn.attentionFactor =

@@ -27,6 +27,8 @@ public struct RopeParameters: Hashable, Sendable {
     public var originalContextLength: Int
     /// Optional refinements, `nil` when the configuration leaves them to the default.
     public var extrapolationFactor, attentionFactor, betaFast, betaSlow: Double?
+    /// Whether the configuration says `attentionFactor` itself, not the numbers that it follows from.
+    public var statesAttentionFactor = false
     /// The weight on the logarithm in the temperature that latent attention's scores are multiplied by twice
     /// (`mscale_all_dim`); `nil` when they are not.
     public var scoreWeight: Double?

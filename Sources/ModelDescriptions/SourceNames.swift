@@ -100,7 +100,9 @@ enum SourceNames {
     if parts.contains(where: { ["visual", "vision_tower", "vision_model"].contains($0) }) {
       return .skip("part of the vision tower")
     }
-    if parts.contains(where: { ["audio_tower", "audio_model", "multi_modal_projector"].contains($0) }) {
+    if parts.contains(where: {
+      ["audio_tower", "audio_model", "multi_modal_projector", "mm_projector"].contains($0)
+    }) {
       return .skip("part of another modality")
     }
     var kept = parts.filter { $0 != "language_model" && $0 != "text_model" }

@@ -269,7 +269,7 @@ struct RopeConfigurationTests {
   @Test("Pairs that llama.cpp leaves unturned in text")
   func unturnedPairs() {
     func count(_ sections: [Int]?, _ dimensions: Int) -> Int? {
-      RopeParameters(theta: 1e6, sections: sections).unturnedPairs(dimensions: dimensions)
+      RopeParameters(theta: 1e6, sections: sections).unturnedPairs(dimensions: dimensions)?.count
     }
     #expect(count(nil, 64) == 0)
     #expect(count([11, 11, 10], 64) == 0)
@@ -281,6 +281,26 @@ struct RopeConfigurationTests {
     #expect(count([2, 2, 2, 2], 16) == 2)
     #expect(count([0, 0, 0, 0], 16) == nil)
     #expect(count([], 16) == nil)
+    // Qwen3-VL as released: two slow pairs, a tenth of a radian at the end of its context.
+    let released = RopeParameters(theta: 5e6, sections: [24, 20, 20])
+    let pairs = released.unturnedPairs(dimensions: 128) ?? []
+    #expect(pairs == [61, 62])
+    #expect(abs(released.largestAngle(of: pairs, dimensions: 128, at: 262_144) - 0.1081) < 0.0005)
+  }
+
+  @Test(
+    "Unturned pairs are refused where they turn fast, told where they turn slowly, no matter where hardly")
+  func unturnedAngles() throws {
+    func losses(_ sections: String, theta: String) throws -> [ConfigurationLoss] {
+      try model(
+        "qwen3_5",
+        #""rope_parameters": {"rope_type": "default", "rope_theta": \#(theta), "mrope_section": \#(sections)}"#
+      ).losses
+    }
+    #expect(try losses("[4, 2, 2]", theta: "1e9").isEmpty)
+    #expect(try losses("[0, 4, 4]", theta: "1e4").map(\.isFatal) == [true])
+    let slow = try losses("[4, 2, 2]", theta: "1e4")
+    #expect(slow.map(\.isFatal) == [false] && slow[0].text.contains("radians within the context"))
   }
 }
 

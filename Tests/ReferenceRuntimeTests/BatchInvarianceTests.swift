@@ -20,7 +20,8 @@ import Testing
     return values
   }
 
-  @Test(arguments: GoldenModel.families + GoldenModel.variants, ComputeMode.allCases)
+  @Test(
+    arguments: GoldenModel.families + GoldenModel.variants + GoldenModel.others, ComputeMode.allCases)
   func batchesDoNotChangeBits(_ family: String, _ mode: ComputeMode) throws {
     let golden = try GoldenModel(family)
     let model = try LoadedModel.open(path: golden.folder)

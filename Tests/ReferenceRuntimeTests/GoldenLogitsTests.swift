@@ -6,7 +6,9 @@ import Testing
   /// What f32 arithmetic in another order leaves: 64 tokens through a few layers, with transformers' own rounding.
   static let tolerance = 1e-5
 
-  @Test(arguments: GoldenModel.families + GoldenModel.variants)
+  @Test func goldensAreOnDisk() { #expect(GoldenModel.others.count >= 16) }
+
+  @Test(arguments: GoldenModel.families + GoldenModel.variants + GoldenModel.others)
   func checkpointLogitsEqualTransformers(_ family: String) throws {
     let golden = try GoldenModel(family)
     let model = try LoadedModel.open(path: golden.folder)

@@ -14,6 +14,14 @@ struct GoldenModel {
     "qwen2-dynamic", "qwen3-llama3", "qwen3-yarn",
   ]
 
+  /// Every other golden on disk but the sample's: a family is covered from the day its golden is there.
+  static let others: [String] = {
+    guard let folder = Bundle.module.resourceURL?.appendingPathComponent("Golden").path,
+      let names = try? FileManager.default.contentsOfDirectory(atPath: folder)
+    else { return [] }
+    return Set(names).subtracting(families + variants + ["pelican"]).sorted()
+  }()
+
   var folder: String
   var tokens: [Int32]
   var logits: [Float]

@@ -62,14 +62,17 @@ public final class LoadedModel: Sendable {
         "\(key) is \(window), but llama.cpp does not read it for this architecture; "
           + "as there, every token attends to all before it")
     }
-    if architecture.name.hasPrefix("qwen35"), let attention = architecture.attentionLayers.first?.attention,
-      case let (rope, dimensions) = (attention.rope, attention.rotaryDimensions),
-      case let count = rope.unturnedPairs(dimensions: dimensions), count != 0
-    {
-      result.append(
-        "\(architecture.name).rope.dimension_sections is \(rope.sections ?? []), with which llama.cpp "
-          + (count.map { "leaves \($0) of \(dimensions / 2) pairs unturned in text" } ?? "ends")
-          + "; all pairs turn here, as in the checkpoint")
+    if let attention = architecture.attentionLayers.first?.attention, let sections = attention.rope.sections {
+      let (rope, dimensions) = (attention.rope, attention.rotaryDimensions)
+      let pairs = rope.unturnedPairs(dimensions: dimensions)
+      let position = architecture.contextLength ?? 4096
+      let angle = rope.largestAngle(of: pairs ?? [], dimensions: dimensions, at: position)
+      if pairs == nil || angle >= RopeParameters.smallAngle {
+        result.append(
+          "\(architecture.name).rope.dimension_sections is \(sections), with which llama.cpp "
+            + (pairs.map { "leaves \($0.count) of \(dimensions / 2) pairs unturned in text" } ?? "ends")
+            + "; all pairs turn here, as in the checkpoint")
+      }
     }
     return result
   }
