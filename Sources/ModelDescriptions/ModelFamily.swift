@@ -133,7 +133,8 @@ public struct ModelFamily: Sendable {
   /// All families, in the order in which messages list them.
   public static let all: [ModelFamily] = [
     .qwen3_5_moe, .qwen3_5, .qwen3_next, .qwen3_moe, .qwen2_moe, .qwen3, .qwen2, .qwen3_vl_moe, .qwen3_vl,
-    .deepseek_v3, .deepseek_v2, .deepseek, .glm4_moe_lite, .glm4_moe, .mistral4, .olmoe, .mixtral, .llama,
+    .deepseek_v3, .deepseek_v2, .deepseek, .glm4_moe_lite, .glm4_moe, .mistral4, .dots1, .olmoe, .mixtral,
+    .llama,
   ]
 
   /// Finds the family of a checkpoint.

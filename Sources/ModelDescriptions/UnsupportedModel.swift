@@ -105,7 +105,7 @@ enum UnsupportedModel {
     ),
     (
       [
-        "afmoe", "dbrx", "deepseek_v32", "dots1", "ernie4_5_moe",
+        "afmoe", "dbrx", "deepseek_v32", "ernie4_5_moe",
         "gpt_oss",
         "granitemoe", "grok-1", "hunyuan_v1_moe", "minimax", "minimax_m2", "phimoe",
       ], "a language model with a mixture of experts of another family"
