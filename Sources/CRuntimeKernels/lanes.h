@@ -56,6 +56,28 @@ INLINE float total(v16 v) {
   return a[0];
 }
 
+/// The totals of 16 vectors, each in the tree of total(): every step halves the lanes that a sum is spread over.
+INLINE v16 totals(const v16 v[16]) {
+  v16 a[8], b[4], c[2];
+  for (int i = 0; i < 8; i++) {
+    const v16 x = v[2 * i], y = v[2 * i + 1];
+    a[i] = __builtin_shufflevector(x, y, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+           __builtin_shufflevector(x, y, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  }
+  for (int i = 0; i < 4; i++) {
+    const v16 x = a[2 * i], y = a[2 * i + 1];
+    b[i] = __builtin_shufflevector(x, y, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+           __builtin_shufflevector(x, y, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+  }
+  for (int i = 0; i < 2; i++) {
+    const v16 x = b[2 * i], y = b[2 * i + 1];
+    c[i] = __builtin_shufflevector(x, y, 0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21, 24, 25, 28, 29) +
+           __builtin_shufflevector(x, y, 2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23, 26, 27, 30, 31);
+  }
+  return __builtin_shufflevector(c[0], c[1], 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30) +
+         __builtin_shufflevector(c[0], c[1], 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+}
+
 INLINE v16 maximum(v16 a, v16 b) {
   i16v take = a < b;
   return (v16)(((i16v)b & take) | ((i16v)a & ~take));
@@ -270,6 +292,42 @@ INLINE void gather(const crk_cache *cache, const int count, ptrdiff_t span, ptrd
   }
 }
 
+/// Weighted sums of `width` dimensions of keys from `dim` on, spread over the lanes: lane l has the positions with
+/// remainder l, in ascending order.
+INLINE void weigh_dims(const crk_cache *cache, const int count, const int width, ptrdiff_t dim, ptrdiff_t span,
+                       bool half, const float *weights, v16 (*lanes)[16], ptrdiff_t place) {
+  v16 sum[4][CRK_COLUMNS];
+  for (int q = 0; q < count; q++)
+    for (int c = 0; c < width; c++) sum[q][c] = splat(0);
+  for (ptrdiff_t block = 0; block < span / 16; block++) {
+    v16 w[4];
+    for (int q = 0; q < count; q++) w[q] = load(weights + q * span + block * 16);
+    for (int c = 0; c < width; c++) {
+      v16 k = load_cached(cache->keys, (block * cache->head_dim + dim + c) * 16, half);
+      for (int q = 0; q < count; q++) sum[q][c] = fused(w[q], k, sum[q][c]);
+    }
+  }
+  for (int q = 0; q < count; q++)
+    for (int c = 0; c < width; c++) lanes[q][place + c] = sum[q][c];
+}
+
+/// gather() where values are the first dimensions of keys. Lanes without a position have weight 0 and a finite key.
+INLINE void gather_keys(const crk_cache *cache, const int count, ptrdiff_t span, bool half, const float *weights,
+                        float *sums) {
+  for (ptrdiff_t dim = 0; dim < cache->value_dim; dim += 16) {
+    const ptrdiff_t left = cache->value_dim - dim, some = left < 16 ? left : 16;
+    v16 lanes[4][16];
+    ptrdiff_t i = 0;
+    for (; i + CRK_COLUMNS <= some; i += CRK_COLUMNS)
+      weigh_dims(cache, count, CRK_COLUMNS, dim + i, span, half, weights, lanes, i);
+    for (; i < some; i++) weigh_dims(cache, count, 1, dim + i, span, half, weights, lanes, i);
+    for (int q = 0; q < count; q++) {
+      for (i = some; i < 16; i++) lanes[q][i] = splat(0);
+      store(sums + q * cache->value_stride + dim, totals(lanes[q]));
+    }
+  }
+}
+
 INLINE void attend_some(const crk_cache *whole, const float *const *queries, const crk_span *spans, const int count,
                         float scale, bool half, float *scores, float *const *outs) {
   ptrdiff_t first = spans[0].start, last = spans[0].end;
@@ -282,7 +340,7 @@ INLINE void attend_some(const crk_cache *whole, const float *const *queries, con
   crk_cache seen = *whole;
   const ptrdiff_t size = half ? 2 : 4;
   seen.keys = (const char *)whole->keys + first * whole->head_dim * size;
-  seen.values = (const char *)whole->values + first * whole->value_stride * size;
+  if (whole->values) seen.values = (const char *)whole->values + first * whole->value_stride * size;
   const crk_cache *cache = &seen;
   const ptrdiff_t longest = last - first, span = (longest + 15) / 16 * 16;
   float divisors[4];
@@ -303,9 +361,12 @@ INLINE void attend_some(const crk_cache *whole, const float *const *queries, con
     }
     divisors[q] = total(sum);
   }
-  gather(cache, count, span, longest, half, scores, sums);
+  if (cache->values)
+    gather(cache, count, span, longest, half, scores, sums);
+  else
+    gather_keys(cache, count, span, half, scores, sums);
   for (int q = 0; q < count; q++)
-    for (ptrdiff_t d = 0; d < cache->head_dim; d++) outs[q][d] = sums[q * cache->value_stride + d] / divisors[q];
+    for (ptrdiff_t d = 0; d < cache->value_dim; d++) outs[q][d] = sums[q * cache->value_stride + d] / divisors[q];
 }
 
 static void attend(const crk_cache *cache, const float *const *queries, const crk_span *spans,
@@ -328,14 +389,16 @@ static void attend(const crk_cache *cache, const float *const *queries, const cr
 static void store_position(const float *key, const float *value, ptrdiff_t position, ptrdiff_t head_dim,
                            ptrdiff_t value_stride, bool half, void *keys, void *values) {
   ptrdiff_t base = position / 16 * head_dim * 16 + position % 16, row = position * value_stride;
+  // gather_keys() reads whole blocks: what an earlier text left in them may not be finite.
+  const ptrdiff_t size = half ? 2 : 4;
+  if (!values && position % 16 == 0) memset((char *)keys + base * size, 0, (size_t)(head_dim * 16 * size));
   if (half) {
-    for (ptrdiff_t d = 0; d < head_dim; d++) {
-      ((_Float16 *)keys)[base + d * 16] = (_Float16)key[d];
-      ((_Float16 *)values)[row + d] = (_Float16)value[d];
-    }
+    for (ptrdiff_t d = 0; d < head_dim; d++) ((_Float16 *)keys)[base + d * 16] = (_Float16)key[d];
+    if (values)
+      for (ptrdiff_t d = 0; d < head_dim; d++) ((_Float16 *)values)[row + d] = (_Float16)value[d];
   } else {
     for (ptrdiff_t d = 0; d < head_dim; d++) ((float *)keys)[base + d * 16] = key[d];
-    memcpy((float *)values + row, value, (size_t)head_dim * sizeof(float));
+    if (values) memcpy((float *)values + row, value, (size_t)head_dim * sizeof(float));
   }
 }
 

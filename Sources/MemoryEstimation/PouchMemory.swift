@@ -63,12 +63,17 @@ struct PouchMemory {
 
   private func keyValueCache() throws -> MemoryBreakdown.Part {
     let size = options.pouchCacheType == .f32 ? 4 : 2
-    let texts = model.attentionKinds.map { kind in
+    let positions = Checked.padded(options.contextLength, to: 16)
+    var texts = model.attentionKinds.map { kind in
       let (a, layers) = kind
-      return
-        "\(layers) attention layers of \(model.layers.count) x \(Checked.padded(options.contextLength, to: 16)) "
-        + "positions x \(a.keyValueHeadCount) KV heads x (\(a.headDim) + \(Checked.padded(a.headDim, to: 16))) "
-        + "x \(size) B"
+      return "\(layers) attention layers of \(model.layers.count) x \(positions) positions x "
+        + "\(a.keyValueHeadCount) KV heads x (\(a.headDim) + \(Checked.padded(a.headDim, to: 16))) x \(size) B"
+    }
+    let latents = model.layers.compactMap(\.mixer.latent)
+    if let latent = latents.first {
+      texts.append(
+        "\(latents.count) latent attention layers x \(positions) positions x (\(latent.latentWidth) latent + "
+          + "\(latent.rotaryDim) rotary) x \(size) B")
     }
     return .init(
       kind: .keyValueCache, name: "KV cache", bytes: try counted().cacheByteCount,
@@ -97,7 +102,9 @@ struct PouchMemory {
       switch layer.mixer {
       case .attention(let part): take(part.queryWidth)
       case .deltaNet(let part): take(part.valueWidth)
-      case .latent(let part): take(part.valueWidth)
+      case .latent(let part):
+        for width in [part.queryRank ?? 0, part.valueWidth] { take(width) }
+        for width in [part.keyDim, part.latentWidth] { take(width, slots: part.headCount) }
       }
       if case .dense(let part) = layer.feedForward { take(part.width) }
     }

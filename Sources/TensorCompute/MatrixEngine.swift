@@ -15,6 +15,7 @@ internal import TensorTypes
 /// engine.multiplyExperts([gate, up], assignments, x: x, input: .tokens, into: [yg, yu])
 ///                                                                  // y: [slots, rows per expert]
 /// engine.multiplyExperts([down], assignments, x: hidden, input: .slots, into: [yd])
+/// engine.multiplyInTurn(heads, x: x, rowCount: n * heads.count, xStride: d, into: y, yStride: r)
 /// engine.copyRow(embedding, row: token, into: out)
 /// ```
 ///
@@ -129,6 +130,39 @@ public struct MatrixEngine: Sendable {
             let slot = Int(slots[slots.startIndex + position])
             return (row: input == .tokens ? slot / used : slot, y: ys[index] + slot * rows)
           }
+        }
+      }
+      plan.run(on: pool)
+      withExtendedLifetime(prepared) {}
+    }
+  }
+
+  /// Multiplies rows with several matrices in turn: row `r` with matrix `r` modulo their number, as the heads of
+  /// many tokens are multiplied with matrices of their own.
+  ///
+  /// - Parameters:
+  ///   - matrices: The weights, all of one shape.
+  ///   - x: The activations, `[rows, columns]`.
+  ///   - rowCount: The rows of `x`, a multiple of the number of matrices.
+  ///   - xStride: Values between the starts of two rows of `x`.
+  ///   - y: Receives one result per row of `x`.
+  ///   - yStride: Values between the starts of two results.
+  public func multiplyInTurn(
+    _ matrices: [WeightMatrix], x: UnsafePointer<Float>, rowCount: Int, xStride: Int,
+    into y: UnsafeMutablePointer<Float>, yStride: Int
+  ) {
+    guard let first = matrices.first, rowCount > 0 else { return }
+    precondition(
+      matrices.allSatisfy { $0.columns == first.columns && $0.rows == first.rows }, "matrices have one shape")
+    precondition(rowCount % matrices.count == 0, "every matrix has the same number of rows to work on")
+    for form in forms(of: matrices) {
+      let prepared = PreparedActivations(
+        x, count: rowCount, columns: first.columns, stride: xStride, form: form, level: level, pool: pool)
+      var plan = ProductPlan(form: form, level: level)
+      for (index, matrix) in matrices.enumerated() where self.form(of: matrix.type) == form {
+        plan.add(matrix, tokenCount: rowCount / matrices.count, from: prepared) { turn in
+          let row = turn * matrices.count + index
+          return (row: row, y: y + row * yStride)
         }
       }
       plan.run(on: pool)

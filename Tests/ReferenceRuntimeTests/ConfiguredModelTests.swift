@@ -98,7 +98,6 @@ import Testing
     #expect(refusal(["rope_parameters": short]) == .badMetadata)
     #expect(
       code { _ = try openGGUF("qwen3", [("attention.causal", .bool(false))]) } == .unsupportedArchitecture)
-    #expect(code { _ = try openGGUF("qwen3_moe", [("expert_group_count", .uint32(2))]) } == .badMetadata)
     #expect(code { _ = try openGGUF("qwen2", [("rope.scaling.type", .string("dynamic"))]) } == .badMetadata)
   }
 

@@ -39,7 +39,7 @@ func writeGGUF(
   }
 }
 
-private func quantized(_ values: [Float], rowLength: Int, type: TensorType) throws -> [UInt8] {
+func quantized(_ values: [Float], rowLength: Int, type: TensorType) throws -> [UInt8] {
   let count = try #require(type.rowByteCount(length: values.count))
   var bytes = [UInt8](repeating: 0, count: count)
   values.withUnsafeBufferPointer { values in

@@ -178,8 +178,7 @@ import Testing
             }
             var cache = crk_cache(
               keys: keyBytes.baseAddress, values: valueBytes.baseAddress, head_dim: headDim,
-              value_stride: stride,
-              half: half)
+              value_dim: headDim, value_stride: stride, half: half)
             var scratch = [Float](repeating: 0, count: 4 * blocks * 16 + 4 * stride)
             attend(level, &cache, queries, spans, &scratch, &outs)
             for q in 0..<4 {
@@ -299,35 +298,5 @@ import Testing
   @Test func factorsDivide() {
     let settings = RotarySettings(dimensions: 4, base: 100, pairing: .adjacent, scaling: .none)
     #expect(RotaryFrequencies(settings, factors: [1, 8]).frequencies == [1, 0.1 / 8])
-  }
-}
-
-@Suite struct ExpertChoiceTests {
-  private func choose(_ values: [Float], _ count: Int) -> [Int32] {
-    var chosen = [Int32](repeating: -1, count: count)
-    values.withUnsafeBufferPointer { values in
-      chosen.withUnsafeMutableBufferPointer { ExpertMixture.choose(values, into: $0) }
-    }
-    return chosen
-  }
-
-  @Test func theLargestAreChosenLowerIndexFirst() {
-    #expect(choose([0.1, 0.5, 0.2, 0.2], 1) == [1])
-    #expect(choose([0.1, 0.5, 0.2, 0.2], 2) == [1, 2])
-    #expect(choose([0.25, 0.25, 0.25, 0.25], 2) == [0, 1])
-    #expect(choose([0.1, 0.2, 0.3], 3) == [0, 1, 2])
-    #expect(choose([.nan, .nan, .nan], 2).allSatisfy { (0..<3).contains($0) })
-  }
-
-  @Test func anyListGivesTheSortedTop() {
-    var generator = SeededGenerator(seed: 77)
-    for _ in 0..<200 {
-      let values = (0..<32).map { _ in Float(Int.random(in: 0...9, using: &generator)) }
-      let ranked = values.indices.sorted { a, b in
-        values[a] != values[b] ? values[a] > values[b] : a < b
-      }
-      let wanted = ranked.prefix(8).sorted().map { Int32($0) }
-      #expect(choose(values, 8) == wanted)
-    }
   }
 }

@@ -57,4 +57,35 @@ struct ExpertProductTests {
       }
     }
   }
+
+  @Test(
+    "Matrices in turn equal one product per row, with strides", arguments: weightTypes, ComputeMode.allCases)
+  func inTurn(type: TensorType, mode: ComputeMode) throws {
+    let columns = type.blockLength == 1 ? 5 : type.blockLength
+    let (count, rows, turns, xStride, yStride) = (3, 20, 7, columns + 6, 23)
+    let engine = MatrixEngine(mode: mode, pool: WorkerPool(threadCount: 2))
+    let stack = StoredMatrix(type, rows: count * rows, columns: columns, seed: 5)
+    let weights = try stack.weights()
+    let x = activations(count * turns, xStride, seed: 6)
+    var y = [Float](repeating: -7, count: count * turns * yStride)
+    try y.withUnsafeMutableBufferPointer { y in
+      try x.withUnsafeBufferPointer { x in
+        engine.multiplyInTurn(
+          (0..<count).map { weights.slice(rows: ($0 * rows)..<(($0 + 1) * rows)) },
+          x: try #require(x.baseAddress), rowCount: count * turns, xStride: xStride,
+          into: try #require(y.baseAddress), yStride: yStride)
+      }
+    }
+    let rowBytes = stack.bytes.count / stack.rows
+    for row in 0..<count * turns {
+      let first = row % count * rows
+      let one = StoredMatrix(
+        type: type, rows: rows, columns: columns,
+        bytes: Array(stack.bytes[first * rowBytes..<(first + rows) * rowBytes]))
+      let input = Array(x[row * xStride..<row * xStride + columns])
+      let expected = try engine.product(one, input, tokens: 1) + [-7, -7, -7]
+      #expect(
+        firstDifference(expected, Array(y[row * yStride..<(row + 1) * yStride])) == nil, "\(type) row \(row)")
+    }
+  }
 }

@@ -59,10 +59,13 @@ void crk_convolve(int level, const float *const *rows, const float *weight, ptrd
 
 /// One head of a key/value cache.
 /// keys: [capacity / 16][head_dim][16]; values: [capacity][value_stride], value_stride a multiple of 16.
+/// Without values (NULL), the first value_dim dimensions of keys are the values.
 typedef struct {
   const void *keys;
   const void *values;
+  /// Dimensions of a key and of a value.
   ptrdiff_t head_dim;
+  ptrdiff_t value_dim;
   ptrdiff_t value_stride;
   /// Elements are binary16 instead of f32.
   bool half;
@@ -75,12 +78,13 @@ typedef struct {
 } crk_span;
 
 /// Attention of up to four queries over one head of a cache.
-/// queries, outs: pointers to head_dim values; spans: what each query sees;
-/// scores: scratch of 4 * (the greatest end, rounded up to 16) + 4 * value_stride values.
+/// queries: pointers to head_dim values; outs: pointers to value_dim values, which may be those of the queries;
+/// spans: what each query sees; scores: scratch of 4 * (the greatest end, rounded up to 16) + 4 * value_stride values.
 void crk_attend(int level, const crk_cache *cache, const float *const *queries, const crk_span *spans,
                 ptrdiff_t query_count, float scale, float *scores, float *const *outs);
 
 /// Stores one position of a head: keys go to lane position % 16 of their block, values to their row.
+/// Without values (NULL), the first position of a block also clears the lanes of those that follow.
 void crk_store(int level, const float *key, const float *value, ptrdiff_t position, ptrdiff_t head_dim,
                ptrdiff_t value_stride, bool half, void *keys, void *values);
 

@@ -11,13 +11,13 @@ internal import TensorCompute
 /// A mixture of experts.
 ///
 /// ```
-/// p = softmax(W_router x)                            over all experts, f32
-/// top = the k largest p, the lower index first among equals
-/// w_e = p_e, or p_e / sum of p over top              as the family has it
+/// z = W_router x
+/// top, w = what a router makes of z                  see ``ExpertRouting``
 /// y = sum over top of w_e down_e(silu(gate_e x) * up_e x)      experts in ascending order
-/// y = y + sigmoid(s . x) shared(x)                   with a shared expert
+/// y = y + shared(x)                                  with a shared expert,
+///         times sigmoid(s . x)                       where that has a gate
 /// ```
-package enum ExpertMixture {
+enum ExpertMixture {
   /// Runs it on rows.
   static func run(
     _ x: FloatRows, _ weights: ExpertWeights, _ shape: Experts, layer: Int, into y: FloatRows,
@@ -27,9 +27,12 @@ package enum ExpertMixture {
     let (probabilities, shares) = (scratch.probabilities, scratch.shares)
     try context.multiply(x, Product(matrix: weights.router, output: probabilities))
     let level = context.level
-    context.engine.parallel(x.count) { token, _ in crk_softmax(level, shape.count, probabilities.row(token)) }
+    let routing = ExpertRouting(shape, bias: weights.selectionBias)
+    context.engine.parallel(x.count) { token, _ in
+      routing.makeProbabilities(probabilities.row(token), level: level)
+    }
     context.tap("blk.\(layer).ffn_probs", probabilities)
-    let choice = route(probabilities, shape, into: shares)
+    let choice = choose(probabilities, shape, routing, into: shares)
     let assignments = ExpertAssignments(
       expertCount: shape.count, usedPerToken: shape.usedCount, selected: choice)
 
@@ -54,62 +57,40 @@ package enum ExpertMixture {
         crk_add_scaled(level, output.row(token * shape.usedCount + k), shares.row(token)[k], y.width, row)
       }
     }
-    if let shared = weights.shared, let sharedGate = weights.sharedGate, let rows = scratch.shared {
-      try addShared(x, shared, sharedGate, rows, to: y, context)
+    if let shared = weights.shared, let rows = scratch.shared {
+      try addShared(x, shared, gate: weights.sharedGate, rows, to: y, context)
     }
   }
 
-  /// Chooses experts, ascending per token, and their shares.
-  private static func route(
-    _ probabilities: FloatRows, _ shape: Experts, into shares: FloatRows
+  /// The experts of all tokens, ascending per token; their shares go to rows.
+  private static func choose(
+    _ probabilities: FloatRows, _ shape: Experts, _ routing: ExpertRouting, into shares: FloatRows
   ) -> [Int32] {
     let used = shape.usedCount
     return [Int32](unsafeUninitializedCapacity: probabilities.count * used) { buffer, count in
       for token in 0..<probabilities.count {
-        let row = UnsafeBufferPointer(start: probabilities.row(token), count: shape.count)
-        choose(row, into: UnsafeMutableBufferPointer(rebasing: buffer[(token * used)..<((token + 1) * used)]))
-        var sum: Float = 0
-        for k in 0..<used {
-          let share = row[Int(buffer[token * used + k])]
-          shares.row(token)[k] = share
-          sum += share
-        }
-        if shape.router.normalizesTopK { for k in 0..<used { shares.row(token)[k] /= sum } }
+        routing.choose(
+          UnsafeBufferPointer(start: probabilities.row(token), count: shape.count),
+          into: UnsafeMutableBufferPointer(rebasing: buffer[(token * used)..<((token + 1) * used)]),
+          shares: shares.row(token))
       }
       count = probabilities.count * used
     }
   }
 
-  /// The indices of the largest values in ascending order of index; NaN counts as smallest.
-  package static func choose(
-    _ values: UnsafeBufferPointer<Float>, into chosen: UnsafeMutableBufferPointer<Int32>
-  ) {
-    var filled = 0
-    // Kept sorted by value while choosing: an insertion into a short list.
-    for (index, value) in values.enumerated() {
-      if filled == chosen.count, !(value > values[Int(chosen[filled - 1])]) { continue }
-      var place = filled < chosen.count ? filled : filled - 1
-      while place > 0, value > values[Int(chosen[place - 1])] {
-        chosen[place] = chosen[place - 1]
-        place -= 1
-      }
-      chosen[place] = Int32(index)
-      if filled < chosen.count { filled += 1 }
-    }
-    var ascending = chosen
-    ascending.sort()
-  }
-
   private static func addShared(
-    _ x: FloatRows, _ weights: DenseWeights, _ gateWeights: NamedMatrix, _ rows: ExpertScratch.Shared,
+    _ x: FloatRows, _ weights: DenseWeights, gate: NamedMatrix?, _ rows: ExpertScratch.Shared,
     to y: FloatRows, _ context: BlockContext
   ) throws {
-    let (output, gate) = (rows.output, rows.scale)
-    try context.multiply(x, Product(matrix: gateWeights, output: gate))
+    let output = rows.output
+    if let gate, let scales = rows.scale {
+      try context.multiply(x, Product(matrix: gate, output: scales))
+    }
     try DenseFeedForward.run(x, weights, into: output, name: "shared", context)
+    guard gate != nil, let scales = rows.scale else { return context.add(output, to: y) }
     let level = context.level
     context.engine.parallel(x.count) { token, _ in
-      let scale = Float(1 / (1 + exp(-Double(gate.row(token)[0]))))
+      let scale = Float(1 / (1 + exp(-Double(scales.row(token)[0]))))
       crk_add_scaled(level, output.row(token), scale, y.width, y.row(token))
     }
   }
@@ -139,8 +120,8 @@ struct ExpertScratch {
   struct Shared {
     /// `[tokens, hidden]`.
     let output: FloatRows
-    /// `[tokens, 1]`.
-    let scale: FloatRows
+    /// `[tokens, 1]`; `nil` without a gate.
+    let scale: FloatRows?
   }
 
   /// `[tokens, experts]`.
@@ -164,7 +145,7 @@ struct ExpertScratch {
       _ = try DenseScratch(source, name: "shared", width: inner, count: count)
       return Shared(
         output: try source.scratch("shared.output", count, width),
-        scale: try source.scratch("shared.scale", count, 1))
+        scale: shape.hasSharedGate ? try source.scratch("shared.scale", count, 1) : nil)
     }
   }
 }

@@ -7,15 +7,12 @@ internal import TensorCompute
 /// ```
 /// q = Wq x (+bq);  k = Wk x (+bk);  v = Wv x (+bv)
 /// gated: each head of Wq x is D query values, then D gate values
-/// q_h = rope(rms(q_h)), k_g = rope(rms(k_g))            norms where the family has them
-/// o_h = softmax(q_h . k_(h div group) / sqrt(D)) v      over the positions up to the token's own,
-///                                                       the last ones alone where the layer has a window
+/// q_h = rope(rms(q_h)), k_g = rope(rms(k_g))            norms where the family has them, over a head or over all;
+///                                                       q, k and v clipped before the rope where it clips
+/// o_h = softmax(q_h . k_(h div group) / sqrt(D)) v      see ``CachedAttention``
 /// gated: o_h = o_h * sigmoid(gate_h)
 /// y = Wo o (+bo)
 /// ```
-///
-/// Every score is one sum in a fixed order, the softmax is taken over the whole row of scores, and values are
-/// added in order of position: nothing depends on how tokens are batched.
 enum SoftmaxAttention {
   /// Runs it on a batch, whose keys and values are added to the cache.
   static func run(
@@ -37,9 +34,16 @@ enum SoftmaxAttention {
     let queryStep = a.hasOutputGate ? 2 * a.headDim : a.headDim
     prepare(query, step: queryStep, heads: a.headCount, a, norm: weights.queryNorm, rotation, context)
     prepare(key, step: a.headDim, heads: a.keyValueHeadCount, a, norm: weights.keyNorm, rotation, context)
+    if let limit = a.clip {
+      context.engine.parallel(x.count) { token, _ in clip(value.row(token), value.width, to: Float(limit)) }
+    }
     store(key, value, headDim: a.headDim, cache, context)
 
-    attend(query, a, step: queryStep, cache, scratch: scratch.scores, into: output, context)
+    let attention = CachedAttention(
+      cache: cache, groupSize: a.groupSize, scale: 1 / Float(a.headDim).squareRoot(), window: a.window,
+      scores: scratch.scores)
+    attention.run(
+      .init(rows: query, step: queryStep), into: .init(rows: output, step: a.headDim), context)
     if a.hasOutputGate {
       let level = context.level
       context.engine.parallel(x.count) { token, _ in
@@ -54,18 +58,30 @@ enum SoftmaxAttention {
     context.add(weights.outputBias, to: y)
   }
 
-  /// Norms and turns each head in place.
+  /// Norms, clips and turns each head in place.
   private static func prepare(
     _ rows: FloatRows, step: Int, heads: Int, _ a: Attention, norm: FloatBuffer?, _ rotation: RotationTable,
     _ context: BlockContext
   ) {
     let (level, epsilon, headDim) = (context.level, context.normEpsilon, a.headDim)
+    let (headNorm, wholeNorm) = a.normsWholeWidth ? (nil, norm) : (norm, nil)
     context.engine.parallel(rows.count) { token, _ in
+      let row = rows.row(token)
+      if let wholeNorm { crk_rms_norm(level, row, wholeNorm.base, rows.width, epsilon, row) }
       for index in 0..<heads {
-        let head = rows.row(token) + index * step
-        if let norm { crk_rms_norm(level, head, norm.base, headDim, epsilon, head) }
+        let head = row + index * step
+        if let headNorm { crk_rms_norm(level, head, headNorm.base, headDim, epsilon, head) }
+        if let limit = a.clip { clip(head, headDim, to: Float(limit)) }
         rotation.rotate(head, token: token, level: level)
       }
+    }
+  }
+
+  /// Cuts values off at a limit; NaN stays.
+  private static func clip(_ values: UnsafeMutablePointer<Float>, _ count: Int, to limit: Float) {
+    for index in 0..<count {
+      let value = values[index]
+      values[index] = value > limit ? limit : value < -limit ? -limit : value
     }
   }
 
@@ -73,44 +89,11 @@ enum SoftmaxAttention {
     _ key: FloatRows, _ value: FloatRows, headDim: Int, _ cache: KeyValueCache, _ context: BlockContext
   ) {
     let (level, first) = (context.level, context.firstPosition)
-    context.engine.parallel(cache.headCount) { head, _ in
+    context.engine.parallel(cache.shape.headCount) { head, _ in
       for token in 0..<key.count {
         cache.store(
           key: key.row(token) + head * headDim, value: value.row(token) + head * headDim, head: head,
           position: first + token, level: level)
-      }
-    }
-  }
-
-  /// Cuts the queries that share a key head into fours, across the heads of its group and tokens.
-  private static func attend(
-    _ query: FloatRows, _ a: Attention, step: Int, _ cache: KeyValueCache, scratch: FloatRows,
-    into output: FloatRows, _ context: BlockContext
-  ) {
-    let (level, first, group) = (context.level, context.firstPosition, a.groupSize)
-    let queryCount = query.count * group
-    let tileCount = (queryCount + 3) / 4
-    let scale = 1 / Float(a.headDim).squareRoot()
-    context.engine.parallel(cache.headCount * tileCount) { item, worker in
-      // Late tokens first: theirs is the most work.
-      let (tile, head) = (tileCount - 1 - item / cache.headCount, item % cache.headCount)
-      let range = (tile * 4)..<min(tile * 4 + 4, queryCount)
-      withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: 4) { queries in
-        withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>?.self, capacity: 4) { outputs in
-          withUnsafeTemporaryAllocation(of: crk_span.self, capacity: 4) { spans in
-            for (slot, index) in range.enumerated() {
-              let (token, member) = (index / group, head * group + index % group)
-              queries[slot] = UnsafePointer(query.row(token) + member * step)
-              outputs[slot] = output.row(token) + member * a.headDim
-              let end = first + token + 1
-              spans[slot] = crk_span(start: a.window.map { max(0, end - $0) } ?? 0, end: end)
-            }
-            var view = cache.view(head)
-            crk_attend(
-              level, &view, queries.baseAddress, spans.baseAddress, range.count, scale, scratch.row(worker),
-              outputs.baseAddress)
-          }
-        }
       }
     }
   }
@@ -133,7 +116,6 @@ struct AttentionScratch {
     key = try source.scratch("attention.key", count, a.keyValueWidth)
     value = try source.scratch("attention.value", count, a.keyValueWidth)
     output = try source.scratch("attention.output", count, a.queryWidth)
-    let width = 4 * ((end + 15) / 16 * 16) + 4 * KeyValueCache.valueStride(a)
-    scores = try source.scratch("attention.scores", workers, width)
+    scores = try source.scratch("attention.scores", workers, CacheShape(a).scoreWidth(end: end))
   }
 }

@@ -71,6 +71,11 @@ struct FloatRows: @unchecked Sendable {
   @inline(__always)
   func row(_ index: Int) -> UnsafeMutablePointer<Float> { base + index * width }
 
+  /// The same values as `parts` times as many rows.
+  func cut(into parts: Int) -> FloatRows {
+    FloatRows(base: base, count: count * parts, width: width / parts)
+  }
+
   /// Some of the rows.
   func rows(_ range: Range<Int>) -> FloatRows {
     FloatRows(base: base + range.lowerBound * width, count: range.count, width: width)

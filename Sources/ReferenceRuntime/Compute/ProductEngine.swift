@@ -81,6 +81,14 @@ final class ProductEngine {
     }
   }
 
+  /// Multiplies the heads of tokens with their own matrices: the first `matrices[h].columns` values of row
+  /// `token * heads + h`, into the first values of the same row of the output.
+  func multiplyHeads(_ input: FloatRows, _ matrices: [WeightMatrix], into output: FloatRows) {
+    engine.multiplyInTurn(
+      matrices, x: input.base, rowCount: input.count, xStride: input.width, into: output.base,
+      yStride: output.width)
+  }
+
   /// Decodes one row of a matrix.
   func decode(_ matrix: NamedMatrix, row: Int, into output: UnsafeMutablePointer<Float>) {
     engine.copyRow(matrix.weights, row: row, into: output)

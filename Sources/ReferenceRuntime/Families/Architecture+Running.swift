@@ -1,5 +1,5 @@
 internal import FileBytes
-internal import ModelDescriptions
+package import ModelDescriptions
 internal import TensorTypes
 
 extension Architecture {
@@ -30,21 +30,7 @@ extension Architecture {
           file: file, subject: "token_embd.weight", expected: "shape [\(model.hiddenSize), vocabulary]",
           found: "\(embeddingShape)"))
     }
-    let groupKey = family.ggufArchitecture + ".expert_group_count"
-    if let groups = metadata.first(where: { $0.key == groupKey })?.value.integer, groups > 1 {
-      throw RuntimeError(
-        .badMetadata,
-        Fault(
-          file: file, subject: groupKey, expected: "1 or no such key", found: "\(groups)",
-          remedy: "choosing groups of experts is not supported yet"))
-    }
     return (model, family)
-  }
-
-  static func latentIsUnsupported(file: String) -> RuntimeError {
-    RuntimeError(
-      .unsupportedArchitecture,
-      Fault(file: file, subject: "the model", expected: "another attention", found: "latent attention"))
   }
 
   /// Refuses what there is no forward pass for, and checks what the numbers must satisfy together, so that no later
@@ -54,7 +40,7 @@ extension Architecture {
   ///   - causalKey: The key that says whether tokens see only those before them.
   ///   - file: The name for messages.
   /// - Throws: ``RuntimeError`` with `unsupportedArchitecture` or `badMetadata`.
-  func checkRunning(causalKey: String, file: String) throws {
+  package func checkRunning(causalKey: String, file: String) throws {
     func refuse(_ subject: String, _ expected: String, _ found: String, _ remedy: String) -> RuntimeError {
       RuntimeError(
         .unsupportedArchitecture,
@@ -74,7 +60,7 @@ extension Architecture {
       switch layer.mixer {
       case .attention(let part): try part.check(requirement)
       case .deltaNet(let part): try part.check(requirement)
-      case .latent: throw Self.latentIsUnsupported(file: file)
+      case .latent(let part): try part.check(requirement)
       }
       switch layer.feedForward {
       case .dense(let part): try requirement(part.width > 0, "a feed-forward width above 0", "\(part.width)")
@@ -107,8 +93,39 @@ extension Attention {
     try require(
       rotaryDimensions > 0 && rotaryDimensions % 2 == 0 && rotaryDimensions <= headDim,
       "an even number of rotary dimensions up to \(headDim)", "\(rotaryDimensions)")
-    try require(rope.theta > 0 && rope.theta.isFinite, "a rotary base above 0", "\(rope.theta)")
-    switch rope.scaling {
+    try require(
+      !normsWholeWidth || !hasOutputGate, "norms over each head where queries have a gate",
+      "norms over all heads")
+    if let clip { try require(clip > 0, "a limit above 0 for queries, keys and values", "\(clip)") }
+    try rope.check(require)
+  }
+}
+
+extension LatentAttention {
+  fileprivate func check(_ require: Requirement) throws {
+    try require(
+      headCount > 0 && keyDim > 0 && valueDim > 0, "heads of at least one dimension",
+      "\(headCount) of \(keyDim) and \(valueDim)")
+    try require(latentWidth > 0, "latent vectors of at least one dimension", "\(latentWidth)")
+    if let queryRank { try require(queryRank > 0, "a query rank above 0, or none", "\(queryRank)") }
+    try require(
+      rotaryDim > 0 && rotaryDim % 2 == 0, "an even number of rotary dimensions above 0", "\(rotaryDim)")
+    try require(latentNormEpsilon >= 0, "an epsilon of at least 0", "\(latentNormEpsilon)")
+    try rope.check(require)
+    try require(scoreScale.isFinite, "a finite scale of scores", "\(scoreScale)")
+    if let queryGrowth {
+      try require(
+        queryGrowth.length > 0 && queryGrowth.weight.isFinite,
+        "a growth of queries over at least one position, with a finite weight",
+        "\(queryGrowth.length), \(queryGrowth.weight)")
+    }
+  }
+}
+
+extension RopeParameters {
+  fileprivate func check(_ require: Requirement) throws {
+    try require(theta > 0 && theta.isFinite, "a rotary base above 0", "\(theta)")
+    switch scaling {
     case .linear(let factor), .proportional(let factor), .dynamic(let factor):
       try require(factor > 0, "a rotary scaling factor above 0", "\(factor)")
     case .yarn(let yarn): try require(yarn.factor > 0, "a rotary scaling factor above 0", "\(yarn.factor)")
@@ -133,5 +150,18 @@ extension Experts {
     try require(usedCount > 0 && usedCount <= count, "1 to \(count) experts per token", "\(usedCount)")
     try require(width > 0, "an expert width above 0", "\(width)")
     if let sharedWidth { try require(sharedWidth > 0, "a shared expert width above 0", "\(sharedWidth)") }
+    try require(router.scale.isFinite, "a finite scale of expert weights", "\(router.scale)")
+    let (groups, used) = (router.groupCount, router.usedGroupCount)
+    try require(
+      groups > 0 && count % groups == 0, "a number of expert groups that divides \(count)", "\(groups)")
+    guard groups > 1 else { return }
+    let size = count / groups
+    try require(used > 0 && used <= groups, "1 to \(groups) expert groups per token", "\(used)")
+    try require(
+      used * size >= usedCount, "groups with at least \(usedCount) experts for a token",
+      "\(used) of \(size)")
+    try require(
+      size > 1 || router.groupRule == .highest, "at least two experts in a group, whose scores are added",
+      "\(size)")
   }
 }

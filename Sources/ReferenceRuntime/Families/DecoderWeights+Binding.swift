@@ -17,9 +17,9 @@ extension DecoderWeights {
     output = binder.has(.output) ? try binder.matrix(.output) : embedding
     var rotations: [RotarySettings] = []
     layers = try architecture.layers.enumerated().map { index, layer in
-      try binder.layer(layer, at: index) { attention in
+      try binder.layer(layer, at: index) { rotary in
         let settings = try RotarySettings(
-          attention, contextLength: architecture.contextLength, architecture: architecture.name,
+          rotary, contextLength: architecture.contextLength, architecture: architecture.name,
           file: store.source)
         if let known = rotations.firstIndex(of: settings) { return known }
         rotations.append(settings)
@@ -55,19 +55,23 @@ struct TensorBinder {
   }
 
   /// A layer with its mixer and feed-forward network; `rotation` gives the place of a rotary embedding.
-  func layer(_ layer: Layer, at block: Int, rotation: (Attention) throws -> Int) throws -> DecoderLayer {
+  func layer(
+    _ layer: Layer, at block: Int, rotation: (RotaryEmbedding) throws -> Int
+  ) throws -> DecoderLayer {
     let mixerNorm = try vector(.mixerNorm, block)
     let mixer: DecoderLayer.Mixer =
       switch layer.mixer {
-      case .attention(let part): .attention(part, try attention(block, rotation: try rotation(part)))
+      case .attention(let part):
+        .attention(part, try attention(block, rotation: try rotation(RotaryEmbedding(part))))
+      case .latent(let part):
+        .latent(part, try latent(block, part, rotation: try rotation(RotaryEmbedding(part))))
       case .deltaNet(let part): .deltaNet(part, try deltaNet(block, part))
-      case .latent: throw Architecture.latentIsUnsupported(file: store.source)
       }
     let feedForwardNorm = try vector(.feedForwardNorm, block)
     let feedForward: DecoderLayer.FeedForward =
       switch layer.feedForward {
       case .dense: .dense(try dense(block))
-      case .experts(let part): .experts(part, try experts(block))
+      case .experts(let part): .experts(part, try experts(block, part))
       }
     return DecoderLayer(
       mixerNorm: mixerNorm, mixer: mixer, feedForwardNorm: feedForwardNorm, feedForward: feedForward)
@@ -80,6 +84,19 @@ struct TensorBinder {
       keyBias: try optional(.keyBias, block), valueBias: try optional(.valueBias, block),
       outputBias: try optional(.attentionOutputBias, block), queryNorm: try optional(.queryNorm, block),
       keyNorm: try optional(.keyNorm, block), rotation: rotation)
+  }
+
+  private func latent(_ block: Int, _ part: LatentAttention, rotation: Int) throws -> LatentWeights {
+    let query: LatentWeights.Query =
+      part.queryRank == nil
+      ? .direct(try matrix(.query, block))
+      : .narrowed(
+        down: try matrix(.queryDown, block), norm: try vector(.queryNorm, block),
+        up: try matrix(.queryUp, block))
+    return LatentWeights(
+      query: query, latent: try matrix(.latentDown, block), norm: try vector(.latentNorm, block),
+      key: try stack(.latentKey, block), value: try stack(.latentValue, block),
+      output: try matrix(.attentionOutput, block), rotation: rotation)
   }
 
   private func deltaNet(_ block: Int, _ net: GatedDeltaNet) throws -> DeltaNetWeights {
@@ -107,21 +124,21 @@ struct TensorBinder {
       downBias: try optional(.downBias, block))
   }
 
-  private func experts(_ block: Int) throws -> ExpertWeights {
+  private func experts(_ block: Int, _ part: Experts) throws -> ExpertWeights {
     let shared =
-      expects(.sharedGate, block)
-      ? DenseWeights(
+      part.sharedWidth == nil
+      ? nil
+      : DenseWeights(
         gate: try matrix(.sharedGate, block), up: try matrix(.sharedUp, block),
-        down: try matrix(.sharedDown, block)) : nil
+        down: try matrix(.sharedDown, block))
     return ExpertWeights(
-      router: try matrix(.router, block), gate: try stack(.expertGate, block),
-      up: try stack(.expertUp, block), down: try stack(.expertDown, block), shared: shared,
-      sharedGate: expects(.sharedScale, block) ? try matrix(.sharedScale, block) : nil)
-  }
-
-  /// Whether models of this kind have such a tensor.
-  private func expects(_ slot: TensorSlot, _ block: Int?) -> Bool {
-    expected[Place(block: block, slot: slot)] != nil
+      router: try matrix(.router, block),
+      // A file that has one means it, whatever its metadata can say.
+      selectionBias: part.router.hasSelectionBias || has(.selectionBias, block)
+        ? try list(.selectionBias, block) : nil,
+      gate: try stack(.expertGate, block), up: try stack(.expertUp, block),
+      down: try stack(.expertDown, block), shared: shared,
+      sharedGate: shared != nil && part.hasSharedGate ? try matrix(.sharedScale, block) : nil)
   }
 
   /// Whether this model has such a tensor.
@@ -148,7 +165,7 @@ struct TensorBinder {
     return NamedMatrix(name: store.storedName(of: tensor.name), weights: try store.matrix(tensor.name))
   }
 
-  /// One matrix per expert.
+  /// One matrix per expert or head.
   private func stack(_ slot: TensorSlot, _ block: Int) throws -> ExpertStack {
     try store.experts(try tensor(slot, block).name)
   }

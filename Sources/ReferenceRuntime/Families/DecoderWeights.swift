@@ -5,6 +5,7 @@ struct DecoderLayer {
   /// What mixes positions.
   enum Mixer {
     case attention(Attention, AttentionWeights)
+    case latent(LatentAttention, LatentWeights)
     case deltaNet(GatedDeltaNet, DeltaNetWeights)
   }
 
@@ -31,9 +32,32 @@ struct AttentionWeights {
   var keyBias: FloatBuffer?
   var valueBias: FloatBuffer?
   var outputBias: FloatBuffer?
-  /// Norm over each head before the rotary embedding.
+  /// Norm over each head, or over all of them, before the rotary embedding.
   var queryNorm: FloatBuffer?
   var keyNorm: FloatBuffer?
+  /// The place of its rotary embedding among those of the model.
+  var rotation: Int
+}
+
+/// Latent attention.
+struct LatentWeights {
+  /// How queries are made.
+  enum Query {
+    case direct(NamedMatrix)
+    /// By way of a narrow vector, which is normed.
+    case narrowed(down: NamedMatrix, norm: FloatBuffer, up: NamedMatrix)
+  }
+
+  var query: Query
+  /// Rows: the latent vector, then the rotary key.
+  var latent: NamedMatrix
+  /// Norm over the latent vector.
+  var norm: FloatBuffer
+  /// For each head, from its query to the latent space: the key projection, transposed.
+  var key: ExpertStack
+  /// For each head, from the latent space to its value.
+  var value: ExpertStack
+  var output: NamedMatrix
   /// The place of its rotary embedding among those of the model.
   var rotation: Int
 }
@@ -76,11 +100,13 @@ struct DenseWeights {
 /// Routed experts and perhaps a shared one.
 struct ExpertWeights {
   var router: NamedMatrix
+  /// Added to probabilities for the choice of experts alone.
+  var selectionBias: [Float]?
   var gate: ExpertStack
   var up: ExpertStack
   var down: ExpertStack
   var shared: DenseWeights?
-  /// One row; its product's sigmoid scales the shared expert.
+  /// One row; its product's sigmoid scales the shared expert, which is added as it is without.
   var sharedGate: NamedMatrix?
 }
 

@@ -1,22 +1,38 @@
 internal import FileBytes
 internal import ModelDescriptions
 
+/// The rotary embedding of an attention, whatever its kind.
+struct RotaryEmbedding {
+  var rope: RopeParameters
+  /// Rotated dimensions per head.
+  var dimensions: Int
+  var pairing: RotarySettings.Pairing
+
+  init(_ attention: Attention) {
+    rope = attention.rope
+    dimensions = attention.rotaryDimensions
+    pairing = attention.rotaryPairing == .adjacent ? .adjacent : .halves
+  }
+
+  init(_ latent: LatentAttention) {
+    rope = latent.rope
+    dimensions = latent.rotaryDim
+    pairing = .adjacent
+  }
+}
+
 extension RotarySettings {
   /// Takes over the rotary embedding of a description.
   ///
   /// - Parameters:
-  ///   - attention: The attention that it belongs to.
+  ///   - rotary: What the attention says.
   ///   - contextLength: The context that the model was made for.
   ///   - architecture: The value of `general.architecture`; factors that llama.cpp reads as a tensor are one here too.
   ///   - file: The name for messages.
   /// - Throws: ``RuntimeError`` with `badMetadata`.
-  init(
-    _ attention: Attention, contextLength: Int?, architecture: String, file: String
-  ) throws {
-    let (rope, dimensions) = (attention.rope, attention.rotaryDimensions)
-    self.init(
-      dimensions: dimensions, base: rope.theta,
-      pairing: attention.rotaryPairing == .adjacent ? .adjacent : .halves, scaling: .none)
+  init(_ rotary: RotaryEmbedding, contextLength: Int?, architecture: String, file: String) throws {
+    let (rope, dimensions) = (rotary.rope, rotary.dimensions)
+    self.init(dimensions: dimensions, base: rope.theta, pairing: rotary.pairing, scaling: .none)
     magnitude = rope.magnitude
     func fault(_ expected: String, _ found: String, _ remedy: String = "") -> RuntimeError {
       RuntimeError(

@@ -6,7 +6,7 @@ internal import TensorCompute
 /// ```
 /// h = embedding[token]
 /// for each layer:
-///   h = h + mixer(rms(h))            softmax attention, or a gated delta net in hybrid models
+///   h = h + mixer(rms(h))            softmax or latent attention, or a gated delta net in hybrid models
 ///   h = h + feedForward(rms(h))      dense, or a mixture of experts
 /// logits = W_out rms(h)
 /// ```
@@ -37,6 +37,8 @@ enum ForwardPass {
       switch (layer.mixer, states[index]) {
       case (.attention(let attention, let weights), .attention(let cache)):
         try SoftmaxAttention.run(x, attention, weights, cache: cache, into: y, context)
+      case (.latent(let part, let weights), .attention(let cache)):
+        try LatentAttentionMixer.run(x, part, weights, cache: cache, into: y, context)
       case (.deltaNet(let net, let weights), .deltaNet(let state)):
         try DeltaNetMixer.run(x, weights, net, state: state, into: y, context)
       default: preconditionFailure("layer states are made for the layers")

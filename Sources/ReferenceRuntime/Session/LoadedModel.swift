@@ -97,7 +97,10 @@ public final class LoadedModel: Sendable {
       warnings: map.warnings + ((try? metadata.get().notes) ?? []))
   }
 
-  init(
+  /// Binds a description to tensors.
+  ///
+  /// - Throws: ``RuntimeError`` for tensors that do not fit the description.
+  package init(
     source: String, architecture: Architecture, expected: [ExpectedTensor],
     metadata: Result<[MetadataEntry], any Error>, store: any TensorStore, warnings: [String]
   ) throws {

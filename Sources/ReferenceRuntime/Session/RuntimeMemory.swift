@@ -36,14 +36,18 @@ public struct RuntimeMemory: Sendable {
     for layer in architecture.layers {
       switch layer.mixer {
       case .attention(let part):
-        add(&caches, KeyValueCache.byteCount(part, capacity: contextLength, type: cacheType))
+        add(&caches, CacheShape(part).byteCount(capacity: contextLength, type: cacheType))
         tables.insert(RotaryTableSize(rope: part.rope, dimensions: part.rotaryDimensions))
         let counted = try? AttentionScratch(counter, part, count: count, end: contextLength, workers: threads)
+        scores = max(scores, (counted?.scores.width ?? 0) * threads)
+      case .latent(let part):
+        add(&caches, CacheShape(part).byteCount(capacity: contextLength, type: cacheType))
+        tables.insert(RotaryTableSize(rope: part.rope, dimensions: part.rotaryDim))
+        let counted = try? LatentScratch(counter, part, count: count, end: contextLength, workers: threads)
         scores = max(scores, (counted?.scores.width ?? 0) * threads)
       case .deltaNet(let net):
         add(&states, DeltaNetState.byteCount(net))
         _ = try? DeltaNetScratch(counter, net, count: count)
-      case .latent: return nil
       }
       switch layer.feedForward {
       case .dense(let part): _ = try? DenseScratch(counter, name: "dense", width: part.width, count: count)

@@ -70,9 +70,11 @@ public final class Session {
     states = try model.architecture.layers.map { layer in
       switch layer.mixer {
       case .attention(let attention):
-        return .attention(try KeyValueCache(attention, capacity: contextLength, type: cacheType))
+        return .attention(
+          try KeyValueCache(CacheShape(attention), capacity: contextLength, type: cacheType))
+      case .latent(let part):
+        return .attention(try KeyValueCache(CacheShape(part), capacity: contextLength, type: cacheType))
       case .deltaNet(let net): return .deltaNet(try DeltaNetState(net))
-      case .latent: throw Architecture.latentIsUnsupported(file: model.architecture.name)
       }
     }
   }

@@ -18,4 +18,11 @@ public struct ExpertStack: Sendable {
   public var experts: [WeightMatrix]
   /// All experts as one matrix, when they follow each other in memory.
   public var whole: WeightMatrix?
+
+  /// Brings the matrices of a stack together.
+  public init(name: String, experts: [WeightMatrix], whole: WeightMatrix?) {
+    self.name = name
+    self.experts = experts
+    self.whole = whole
+  }
 }
