@@ -3,6 +3,7 @@ internal import ModelDescriptions
 
 /// The models that can be named instead of given as files; facts of published configurations (`samples/configs`).
 public enum BuiltInModels {
+  /// DeepSeek-V3.1 and R1 have the layers of V3.
   private static let configs: [(name: String, bytes: [UInt8])] = [
     ("qwen3.6-35b-a3b", PackageResources.qwen3_6_35b_a3b_json),
     ("qwen3.6-27b", PackageResources.qwen3_6_27b_json),
@@ -26,6 +27,22 @@ public enum BuiltInModels {
     ("qwen2.5-7b", PackageResources.qwen2_5_7b_json),
     ("llama-3.1-8b", PackageResources.llama_3_1_8b_json),
     ("llama-3.2-1b", PackageResources.llama_3_2_1b_json),
+    ("deepseek-v3", PackageResources.deepseek_v3_json),
+    ("deepseek-v3.1", PackageResources.deepseek_v3_json),
+    ("deepseek-r1", PackageResources.deepseek_v3_json),
+    ("deepseek-v2", PackageResources.deepseek_v2_json),
+    ("deepseek-v2-lite", PackageResources.deepseek_v2_lite_json),
+    ("deepseek-moe-16b", PackageResources.deepseek_moe_16b_json),
+    ("kimi-k2", PackageResources.kimi_k2_json),
+    ("glm-4.5", PackageResources.glm_4_5_json),
+    ("glm-4.5-air", PackageResources.glm_4_5_air_json),
+    ("glm-4.6", PackageResources.glm_4_6_json),
+    ("glm-4.7-flash", PackageResources.glm_4_7_flash_json),
+    ("mistral-small-4", PackageResources.mistral_small_4_json),
+    ("olmoe-1b-7b", PackageResources.olmoe_1b_7b_json),
+    ("qwen3-vl-30b-a3b", PackageResources.qwen3_vl_30b_a3b_json),
+    ("qwen3-vl-235b-a22b", PackageResources.qwen3_vl_235b_a22b_json),
+    ("qwen3-vl-8b", PackageResources.qwen3_vl_8b_json),
   ]
 
   /// All names.

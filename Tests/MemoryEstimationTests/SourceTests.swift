@@ -20,6 +20,20 @@ import Testing
     ("qwen2.5-7b", 7_615_616_512), ("qwen3-0.6b", 596_049_920), ("qwen3-next-80b-a3b", 79_674_391_296),
     ("qwen3-coder-480b-a35b", 480_154_875_392), ("llama-3.1-8b", 8_030_261_248),
     ("llama-3.2-1b", 1_235_814_400),
+    ("deepseek-v2-lite", 15_706_484_224),
+    ("deepseek-v2", 235_741_434_880),
+    ("deepseek-v3", 671_026_419_200),
+    ("kimi-k2", 1_026_408_232_448),
+    ("glm-4.7-flash", 29_943_393_920),
+    ("mistral-small-4", 118_972_826_624),
+    ("glm-4.5", 352_797_829_024),
+    ("glm-4.5-air", 106_852_251_264),
+    ("glm-4.6", 352_797_829_024),
+    ("olmoe-1b-7b", 6_919_161_856),
+    ("deepseek-moe-16b", 16_375_728_128),
+    ("qwen3-vl-30b-a3b", 30_532_122_624),
+    ("qwen3-vl-235b-a22b", 235_093_634_560),
+    ("qwen3-vl-8b", 8_190_735_360),
   ]
 
   @Test("built-in models have the published number of parameters", arguments: published)
