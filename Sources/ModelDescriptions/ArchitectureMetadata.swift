@@ -5,12 +5,16 @@ internal import TextTokenizers
 /// converter writes in their midst.
 struct ArchitectureMetadata {
   private let architecture: String
+  /// Whether the configuration as the converter sees it has the width of a head.
+  private let hasHeadWidth: Bool
   private(set) var entries: [MetadataEntry] = []
 
   init(map: CheckpointMap, config rawConfig: ModelConfig, fileType: UInt32) throws {
     architecture = map.family.ggufArchitecture
     let model = map.model
     let config = rawConfig.filled(with: map.family.defaults)
+    // transformers has no class for Kimi K2 that would fill it in.
+    hasHeadWidth = (rawConfig.modelType == "kimi_k2" ? rawConfig : config)["head_dim"] != nil
     add("block_count", model.blockCount)
     add("context_length", model.contextLength)
     add("embedding_length", model.hiddenSize)
@@ -26,7 +30,7 @@ struct ArchitectureMetadata {
     add("expert_count", experts)
     add("expert_used_count", model.experts?.usedCount ?? config["num_experts_per_tok"]?.integer)
     if let router = model.experts?.router { addRouter(router, map.family, config) }
-    addHeadLengths(model, config)
+    addHeadLengths(model)
     entries.append(MetadataEntry("general.file_type", .uint32(fileType)))
     for key in map.family.ownKeys { add(key, model, config, map.family) }
   }
@@ -53,7 +57,7 @@ struct ArchitectureMetadata {
       if let router = experts?.router, router.normalizesTopK || isWrittenAlways {
         add("expert_weights_norm", .bool(router.normalizesTopK))
       }
-    case .latentWidths: if let latent = model.latentAttention { addLatent(latent, model, config) }
+    case .latentWidths: if let latent = model.latentAttention { addLatent(latent, model) }
     case .latentRotation: if let latent = model.latentAttention { addLatentRope(latent) }
     case .deltaNet:
       if let net = model.linearAttention {
@@ -80,10 +84,10 @@ struct ArchitectureMetadata {
   }
 
   /// The lengths of keys and values, where the configuration says them.
-  private mutating func addHeadLengths(_ model: HyperParameters, _ config: ModelConfig) {
+  private mutating func addHeadLengths(_ model: HyperParameters) {
     if let latent = model.latentAttention {
-      if config["head_dim"] != nil { addLatentLengths(latent) }
-    } else if config["head_dim"] != nil || (architecture == "llama" && model.experts == nil) {
+      if hasHeadWidth { addLatentLengths(latent) }
+    } else if hasHeadWidth || (architecture == "llama" && model.experts == nil) {
       // The class of plain llama configurations fills in the head dimension, that of mixtral does not.
       add("attention.key_length", model.attention.headDim)
       add("attention.value_length", model.attention.headDim)
@@ -95,14 +99,13 @@ struct ArchitectureMetadata {
     add("attention.value_length", latent.latentWidth)
   }
 
-  private mutating func addLatent(_ latent: LatentAttention, _ model: HyperParameters, _ config: ModelConfig)
-  {
+  private mutating func addLatent(_ latent: LatentAttention, _ model: HyperParameters) {
     // Without the key llama.cpp takes models of 26 and 27 layers alone for ones without a rank.
     if let rank = latent.queryRank ?? ([26, 27].contains(model.layerCount) ? nil : 0) {
       add("attention.q_lora_rank", rank)
     }
     add("attention.kv_lora_rank", latent.latentWidth)
-    if config["head_dim"] == nil { addLatentLengths(latent) }
+    if !hasHeadWidth { addLatentLengths(latent) }
     add("attention.key_length_mla", latent.keyDim + latent.rotaryDim)
     add("attention.value_length_mla", latent.valueDim)
   }

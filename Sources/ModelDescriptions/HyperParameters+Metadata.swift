@@ -165,8 +165,9 @@ extension MetadataReader {
       router.normalizesTopK = flag("expert_weights_norm") ?? router.normalizesTopK
       router.hasSelectionBias = router.scoring == .sigmoid
     }
-    router.groupRule = router.scoring == .softmax ? .highest : .twoHighest
     router.groupCount = max(1, try optionalInteger("expert_group_count") ?? 1)
+    // All models that choose groups by a softmax choose them by the highest.
+    if router.groupCount > 1, router.scoring == .softmax { router.groupRule = .highest }
     router.usedGroupCount = max(1, try optionalInteger("expert_group_used_count") ?? router.groupCount)
     guard count % router.groupCount == 0 else {
       throw fault("expert_group_count", expected: "a divisor of expert_count (\(count))")

@@ -175,7 +175,7 @@ struct TensorMapper {
       TensorFeed(runs: stack.runs(role)))
   }
 
-  /// The layout of a tensor whose shape fits both: a matrix as wide as high. Its fellows tell.
+  /// The layout of a tensor whose shape fits both, a matrix as wide as high: its fellows tell.
   private func chosen(among layouts: [ExpertRule.Layout], prefix: String) -> ExpertRule.Layout {
     for entry in entries {
       guard let (other, part) = ExpertStack.Part.parse(entry.name, prefixes: stacks.keys), other == prefix,

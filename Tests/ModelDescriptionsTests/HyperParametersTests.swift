@@ -23,8 +23,9 @@ struct HyperParametersTests {
     // llama.cpp's loader of these architectures reads no windows.
     expected.windows = read.windows
     expected.attention.hasInputBias = read.attention.hasInputBias
-    if read.experts == nil || map.family.ggufArchitecture != "qwen2moe" {
-      expected.experts?.router.normalizesTopK = true
+    expected.attention.hasQueryKeyNorm = read.attention.hasQueryKeyNorm
+    if let router = read.experts?.router, map.losses.contains(where: { $0.key == "norm_topk_prob" }) {
+      expected.experts?.router.normalizesTopK = router.normalizesTopK
     }
     #expect(read == expected)
     #expect(Float(map.model.attention.rope.theta) == Float(read.attention.rope.theta))

@@ -99,6 +99,8 @@ import Testing
     #expect(
       code { _ = try openGGUF("qwen3", [("attention.causal", .bool(false))]) } == .unsupportedArchitecture)
     #expect(code { _ = try openGGUF("qwen2", [("rope.scaling.type", .string("dynamic"))]) } == .badMetadata)
+    // 8 experts are no three groups.
+    #expect(code { _ = try openGGUF("qwen3_moe", [("expert_group_count", .uint32(3))]) } == .badMetadata)
   }
 
   @Test func longSessionsHaveFactorsOfTheirOwn() throws {

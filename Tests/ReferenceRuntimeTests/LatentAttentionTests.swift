@@ -121,7 +121,7 @@ import Testing
       // f16 rounds latent vectors to 11 bits; int8 activations have 7. Half of the tokens must be that near: one whose
       // experts are nearly equal may choose others.
       let half = medianError(try logits(model, example.tokens, cache: .f16), wanted)
-      #expect(half > 1e-6 && half < 1e-2)
+      #expect(half > 1e-6 && half < 2e-2)
       let fast = medianError(try logits(model, example.tokens, mode: .fast), wanted)
       print("latent, \(example.testDescription): median error with f16 \(half), in fast mode \(fast)")
       #expect(fast < (index == 0 ? 1e-5 : 0.15))

@@ -26,12 +26,13 @@ extension Router {
   /// The router of DeepSeek-V2: a softmax, groups where `topk_method` asks for them, a factor.
   @Sendable static func softmaxWithGroups(_ config: ModelConfig) throws -> Router {
     var router = Router(normalizesTopK: try config.flag("norm_topk_prob"))
-    router.groupRule = .highest
     try router.readScale(config)
     let method = config["topk_method"]?.text ?? "greedy"
     switch method {
     case "greedy": break
-    case "group_limited_greedy": try router.readGroups(config)
+    case "group_limited_greedy":
+      router.groupRule = .highest
+      try router.readGroups(config)
     default:
       throw DescriptionError(
         .notSupported,
@@ -66,6 +67,6 @@ extension Router {
       throw config.invalid("n_group", expected: "groups of at least two experts")
     }
     // All groups is no choice, which llama.cpp wants said as one group.
-    if usedGroupCount == groupCount { (groupCount, usedGroupCount) = (1, 1) }
+    if usedGroupCount == groupCount { (groupCount, usedGroupCount, groupRule) = (1, 1, .twoHighest) }
   }
 }
