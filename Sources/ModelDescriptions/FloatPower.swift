@@ -12,3 +12,6 @@ func logarithm(_ x: Double) -> Double { log(x) }
 
 /// e to the power `x`.
 func exponential(_ x: Double) -> Double { exp(x) }
+
+/// The decimal number that a 32-bit one was made of: six digits after the point, as configurations have at most.
+func decimal(_ number: Double) -> Double { (number * 1e6).rounded() / 1e6 }

@@ -155,7 +155,7 @@ extension MetadataReader {
   /// The router as the keys say, as the architecture has it where they are silent.
   private func router(expertCount count: Int, used: Int) throws -> Router {
     var router = family.traits.assumedRouter
-    router.scale = Double(try optionalFloat("expert_weights_scale") ?? 1)
+    router.scale = decimal(Double(try optionalFloat("expert_weights_scale") ?? 1))
     // A factor of 0 stands for none.
     if router.scale == 0 { router.scale = 1 }
     if family.traits.saysRouter {

@@ -37,7 +37,7 @@ extension LatentAttention {
     // The width that turns is a key of its own here.
     rope.partialFactor = nil
     if case .yarn(var yarn) = rope.scaling, let weight = yarn.scoreWeight {
-      yarn.scoreWeight = Self.decimal(weight)
+      yarn.scoreWeight = decimal(weight)
       rope.scaling = .yarn(yarn)
     }
     let table = config["rope_parameters"] ?? config["rope_scaling"]
@@ -46,7 +46,7 @@ extension LatentAttention {
         throw config.invalid(
           "rope_parameters", expected: "yarn with llama_4_scaling_beta, whose length is that of yarn")
       }
-      queryGrowth = QueryGrowth(weight: Self.decimal(weight), length: yarn.originalContextLength)
+      queryGrowth = QueryGrowth(weight: decimal(weight), length: yarn.originalContextLength)
     }
   }
 }

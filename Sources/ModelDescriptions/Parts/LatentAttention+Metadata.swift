@@ -45,14 +45,14 @@ extension LatentAttention {
       // Stored as a tenth of the configuration's number.
       let weight = try reader.optionalFloat("rope.scaling.yarn_log_multiplier") ?? 0
       if weight != 0 {
-        let all = Self.decimal(10 * Double(weight))
+        let all = decimal(10 * Double(weight))
         yarn.scoreWeight = all
         yarn.attentionFactor = Self.assumedRotaryFactor(
           yarn, scoreWeight: all, architecture: reader.architecture)
       }
       rope.scaling = .yarn(yarn)
     }
-    let growth = Self.decimal(Double(try reader.optionalFloat("attention.temperature_scale") ?? 0))
+    let growth = decimal(Double(try reader.optionalFloat("attention.temperature_scale") ?? 0))
     if growth != 0 {
       let length = try reader.optionalInteger("attention.temperature_length") ?? 0
       guard length > 0 else {
@@ -72,7 +72,4 @@ extension LatentAttention {
     return RopeParameters.YarnParameters.attentionFactor(stretch: yarn.factor, weight: one)
       / RopeParameters.YarnParameters.attentionFactor(stretch: yarn.factor, weight: scoreWeight)
   }
-
-  /// The decimal number that a 32-bit one was made of: six digits after the point, as configurations have at most.
-  static func decimal(_ number: Double) -> Double { (number * 1e6).rounded() / 1e6 }
 }

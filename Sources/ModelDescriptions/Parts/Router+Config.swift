@@ -44,7 +44,7 @@ extension Router {
   }
 
   private mutating func readScale(_ config: ModelConfig) throws {
-    scale = try config.optionalNumber("routed_scaling_factor") ?? 1
+    scale = decimal(try config.optionalNumber("routed_scaling_factor") ?? 1)
   }
 
   private mutating func readGroups(_ config: ModelConfig) throws {
