@@ -59,7 +59,10 @@ JUSTIFIED = [
     (r"output\.bias added$", "no supported model has one, and Pouch's runtime would pass over it"),
     (r"\.attention\.recurrent_layers as an array of ", "no converter writes flags as integers"),
     (r"\.expert_feed_forward_length added, an array ", "llama.cpp does not read the key for these architectures; other readers would"),
-    (r"^qwen3_next: qwen3next\.feed_forward_length \d+$", "wider than any model; llama.cpp has no use for it without dense layers"),
+    (r"^(qwen3_next|qwen3_vl_moe): \w+\.feed_forward_length \d+$", "wider than any model; llama.cpp has no use for it without dense layers"),
+    (r"^(deepseek_v\d|mistral4|glm4_moe_lite-mtp): \w+\.attention\.value_length \d+$",
+     "wider than any model; llama.cpp has no use for it beside latent vectors"),
+    (r"tokenizer\.ggml\.scores added, \w+ element NaN$", "no number; byte pairs have no use for scores"),
     (r"\.rope\.scale_linear added", "llama.cpp reads it only where rope.scaling.factor is missing"),
     (r"ssm_conv1d\.weight as i32$", "llama.cpp takes the bytes of integers for floats"),
 ]

@@ -59,6 +59,12 @@ extension ConfigurationLoss {
         "\(model.attention.headCount) heads of \(model.attention.headDim) are not hidden_size "
           + "(\(model.hiddenSize)), which llama.cpp expects of \(name)")
     }
+    if family.traits.needsEqualHeads, model.attention.keyValueHeadCount != model.attention.headCount {
+      refused(
+        "num_key_value_heads",
+        "is \(model.attention.keyValueHeadCount), but llama.cpp expects as many as query heads "
+          + "(\(model.attention.headCount)) of \(name)")
+    }
     if model.deepstackLayerCount >= model.layerCount, model.deepstackLayerCount > 0 {
       refused(
         "vision_config.deepstack_visual_indexes",

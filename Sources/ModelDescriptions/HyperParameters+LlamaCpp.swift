@@ -27,7 +27,8 @@ extension HyperParameters {
     for key in MetadataReader.layerwiseKeys(of: family) {
       guard let stated = values[prefix + key], let list = stated.integers else { continue }
       let isHeads = key == "attention.head_count_kv"
-      let number = isHeads ? attention.keyValueHeadCount : list.first ?? 0
+      let heads = latentAttention == nil ? attention.keyValueHeadCount : 1
+      let number = isHeads ? heads : list.first ?? 0
       let isRead = list.count == blockCount && list.first == number && stated.has32BitElements
       guard !isRead, let word = UInt32(exactly: number) else { continue }
       changes.append(

@@ -155,9 +155,11 @@ extension MetadataReader {
   /// The router as the keys say, as the architecture has it where they are silent.
   private func router(expertCount count: Int, used: Int) throws -> Router {
     var router = family.traits.assumedRouter
-    router.scale = decimal(Double(try optionalFloat("expert_weights_scale") ?? 1))
-    // A factor of 0 stands for none.
-    if router.scale == 0 { router.scale = 1 }
+    if family.traits.hasLeadingDense {
+      // A factor of 0 stands for none.
+      let scale = decimal(Double(try optionalFloat("expert_weights_scale") ?? 1))
+      router.scale = scale == 0 ? 1 : scale
+    }
     if family.traits.saysRouter {
       if let number = try optionalInteger("expert_gating_func") {
         router.scoring = number == 2 ? .sigmoid : .softmax
@@ -166,8 +168,9 @@ extension MetadataReader {
       router.hasSelectionBias = router.scoring == .sigmoid
     }
     router.groupCount = max(1, try optionalInteger("expert_group_count") ?? 1)
+    guard router.groupCount > 1 else { return router }
     // All models that choose groups by a softmax choose them by the highest.
-    if router.groupCount > 1, router.scoring == .softmax { router.groupRule = .highest }
+    if router.scoring == .softmax { router.groupRule = .highest }
     router.usedGroupCount = max(1, try optionalInteger("expert_group_used_count") ?? router.groupCount)
     guard count % router.groupCount == 0 else {
       throw fault("expert_group_count", expected: "a divisor of expert_count (\(count))")
@@ -178,7 +181,7 @@ extension MetadataReader {
         "expert_group_used_count",
         expected: "at most \(router.groupCount) groups, with at least \(used) experts in all")
     }
-    guard router.groupCount == 1 || router.groupRule == .highest || size >= 2 else {
+    guard router.groupRule == .highest || size >= 2 else {
       throw fault("expert_group_count", expected: "groups of at least two experts")
     }
     return router

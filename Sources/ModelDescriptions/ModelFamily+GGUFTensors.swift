@@ -51,6 +51,10 @@ extension ModelFamily {
   public var isLatent: Bool { traits.isLatent }
   /// The pairs that turn in all where a configuration is silent on sections; `nil` in families without them.
   public var assumedRotaryPairs: Int? { traits.defaultSections?.reduce(0, +) }
+  /// Whether llama.cpp wants as many key heads as query heads.
+  public var needsEqualHeads: Bool { traits.needsEqualHeads }
+  /// Whether llama.cpp wants all dimensions of a head to turn.
+  public var turnsWholeHeads: Bool { traits.turnsWholeHeads }
   /// Whether models of the family have routed experts.
   public var isMixture: Bool { traits.isMixture }
   /// Whether checkpoints of the family store norm weights minus one.

@@ -79,6 +79,12 @@ public struct ModelFamily: Sendable {
     var joinsExpertGateAndUp = false
     /// A GGUF says how many of the first layers take features of pictures.
     var hasDeepstack = false
+    /// llama.cpp wants as many key heads as query heads in a GGUF.
+    var needsEqualHeads = false
+    /// llama.cpp wants all dimensions of a head to turn in a GGUF.
+    var turnsWholeHeads = false
+    /// A GGUF may have sections of rotary pairs, which configurations of text models do not.
+    var maySaySections = false
     /// llama.cpp wants an output head in a GGUF, also of models whose embedding serves as one.
     var needsOutputHead = false
     /// A part of a layer's names that some programs write instead of the one in the rules.

@@ -71,6 +71,9 @@ struct MetadataRelations {
         }
       }
     }
+    if family.needsEqualHeads, let groups = value("attention.head_count_kv")?.numbers.first, groups != first {
+      wrong("attention.head_count_kv", "\(first), as many as query heads", groups)
+    }
     let headDim = count("attention.key_length") ?? width / first
     if family.isLatent {
       latentAttention()
@@ -80,7 +83,7 @@ struct MetadataRelations {
     let rotated = count("rope.dimension_count")
     if let rotated, rotated < 2 || rotated % 2 != 0 || rotated > headDim {
       wrong("rope.dimension_count", "an even number up to the head dimension \(headDim)", rotated)
-    } else if let rotated, family.ggufArchitecture == "llama", rotated != headDim {
+    } else if let rotated, family.turnsWholeHeads, rotated != headDim {
       wrong("rope.dimension_count", "\(headDim), the head dimension", rotated)
     }
     let pairs = (rotated ?? headDim) / 2
@@ -97,10 +100,10 @@ struct MetadataRelations {
     guard let latent = count("attention.kv_lora_rank"), let rotated = count("rope.dimension_count") else {
       return
     }
-    for (key, expected) in [("attention.key_length", latent + rotated), ("attention.value_length", latent)] {
-      if let found = count(key), found != expected {
-        wrong(key, "\(expected), for latent vectors of \(latent) and \(rotated) that turn", found)
-      }
+    if let found = count("attention.key_length"), found != latent + rotated {
+      wrong(
+        "attention.key_length",
+        "\(latent + rotated), for latent vectors of \(latent) and \(rotated) that turn", found)
     }
     if let whole = count("attention.key_length_mla"), whole <= rotated {
       wrong("attention.key_length_mla", "more than rope.dimension_count (\(rotated))", whole)

@@ -53,18 +53,6 @@ struct GoldenCase: CustomTestStringConvertible, Sendable {
       ? ["mistral4.attention.temperature_scale", "mistral4.attention.temperature_length"] : []
   }
 
-  /// A line of the recorded metadata that is another one here, or none.
-  ///
-  /// llama.cpp's converter counts the next-token block that a configuration announces though the checkpoint has none.
-  func corrected(_ line: String) -> String? {
-    guard name == "glm4_moe" else { return line }
-    switch line {
-    case "glm4moe.block_count u32 4": return "glm4moe.block_count u32 3"
-    case "glm4moe.nextn_predict_layers u32 1": return nil
-    default: return line
-    }
-  }
-
   /// Whether the recording was made without the next-token block.
   var options: DescriptionOptions {
     DescriptionOptions(nextToken: name.contains("mtp") || name.contains("per-expert") ? .auto : .drop)

@@ -16,7 +16,7 @@ FAMILIES = (
         defaults=dict(layers=3, heads=4, kv_heads=4, experts=12, used_experts=3, shared_experts=2, dense_layers=1),
         cases=(
             Case("dots1", uses="convert metadata files", mixes=MAIN_MIXES),
-            Case("dots1", "--layers 2", "loader"),
+            Case("dots1", "--layers 2 --kv-heads 4", "loader"),
         ),
         goldens={
             "dots1": Golden(dict(

@@ -9,8 +9,8 @@ VOCABULARY = 4128
 
 
 def next_token(c, a):
-    if a.mtp:
-        c["num_nextn_predict_layers"] = 1
+    # Said in any case: the configuration's class announces a block when the file is silent.
+    c["num_nextn_predict_layers"] = int(a.mtp)
 
 
 def glm4_moe(c, a):

@@ -14,7 +14,7 @@ extension ModelFamily {
     ],
     traits: Traits(
       rotaryPairing: .adjacent, isMixture: true, hasLeadingDense: true, sharedExpert: .counted,
-      assumedRouter: Router(normalizesTopK: false), router: Router.withConfiguredSum),
+      assumedRouter: Router(normalizesTopK: false), router: Router.withConfiguredSum, turnsWholeHeads: true),
     ownKeys: [
       .rotaryDimensions, .noRotaryScaling, .leadingDense, .vocabularySize, .expertWidth, .expertScale,
       .sharedExpertCount,

@@ -16,7 +16,7 @@ extension ModelFamily {
     traits: Traits(
       queryKeyNorm: .always, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
       isMixture: true, hasLeadingDense: true, sharedExpert: .counted, assumedRouter: .sigmoidWithBias,
-      router: Router.sigmoidWithBias, needsOutputHead: true),
+      router: Router.sigmoidWithBias, needsEqualHeads: true, turnsWholeHeads: true, needsOutputHead: true),
     ownKeys: [
       .expertWidth, .leadingDense, .sharedExpertCount, .expertScale, .expertSum(isWrittenAlways: true),
     ],

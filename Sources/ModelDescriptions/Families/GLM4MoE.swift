@@ -19,7 +19,7 @@ extension ModelFamily {
     traits: Traits(
       queryKeyNorm: .key("use_qk_norm"), inputBias: .key("attention_bias"), rotaryShare: 0.5, isMixture: true,
       hasLeadingDense: true, sharedExpert: .counted, assumedRouter: .sigmoidWithBias,
-      router: Router.sigmoidWithBias, nextToken: .afterTrunk),
+      router: Router.sigmoidWithBias, nextToken: .afterTrunk, maySaySections: true),
     ownKeys: [
       .rotaryDimensions, .expertWidth, .sharedExpertCount, .leadingDense, .scoring, .expertScale,
       .expertSum(isWrittenAlways: true), .nextToken,

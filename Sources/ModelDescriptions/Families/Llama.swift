@@ -11,7 +11,7 @@ extension ModelFamily {
     defaults: ["max_position_embeddings": .integer(2048), "rms_norm_eps": .number(1e-6)],
     traits: Traits(
       inputBias: .key("attention_bias"), outputBias: .key("attention_bias"), hasFeedForwardBiasKey: true,
-      window: .mistral, rotaryPairing: .adjacent),
+      window: .mistral, rotaryPairing: .adjacent, turnsWholeHeads: true),
     ownKeys: [.vocabularySize, .rotaryDimensions],
     blocks: { CommonTensors.trunk($0) })
 }

@@ -15,6 +15,7 @@ extension ModelFamily {
     ],
     traits: Traits(
       window: .always, rotaryPairing: .adjacent, isMixture: true, expertWidthIsFeedForwardSize: true,
+      turnsWholeHeads: true,
       // transformers 5 holds the block as `mlp`, and writes it so when asked not to restore the original names.
       layerAlias: LayerAlias(name: "mlp", canonical: "block_sparse_moe")),
     ownKeys: [.vocabularySize, .rotaryDimensions],

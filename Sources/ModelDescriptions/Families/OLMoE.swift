@@ -16,6 +16,6 @@ extension ModelFamily {
       queryKeyNorm: .always, normsWholeWidth: true, inputBias: .key("attention_bias"),
       outputBias: .key("attention_bias"), isMixture: true, assumedRouter: Router(normalizesTopK: false),
       router: Router.withConfiguredSum, expertWidthIsFeedForwardSize: true,
-      needsOutputHead: true),
+      needsEqualHeads: true, turnsWholeHeads: true, needsOutputHead: true),
     blocks: { CommonTensors.trunk($0) })
 }

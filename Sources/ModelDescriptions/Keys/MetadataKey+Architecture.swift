@@ -12,8 +12,11 @@ extension MetadataKey {
     var keys = shared + (traits.isMixture ? mixture(family) : dense)
     if traits.isHybrid { keys += hybrid }
     if traits.isLatent { keys += latent }
-    if traits.defaultSections != nil {
-      keys.append(.own("rope.dimension_sections", .i32, .required, or: [.u32], form: .fixedList(4)))
+    if traits.defaultSections != nil || traits.maySaySections {
+      keys.append(
+        .own(
+          "rope.dimension_sections", .i32, traits.maySaySections ? .assumes("none") : .required, or: [.u32],
+          form: .fixedList(4)))
     }
     if traits.hasDeepstack { keys.append(.count("n_deepstack_layers", .assumes("0"), in: 0...blockLimit)) }
     return keys
@@ -59,7 +62,7 @@ extension MetadataKey {
     .count("pooling_type", .assumes("none")),
     .count("nextn_predict_layers", .assumes("0"), in: 0...64),
     .count("expert_group_count", .assumes("0"), in: 0...expertLimit),
-    .count("expert_group_used_count", .assumes("0"), in: 0...expertLimit),
+    .count("expert_group_used_count", .assumes("0")),
     .own("classifier.output_labels", .string, .assumes("none"), form: .list),
     .count("vocab_size", .assumes("as many as tokenizer.ggml.tokens"), in: 1...(1 << 24)),
   ]

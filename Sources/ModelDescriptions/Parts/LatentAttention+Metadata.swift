@@ -25,10 +25,8 @@ extension LatentAttention {
       throw reader.fault(
         "rope.dimension_count", expected: "an even number below attention.key_length_mla (\(whole))")
     }
-    for (key, expected) in [
-      ("attention.head_count_kv", 1), ("attention.key_length", latent + rotary),
-      ("attention.value_length", latent),
-    ] {
+    // The length of values has no meaning beside that of latent vectors.
+    for (key, expected) in [("attention.head_count_kv", 1), ("attention.key_length", latent + rotary)] {
       guard let found = try reader.optionalInteger(key), found != expected else { continue }
       throw reader.fault(key, expected: "\(expected) for latent vectors of \(latent) and \(rotary) that turn")
     }
