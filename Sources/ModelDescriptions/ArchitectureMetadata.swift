@@ -64,8 +64,11 @@ struct ArchitectureMetadata {
         addLinearAttention(model, net, default: family.traits.defaultSections)
       }
     case .deepstack: add("n_deepstack_layers", model.deepstackLayerCount)
-    case .nextToken:
-      if model.nextTokenLayerCount > 0 { add("nextn_predict_layers", model.nextTokenLayerCount) }
+    case .nextToken(let saysNone):
+      let isSaidToBeNone = saysNone && config["num_nextn_predict_layers"]?.integer == 0
+      if model.nextTokenLayerCount > 0 || isSaidToBeNone {
+        add("nextn_predict_layers", model.nextTokenLayerCount)
+      }
     }
   }
 

@@ -23,7 +23,7 @@ extension ModelFamily {
     case deltaNet
     /// How many layers take features of pictures.
     case deepstack
-    /// The blocks for next-token prediction.
-    case nextToken
+    /// The blocks for next-token prediction; some say that there are none, where the configuration does.
+    case nextToken(saysNone: Bool = false)
   }
 }

@@ -114,7 +114,7 @@ extension ModelFamily {
 
   private static let latentKeys: [OwnKey] = [
     .leadingDense, .vocabularySize, .latentWidths, .expertWidth, .sharedExpertCount, .expertScale,
-    .expertSum(isWrittenAlways: false), .latentRotation, .nextToken,
+    .expertSum(isWrittenAlways: false), .latentRotation, .nextToken(),
   ]
 
   /// Every family of a latent architecture may find a next-token block in a GGUF.

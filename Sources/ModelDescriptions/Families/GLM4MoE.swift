@@ -22,7 +22,7 @@ extension ModelFamily {
       router: Router.sigmoidWithBias, nextToken: .afterTrunk, maySaySections: true),
     ownKeys: [
       .rotaryDimensions, .expertWidth, .sharedExpertCount, .leadingDense, .scoring, .expertScale,
-      .expertSum(isWrittenAlways: true), .nextToken,
+      .expertSum(isWrittenAlways: true), .nextToken(saysNone: true),
     ],
     blocks: {
       CommonTensors.trunk($0, secondNorm: "post_attention_norm")

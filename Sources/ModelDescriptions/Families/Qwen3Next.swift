@@ -30,7 +30,7 @@ extension ModelFamily {
       joinsGates: true,
       isMixture: true,
       sharedExpert: .gated, router: Router.withConfiguredSum, nextToken: .separate),
-    ownKeys: [.expertWidth, .sharedExpertWidth, .nextToken, .deltaNet],
+    ownKeys: [.expertWidth, .sharedExpertWidth, .nextToken(), .deltaNet],
     blocks: {
       CommonTensors.trunk($0, secondNorm: "post_attention_norm")
         + NextTokenTensors(model: $0).separateBlocks()

@@ -15,7 +15,7 @@ extension ModelFamily {
       normIsOffset: true, queryKeyNorm: .always, inputBias: .key("attention_bias"),
       outputBias: .key("attention_bias"), hasOutputGate: true, rotaryShare: 0.25,
       defaultSections: [11, 11, 10], isHybrid: true, nextToken: .separate),
-    ownKeys: [.expertWidth, .sharedExpertWidth, .nextToken, .deltaNet],
+    ownKeys: [.expertWidth, .sharedExpertWidth, .nextToken(), .deltaNet],
     blocks: {
       CommonTensors.trunk($0, secondNorm: "post_attention_norm")
         + NextTokenTensors(model: $0).separateBlocks()

@@ -18,7 +18,7 @@ extension ModelFamily {
       outputBias: .key("attention_bias"), hasOutputGate: true, rotaryShare: 0.25,
       defaultSections: [11, 11, 10], isHybrid: true, isMixture: true,
       sharedExpert: .gated, nextToken: .separate),
-    ownKeys: [.expertWidth, .sharedExpertWidth, .nextToken, .deltaNet],
+    ownKeys: [.expertWidth, .sharedExpertWidth, .nextToken(), .deltaNet],
     blocks: {
       CommonTensors.trunk($0, secondNorm: "post_attention_norm")
         + NextTokenTensors(model: $0).separateBlocks()
