@@ -79,6 +79,8 @@ public struct ModelFamily: Sendable {
     var joinsExpertGateAndUp = false
     /// A GGUF says how many of the first layers take features of pictures.
     var hasDeepstack = false
+    /// What llama.cpp assumes of scores where a GGUF is silent is wrong for most models.
+    var needsScoringKey = false
     /// llama.cpp wants as many key heads as query heads in a GGUF.
     var needsEqualHeads = false
     /// llama.cpp wants all dimensions of a head to turn in a GGUF.

@@ -178,6 +178,10 @@ private struct LayeredMetadata {
   private func refuseFixedNumbers() throws {
     for key in LayerKeys.fixed {
       guard let value = value(key), value.integer != 0 else { continue }
+      // Features of pictures go to the first layers; those after them may go.
+      if key == "n_deepstack_layers", let count = value.integer, kept.prefix(count).elementsEqual(0..<count) {
+        continue
+      }
       throw refusal(
         "\(architecture).\(key), which would not be true of the layers that are left",
         "layers of this model cannot be pruned")

@@ -52,6 +52,14 @@ struct PrunedMetadataTests {
     #expect(found["tokenizer.ggml.scores"] == .array(.float32([1, 2, 3, 4])))
   }
 
+  @Test("layers that take features of pictures stay, those after them may go")
+  func deepstack() throws {
+    let keys: [(String, MetadataValue)] = [("n_deepstack_layers", .uint32(2))]
+    #expect(try prune("2,3", of: 5, "qwen3vl", keys)["n_deepstack_layers"] == .uint32(2))
+    #expect(throws: RecipeError.self) { try prune("1", of: 5, "qwen3vl", keys) }
+    #expect(try prune("0", of: 5, "qwen3vl", [("n_deepstack_layers", .uint32(0))]).isEmpty == false)
+  }
+
   @Test("the interval of a hybrid model makes place for a list where it is not true any more")
   func hybrid() throws {
     let interval = ("full_attention_interval", MetadataValue.uint32(4))

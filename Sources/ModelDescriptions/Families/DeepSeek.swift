@@ -62,7 +62,8 @@ extension ModelFamily {
     ],
     traits: Traits(
       isLatent: true, isMixture: true, hasLeadingDense: true, sharedExpert: .counted,
-      assumedRouter: Router(normalizesTopK: false), router: Router.sigmoidWithBias, nextToken: .leftOut),
+      assumedRouter: Router(normalizesTopK: false), router: Router.sigmoidWithBias, nextToken: .leftOut,
+      needsScoringKey: true),
     ownKeys: latentKeys,
     blocks: latentBlocks)
 

@@ -109,7 +109,7 @@ extension MetadataKey {
         .own("expert_weights_norm", .bool, .assumes("false")),
         .count(
           "expert_gating_func",
-          family.traits.isLatent
+          family.traits.needsScoringKey
             ? .assumesWrongly("softmax, which is right for few models")
             : .assumes("\(family.traits.assumedRouter.scoring)"), in: 1...2),
       ]
