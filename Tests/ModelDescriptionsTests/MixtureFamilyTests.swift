@@ -138,6 +138,8 @@ struct MixtureFamilyTests {
     ("deepseek_v3", #""attention_bias": true"#, "attention_bias"),
     ("deepseek_v3", #""rope_interleave": false"#, "rope_interleave"),
     ("deepseek_v3", #""n_shared_experts": -1"#, "n_shared_experts"),
+    ("deepseek_v3", #""scoring_func": "softmax""#, "scoring_func"),
+    ("deepseek_v2", #""scoring_func": "sigmoid""#, "scoring_func"),
     ("deepseek_v2", #""topk_method": "noaux_tc""#, "topk_method"),
     (
       "glm4_moe_lite-mtp", #""first_k_dense_replace": null, "mlp_layer_types": ["dense", "sparse"]"#,

@@ -16,6 +16,7 @@ extension Router {
 
   /// The router of DeepSeek-V3: a sigmoid, a bias on the choice, groups, a factor.
   @Sendable static func sigmoidWithBias(_ config: ModelConfig) throws -> Router {
+    try refuse("softmax", where: .sigmoid, config)
     var router = sigmoidWithBias
     router.normalizesTopK = try config.flag("norm_topk_prob")
     try router.readScale(config)
@@ -25,6 +26,7 @@ extension Router {
 
   /// The router of DeepSeek-V2: a softmax, groups where `topk_method` asks for them, a factor.
   @Sendable static func softmaxWithGroups(_ config: ModelConfig) throws -> Router {
+    try refuse("sigmoid", where: .softmax, config)
     var router = Router(normalizesTopK: try config.flag("norm_topk_prob"))
     try router.readScale(config)
     let method = config["topk_method"]?.text ?? "greedy"
@@ -41,6 +43,16 @@ extension Router {
         ))
     }
     return router
+  }
+
+  /// Refuses a configuration that names another scoring than that of its class, whose readers would disagree.
+  private static func refuse(_ name: String, where scoring: Scoring, _ config: ModelConfig) throws {
+    guard config["scoring_func"]?.text == name else { return }
+    throw DescriptionError(
+      .notSupported,
+      Fault(
+        file: config.file, subject: "scoring_func", expected: "\(scoring), as models of this class have it",
+        found: name, remedy: "transformers computes \(scoring) whatever the key says, llama.cpp \(name)"))
   }
 
   private mutating func readScale(_ config: ModelConfig) throws {
