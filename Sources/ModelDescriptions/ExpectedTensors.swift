@@ -5,7 +5,7 @@ extension ModelDescription {
   /// The tensors that a checkpoint with this configuration has, told from the configuration alone.
   ///
   /// Experts are listed as stacks, one tensor per matrix and layer; a mapping of the list gives the same outputs as
-  /// that of any other layout. Tensors that a checkpoint may lack are left out, and there are as many blocks for
+  /// that of any other layout. Tensors that most checkpoints lack are left out, and there are as many blocks for
   /// next-token prediction as the configuration announces.
   ///
   /// - Parameters:
@@ -27,7 +27,7 @@ extension ModelDescription {
     let type = storedType(config)
     var tensors: [SourceTensor] = []
     for block in family.blocks(model) {
-      for rule in block.rules where !rule.isOptional {
+      for rule in block.rules where !rule.isOptional || rule.isUsual {
         tensors.append(SourceTensor(name: rule.source, elementType: type, shape: rule.shapes[0]))
       }
       guard let experts = block.experts else { continue }

@@ -36,7 +36,7 @@ struct NextTokenTensors {
   private func numberedEntrance(_ common: CommonTensors) -> [TensorRule] {
     let (source, target) = (common.source, common.target + "nextn.")
     let (hidden, rows) = (model.hiddenSize, model.vocabularySize)
-    return [
+    let rules = [
       TensorRule(
         source + "eh_proj.weight", target + "eh_proj.weight", [hidden, 2 * hidden], .nextTokenProjection),
       TensorRule(
@@ -50,6 +50,12 @@ struct NextTokenTensors {
       TensorRule(
         source + "shared_head.norm.weight", target + "shared_head_norm.weight", [hidden], .nextTokenHeadNorm),
     ]
+    // Models that share these with the trunk are rarer.
+    return rules.map { rule in
+      var rule = rule
+      rule.isUsual = rule.isOptional
+      return rule
+    }
   }
 
   /// What joins the next token's embedding with the trunk's result.

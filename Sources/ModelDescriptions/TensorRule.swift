@@ -8,6 +8,8 @@ struct TensorRule: Sendable {
   var shapes: [[Int]]
   /// Whether a checkpoint may lack it.
   var isOptional = false
+  /// Whether published checkpoints have it though others lack it.
+  var isUsual = false
   /// The tensors it becomes, in order.
   var outputs: [RuleOutput]
 
