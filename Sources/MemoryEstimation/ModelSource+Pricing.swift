@@ -94,6 +94,7 @@ extension ModelSource {
       names.contains("blk.\(layer).\($0)")
     }
     model.attention.hasOutputBias = names.contains("blk.\(layer).attn_output.bias")
+    model.attention.hasQueryKeyNorm = names.contains("blk.\(layer).attn_q_norm.weight")
     model.hasFeedForwardBias = names.contains("blk.0.ffn_up.bias")
   }
 

@@ -28,30 +28,10 @@ public struct CheckpointMap: Sendable {
     return architecture
   }
 
-  /// An output, or a part of one that a forward pass looks for under a name of its own.
-  public struct Part: Sendable {
-    /// The tensor that is looked for.
-    public var tensor: OutputTensor
-    /// The name of the output that has its rows.
-    public var output: String
-  }
-
-  /// The outputs with those taken apart that hold gate and up projections of all experts together.
-  public var parts: [Part] {
-    outputs.flatMap { output -> [Part] in
-      guard output.name.hasSuffix(".ffn_gate_up_exps.weight"), case .feed(let feed) = output.content,
-        output.ggmlShape.count == 3, feed.runs.count == 2 * output.ggmlShape[2]
-      else { return [Part(tensor: output, output: output.name)] }
-      return ["gate", "up"].enumerated().map { place, role in
-        var part = output
-        part.name = output.name.replacing("gate_up", with: role)
-        part.ggmlShape[1] /= 2
-        var own = feed
-        own.runs = stride(from: place, to: feed.runs.count, by: 2).map { feed.runs[$0] }
-        part.content = .feed(own)
-        return Part(tensor: part, output: output.name)
-      }
-    }
+  /// Where outputs are that hold several tensors of which a forward pass looks for each.
+  public var layout: GGUFLayout {
+    let names = Set(outputs.map(\.name))
+    return GGUFLayout(family: family, model: model) { names.contains($0) }
   }
 
   /// A source that is left out.

@@ -11,7 +11,7 @@ public struct ConfigurationLoss: Hashable, Sendable {
 
   init(_ key: String, _ text: String, isFatal: Bool = false, isOfLlamaCppAlone: Bool = false) {
     self.key = key
-    self.text = text
+    self.text = text + (isOfLlamaCppAlone ? "; Pouch computes it as transformers does" : "")
     self.isFatal = isFatal
     self.isOfLlamaCppAlone = isOfLlamaCppAlone
   }

@@ -30,9 +30,7 @@ extension HyperParameters {
     if traits.isLatent {
       let latent = try LatentAttention(config)
       latentAttention = latent
-      attention = Attention(
-        headCount: latent.headCount, keyValueHeadCount: latent.headCount,
-        headDim: latent.keyDim + latent.rotaryDim)
+      attention = latent.plainHeads
     } else {
       attention = try Self.attention(config, traits)
       attention.rotaryPairing = traits.rotaryPairing
@@ -47,8 +45,9 @@ extension HyperParameters {
       if experts == nil { leadingDenseCount = 0 }
     }
     if traits.hasDeepstack {
+      // Three layers is what the configuration's class has when the file is silent.
       deepstackLayerCount =
-        config.document["vision_config"]?["deepstack_visual_indexes"]?.elements?.count ?? 0
+        config.document["vision_config"]?["deepstack_visual_indexes"]?.elements?.count ?? 3
     }
     linearAttention = traits.isHybrid ? try Self.linearAttention(config, traits) : nil
     fullAttentionInterval = try config.optionalInteger("full_attention_interval", in: 1...4096)

@@ -49,9 +49,7 @@ extension HyperParameters {
     if family.traits.isLatent {
       let latent = try LatentAttention(reader, metadata: metadata, file: file)
       latentAttention = latent
-      attention = Attention(
-        headCount: latent.headCount, keyValueHeadCount: latent.headCount,
-        headDim: latent.keyDim + latent.rotaryDim)
+      attention = latent.plainHeads
     } else {
       attention = try reader.attention(hiddenSize: hiddenSize, kinds: kinds.kinds, blockCount: blocks)
       attention.rotaryPairing = family.traits.rotaryPairing
@@ -172,17 +170,10 @@ extension MetadataReader {
     // All models that choose groups by a softmax choose them by the highest.
     if router.scoring == .softmax { router.groupRule = .highest }
     router.usedGroupCount = max(1, try optionalInteger("expert_group_used_count") ?? router.groupCount)
-    guard count % router.groupCount == 0 else {
-      throw fault("expert_group_count", expected: "a divisor of expert_count (\(count))")
-    }
-    let size = count / router.groupCount
-    guard router.usedGroupCount <= router.groupCount, router.usedGroupCount * size >= used else {
-      throw fault(
-        "expert_group_used_count",
-        expected: "at most \(router.groupCount) groups, with at least \(used) experts in all")
-    }
-    guard router.groupRule == .highest || size >= 2 else {
-      throw fault("expert_group_count", expected: "groups of at least two experts")
+    switch router.groupFault(expertCount: count, usedCount: used) {
+    case .count(let expected): throw fault("expert_group_count", expected: expected)
+    case .usedCount(let expected): throw fault("expert_group_used_count", expected: expected)
+    case nil: break
     }
     return router
   }

@@ -116,10 +116,25 @@ struct MixtureFamilyTests {
     let map = try map("mistral4", "")
     let joined = try #require(map.outputs.first { $0.name == "blk.0.ffn_gate_up_exps.weight" })
     #expect(!map.outputs.contains { $0.name == "blk.0.ffn_gate_exps.weight" })
-    let parts = map.parts.filter { $0.output == joined.name }
-    #expect(parts.map(\.tensor.name) == ["blk.0.ffn_gate_exps.weight", "blk.0.ffn_up_exps.weight"])
-    #expect(parts.allSatisfy { $0.tensor.ggmlShape[1] * 2 == joined.ggmlShape[1] })
-    #expect(map.model.latentAttention?.queryGrowth?.weight == 0.1)
+    for (place, role) in ["gate", "up"].enumerated() {
+      let part = try #require(map.layout.place(of: "blk.0.ffn_\(role)_exps.weight"))
+      let rows = part.ggmlShape[1]
+      #expect(part.tensor == joined.name && 2 * rows == joined.ggmlShape[1])
+      #expect(part.storedRows(from: rows).first == (2 + place) * rows)
+    }
+    let growth = try #require(map.model.latentAttention?.queryGrowth)
+    #expect(growth.weight == 0.1)
+    // The numbers of Mistral Small 4.
+    let released = LatentAttention.QueryGrowth(weight: 0.1, length: 8192)
+    #expect(released.factor(at: 8191) == 1)
+    #expect(abs(released.factor(at: 8192) - 1.06931472) < 1e-8)
+    #expect(abs(released.factor(at: 24576) - 1.13862944) < 1e-8)
+  }
+
+  @Test("Layers that take features of pictures are three where the configuration is silent")
+  func deepstack() throws {
+    #expect(try map("qwen3_vl", "").model.deepstackLayerCount == 2)
+    #expect(try map("qwen3_vl", #""vision_config": {}"#).model.deepstackLayerCount == 3)
   }
 
   /// Configurations that cannot be, and the key that the message names.

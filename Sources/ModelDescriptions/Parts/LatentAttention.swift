@@ -17,6 +17,11 @@ public struct LatentAttention: Hashable, Sendable {
       self.weight = weight
       self.length = length
     }
+
+    /// The factor at a position, 0 for the first.
+    public func factor(at position: Int) -> Double {
+      1 + weight * logarithm(1 + Double(position / length))
+    }
   }
 
   /// Query heads; there is one key for all of them.
@@ -50,6 +55,10 @@ public struct LatentAttention: Hashable, Sendable {
     self.valueDim = valueDim
   }
 
+  /// The heads of the attention that this stands for, with keys and values of their own.
+  var plainHeads: Attention {
+    Attention(headCount: headCount, keyValueHeadCount: headCount, headDim: keyDim + rotaryDim)
+  }
   /// The width of all query heads together.
   public var queryWidth: Int { headCount * (keyDim + rotaryDim) }
   /// The width of all heads' values together.

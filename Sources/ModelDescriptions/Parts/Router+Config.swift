@@ -63,20 +63,11 @@ extension Router {
     let count = try config.integer("n_routed_experts", in: 1...65536)
     groupCount = max(1, try config.optionalInteger("n_group", in: 0...65536) ?? 1)
     usedGroupCount = max(1, try config.optionalInteger("topk_group", in: 0...65536) ?? groupCount)
-    guard count % groupCount == 0 else {
-      throw config.invalid("n_group", expected: "a divisor of n_routed_experts (\(count))")
-    }
-    guard usedGroupCount <= groupCount else {
-      throw config.invalid("topk_group", expected: "at most n_group (\(groupCount))")
-    }
     let used = try config.integer("num_experts_per_tok", in: 1...count)
-    guard usedGroupCount * (count / groupCount) >= used else {
-      throw config.invalid(
-        "topk_group",
-        expected: "groups with at least num_experts_per_tok (\(used)) of the \(count) experts")
-    }
-    guard groupCount == 1 || groupRule == .highest || count / groupCount >= 2 else {
-      throw config.invalid("n_group", expected: "groups of at least two experts")
+    switch groupFault(expertCount: count, usedCount: used) {
+    case .count(let expected): throw config.invalid("n_group", expected: expected)
+    case .usedCount(let expected): throw config.invalid("topk_group", expected: expected)
+    case nil: break
     }
     // All groups is no choice, which llama.cpp wants said as one group.
     if usedGroupCount == groupCount { (groupCount, usedGroupCount, groupRule) = (1, 1, .twoHighest) }

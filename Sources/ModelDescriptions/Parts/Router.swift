@@ -34,4 +34,34 @@ public struct Router: Hashable, Sendable {
     self.scoring = scoring
     self.normalizesTopK = normalizesTopK
   }
+
+  /// What is impossible about groups.
+  public enum GroupFault: Hashable, Sendable {
+    /// Their number; the text says what it must be.
+    case count(String)
+    /// The number that a token may choose from; the text says what it must be.
+    case usedCount(String)
+  }
+
+  /// What is impossible about the groups for so many experts.
+  ///
+  /// - Parameters:
+  ///   - expertCount: Routed experts.
+  ///   - usedCount: Routed experts per token.
+  /// - Returns: The first fault; `nil` for groups that can be.
+  public func groupFault(expertCount: Int, usedCount: Int) -> GroupFault? {
+    guard groupCount > 0, expertCount % groupCount == 0 else {
+      return .count("a divisor of the number of experts (\(expertCount))")
+    }
+    guard groupCount > 1 else { return nil }
+    let size = expertCount / groupCount
+    guard (1...groupCount).contains(usedGroupCount) else { return .usedCount("1 to \(groupCount) groups") }
+    guard usedGroupCount * size >= usedCount else {
+      return .usedCount("groups with at least \(usedCount) of the \(expertCount) experts")
+    }
+    guard size > 1 || groupRule == .highest else {
+      return .count("groups of at least two experts, whose scores are added")
+    }
+    return nil
+  }
 }

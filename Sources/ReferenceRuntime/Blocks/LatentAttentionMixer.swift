@@ -2,12 +2,6 @@ internal import CRuntimeKernels
 internal import ModelDescriptions
 internal import TensorCompute
 
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 /// Causal softmax attention over latent vectors, in the form that never makes keys and values (multi-head latent
 /// attention, arXiv:2405.04434, section 2.1.2).
 ///
@@ -90,8 +84,7 @@ enum LatentAttentionMixer {
         rotation.rotate(query.row(token) + head * headDim + part.keyDim, token: token, level: level)
       }
       guard let growth = part.queryGrowth else { return }
-      let stretches = Double((first + token) / growth.length)
-      let factor = Float(1 + growth.weight * log(1 + stretches))
+      let factor = Float(growth.factor(at: first + token))
       guard factor != 1 else { return }
       for index in 0..<query.width { query.row(token)[index] *= factor }
     }

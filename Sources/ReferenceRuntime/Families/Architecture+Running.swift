@@ -151,17 +151,11 @@ extension Experts {
     try require(width > 0, "an expert width above 0", "\(width)")
     if let sharedWidth { try require(sharedWidth > 0, "a shared expert width above 0", "\(sharedWidth)") }
     try require(router.scale.isFinite, "a finite scale of expert weights", "\(router.scale)")
-    let (groups, used) = (router.groupCount, router.usedGroupCount)
-    try require(
-      groups > 0 && count % groups == 0, "a number of expert groups that divides \(count)", "\(groups)")
-    guard groups > 1 else { return }
-    let size = count / groups
-    try require(used > 0 && used <= groups, "1 to \(groups) expert groups per token", "\(used)")
-    try require(
-      used * size >= usedCount, "groups with at least \(usedCount) experts for a token",
-      "\(used) of \(size)")
-    try require(
-      size > 1 || router.groupRule == .highest, "at least two experts in a group, whose scores are added",
-      "\(size)")
+    switch router.groupFault(expertCount: count, usedCount: usedCount) {
+    case .count(let expected): try require(false, "for expert groups, \(expected)", "\(router.groupCount)")
+    case .usedCount(let expected):
+      try require(false, "for expert groups of a token, \(expected)", "\(router.usedGroupCount)")
+    case nil: break
+    }
   }
 }

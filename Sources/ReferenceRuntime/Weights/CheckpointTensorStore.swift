@@ -18,7 +18,8 @@ public final class CheckpointTensorStore: TensorStore {
   /// The folder as given.
   public let source: String
   private let checkpoint: SafetensorsCheckpoint
-  private let outputs: [String: CheckpointMap.Part]
+  private let outputs: [String: OutputTensor]
+  private let layout: GGUFLayout
   /// The names in the converter's order.
   public let names: [String]
   private let shards: [ShardBytes]
@@ -31,7 +32,8 @@ public final class CheckpointTensorStore: TensorStore {
   init(_ checkpoint: SafetensorsCheckpoint, _ map: CheckpointMap) throws {
     source = checkpoint.folder
     self.checkpoint = checkpoint
-    outputs = Dictionary(map.parts.map { ($0.tensor.name, $0) }, uniquingKeysWith: { first, _ in first })
+    outputs = Dictionary(map.outputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    layout = map.layout
     names = map.outputs.map(\.name)
     let feeds = map.outputs.compactMap { output -> TensorFeed? in
       guard case .feed(let feed) = output.content else { return nil }
@@ -68,11 +70,13 @@ public final class CheckpointTensorStore: TensorStore {
   /// The size of all shards that are mapped.
   public var mappedByteCount: Int { shards.reduce(0) { $0 + $1.mappedByteCount } }
 
-  /// The shape after conversion.
-  public func ggmlShape(of name: String) -> [Int]? { outputs[name]?.tensor.ggmlShape }
+  /// The shape after conversion, or that of a part of a tensor.
+  public func ggmlShape(of name: String) -> [Int]? {
+    outputs[name]?.ggmlShape ?? layout.place(of: name)?.ggmlShape
+  }
 
   /// The name of the tensor that a conversion writes the rows of `name` to.
-  public func storedName(of name: String) -> String { outputs[name]?.output ?? name }
+  public func storedName(of name: String) -> String { layout.place(of: name)?.tensor ?? name }
 
   /// The matrix, in the map if possible.
   public func matrix(_ name: String) throws -> WeightMatrix {
@@ -82,17 +86,22 @@ public final class CheckpointTensorStore: TensorStore {
 
   /// The experts' matrices, in the map if possible.
   public func experts(_ name: String) throws -> ExpertStack {
-    let content = try find(name)
-    let shape = content.output.ggmlShape
+    let content = try find(storedName(of: name))
+    let shape = ggmlShape(of: name) ?? []
     let rowCount = shape.count > 1 ? shape[1] : 1
     let count = shape.count > 2 ? shape[2] : 1
-    let experts = try (0..<count).map { try content.matrix(($0 * rowCount)..<(($0 + 1) * rowCount)) }
-    return ExpertStack(
-      name: storedName(of: name), experts: experts, whole: try content.placed(0..<(count * rowCount)))
+    let place = layout.place(of: name)
+    let experts = try (0..<count).map { expert in
+      // A matrix of a joint tensor is one run of its rows.
+      let first = place?.storedRows(from: expert * rowCount).first ?? expert * rowCount
+      return try content.matrix(first..<(first + rowCount))
+    }
+    let whole = try place == nil ? content.placed(0..<(count * rowCount)) : nil
+    return ExpertStack(name: storedName(of: name), experts: experts, whole: whole)
   }
 
   private func find(_ name: String) throws -> Content {
-    guard let output = outputs[name]?.tensor else {
+    guard let output = outputs[name] else {
       throw RuntimeError(
         .missingTensor, Fault(file: source, subject: name, expected: "a tensor", found: "no such tensor"))
     }
