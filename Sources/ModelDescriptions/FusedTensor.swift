@@ -76,7 +76,7 @@ extension ModelFamily {
         }
       }
       if let parts = others(tensor, ".ffn_gate_exps.weight", [".ffn_up_exps.weight"]) {
-        stack(block + "ffn_gate_up_exps.weight", parts, isStandard: isHybrid || traits.isLatent)
+        stack(block + "ffn_gate_up_exps.weight", parts, isStandard: traits.isHybrid || traits.isLatent)
       }
       if tensor.name.hasSuffix(".ssm_dt.bias") {
         let part = FusedTensor.Part(name: tensor.name, ggmlShape: tensor.ggmlShape, runs: [0..<1])

@@ -20,7 +20,6 @@ extension HyperParameters {
     tiedEmbeddings = try Self.tiesEmbeddings(config)
     normEpsilon = try config.optionalNumber("rms_norm_eps") ?? 1e-6
     normIsOffset = traits.normIsOffset
-    if traits.hasFeedForwardBiasKey { hasFeedForwardBias = try config.flag("mlp_bias") }
     if let value = config["hidden_act"] {
       guard let name = value.text else { throw config.invalid("hidden_act", expected: "a name") }
       activation = name
@@ -33,7 +32,6 @@ extension HyperParameters {
       attention = latent.plainHeads
     } else {
       attention = try Self.attention(config, traits)
-      attention.rotaryPairing = traits.rotaryPairing
       attention.rope = try RopeParameters(config)
       attention.rotaryDimensions = try Self.rotaryDimensions(
         config, traits, &attention.rope, headDim: attention.headDim)
@@ -53,6 +51,12 @@ extension HyperParameters {
     fullAttentionInterval = try config.optionalInteger("full_attention_interval", in: 1...4096)
     layerKinds = try Self.layerKinds(config, count: layerCount, isHybrid: traits.isHybrid)
     if traits.isHybrid { fullAttentionInterval = fullAttentionInterval ?? 4 }
+    family.parts(&self)
+    try family.configured(config, &self)
+    if attention.rotaryPairing == .adjacent, attention.headDim % 2 != 0 {
+      throw config.invalid(
+        "head_dim", expected: "an even number (\(attention.headDim) dimensions cannot be paired)")
+    }
   }
 
   /// How many dimensions of a head turn.
@@ -130,9 +134,6 @@ extension HyperParameters {
       let headDim = try config.optionalInteger("head_dim", in: 1...(1 << 16))
         ?? (hidden % heads == 0 ? hidden / heads : nil)
     else { throw config.invalid("num_attention_heads", expected: "a divisor of hidden_size (\(hidden))") }
-    if traits.rotaryPairing == .adjacent, headDim % 2 != 0 {
-      throw config.invalid("head_dim", expected: "an even number (\(headDim) dimensions cannot be paired)")
-    }
     var attention = Attention(headCount: heads, keyValueHeadCount: keyValueHeads, headDim: headDim)
     func has(_ rule: ModelFamily.Presence) throws -> Bool {
       switch rule {
@@ -144,12 +145,6 @@ extension HyperParameters {
     attention.hasInputBias = try has(traits.inputBias)
     attention.hasOutputBias = try has(traits.outputBias)
     attention.hasQueryKeyNorm = try has(traits.queryKeyNorm)
-    attention.normsWholeWidth = traits.normsWholeWidth
-    if traits.normsWholeWidth, let clip = try config.optionalNumber("clip_qkv") {
-      guard clip > 0 else { throw config.invalid("clip_qkv", expected: "a number above 0, or null") }
-      attention.clip = clip
-    }
-    attention.hasOutputGate = traits.hasOutputGate
     return attention
   }
 
@@ -201,7 +196,6 @@ extension HyperParameters {
       valueDim: try config.integer("linear_value_head_dim", in: 1...(1 << 16)),
       kernelLength: try config.integer("linear_conv_kernel_dim", in: 1...1024))
     net.valueHeadOrder = traits.tilesValueHeads ? .tiled : .grouped
-    net.hasJointGates = traits.joinsGates
     return net
   }
 

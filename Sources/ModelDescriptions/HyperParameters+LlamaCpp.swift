@@ -21,37 +21,37 @@ extension HyperParameters {
   ///   - family: Their family.
   /// - Returns: The changes, none for a file as llama.cpp's converter writes it.
   public func changesForLlamaCpp(_ metadata: [MetadataEntry], family: ModelFamily) -> [MetadataChange] {
-    let prefix = family.ggufArchitecture + "."
     let values = Dictionary(metadata.map { ($0.key, $0.value) }) { first, _ in first }
     var changes: [MetadataChange] = []
-    for key in MetadataReader.layerwiseKeys(of: family) {
-      guard let stated = values[prefix + key], let list = stated.integers else { continue }
-      let isHeads = key == "attention.head_count_kv"
+    for key in MetadataKey.layerwiseKeys(of: family) {
+      let name = key.fullName(family.ggufArchitecture)
+      guard let stated = values[name], let list = stated.integers else { continue }
+      let isHeads = key.name == TypedKey.keyValueHeadCount.key.name
       let heads = latentAttention == nil ? attention.keyValueHeadCount : 1
       let number = isHeads ? heads : list.first ?? 0
       let isRead = list.count == blockCount && list.first == number && stated.has32BitElements
       guard !isRead, let word = UInt32(exactly: number) else { continue }
       changes.append(
         MetadataChange(
-          key: prefix + key, value: .uint32(word),
+          key: name, value: .uint32(word),
           expected: "\(number), for llama.cpp takes layer 0's number for all layers"))
     }
     guard let interval = fullAttentionInterval else { return changes }
-    let sections = prefix + "rope.dimension_sections"
+    let sections = TypedKey.rotarySections.name(in: family.ggufArchitecture)
     if let list = values[sections]?.integers, list.count < 4 {
       let padded = (list + [0, 0, 0, 0]).prefix(4).map { Int32(clamping: $0) }
       changes.append(
         MetadataChange(
           key: sections, value: .array(.int32(padded)), expected: "four numbers, as llama.cpp reads them"))
     }
-    let list = prefix + "attention.recurrent_layers"
-    let flags =
-      layerKinds.map { $0 == .linearAttention } + [Bool](repeating: false, count: nextTokenLayerCount)
+    let list = TypedKey.recurrentLayers.name(in: family.ggufArchitecture)
+    let flags = recurrentFlags
     let isRead: Bool
     if case .array(let stated)? = values[list] {
       isRead = stated.count == blockCount
     } else {
-      let used = values[prefix + "full_attention_interval"] == nil ? 4 : interval
+      let used =
+        values[TypedKey.fullAttentionInterval.name(in: family.ggufArchitecture)] == nil ? 4 : interval
       isRead = flags.prefix(layerCount).enumerated().allSatisfy {
         $0.element == (($0.offset + 1) % used != 0)
       }

@@ -1,3 +1,4 @@
+internal import FileBytes
 public import TensorTypes
 
 /// A tensor that a GGUF of some architecture has, or may have.
@@ -31,30 +32,31 @@ public struct ExpectedTensor: Hashable, Sendable {
 extension ModelFamily {
   /// The family that a GGUF's metadata speaks of; `nil` for architectures that are not known here.
   public static func family(metadata: [MetadataEntry]) -> ModelFamily? {
-    guard let name = metadata.first(where: { $0.key == "general.architecture" })?.value.text else {
-      return nil
-    }
-    let experts = metadata.first { $0.key == name + ".expert_count" }?.value.integer ?? 0
-    return family(ggufArchitecture: name, isMixture: experts > 0)
+    guard let keys = try? KeyReader(metadata, file: "") else { return nil }
+    return family(ggufArchitecture: keys.architecture, isMixture: keys.hasExperts)
   }
 
   /// The family that a GGUF's metadata speaks of.
   ///
   /// - Throws: ``DescriptionError`` with `invalidMetadata` or `notSupported`.
   public static func known(metadata: [MetadataEntry], file: String) throws -> ModelFamily {
-    try MetadataReader(metadata, file: file).family
+    try known(KeyReader(metadata, file: file))
   }
 
-  /// Whether models of the family mix gated delta nets with softmax attention.
-  public var isHybrid: Bool { traits.isHybrid }
-  /// Whether models of the family have attention over latent vectors.
-  public var isLatent: Bool { traits.isLatent }
-  /// The pairs that turn in all where a configuration is silent on sections; `nil` in families without them.
-  public var assumedRotaryPairs: Int? { traits.defaultSections?.reduce(0, +) }
-  /// Whether llama.cpp wants as many key heads as query heads.
-  public var needsEqualHeads: Bool { traits.needsEqualHeads }
-  /// Whether llama.cpp wants all dimensions of a head to turn.
-  public var turnsWholeHeads: Bool { traits.turnsWholeHeads }
+  /// The family that keys speak of.
+  static func known(_ keys: KeyReader) throws -> ModelFamily {
+    let architecture = keys.architecture
+    guard let family = family(ggufArchitecture: architecture, isMixture: keys.hasExperts) else {
+      throw DescriptionError(
+        .notSupported,
+        Fault(
+          file: keys.file, subject: "general.architecture",
+          expected: "one of " + Set(all.map(\.ggufArchitecture)).sorted().joined(separator: ", "),
+          found: architecture, remedy: "this architecture is not supported yet"))
+    }
+    return family
+  }
+
   /// Whether models of the family have routed experts.
   public var isMixture: Bool { traits.isMixture }
   /// Whether checkpoints of the family store norm weights minus one.

@@ -22,6 +22,10 @@ public struct ModelFamily: Sendable {
   public let defaults: [String: JSONValue]
   /// What the configuration does not say because every model of the family has it.
   let traits: Traits
+  /// What all models of the family have beyond what a configuration or keys say.
+  var parts: @Sendable (inout HyperParameters) -> Void = { _ in }
+  /// What a configuration says in keys of the family's own.
+  var configured: @Sendable (ModelConfig, inout HyperParameters) throws -> Void = { _, _ in }
   /// The keys of a GGUF that not all architectures have, in order.
   var ownKeys: [OwnKey] = []
   /// The tensors of a model.
@@ -33,20 +37,12 @@ public struct ModelFamily: Sendable {
     var normIsOffset = false
     /// Norms on query and key heads.
     var queryKeyNorm = Presence.never
-    /// These norms run over all heads together.
-    var normsWholeWidth = false
     /// Biases on query, key and value projections.
     var inputBias = Presence.never
     /// A bias on the output projection.
     var outputBias = Presence.never
-    /// Dense feed-forward networks have biases when `mlp_bias` is true.
-    var hasFeedForwardBiasKey = false
     /// Which layers attend to the last tokens alone.
     var window = WindowRule.never
-    /// A sigmoid gate on each head's output.
-    var hasOutputGate = false
-    /// How the output's weights pair the dimensions of a head.
-    var rotaryPairing = Attention.RotaryPairing.halfSplit
     /// The share of a head's dimensions that turns when the configuration is silent; `nil` in families whose heads
     /// turn as a whole whatever it says.
     var rotaryShare: Double?
@@ -59,8 +55,6 @@ public struct ModelFamily: Sendable {
     var isHybrid = false
     /// A GGUF has the value heads of delta nets tiled over the key heads.
     var tilesValueHeads = true
-    /// One matrix makes step sizes and decays of delta nets.
-    var joinsGates = false
     /// A mixture of experts in every layer, or in all but the first ones.
     var isMixture = false
     /// The first layers, as many as `first_k_dense_replace` says, are dense.

@@ -33,15 +33,22 @@ struct MetadataCheck {
     guard let family else { return }
     let architecture = family.ggufArchitecture
     var blockCount: Int?
-    if case .uint32(let count)? = values[architecture + ".block_count"] { blockCount = Int(count) }
+    guard let keys = try? KeyReader(metadata, file: "") else { return }
+    if case .uint32(let count)? = keys.raw(.blockCount) { blockCount = Int(count) }
     // Beside a list of layers the interval says nothing.
-    let hasLayerList = values[architecture + ".attention.recurrent_layers"] != nil
-    for key in MetadataKey.keys(of: family) where key.name != "full_attention_interval" || !hasLayerList {
+    let unread = keys.raw(.recurrentLayers) == nil ? nil : TypedKey.fullAttentionInterval.key.name
+    for key in MetadataKey.keys(of: family) where key.name != unread {
       check(key, name: key.fullName(architecture), blockCount: blockCount)
     }
-    var relations = MetadataRelations(family: family, values: values)
-    relations.run()
-    findings += relations.findings.filter { new in !findings.contains { $0.subject == new.subject } }
+    for relation in KeyRelation.all(of: family) {
+      guard let failure = relation.failure(keys, family),
+        !findings.contains(where: { $0.subject == failure.key })
+      else { continue }
+      findings.append(
+        Finding(
+          .error, .wrongValue, failure.key, expected: failure.expected, found: failure.found,
+          remedy: "convert the model again"))
+    }
   }
 
   /// Checks one key.

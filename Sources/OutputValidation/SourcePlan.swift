@@ -58,7 +58,7 @@ struct SourcePlan {
         $0 != .copy && $0.fileType.map(Int.init) == number && number != nil
       }
       let architecture = set.value("general.architecture")?.text ?? ""
-      let hasNextToken = (set.value(architecture + ".nextn_predict_layers")?.integer ?? 0) > 0
+      let hasNextToken = (set.value(TypedKey.nextTokenLayerCount.name(in: architecture))?.integer ?? 0) > 0
       func prepare(_ type: ConversionRequest.OutputType, _ recipe: Recipe? = nil) throws -> ConversionPlan {
         var request = request(type)
         request.mixOptions.recipe = recipe
@@ -167,8 +167,8 @@ struct SourcePlan {
       }
       var finding = difference(entry, value, isTokenizer: isTokenizer)
       // Beside a list of recurrent layers no reader looks at the interval.
-      if entry.key == architecture + "full_attention_interval",
-        found[architecture + "attention.recurrent_layers"] != nil
+      if entry.key == TypedKey.fullAttentionInterval.name(in: plan.architecture),
+        found[TypedKey.recurrentLayers.name(in: plan.architecture)] != nil
       {
         finding.severity = .warning
       }

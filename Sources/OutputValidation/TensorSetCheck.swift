@@ -98,7 +98,7 @@ struct TensorSetCheck {
           found: values[change.key]?.summary ?? "no such key", remedy: Self.rewriteRemedy))
     }
     if !model.hasStandardHeadOrder(family: family) {
-      let key = family.ggufArchitecture + ".ssm.v_head_reordered"
+      let key = TypedKey.areValueHeadsTiled.name(in: family.ggufArchitecture)
       findings.append(
         Finding(
           .error, .valueHeadOrder, key, expected: "value heads in the order that llama.cpp reads",
@@ -142,7 +142,7 @@ struct TensorSetCheck {
 
   /// Notes a wrong `expert_count` once, and goes on with the count that the tensors have.
   private mutating func correctExpertCount(_ metadata: inout [MetadataEntry]) {
-    let key = family.ggufArchitecture + ".expert_count"
+    let key = TypedKey.expertCount.name(in: family.ggufArchitecture)
     guard let index = metadata.firstIndex(where: { $0.key == key }),
       let stated = metadata[index].value.integer
     else {
@@ -157,7 +157,8 @@ struct TensorSetCheck {
         found: "\(stated)", remedy: "correct the key or convert the model again"))
     metadata[index].value = .uint32(UInt32(actual))
     // The number of used experts is bounded by the count.
-    if let used = metadata.firstIndex(where: { $0.key == family.ggufArchitecture + ".expert_used_count" }),
+    let usedKey = TypedKey.expertUsedCount.name(in: family.ggufArchitecture)
+    if let used = metadata.firstIndex(where: { $0.key == usedKey }),
       let number = metadata[used].value.integer, number > actual
     {
       metadata[used].value = .uint32(UInt32(actual))

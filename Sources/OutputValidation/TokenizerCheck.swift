@@ -49,10 +49,8 @@ struct TokenizerCheck {
     if let rows = embeddingRows, rows != count {
       wrong("tokens", "\(rows) tokens, one for each row of token_embd.weight", "\(count)")
     }
-    if let architecture = metadata["general.architecture"]?.text,
-      let stated = metadata[architecture + ".vocab_size"]?.integer, stated != count
-    {
-      wrong("tokens", "\(stated) tokens, as \(architecture).vocab_size says", "\(count)")
+    if let stated = metadata[sizeKey]?.integer, stated != count {
+      wrong("tokens", "\(stated) tokens, as \(sizeKey) says", "\(count)")
     }
     unique(array)
     lengths(count: count, kind: kind)
@@ -62,15 +60,19 @@ struct TokenizerCheck {
     specialTokens(count: count)
   }
 
+  /// The key of the size of the vocabulary.
+  private var sizeKey: String {
+    TypedKey.vocabularySize.name(in: metadata["general.architecture"]?.text ?? "")
+  }
+
   /// Without a vocabulary, loaders make up as many tokens as a key says.
   private mutating func placeholders(_ embeddingRows: Int?) {
-    let key = (metadata["general.architecture"]?.text ?? "") + ".vocab_size"
-    guard let rows = embeddingRows, metadata[key]?.integer ?? 0 != rows else { return }
+    guard let rows = embeddingRows, metadata[sizeKey]?.integer ?? 0 != rows else { return }
     findings.append(
       Finding(
-        .error, .tokenizer, key,
+        .error, .tokenizer, sizeKey,
         expected: "\(rows), the rows of token_embd.weight, since there is no vocabulary",
-        found: metadata[key]?.integer.map { "\($0)" } ?? "no such key",
+        found: metadata[sizeKey]?.integer.map { "\($0)" } ?? "no such key",
         remedy: "llama.cpp refuses the file; convert the model again with its tokenizer's files"))
   }
 

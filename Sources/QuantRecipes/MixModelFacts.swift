@@ -1,4 +1,5 @@
 internal import FileBytes
+internal import ModelDescriptions
 public import TensorTypes
 
 /// What the mixture rules need to know of a model besides its tensors.
@@ -39,53 +40,42 @@ public struct MixModelFacts: Hashable, Sendable {
   /// - Throws: ``RecipeError`` with `badMetadata`.
   public static func from(metadata: [MetadataEntry], overrides: [MetadataEntry] = []) throws -> MixModelFacts
   {
-    func value(_ key: String) -> MetadataValue? {
-      metadata.first { $0.key == key }?.value
+    do {
+      return try facts(KeyReader(metadata, file: ""), overrides: overrides)
+    } catch let error as DescriptionError {
+      throw RecipeError(.badMetadata, error.fault)
     }
-    func override(_ key: String) -> Int? {
-      overrides.first { $0.key == key }?.value.integer
-    }
-    func wrong(_ key: String, _ expected: String, _ found: MetadataValue?) -> RecipeError {
-      RecipeError(
-        .badMetadata,
-        Fault(subject: key, expected: expected, found: found?.typedSummary ?? "no such key")
-      )
-    }
-    guard let architecture = value("general.architecture")?.text, !architecture.isEmpty else {
-      throw wrong("general.architecture", "a name", value("general.architecture"))
-    }
-    func count(_ name: String) throws -> Int? {
-      let key = architecture + "." + name
-      if let set = override(key) { return set }
-      guard let found = value(key) else { return nil }
-      guard let number = found.integer, (0...Int(Int32.max)).contains(number) else {
-        throw wrong(key, "a count", found)
-      }
-      return number
+  }
+
+  /// Reads the facts of any architecture, also of ones that are not known here.
+  private static func facts(_ keys: KeyReader, overrides: [MetadataEntry]) throws -> MixModelFacts {
+    let range = 0...Int(Int32.max)
+    func count(_ key: TypedKey<Int>) throws -> Int? {
+      try overrides.first { $0.key == keys.name(key) }?.value.integer ?? keys.stated(key, in: range)
     }
     // Head counts may be arrays with one element per layer; the rules look at layer 0 alone.
     // An override applies only to a single number that is there.
-    func headCount(_ name: String) throws -> Int? {
-      let key = architecture + "." + name
-      guard let found = value(key) else { return nil }
-      guard case .array = found else { return try count(name) }
-      let first = found.integers?.first
-      guard let first, (0...Int(Int32.max)).contains(first) else { throw wrong(key, "counts", found) }
+    func headCount(_ key: TypedKey<Int>) throws -> Int? {
+      guard let found = keys.raw(key) else { return nil }
+      guard case .array = found else { return try count(key) }
+      guard let first = found.integers?.first, range.contains(first) else {
+        throw keys.fault(key, expected: "counts")
+      }
       return first
     }
     // A projector file holds no language model and no block count under this key.
-    let isProjector = architecture == "clip"
-    guard let layers = try count("block_count") ?? (isProjector ? 0 : nil) else {
-      throw wrong(architecture + ".block_count", "the number of layers", nil)
+    let isProjector = keys.architecture == "clip"
+    guard let layers = try count(.blockCount) ?? (isProjector ? 0 : nil) else {
+      throw keys.fault(.blockCount, expected: "the number of layers")
     }
-    let heads = try headCount("attention.head_count") ?? 0
+    let heads = try headCount(.headCount) ?? 0
     return MixModelFacts(
-      architecture: architecture,
-      expertCount: try count("expert_count") ?? 0,
+      architecture: keys.architecture,
+      expertCount: try count(.expertCount) ?? 0,
       headCount: heads,
-      headCountKV: try headCount("attention.head_count_kv") ?? heads,
+      headCountKV: try headCount(.keyValueHeadCount) ?? heads,
       layerCount: layers,
-      nextTokenLayerCount: try count("nextn_predict_layers") ?? 0)
+      nextTokenLayerCount: try count(.nextTokenLayerCount) ?? 0)
   }
 
   /// Query heads per key and value head in layer 0, rounded down; 0 when there are none.

@@ -13,8 +13,9 @@ extension ModelFamily {
       "first_k_dense_replace": .integer(0), "moe_intermediate_size": .integer(1407),
     ],
     traits: Traits(
-      rotaryPairing: .adjacent, isMixture: true, hasLeadingDense: true, sharedExpert: .counted,
+      isMixture: true, hasLeadingDense: true, sharedExpert: .counted,
       assumedRouter: Router(normalizesTopK: false), router: Router.withConfiguredSum, turnsWholeHeads: true),
+    parts: { $0.attention.rotaryPairing = .adjacent },
     ownKeys: [
       .rotaryDimensions, .noRotaryScaling, .leadingDense, .vocabularySize, .expertWidth, .expertScale,
       .sharedExpertCount,

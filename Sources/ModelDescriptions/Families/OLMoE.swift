@@ -13,9 +13,15 @@ extension ModelFamily {
       "num_experts_per_tok": .integer(8),
     ],
     traits: Traits(
-      queryKeyNorm: .always, normsWholeWidth: true, inputBias: .key("attention_bias"),
+      queryKeyNorm: .always, inputBias: .key("attention_bias"),
       outputBias: .key("attention_bias"), isMixture: true, assumedRouter: Router(normalizesTopK: false),
       router: Router.withConfiguredSum, expertWidthIsFeedForwardSize: true,
       needsEqualHeads: true, turnsWholeHeads: true, needsOutputHead: true),
+    parts: { $0.attention.normsWholeWidth = true },
+    configured: { config, model in
+      guard let clip = try config.optionalNumber("clip_qkv") else { return }
+      guard clip > 0 else { throw config.invalid("clip_qkv", expected: "a number above 0, or null") }
+      model.attention.clip = clip
+    },
     blocks: { CommonTensors.trunk($0) })
 }

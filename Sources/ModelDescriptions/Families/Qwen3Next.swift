@@ -25,11 +25,14 @@ extension ModelFamily {
     ]) { $1 },
     traits: Traits(
       normIsOffset: true, queryKeyNorm: .always, inputBias: .key("attention_bias"),
-      outputBias: .key("attention_bias"), hasOutputGate: true, rotaryShare: 0.25, isHybrid: true,
+      outputBias: .key("attention_bias"), rotaryShare: 0.25, isHybrid: true,
       tilesValueHeads: false,
-      joinsGates: true,
       isMixture: true,
       sharedExpert: .gated, router: Router.withConfiguredSum, nextToken: .separate),
+    parts: {
+      $0.attention.hasOutputGate = true
+      $0.linearAttention?.hasJointGates = true
+    },
     ownKeys: [.expertWidth, .sharedExpertWidth, .nextToken(), .deltaNet],
     blocks: {
       CommonTensors.trunk($0, secondNorm: "post_attention_norm")

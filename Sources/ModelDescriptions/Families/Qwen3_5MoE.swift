@@ -15,9 +15,10 @@ extension ModelFamily {
     ]) { $1 },
     traits: Traits(
       normIsOffset: true, queryKeyNorm: .always, inputBias: .key("attention_bias"),
-      outputBias: .key("attention_bias"), hasOutputGate: true, rotaryShare: 0.25,
+      outputBias: .key("attention_bias"), rotaryShare: 0.25,
       defaultSections: [11, 11, 10], isHybrid: true, isMixture: true,
       sharedExpert: .gated, nextToken: .separate),
+    parts: { $0.attention.hasOutputGate = true },
     ownKeys: [.expertWidth, .sharedExpertWidth, .nextToken(), .deltaNet],
     blocks: {
       CommonTensors.trunk($0, secondNorm: "post_attention_norm")

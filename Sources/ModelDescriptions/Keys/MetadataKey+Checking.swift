@@ -42,15 +42,7 @@ extension MetadataKey {
         return Complaint(aspect: .length, expected: phrase(blockCount: blockCount), found: value.phrase)
       }
     }
-    let bad: String? =
-      switch range {
-      case .any: nil
-      case .integers(let range): value.numbers.first { !range.contains($0) }.map { "\($0)" }
-      case .numbers(let low, let high, let isOpen):
-        value.reals.first { !($0.isFinite && $0 <= high && (isOpen ? $0 > low : $0 >= low)) }.map { "\($0)" }
-      case .texts(let texts):
-        texts.contains(value.text ?? "") ? nil : value.text.map { "\"\($0.prefix(80))\"" } ?? value.phrase
-      }
+    let bad = range.outside(value)
     return bad.map { Complaint(aspect: .value, expected: rangePhrase, found: $0) }
   }
 
@@ -94,5 +86,22 @@ extension MetadataKey {
 
   private static func text(_ number: Double) -> String {
     Int(exactly: number).map(String.init) ?? "\(number)"
+  }
+}
+
+extension MetadataKey.Range {
+  /// Whether a value, or each element of a list, is in the range; values of types that the range is not made for are.
+  func contains(_ value: MetadataValue) -> Bool { outside(value) == nil }
+
+  /// The first number or the text of a value that is outside of the range, as messages show it.
+  fileprivate func outside(_ value: MetadataValue) -> String? {
+    switch self {
+    case .any: nil
+    case .integers(let range): value.numbers.first { !range.contains($0) }.map { "\($0)" }
+    case .numbers(let low, let high, let isOpen):
+      value.reals.first { !($0.isFinite && $0 <= high && (isOpen ? $0 > low : $0 >= low)) }.map { "\($0)" }
+    case .texts(let texts):
+      texts.contains(value.text ?? "") ? nil : value.text.map { "\"\($0.prefix(80))\"" } ?? value.phrase
+    }
   }
 }

@@ -65,22 +65,7 @@ public struct MetadataKey: Hashable, Sendable {
 }
 
 extension MetadataKey {
-  /// A whole number under the architecture's name.
-  static func count(
-    _ name: String, _ absence: Absence, in range: ClosedRange<Int>? = nil, perBlock: Bool = false
-  ) -> MetadataKey {
-    MetadataKey(
-      name: name, isUnderArchitecture: true, element: .u32, alternatives: perBlock ? [.i32] : [],
-      form: perBlock ? .singleOrPerBlock : .single, range: range.map { .integers($0) } ?? .any,
-      absence: absence)
-  }
-
-  /// A real number under the architecture's name.
-  static func real(_ name: String, _ absence: Absence, in range: Range = .any) -> MetadataKey {
-    MetadataKey(name: name, isUnderArchitecture: true, element: .f32, range: range, absence: absence)
-  }
-
-  /// A value of another type under the architecture's name.
+  /// A value under the architecture's name.
   static func own(
     _ name: String, _ element: Element, _ absence: Absence, or alternatives: [Element] = [],
     form: Form = .single, in range: Range = .any

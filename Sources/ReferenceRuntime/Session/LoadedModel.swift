@@ -46,7 +46,7 @@ public final class LoadedModel: Sendable {
     let (model, family) = try Architecture.description(
       metadata: store.metadata, embeddingShape: store.ggmlShape(of: "token_embd.weight") ?? [], file: path)
     let architecture = model.architecture(of: family)
-    try architecture.checkRunning(causalKey: architecture.name + ".attention.causal", file: path)
+    try architecture.checkRunning(causalKey: TypedKey.isCausal.name(in: architecture.name), file: path)
     return try LoadedModel(
       source: path, architecture: architecture,
       expected: family.expectedTensors(model, allBiases: true), metadata: .success(store.metadata),
@@ -56,7 +56,7 @@ public final class LoadedModel: Sendable {
   /// What a file says that is not followed here.
   private static func warnings(of metadata: [MetadataEntry], _ architecture: Architecture) -> [String] {
     var result: [String] = []
-    let key = architecture.name + ".attention.sliding_window"
+    let key = TypedKey.window.name(in: architecture.name)
     if let window = metadata.first(where: { $0.key == key })?.value.integer, window > 0 {
       result.append(
         "\(key) is \(window), but llama.cpp does not read it for this architecture; "
