@@ -127,7 +127,7 @@ public struct EstimateReport: Codable, Sendable {
     contextLength = run.contextLength
     modelContextLength = first.model.contextLength
     layers = first.model.layers.count
-    attentionLayers = first.model.layers.count { $0.mixer.deltaNet == nil }
+    attentionLayers = first.model.layers.count { $0.mixer.hasCache }
     calibration =
       options.calibrates
       ? Calibration.measure(

@@ -18,6 +18,7 @@ struct LlamaMemory {
   /// - Throws: ``EstimationError`` with `overflow` or `badOption`.
   func breakdown() throws -> MemoryBreakdown {
     try options.check()
+    try checkParts()
     var parts = [try weights()]
     if options.repacks { parts.append(try repacked()) }
     parts.append(try keyValueCache())
@@ -36,6 +37,41 @@ struct LlamaMemory {
     let context = Checked.padded(options.contextLength, to: 256)
     if options.isUnified || options.sequenceCount == 1 { return (context, 1) }
     return (Checked.padded(max(context / options.sequenceCount, 1), to: 256), options.sequenceCount)
+  }
+
+  /// Refuses parts of models whose caches and operations in llama.cpp are not simulated.
+  private func checkParts() throws {
+    for layer in model.layers {
+      if let part = layer.mixer.attention {
+        var known = part
+        (known.hasValueProjection, known.normsAfterRotation, known.normsValues) = (true, false, false)
+        (known.hasSinks, known.scoreScale) = (false, nil)
+        if known != part || part.rotaryDimensions == 0 {
+          throw Self.unknown(model.name, "sinks, norms of values or attention without positions")
+        }
+      }
+      if let experts = layer.feedForward.experts {
+        var known = experts
+        known.hasBias = false
+        (known.router.hasOwnInput, known.router.hasBias, known.router.hasExpertScales) = (false, false, false)
+        if known != experts || ![.softmax, .sigmoid].contains(experts.router.scoring) {
+          throw Self.unknown(model.name, "such routers and experts")
+        }
+      }
+      if layer.residual != Residual() { throw Self.unknown(model.name, "such residual connections") }
+    }
+    if model.ends != StreamEnds() || model.norm != .rootMeanSquare || model.activation != .silu {
+      throw Self.unknown(model.name, "such norms, activations or factors")
+    }
+  }
+
+  /// The error for a model with parts that are not simulated.
+  static func unknown(_ name: String, _ part: String) -> EstimationError {
+    EstimationError(
+      .unsupportedModel,
+      Fault(
+        subject: "general.architecture", expected: "a model whose memory in llama.cpp is known",
+        found: "\(name), with \(part)", remedy: "ask for the memory of Pouch's own runtime"))
   }
 
   private var loaded: [PricedTensor] {

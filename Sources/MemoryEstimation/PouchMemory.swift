@@ -44,7 +44,8 @@ struct PouchMemory {
   private func vectors() -> MemoryBreakdown.Part {
     let copied = priced.tensors.filter { tensor in
       !tensor.isNextToken && !tensor.isOutside
-        && (tensor.ggmlShape.count == 1 || tensor.name.hasSuffix("ssm_conv1d.weight"))
+        && (tensor.ggmlShape.count == 1 || tensor.name.hasSuffix("ssm_conv1d.weight")
+          || tensor.name.hasSuffix("shortconv.conv.weight") || tensor.name.hasSuffix(".bias"))
     }
     let bytes = copied.reduce(0) { $0 + Checked.padded($1.elementCount * 4, to: 4096) }
     return .init(
@@ -81,13 +82,22 @@ struct PouchMemory {
   }
 
   private func recurrentState() throws -> MemoryBreakdown.Part? {
-    guard let net = model.deltaNetLayers.first?.net else { return nil }
+    var texts: [String] = []
+    if let net = model.deltaNetLayers.first?.net {
+      texts.append(
+        "\(model.deltaNetLayers.count) linear layers x 4 B x (\(net.kernelLength - 1) x "
+          + "\(net.channelCount) conv + \(net.valueHeadCount) heads x \(net.keyDim) x "
+          + "\(Checked.padded(net.valueDim, to: 16)))")
+    }
+    if let part = model.shortConvolutions.first {
+      texts.append(
+        "\(model.shortConvolutions.count) short convolutions x 4 B x \(part.kernelLength - 1) x \(part.width)"
+      )
+    }
+    guard !texts.isEmpty else { return nil }
     return .init(
       kind: .recurrentState, name: "recurrent and conv state", bytes: try counted().stateByteCount,
-      formula: "\(model.deltaNetLayers.count) linear layers x 4 B x (\(net.kernelLength - 1) x "
-        + "\(net.channelCount) conv + \(net.valueHeadCount) heads x \(net.keyDim) x "
-        + "\(Checked.padded(net.valueDim, to: 16)))",
-      basis: .exact)
+      formula: texts.joined(separator: " + "), basis: .exact)
   }
 
   /// The largest batch of activations as int8 codes: codes twice, sums and scales.
@@ -105,8 +115,9 @@ struct PouchMemory {
       case .latent(let part):
         for width in [part.queryRank ?? 0, part.valueWidth] { take(width) }
         for width in [part.keyDim, part.latentWidth] { take(width, slots: part.headCount) }
+      case .shortConvolution(let part): take(part.width)
       }
-      if case .dense(let part) = layer.feedForward { take(part.width) }
+      if let part = layer.feedForward.dense { take(part.width) }
     }
     for experts in model.layers.compactMap(\.feedForward.experts) {
       take(experts.width, slots: experts.usedCount)

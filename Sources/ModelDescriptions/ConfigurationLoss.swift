@@ -23,11 +23,11 @@ extension ConfigurationLoss {
   {
     let name = family.ggufArchitecture
     var losses = rope(model, family) + windows(model, name)
-    if !["silu", "swish"].contains(model.activation) {
+    if model.activation != .silu {
       losses.append(
         ConfigurationLoss(
           "hidden_act",
-          "\(model.activation) cannot be said in a GGUF of \(name), and llama.cpp computes silu instead",
+          "\(model.activation.name) cannot be said in a GGUF of \(name), and llama.cpp computes silu instead",
           isFatal: true))
     }
     if let experts = model.experts { losses += router(experts.router, family) }

@@ -22,7 +22,7 @@ extension HyperParameters {
     normIsOffset = traits.normIsOffset
     if let value = config["hidden_act"] {
       guard let name = value.text else { throw config.invalid("hidden_act", expected: "a name") }
-      activation = name
+      activation = Activation(named: name)
     }
     if config["is_causal"] != nil { isCausal = try config.flag("is_causal") }
 

@@ -9,6 +9,8 @@ public struct HyperParameters: Hashable, Sendable {
     case attention
     /// A gated delta net: a recurrent state of fixed size.
     case linearAttention
+    /// A convolution over the last positions.
+    case shortConvolution
   }
 
   /// Layers of the trunk.
@@ -23,14 +25,20 @@ public struct HyperParameters: Hashable, Sendable {
   public var feedForwardSize: Int?
   /// Softmax attention; of models with ``latentAttention`` the heads alone.
   public var attention: Attention
+  /// The attention of layers with a window; `nil` where it is that of the others.
+  public var slidingAttention: Attention?
   /// Attention over latent vectors, which stands for ``attention`` where there is one.
   public var latentAttention: LatentAttention?
   /// The experts; `nil` for dense models.
   public var experts: Experts?
   /// The first layers that have a dense network in a model with experts.
   public var leadingDenseCount = 0
+  /// Whether layers with experts have a dense network beside them.
+  public var hasDenseBesideExperts = false
   /// The gated delta net; `nil` for models without one.
   public var linearAttention: GatedDeltaNet?
+  /// The short convolution; `nil` for models without one.
+  public var shortConvolution: ShortConvolution?
   /// The kind of each trunk layer, `layerCount` elements.
   public var layerKinds: [LayerKind]
   /// Every how many layers attention is full, for models that mix kinds.
@@ -39,11 +47,17 @@ public struct HyperParameters: Hashable, Sendable {
   ///
   /// A GGUF has no windows.
   public var windows: [Int?]
-  /// The function on the gate of feed-forward networks, by its name in configurations.
-  public var activation = "silu"
+  /// The function on the gate of feed-forward networks.
+  public var activation = Activation.silu
+  /// The norm before each branch and before the output head.
+  public var norm = Norm.rootMeanSquare
+  /// How what the branches of a layer give reaches the stream.
+  public var residual = Residual()
+  /// What happens to the stream before the first layer and after the last.
+  public var ends = StreamEnds()
   /// Whether tokens see those before them alone.
   public var isCausal = true
-  /// The epsilon of RMS norms, added to the mean square.
+  /// The epsilon of norms, added to the mean square.
   public var normEpsilon: Double
   /// Whether checkpoints store norm weights minus one.
   public var normIsOffset: Bool
@@ -74,30 +88,41 @@ public struct HyperParameters: Hashable, Sendable {
       contextLength: contextLength, normEpsilon: normEpsilon, tiedEmbeddings: tiedEmbeddings,
       activation: activation, isCausal: isCausal, layers: (0..<layerCount).map(layer),
       nextTokenLayers: (0..<nextTokenLayerCount).map { _ in
-        Layer(mixer: softmax(window: nil), feedForward: feedForward(layerCount))
+        made(of: softmax(window: nil), feedForward(layerCount))
       })
     architecture.deepstackLayerCount = deepstackLayerCount
+    architecture.norm = norm
+    architecture.ends = ends
     return architecture
   }
 
   private func feedForward(_ index: Int) -> FeedForward {
-    if let experts, index >= leadingDenseCount { return .experts(experts) }
-    return .dense(Dense(width: feedForwardSize ?? 0, hasBias: hasFeedForwardBias))
+    let dense = Dense(width: feedForwardSize ?? 0, hasBias: hasFeedForwardBias)
+    guard let experts, index >= leadingDenseCount else { return .dense(dense) }
+    return hasDenseBesideExperts ? .parallel(dense, experts) : .experts(experts)
+  }
+
+  private func made(of mixer: Mixer, _ feedForward: FeedForward) -> Layer {
+    var layer = Layer(mixer: mixer, feedForward: feedForward)
+    layer.residual = residual
+    return layer
   }
 
   /// The attention of a layer with softmax attention.
   private func softmax(window: Int?) -> Mixer {
     if let latentAttention { return .latent(latentAttention) }
     var attention = attention
+    if window != nil, let slidingAttention { attention = slidingAttention }
     attention.window = window
     return .attention(attention)
   }
 
   /// Trunk layer `index`.
   private func layer(_ index: Int) -> Layer {
-    if layerKinds[index] == .linearAttention, let linearAttention {
-      return Layer(mixer: .deltaNet(linearAttention), feedForward: feedForward(index))
+    switch (layerKinds[index], linearAttention, shortConvolution) {
+    case (.linearAttention, let net?, _): made(of: .deltaNet(net), feedForward(index))
+    case (.shortConvolution, _, let part?): made(of: .shortConvolution(part), feedForward(index))
+    default: made(of: softmax(window: windows[index]), feedForward(index))
     }
-    return Layer(mixer: softmax(window: windows[index]), feedForward: feedForward(index))
   }
 }

@@ -80,6 +80,9 @@ public struct RopeParameters: Hashable, Sendable {
   public var sections: [Int]?
   /// What cosines and sines are multiplied by beside what the scaling says; files alone have it.
   public var magnitude = 1.0
+  /// Whether a file's own factors for pairs, if it has any, are for this embedding; of two in a model one may be
+  /// without.
+  public var takesFactors = true
 
   /// Creates parameters.
   public init(theta: Double, partialFactor: Double? = nil, scaling: Scaling = .none, sections: [Int]? = nil) {

@@ -28,13 +28,14 @@ struct MadeModel {
       switch layer.mixer {
       case .attention(let part): attention(part, block)
       case .latent(let part): latent(part, block)
-      case .deltaNet: preconditionFailure("no test makes delta nets")
+      case .deltaNet, .shortConvolution: preconditionFailure("no test makes these")
       }
       add("ffn_norm", .feedForwardNorm, block, [hidden])
       switch layer.feedForward {
       case .dense(let part):
         network("", [.gate, .up, .down], block, width: part.width)
       case .experts(let part): experts(part, block)
+      case .parallel: preconditionFailure("no test makes these")
       }
     }
   }

@@ -23,7 +23,7 @@ final class PlainModel {
         switch layer.mixer {
         case .attention(let part): try attention(before, part, prefix)
         case .latent(let part): try latent(before, part, prefix)
-        case .deltaNet: [[Double]]()
+        case .deltaNet, .shortConvolution: [[Double]]()
         }
       for row in stream.indices { stream[row] = plus(stream[row], mixed[row]) }
       for row in stream.indices {
@@ -32,6 +32,7 @@ final class PlainModel {
           switch layer.feedForward {
           case .dense: try network(x, prefix, "")
           case .experts(let part): try experts(x, part, prefix)
+          case .parallel: x
           }
         stream[row] = plus(stream[row], y)
       }

@@ -6,6 +6,7 @@ extension DecoderGraph {
     switch part {
     case .dense(let dense): return try self.dense(x, dense, rows: rows)
     case .experts(let experts): return try self.experts(x, experts, rows: rows)
+    case .parallel: throw LlamaMemory.unknown(model.name, "experts beside a dense network")
     }
   }
 

@@ -76,6 +76,7 @@ struct DecoderGraph {
         case .deltaNet(let net): try deltaNet(normed, net)
         case .attention(let part): try attention(normed, part)
         case .latent(let part): try latent(normed, part)
+        case .shortConvolution: throw LlamaMemory.unknown(model.name, "short convolutions")
         }
       var residual = stream
       var rows = tokens
@@ -129,7 +130,7 @@ struct DecoderGraph {
     // Multimodal rotary embeddings have four positions per token.
     let isMultimodal = model.name.hasPrefix("qwen35") || model.name.hasPrefix("qwen3vl")
     positions = try graph.input("positions", [tokens * (isMultimodal ? 4 : 1)])
-    guard model.layers.contains(where: { $0.mixer.deltaNet == nil }) else { return }
+    guard model.layers.contains(where: \.mixer.hasCache) else { return }
     keyIndices = try graph.input("key slots", [tokens], elementByteCount: 8)
     mask = try graph.input(
       "attention mask", [batch.cells, tokens / batch.streams, batch.streams],

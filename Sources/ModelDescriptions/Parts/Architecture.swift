@@ -11,12 +11,12 @@ public struct Architecture: Hashable, Sendable {
   public var vocabularySize: Int
   /// The longest context the model was made for, in tokens; `nil` when unknown.
   public var contextLength: Int?
-  /// The epsilon of RMS norms, added to the mean square.
+  /// The epsilon of norms, added to the mean square.
   public var normEpsilon: Double
   /// Whether the output head is the embedding.
   public var tiedEmbeddings: Bool
-  /// The function on the gate of feed-forward networks, by its name in configurations.
-  public var activation: String
+  /// The function on the gate of feed-forward networks.
+  public var activation: Activation
   /// Whether tokens see those before them alone.
   public var isCausal: Bool
   /// The layers of the trunk, in order.
@@ -25,6 +25,10 @@ public struct Architecture: Hashable, Sendable {
   public var nextTokenLayers: [Layer] = []
   /// The first layers after which features of images are added, which widen each input vector; 0 in most models.
   public var deepstackLayerCount = 0
+  /// The norm before each branch and before the output head.
+  public var norm = Norm.rootMeanSquare
+  /// What happens to the stream before the first layer and after the last.
+  public var ends = StreamEnds()
 
   /// All blocks of a file: trunk and next-token prediction.
   public var blocks: [Layer] { layers + nextTokenLayers }
@@ -49,18 +53,22 @@ public struct Architecture: Hashable, Sendable {
     }
     return kinds
   }
+  /// The short convolutions of the trunk.
+  public var shortConvolutions: [ShortConvolution] { layers.compactMap(\.mixer.shortConvolution) }
   /// The trunk layers with a gated delta net, with their numbers.
   public var deltaNetLayers: [(index: Int, net: GatedDeltaNet)] {
     layers.enumerated().compactMap { index, layer in layer.mixer.deltaNet.map { (index, $0) } }
   }
 }
 
-/// One block: a mixer of positions and a feed-forward network, each after a norm.
+/// One block: a mixer of positions and a feed-forward network, each between a norm and the residual stream.
 public struct Layer: Hashable, Sendable {
   /// What mixes positions.
   public var mixer: Mixer
   /// What works on each position alone.
   public var feedForward: FeedForward
+  /// How what they give reaches the stream.
+  public var residual = Residual()
 
   /// Creates a layer.
   public init(mixer: Mixer, feedForward: FeedForward) {
@@ -77,6 +85,8 @@ public enum Mixer: Hashable, Sendable {
   case latent(LatentAttention)
   /// A recurrent state of fixed size.
   case deltaNet(GatedDeltaNet)
+  /// A convolution over the last positions.
+  case shortConvolution(ShortConvolution)
 
   /// The plain attention; `nil` for other mixers.
   public var attention: Attention? { if case .attention(let part) = self { part } else { nil } }
@@ -84,6 +94,17 @@ public enum Mixer: Hashable, Sendable {
   public var latent: LatentAttention? { if case .latent(let part) = self { part } else { nil } }
   /// The delta net; `nil` for other mixers.
   public var deltaNet: GatedDeltaNet? { if case .deltaNet(let part) = self { part } else { nil } }
+  /// The short convolution; `nil` for other mixers.
+  public var shortConvolution: ShortConvolution? {
+    if case .shortConvolution(let part) = self { part } else { nil }
+  }
+  /// Whether it remembers every position that it has seen, not a state of fixed size.
+  public var hasCache: Bool {
+    switch self {
+    case .attention, .latent: true
+    case .deltaNet, .shortConvolution: false
+    }
+  }
 }
 
 /// What works on each position of a layer alone.
@@ -92,7 +113,24 @@ public enum FeedForward: Hashable, Sendable {
   case dense(Dense)
   /// Routed experts, with or without shared ones.
   case experts(Experts)
+  /// A dense network and routed experts side by side, each with norms of its own (Gemma 4).
+  ///
+  /// The dense network takes the stream through the layer's norm, the experts through another one, and what each gives
+  /// is normed before the two are added.
+  case parallel(Dense, Experts)
 
-  /// The experts; `nil` for dense layers.
-  public var experts: Experts? { if case .experts(let part) = self { part } else { nil } }
+  /// The experts; `nil` for layers without.
+  public var experts: Experts? {
+    switch self {
+    case .dense: nil
+    case .experts(let part), .parallel(_, let part): part
+    }
+  }
+  /// The dense network; `nil` for layers without.
+  public var dense: Dense? {
+    switch self {
+    case .experts: nil
+    case .dense(let part), .parallel(let part, _): part
+    }
+  }
 }

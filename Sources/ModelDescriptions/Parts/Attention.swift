@@ -18,19 +18,29 @@ public struct Attention: Hashable, Sendable {
   public var hasInputBias = false
   /// A bias on the output projection.
   public var hasOutputBias = false
+  /// Whether values have a projection of their own; without one they are the keys before norms and rotary embedding.
+  public var hasValueProjection = true
   /// Norms over each query and key head before the rotary embedding.
   public var hasQueryKeyNorm = false
   /// These norms run over all heads together, not over each of them.
   public var normsWholeWidth = false
+  /// These norms come after the rotary embedding.
+  public var normsAfterRotation = false
+  /// Whether each value head is normed, without weights.
+  public var normsValues = false
   /// What queries, keys and values are cut off at, up and down, before the rotary embedding; `nil` when they are not.
   public var clip: Double?
   /// The query projection has `headDim` more rows per head, whose sigmoid multiplies the head's output.
   public var hasOutputGate = false
+  /// What scores are multiplied by; `nil` for one over the root of `headDim`.
+  public var scoreScale: Double?
+  /// Whether a learned score of each head joins the sum that softmax divides by, without a value.
+  public var hasSinks = false
   /// The rotary embedding.
   public var rope = RopeParameters(theta: 10000)
   /// How the output's weights pair dimensions.
   public var rotaryPairing = RotaryPairing.halfSplit
-  /// Rotated dimensions per head.
+  /// Rotated dimensions per head; 0 for an attention that knows no positions.
   public var rotaryDimensions: Int
   /// The most tokens that a token attends to, itself included; `nil` for all before it.
   public var window: Int?

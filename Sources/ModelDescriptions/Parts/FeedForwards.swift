@@ -20,6 +20,8 @@ public struct Experts: Hashable, Sendable {
   public var usedCount: Int
   /// The inner width of a routed expert.
   public var width: Int
+  /// Biases on all three projections of each routed expert.
+  public var hasBias = false
   /// The inner width of the shared expert, `nil` without one; several shared experts are one of their joint width.
   public var sharedWidth: Int?
   /// Whether a sigmoid of the input weighs the shared expert.

@@ -2,8 +2,22 @@
 public struct Router: Hashable, Sendable {
   /// What makes a probability of an expert's score.
   public enum Scoring: Hashable, Sendable {
+    /// A softmax over all experts.
     case softmax
     case sigmoid
+    /// A softmax over the scores of the chosen experts alone, chosen by score.
+    case chosenSoftmax
+    /// Chosen one after the other by score, each weighed by a softmax over the experts that are left and near it
+    /// (arXiv:2409.12136): within `2 * jitter` of its score, as a share of the greater of that and their own size.
+    case sparseMixer(jitter: Double)
+  }
+
+  /// What keeps a sum of weights from being 0 where weights are divided by it.
+  public enum SumGuard: Hashable, Sendable {
+    /// A number that is added to it.
+    case added(Double)
+    /// The least that it counts as.
+    case atLeast(Double)
   }
 
   /// How groups of experts are chosen before the experts.
@@ -16,6 +30,11 @@ public struct Router: Hashable, Sendable {
 
   /// What makes a probability of a score.
   public var scoring = Scoring.softmax
+  /// Whether the router takes not what the experts take, but the stream before all norms: normed without weights,
+  /// times a vector of its own, over the root of the stream's width.
+  public var hasOwnInput = false
+  /// Whether a bias for each expert is added to the scores.
+  public var hasBias = false
   /// Groups of consecutive experts, all of the same size; 1 when there are none.
   public var groupCount = 1
   /// The groups that a token may choose experts from.
@@ -26,6 +45,10 @@ public struct Router: Hashable, Sendable {
   public var hasSelectionBias = false
   /// Whether the weights of the chosen experts are divided by their sum.
   public var normalizesTopK: Bool
+  /// What keeps that sum from being 0.
+  public var sumGuard = SumGuard.added(1e-20)
+  /// Whether a number for each expert multiplies its weight after that.
+  public var hasExpertScales = false
   /// What the weights are multiplied by at last.
   public var scale = 1.0
 

@@ -44,6 +44,7 @@ package struct ExpertRouting: Sendable {
   /// Turns the scores of one token into probabilities.
   package func makeProbabilities(_ scores: UnsafeMutablePointer<Float>, level: Int32) {
     switch shape.router.scoring {
+    case .chosenSoftmax, .sparseMixer: break
     case .softmax: crk_softmax(level, shape.count, scores)
     case .sigmoid:
       // A few values per token: computed in f64 and rounded, so that no variant of the C library shows.

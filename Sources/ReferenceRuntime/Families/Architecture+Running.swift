@@ -46,8 +46,8 @@ extension Architecture {
         .unsupportedArchitecture,
         Fault(file: file, subject: subject, expected: expected, found: found, remedy: remedy))
     }
-    guard ["silu", "swish"].contains(activation) else {
-      throw refuse("hidden_act", "silu", activation, "this activation is not supported yet")
+    guard activation == .silu else {
+      throw refuse("hidden_act", "silu", activation.name, "this activation is not supported yet")
     }
     guard isCausal else {
       throw refuse(causalKey, "true", "false", "attention in both directions is not supported yet")
@@ -61,10 +61,14 @@ extension Architecture {
       case .attention(let part): try part.check(requirement)
       case .deltaNet(let part): try part.check(requirement)
       case .latent(let part): try part.check(requirement)
+      case .shortConvolution:
+        throw refuse(name, "attention", "a short convolution", "this mixer is not supported yet")
       }
       switch layer.feedForward {
       case .dense(let part): try requirement(part.width > 0, "a feed-forward width above 0", "\(part.width)")
       case .experts(let part): try part.check(requirement)
+      case .parallel:
+        throw refuse(name, "one feed-forward network", "two", "this layer is not supported yet")
       }
     }
   }

@@ -66,12 +66,14 @@ struct TensorBinder {
       case .latent(let part):
         .latent(part, try latent(block, part, rotation: try rotation(RotaryEmbedding(part))))
       case .deltaNet(let part): .deltaNet(part, try deltaNet(block, part))
+      case .shortConvolution: preconditionFailure("refused before")
       }
     let feedForwardNorm = try vector(.feedForwardNorm, block)
     let feedForward: DecoderLayer.FeedForward =
       switch layer.feedForward {
       case .dense: .dense(try dense(block))
       case .experts(let part): .experts(part, try experts(block, part))
+      case .parallel: preconditionFailure("refused before")
       }
     return DecoderLayer(
       mixerNorm: mixerNorm, mixer: mixer, feedForwardNorm: feedForwardNorm, feedForward: feedForward)

@@ -48,11 +48,13 @@ public struct RuntimeMemory: Sendable {
       case .deltaNet(let net):
         add(&states, DeltaNetState.byteCount(net))
         _ = try? DeltaNetScratch(counter, net, count: count)
+      case .shortConvolution: return nil
       }
       switch layer.feedForward {
       case .dense(let part): _ = try? DenseScratch(counter, name: "dense", width: part.width, count: count)
       case .experts(let part):
         _ = try? ExpertScratch(counter, part, count: count, width: architecture.hiddenSize)
+      case .parallel: return nil
       }
     }
     var values: Int? = tables.reduce(0) { $0 + 2 * ($1.dimensions / 2) * count }

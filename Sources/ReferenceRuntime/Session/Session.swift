@@ -75,6 +75,7 @@ public final class Session {
       case .latent(let part):
         return .attention(try KeyValueCache(CacheShape(part), capacity: contextLength, type: cacheType))
       case .deltaNet(let net): return .deltaNet(try DeltaNetState(net))
+      case .shortConvolution: preconditionFailure("refused before")
       }
     }
   }
