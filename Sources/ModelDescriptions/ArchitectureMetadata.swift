@@ -35,45 +35,9 @@ struct ArchitectureMetadata {
     if let router = model.experts?.router { addRouter(router, map.family, config) }
     addHeadLengths(model)
     keys.add(MetadataEntry("general.file_type", .uint32(fileType)))
-    for key in map.family.ownKeys { add(key, model, config, map.family) }
-  }
-
-  /// Writes keys that not all architectures have, as far as the model has what they tell.
-  private mutating func add(
-    _ key: ModelFamily.OwnKey, _ model: HyperParameters, _ config: ModelConfig, _ family: ModelFamily
-  ) {
-    let (experts, latent) = (model.experts, model.latentAttention)
-    switch key {
-    case .vocabularySize: keys.add(.vocabularySize, model.vocabularySize)
-    case .rotaryDimensions: keys.add(.rotaryDimensions, model.attention.rotaryDimensions)
-    case .noRotaryScaling: keys.add(.rotaryScaling, "none")
-    case .expertWidth: keys.add(.expertWidth, experts?.width)
-    case .sharedExpertWidth: keys.add(.sharedExpertWidth, experts?.sharedWidth)
-    case .sharedExpertCount: keys.add(.sharedExpertCount, experts?.sharedCount)
-    case .leadingDense: keys.add(.leadingDenseCount, model.leadingDenseCount)
-    // Elsewhere already, where the configuration names it.
-    case .scoring: if config["scoring_func"] == nil { experts?.router.writeScoring(&keys) }
-    case .expertScale: keys.add(.expertScale, experts?.router.scale)
-    case .expertSum(let isWrittenAlways):
-      if let router = experts?.router, router.normalizesTopK || isWrittenAlways {
-        keys.add(.normalizesExperts, router.normalizesTopK)
-      }
-    case .latentWidths:
-      latent?.writeWidths(&keys, layerCount: model.layerCount, hasLengths: hasHeadWidth)
-    case .latentRotation: latent?.writeRotation(&keys)
-    case .deltaNet:
-      guard let net = model.linearAttention else { return }
-      net.write(&keys)
-      model.writeLayerKinds(&keys)
-      keys.add(.rotaryDimensions, model.attention.rotaryDimensions)
-      if model.rope.sections == nil { RopeParameters.write(family.traits.defaultSections, &keys) }
-    case .deepstack: keys.add(.deepstackLayerCount, model.deepstackLayerCount)
-    case .nextToken(let saysNone):
-      let isSaidToBeNone = saysNone && config["num_nextn_predict_layers"]?.integer == 0
-      if model.nextTokenLayerCount > 0 || isSaidToBeNone {
-        keys.add(.nextTokenLayerCount, model.nextTokenLayerCount)
-      }
-    }
+    let source = ModelFamily.OwnKey.Source(
+      model: model, config: config, family: map.family, hasHeadWidth: hasHeadWidth)
+    for key in map.family.ownKeys { key.write(source, &keys) }
   }
 
   /// Groups of experts, and what makes probabilities of scores.

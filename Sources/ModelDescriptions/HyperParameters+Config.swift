@@ -42,11 +42,6 @@ extension HyperParameters {
       leadingDenseCount = try Self.leadingDenseCount(config, layerCount: layerCount)
       if experts == nil { leadingDenseCount = 0 }
     }
-    if traits.hasDeepstack {
-      // Three layers is what the configuration's class has when the file is silent.
-      deepstackLayerCount =
-        config.document["vision_config"]?["deepstack_visual_indexes"]?.elements?.count ?? 3
-    }
     linearAttention = traits.isHybrid ? try Self.linearAttention(config, traits) : nil
     fullAttentionInterval = try config.optionalInteger("full_attention_interval", in: 1...4096)
     layerKinds = try Self.layerKinds(config, count: layerCount, isHybrid: traits.isHybrid)

@@ -108,8 +108,8 @@ extension HyperParameters {
         throw keys.fault(.leadingDenseCount, expected: "at most the \(layerCount) layers of the trunk")
       }
     }
-    if traits.hasDeepstack { deepstackLayerCount = try keys.value(.deepstackLayerCount) }
     if traits.isHybrid { linearAttention = try GatedDeltaNet(keys, traits) }
+    for key in family.ownKeys { try key.read(keys, &self) }
     family.parts(&self)
   }
 }

@@ -71,8 +71,6 @@ public struct ModelFamily: Sendable {
     var expertWidthIsFeedForwardSize = false
     /// A GGUF has gate and up projections of all experts of a layer as one tensor.
     var joinsExpertGateAndUp = false
-    /// A GGUF says how many of the first layers take features of pictures.
-    var hasDeepstack = false
     /// What llama.cpp assumes of scores where a GGUF is silent is wrong for most models.
     var needsScoringKey = false
     /// llama.cpp wants as many key heads as query heads in a GGUF.

@@ -95,7 +95,7 @@ extension RopeParameters {
   ///
   /// - Parameters:
   ///   - keys: The writer.
-  ///   - sections: Sections to write after the base where the configuration has none.
+  ///   - defaultSections: Sections to write after the base where the configuration has none.
   func write(_ keys: inout KeyWriter, defaultSections: [Int]?) {
     func writeLinear(_ factor: Double) {
       keys.add(.rotaryScaling, "linear")

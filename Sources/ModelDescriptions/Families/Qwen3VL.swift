@@ -8,6 +8,12 @@ extension ModelFamily {
     "rope_theta": .number(500_000),
   ]
 
+  /// How many layers take features of pictures: three is what the configuration's class has when the file is silent.
+  private static let qwen3_vl_deepstack: @Sendable (ModelConfig, inout HyperParameters) -> Void = {
+    $1.deepstackLayerCount =
+      $0.document["vision_config"]?["deepstack_visual_indexes"]?.elements?.count ?? 3
+  }
+
   /// The text part of Qwen3-VL, dense.
   static let qwen3_vl = ModelFamily(
     name: "qwen3_vl",
@@ -18,8 +24,8 @@ extension ModelFamily {
     defaults: qwen3_vl_defaults.merging(["head_dim": .integer(128)]) { $1 },
     traits: Traits(
       queryKeyNorm: .always, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
-      defaultSections: [24, 20, 20],
-      hasDeepstack: true),
+      defaultSections: [24, 20, 20]),
+    configured: qwen3_vl_deepstack,
     ownKeys: [.deepstack],
     blocks: { CommonTensors.trunk($0) })
 
@@ -37,7 +43,8 @@ extension ModelFamily {
     traits: Traits(
       queryKeyNorm: .always, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
       defaultSections: [24, 20, 20],
-      isMixture: true, hasDeepstack: true),
+      isMixture: true),
+    configured: qwen3_vl_deepstack,
     ownKeys: [.expertWidth, .deepstack],
     // Released checkpoints hold the matrices of experts transposed, those saved anew by transformers 5 do not.
     blocks: { CommonTensors.trunk($0) { $1.mayBeTransposed = true } })

@@ -6,8 +6,7 @@ extension MetadataKey {
     keys += traits.isMixture ? Experts.keys(of: family) : Experts.keysOfDenseModels
     if traits.isHybrid { keys += GatedDeltaNet.keys }
     if traits.isLatent { keys += LatentAttention.keys }
-    if traits.hasDeepstack { keys += counts(.deepstackLayerCount) }
-    return keys
+    return keys + family.ownKeys.flatMap(\.table)
   }
 
   /// Keys that may hold a list of one number for each layer.

@@ -79,7 +79,7 @@ extension Experts {
   /// - Parameters:
   ///   - keys: The keys.
   ///   - traits: What all models of the family have.
-  ///   - feedForwardSize: The inner width of the layer, 0 when it is not said.
+  ///   - whole: The inner width of the layer, 0 when it is not said.
   /// - Throws: ``DescriptionError`` with `invalidMetadata` or `notSupported`.
   init(_ keys: KeyReader, _ traits: ModelFamily.Traits, feedForwardSize whole: Int) throws {
     let count = try keys.value(.expertCount)
