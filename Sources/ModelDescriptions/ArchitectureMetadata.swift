@@ -14,7 +14,7 @@ struct ArchitectureMetadata {
   init(map: CheckpointMap, config rawConfig: ModelConfig, fileType: UInt32) throws {
     keys = KeyWriter(architecture: map.family.ggufArchitecture)
     let model = map.model
-    let config = rawConfig.filled(with: map.family.defaults)
+    let config = rawConfig.seen(by: map.family)
     // transformers has no class for Kimi K2 that would fill it in.
     hasHeadWidth = (rawConfig.modelType == "kimi_k2" ? rawConfig : config)["head_dim"] != nil
     keys.add(.blockCount, model.blockCount)
@@ -22,16 +22,27 @@ struct ArchitectureMetadata {
     keys.add(.hiddenSize, model.hiddenSize)
     keys.add(.feedForwardSize, model.feedForwardSize)
     keys.add(.headCount, model.attention.headCount)
-    // Queries brought to the latent space share one key.
-    keys.add(.keyValueHeadCount, model.latentAttention == nil ? model.attention.keyValueHeadCount : 1)
+    if model.shortConvolution != nil {
+      // Layers without attention have no keys.
+      let heads = model.attention.keyValueHeadCount
+      keys.add(.keyValueHeadCount, perBlock: model.layerKinds.map { $0 == .attention ? heads : 0 })
+    } else {
+      // Queries brought to the latent space share one key.
+      keys.add(.keyValueHeadCount, model.latentAttention == nil ? model.attention.keyValueHeadCount : 1)
+    }
     if rawConfig["is_causal"]?.flag == false { keys.add(.isCausal, false) }
     let sections = map.family.traits.defaultSections
     model.rope.write(&keys, defaultSections: model.linearAttention == nil ? sections : nil)
     keys.add(.normEpsilon, model.normEpsilon)
-    let experts =
-      model.experts?.count ?? config["num_local_experts"]?.integer ?? config["num_experts"]?.integer
-    keys.add(.expertCount, experts)
-    keys.add(.expertUsedCount, model.experts?.usedCount ?? config["num_experts_per_tok"]?.integer)
+    let late = map.family.ownKeys.reduce(into: Set<String>()) { $0.formUnion($1.late) }
+    if !late.contains(TypedKey.expertCount.key.name) {
+      keys.add(
+        .expertCount,
+        model.experts?.count ?? config["num_local_experts"]?.integer ?? config["num_experts"]?.integer)
+    }
+    if !late.contains(TypedKey.expertUsedCount.key.name) {
+      keys.add(.expertUsedCount, model.experts?.usedCount ?? config["num_experts_per_tok"]?.integer)
+    }
     if let router = model.experts?.router { addRouter(router, map.family, config) }
     addHeadLengths(model)
     keys.add(MetadataEntry("general.file_type", .uint32(fileType)))

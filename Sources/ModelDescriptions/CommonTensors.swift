@@ -7,28 +7,39 @@ struct CommonTensors {
   let source: String
   /// The start of the block's names in a GGUF, such as `blk.3.`.
   let target: String
+  /// The family's own names of modules.
+  let names: ModuleNames
 
-  /// The tensors of trunk layer `index`.
-  init(_ model: HyperParameters, layer index: Int) {
-    self.init(model, source: "model.layers.\(index).", target: "blk.\(index).")
+  /// The tensors of block `index` under the names of trunk layers.
+  init(_ model: HyperParameters, layer index: Int, names: ModuleNames = [:]) {
+    self.init(model, source: "model.layers.\(index).", target: "blk.\(index).", names: names)
   }
 
-  init(_ model: HyperParameters, source: String, target: String) {
+  init(_ model: HyperParameters, source: String, target: String, names: ModuleNames = [:]) {
     self.model = model
     self.source = source
     self.target = target
+    self.names = names
   }
 
   /// Embedding, final norm and output head.
-  static func outside(_ model: HyperParameters) -> BlockRules {
+  static func outside(_ model: HyperParameters, names: ModuleNames = [:]) -> BlockRules {
     let matrix = [model.vocabularySize, model.hiddenSize]
-    return BlockRules(rules: [
+    var rules = [
       TensorRule("model.embed_tokens.weight", "token_embd.weight", matrix, .tokenEmbedding),
       TensorRule(
         "model.norm.weight", "output_norm.weight", [model.hiddenSize], .outputNorm,
         operation: model.normIsOffset ? .addOne : .identity),
       TensorRule("lm_head.weight", "output.weight", matrix, .output, optional: model.tiedEmbeddings),
-    ])
+    ]
+    if model.norm == .meanAndVariance {
+      rules.append(
+        TensorRule("model.norm.bias", "output_norm.bias", [model.hiddenSize], .outputNormBias))
+    }
+    if model.ends.hasOutputBias {
+      rules.append(TensorRule("lm_head.bias", "output.bias", [model.vocabularySize], .outputBias))
+    }
+    return BlockRules(rules: rules.map { names.applied(to: $0, after: "") })
   }
 
   /// An RMS norm over `size` values.
@@ -42,15 +53,17 @@ struct CommonTensors {
   /// - Parameters:
   ///   - model: The model.
   ///   - secondNorm: The name in a GGUF of the norm before the feed-forward network.
+  ///   - names: The family's own names of modules.
   ///   - experts: Changes the rule of a layer's routed experts.
   /// - Returns: The rules.
   static func trunk(
-    _ model: HyperParameters, secondNorm: String = "ffn_norm",
+    _ model: HyperParameters, secondNorm: String = "ffn_norm", names: ModuleNames = [:],
     experts: (CommonTensors, inout ExpertRule) -> Void = { _, _ in }
   ) -> [BlockRules] {
-    [outside(model)]
+    [outside(model, names: names)]
       + (0..<model.layerCount).map { index in
-        CommonTensors(model, layer: index).block(index, secondNorm: secondNorm, experts: experts)
+        CommonTensors(model, layer: index, names: names).block(
+          index, secondNorm: secondNorm, experts: experts)
       }
   }
 
@@ -58,43 +71,59 @@ struct CommonTensors {
   func block(
     _ index: Int, secondNorm: String, experts change: (CommonTensors, inout ExpertRule) -> Void = { _, _ in }
   ) -> BlockRules {
+    let layer = model.layer(index)
     var rules = layerNorms(secondName: secondNorm)
-    if let latent = model.latentAttention {
-      rules += LatentTensors(self, latent).rules()
-    } else if index < model.layerCount, model.layerKinds[index] == .linearAttention {
-      rules += DeltaNetTensors(self)?.rules() ?? []
-    } else {
-      rules += attention()
+    switch layer.mixer {
+    case .latent(let part): rules += LatentTensors(self, part).rules()
+    case .deltaNet: rules += DeltaNetTensors(self)?.rules() ?? []
+    case .shortConvolution(let part): rules += shortConvolution(part)
+    case .attention(let part): rules += attention(part)
     }
-    guard var stack = experts(), index >= model.leadingDenseCount else {
-      return BlockRules(block: index, rules: rules + feedForward())
+    if let dense = layer.feedForward.dense { rules += feedForward(dense) }
+    var stack: ExpertRule?
+    if let part = layer.feedForward.experts {
+      rules += router(part)
+      var rule = experts(part)
+      change(self, &rule)
+      stack = rule
     }
-    change(self, &stack)
-    rules += router(stack.router)
-    return BlockRules(block: index, rules: rules, experts: stack)
+    return BlockRules(
+      block: index, rules: rules.map { names.applied(to: $0, after: source) }, experts: stack)
   }
 
-  /// The norms before attention and before the feed-forward network.
+  /// The norms before attention and before the feed-forward network, and those after them.
   func layerNorms(secondName: String = "ffn_norm") -> [TensorRule] {
-    [
-      norm("input_layernorm.weight", "attn_norm.weight", .mixerNorm, size: model.hiddenSize),
-      norm(
-        "post_attention_layernorm.weight", secondName + ".weight", .feedForwardNorm, size: model.hiddenSize),
+    let hidden = model.hiddenSize
+    var rules = [
+      norm("input_layernorm.weight", "attn_norm.weight", .mixerNorm, size: hidden),
+      norm("post_attention_layernorm.weight", secondName + ".weight", .feedForwardNorm, size: hidden),
     ]
+    if model.norm == .meanAndVariance {
+      rules += [
+        TensorRule(
+          source + "input_layernorm.bias", target + "attn_norm.bias", [hidden], .mixerNormBias),
+        TensorRule(
+          source + "post_attention_layernorm.bias", target + secondName + ".bias", [hidden],
+          .feedForwardNormBias),
+      ]
+    }
+    return rules
   }
 
   /// Softmax attention: projections, biases and head norms.
-  func attention() -> [TensorRule] {
-    let a = model.attention
+  func attention(_ a: Attention) -> [TensorRule] {
     let queryRows = a.queryWidth * (a.hasOutputGate ? 2 : 1)
     var rules = [
       projection("q", "attn_q", .query, rows: queryRows, rotates: true),
       projection("k", "attn_k", .key, rows: a.keyValueWidth, rotates: true),
-      projection("v", "attn_v", .value, rows: a.keyValueWidth, rotates: false),
+    ]
+    if a.hasValueProjection {
+      rules.append(projection("v", "attn_v", .value, rows: a.keyValueWidth, rotates: false))
+    }
+    rules.append(
       TensorRule(
         source + "self_attn.o_proj.weight", target + "attn_output.weight", [model.hiddenSize, a.queryWidth],
-        .attentionOutput),
-    ]
+        .attentionOutput))
     if a.hasInputBias {
       rules += [
         bias("q", "attn_q", .queryBias, rows: queryRows, rotates: true),
@@ -112,6 +141,10 @@ struct CommonTensors {
         norm("self_attn.k_norm.weight", "attn_k_norm.weight", .keyNorm, size: key),
       ]
     }
+    if a.hasSinks {
+      rules.append(
+        TensorRule(source + "self_attn.sinks", target + "attn_sinks.weight", [a.headCount], .sinks))
+    }
     return rules
   }
 
@@ -120,7 +153,7 @@ struct CommonTensors {
   ) -> TensorRule {
     let shape = [rows, model.hiddenSize]
     let order: RowOrder =
-      rotates && model.attention.rotaryPairing == .adjacent
+      rotates && model.attention.isReordered
       ? .pairHalves(headDim: model.attention.headDim) : .identity
     return TensorRule(
       source + "self_attn.\(letter)_proj.weight", shapes: [shape],
@@ -135,7 +168,7 @@ struct CommonTensors {
     _ letter: String, _ output: String, _ slot: TensorSlot, rows: Int, rotates: Bool
   ) -> TensorRule {
     var columns = ColumnOrder.identity
-    if rotates, model.attention.rotaryPairing == .adjacent {
+    if rotates, model.attention.isReordered {
       let pairing = RowRun(
         source: 0, firstRow: 0, rowCount: rows, order: .pairHalves(headDim: model.attention.headDim))
       columns = .blocks(width: 1, order: (0..<rows).map { pairing.sourceRow(at: $0) })
@@ -144,16 +177,35 @@ struct CommonTensors {
       source + "self_attn.\(letter)_proj.bias", target + output + ".bias", [rows], slot, columns: columns)
   }
 
+  /// A short convolution between two projections.
+  private func shortConvolution(_ part: ShortConvolution) -> [TensorRule] {
+    let (hidden, kernel) = (part.width, part.kernelLength)
+    return [
+      TensorRule(
+        source + "conv.in_proj.weight", target + "shortconv.in_proj.weight", [3 * hidden, hidden],
+        .shortConvolutionInput),
+      TensorRule(
+        source + "conv.conv.weight", shapes: [[hidden, 1, kernel], [hidden, kernel]],
+        outputs: [
+          RuleOutput(
+            target + "shortconv.conv.weight", .shortConvolutionTaps, ggmlShape: [kernel, hidden],
+            runs: [.init(0, hidden)])
+        ]),
+      TensorRule(
+        source + "conv.out_proj.weight", target + "shortconv.out_proj.weight", [hidden, hidden],
+        .shortConvolutionOutput),
+    ]
+  }
+
   /// A dense gated feed-forward network.
-  func feedForward() -> [TensorRule] {
-    let width = model.feedForwardSize ?? 0
-    let hidden = model.hiddenSize
+  private func feedForward(_ dense: Dense) -> [TensorRule] {
+    let (width, hidden) = (dense.width, model.hiddenSize)
     var rules = [
       TensorRule(source + "mlp.gate_proj.weight", target + "ffn_gate.weight", [width, hidden], .gate),
       TensorRule(source + "mlp.up_proj.weight", target + "ffn_up.weight", [width, hidden], .up),
       TensorRule(source + "mlp.down_proj.weight", target + "ffn_down.weight", [hidden, width], .down),
     ]
-    if model.hasFeedForwardBias {
+    if dense.hasBias {
       rules += [
         TensorRule(source + "mlp.gate_proj.bias", target + "ffn_gate.bias", [width], .gateBias),
         TensorRule(source + "mlp.up_proj.bias", target + "ffn_up.bias", [width], .upBias),
@@ -164,10 +216,16 @@ struct CommonTensors {
   }
 
   /// The router, the bias on its choice and the shared expert, where there are any.
-  func router(_ name: String) -> [TensorRule] {
-    guard let experts = model.experts else { return [] }
+  private func router(_ experts: Experts) -> [TensorRule] {
     let hidden = model.hiddenSize
-    var rules = [TensorRule(source + name, target + "ffn_gate_inp.weight", [experts.count, hidden], .router)]
+    var rules = [
+      TensorRule(
+        source + "mlp.gate.weight", target + "ffn_gate_inp.weight", [experts.count, hidden], .router)
+    ]
+    if experts.router.hasBias {
+      rules.append(
+        TensorRule(source + "mlp.gate.bias", target + "ffn_gate_inp.bias", [experts.count], .routerBias))
+    }
     if experts.router.hasSelectionBias {
       rules.append(
         TensorRule(
@@ -193,11 +251,39 @@ struct CommonTensors {
   }
 
   /// The routed experts in the naming of most families.
-  func experts() -> ExpertRule? {
-    guard let experts = model.experts else { return nil }
-    return ExpertRule(
-      prefix: source + "mlp.", target: target,
+  private func experts(_ part: Experts) -> ExpertRule {
+    ExpertRule(
+      prefix: names.own("mlp.", after: source), target: target,
       names: [.gate: "gate_proj", .up: "up_proj", .down: "down_proj"], order: [.down, .gate, .up],
-      count: experts.count, width: experts.width, hidden: model.hiddenSize)
+      count: part.count, width: part.width, hidden: model.hiddenSize)
+  }
+}
+
+/// A family's own names of the modules of a checkpoint, by those that most families have.
+///
+/// A name stands for the module and all within it; the longest that fits counts. Names are those after
+/// `model.layers.N.`, or whole outside of layers.
+struct ModuleNames: Sendable, ExpressibleByDictionaryLiteral {
+  private let own: [(common: String, own: String)]
+
+  init(dictionaryLiteral elements: (String, String)...) {
+    own = elements.map { (common: $0.0, own: $0.1) }.sorted { $0.common.count > $1.common.count }
+  }
+
+  /// The name of a tensor whose common name begins with `prefix`.
+  func own(_ name: String, after prefix: String) -> String {
+    for entry in own where name == entry.common || name.hasPrefix(entry.common + ".") {
+      return prefix + entry.own + name.dropFirst(entry.common.count)
+    }
+    return prefix + name
+  }
+
+  /// A rule under the family's own name.
+  func applied(to rule: TensorRule, after prefix: String) -> TensorRule {
+    var rule = rule
+    if !own.isEmpty, rule.source.hasPrefix(prefix) {
+      rule.source = own(String(rule.source.dropFirst(prefix.count)), after: prefix)
+    }
+    return rule
   }
 }

@@ -10,7 +10,7 @@ extension HyperParameters {
   /// - Throws: ``DescriptionError`` with `invalidConfig` for impossible values, `notSupported` for variants that
   ///   cannot be converted yet.
   public init(config: ModelConfig, family: ModelFamily) throws {
-    let config = config.filled(with: family.defaults)
+    let config = config.seen(by: family)
     let traits = family.traits
     layerCount = try config.integer("num_hidden_layers", in: 1...4096)
     hiddenSize = try config.integer("hidden_size", in: 1...(1 << 20))
@@ -44,7 +44,7 @@ extension HyperParameters {
     }
     linearAttention = traits.isHybrid ? try Self.linearAttention(config, traits) : nil
     fullAttentionInterval = try config.optionalInteger("full_attention_interval", in: 1...4096)
-    layerKinds = try Self.layerKinds(config, count: layerCount, isHybrid: traits.isHybrid)
+    layerKinds = try Self.layerKinds(config, traits, count: layerCount)
     if traits.isHybrid { fullAttentionInterval = fullAttentionInterval ?? 4 }
     family.parts(&self)
     try family.configured(config, &self)
@@ -172,6 +172,12 @@ extension HyperParameters {
       experts.hasSharedGate = false
       let shared = try config.optionalInteger("n_shared_experts", in: 0...1024) ?? 0
       experts.sharedWidth = shared > 0 ? shared * width : nil
+    case .sized:
+      experts.hasSharedGate = false
+      let whole = try config.optionalInteger("shared_expert_intermediate_size") ?? 0
+      let shared =
+        try whole > 0 ? whole : (config.optionalInteger("n_shared_experts", in: 0...1024) ?? 0) * width
+      experts.sharedWidth = shared > 0 ? shared : nil
     }
     return experts
   }
@@ -194,26 +200,38 @@ extension HyperParameters {
     return net
   }
 
-  private static func layerKinds(_ config: ModelConfig, count: Int, isHybrid: Bool) throws -> [LayerKind] {
-    guard isHybrid else { return [LayerKind](repeating: .attention, count: count) }
+  /// What mixes positions in each layer, as `layer_types` or a family's own keys say.
+  private static func layerKinds(
+    _ config: ModelConfig, _ traits: ModelFamily.Traits, count: Int
+  ) throws -> [LayerKind] {
+    guard traits.isHybrid || traits.hasShortConvolutions else {
+      return [LayerKind](repeating: .attention, count: count)
+    }
+    let (other, name) =
+      traits.isHybrid ? (LayerKind.linearAttention, "linear_attention") : (.shortConvolution, "conv")
     if let names = try config.optionalStrings("layer_types") {
       guard names.count == count else {
         throw config.invalid("layer_types", expected: "\(count) entries, one for each of num_hidden_layers")
       }
-      return try names.map { name in
-        switch name {
-        case "linear_attention": return .linearAttention
+      return try names.map { found in
+        switch found {
+        case name: return other
         case "full_attention": return .attention
         default:
           throw DescriptionError(
             .notSupported,
             Fault(
-              file: config.file, subject: "layer_types", expected: "linear_attention or full_attention",
-              found: name))
+              file: config.file, subject: "layer_types", expected: "\(name) or full_attention", found: found))
         }
       }
     }
+    if traits.hasShortConvolutions {
+      guard let numbers = config["full_attn_idxs"]?.elements?.map(\.integer) else {
+        throw config.invalid("layer_types", expected: "conv or full_attention for each layer")
+      }
+      return (0..<count).map { numbers.contains($0) ? .attention : other }
+    }
     let interval = try config.optionalInteger("full_attention_interval", in: 1...4096) ?? 4
-    return (0..<count).map { ($0 + 1) % interval == 0 ? .attention : .linearAttention }
+    return (0..<count).map { ($0 + 1) % interval == 0 ? .attention : other }
   }
 }

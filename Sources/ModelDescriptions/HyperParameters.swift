@@ -65,6 +65,8 @@ public struct HyperParameters: Hashable, Sendable {
   public var nextTokenNormIsOffset: Bool?
   /// How many of the first layers take features of pictures, which text does not have.
   public var deepstackLayerCount = 0
+  /// Whether the blocks for next-token prediction have a dense network where the trunk has experts.
+  public var isNextTokenDense = false
   /// Biases in dense feed-forward networks.
   public var hasFeedForwardBias = false
   /// Whether the output head is the embedding.
@@ -87,9 +89,7 @@ public struct HyperParameters: Hashable, Sendable {
       name: family.ggufArchitecture, hiddenSize: hiddenSize, vocabularySize: vocabularySize,
       contextLength: contextLength, normEpsilon: normEpsilon, tiedEmbeddings: tiedEmbeddings,
       activation: activation, isCausal: isCausal, layers: (0..<layerCount).map(layer),
-      nextTokenLayers: (0..<nextTokenLayerCount).map { _ in
-        made(of: softmax(window: nil), feedForward(layerCount))
-      })
+      nextTokenLayers: (layerCount..<blockCount).map(layer))
     architecture.deepstackLayerCount = deepstackLayerCount
     architecture.norm = norm
     architecture.ends = ends
@@ -98,7 +98,9 @@ public struct HyperParameters: Hashable, Sendable {
 
   private func feedForward(_ index: Int) -> FeedForward {
     let dense = Dense(width: feedForwardSize ?? 0, hasBias: hasFeedForwardBias)
-    guard let experts, index >= leadingDenseCount else { return .dense(dense) }
+    guard let experts, index >= leadingDenseCount, index < layerCount || !isNextTokenDense else {
+      return .dense(dense)
+    }
     return hasDenseBesideExperts ? .parallel(dense, experts) : .experts(experts)
   }
 
@@ -117,12 +119,13 @@ public struct HyperParameters: Hashable, Sendable {
     return .attention(attention)
   }
 
-  /// Trunk layer `index`.
-  private func layer(_ index: Int) -> Layer {
+  /// A block by its number: a layer of the trunk, or one that predicts one token further.
+  func layer(_ index: Int) -> Layer {
+    guard index < layerCount else { return made(of: softmax(window: nil), feedForward(index)) }
     switch (layerKinds[index], linearAttention, shortConvolution) {
-    case (.linearAttention, let net?, _): made(of: .deltaNet(net), feedForward(index))
-    case (.shortConvolution, _, let part?): made(of: .shortConvolution(part), feedForward(index))
-    default: made(of: softmax(window: windows[index]), feedForward(index))
+    case (.linearAttention, let net?, _): return made(of: .deltaNet(net), feedForward(index))
+    case (.shortConvolution, _, let part?): return made(of: .shortConvolution(part), feedForward(index))
+    default: return made(of: softmax(window: windows[index]), feedForward(index))
     }
   }
 }

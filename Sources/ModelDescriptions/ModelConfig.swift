@@ -12,6 +12,8 @@ public struct ModelConfig: Sendable {
   public let document: JSONValue
   /// The values that count, including a family's defaults once ``filled(with:)`` was applied.
   public private(set) var values: [String: JSONValue]
+  /// A family's own names of keys, by the names that they have in other families.
+  private var ownNames: [String: String] = [:]
 
   /// Takes a parsed document.
   ///
@@ -52,11 +54,18 @@ public struct ModelConfig: Sendable {
     try self.init(contentsOf: folder + (folder.hasSuffix("/") ? "config.json" : "/config.json"))
   }
 
-  /// A copy in which absent keys have the values that the family's configuration class gives them.
-  public func filled(with defaults: [String: JSONValue]) -> ModelConfig {
+  /// A copy as the family's configuration class sees it: absent keys have the values that it gives them, and those
+  /// that have names of their own are found under the common ones, too.
+  func seen(by family: ModelFamily) -> ModelConfig {
     var copy = self
-    copy.values.merge(defaults) { own, _ in own }
+    copy.values.merge(family.defaults) { own, _ in own }
+    copy.ownNames = family.keyNames
     return copy
+  }
+
+  /// The name under which a value stands: the family's own, or the common one.
+  private func name(_ key: String) -> String {
+    if let own = ownNames[key], values[own] != nil || values[key] == nil { own } else { key }
   }
 
   /// The first of `architectures`, that of the text part if it has its own.
@@ -69,10 +78,11 @@ public struct ModelConfig: Sendable {
   public var modelType: String? { document["model_type"]?.text }
 
   /// The value of `key`, `nil` when absent or `null`.
-  public subscript(key: String) -> JSONValue? { values[key] }
+  public subscript(key: String) -> JSONValue? { values[name(key)] }
 
   /// Whether `key` is there with the value `null`, which switches some things off that are on when it is absent.
   public func isNull(_ key: String) -> Bool {
+    let key = name(key)
     if let text = document["text_config"], text.hasKey(key) { return text[key] == nil }
     return document.hasKey(key) && document[key] == nil
   }
@@ -80,20 +90,29 @@ public struct ModelConfig: Sendable {
   private func fault(_ key: String, expected: String, found: JSONValue?) -> DescriptionError {
     DescriptionError(
       .invalidConfig,
-      Fault(file: file, subject: key, expected: expected, found: found?.summary ?? "no such key"))
+      Fault(file: file, subject: name(key), expected: expected, found: found?.summary ?? "no such key"))
   }
 
   /// An error about the value of `key`.
   public func invalid(_ key: String, expected: String) -> DescriptionError {
-    fault(key, expected: expected, found: values[key])
+    fault(key, expected: expected, found: self[key])
   }
 
-  /// A whole number in `range`, or `nil` when the key is absent.
+  /// The number that all elements of a list are, one for each layer as some configurations have it.
+  private static func common(_ value: JSONValue) -> Int? {
+    guard let elements = value.elements, let first = elements.first, elements.allSatisfy({ $0 == first })
+    else {
+      return nil
+    }
+    return first.integer
+  }
+
+  /// A whole number in `range`, or `nil` when the key is absent; a list of equal numbers will do.
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig`.
   public func optionalInteger(_ key: String, in range: ClosedRange<Int> = 0...(1 << 31)) throws -> Int? {
-    guard let value = values[key] else { return nil }
-    guard let number = value.integer, range.contains(number) else {
+    guard let value = self[key] else { return nil }
+    guard let number = value.integer ?? Self.common(value), range.contains(number) else {
       throw fault(
         key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)", found: value)
     }
@@ -114,7 +133,7 @@ public struct ModelConfig: Sendable {
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig`.
   public func optionalNumber(_ key: String) throws -> Double? {
-    guard let value = values[key] else { return nil }
+    guard let value = self[key] else { return nil }
     guard let number = value.double, number.isFinite else {
       throw fault(key, expected: "a number (not NaN or infinite)", found: value)
     }
@@ -125,7 +144,7 @@ public struct ModelConfig: Sendable {
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig`.
   public func flag(_ key: String) throws -> Bool {
-    guard let value = values[key] else { return false }
+    guard let value = self[key] else { return false }
     guard let flag = value.flag else { throw fault(key, expected: "true or false", found: value) }
     return flag
   }
@@ -134,7 +153,7 @@ public struct ModelConfig: Sendable {
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig`.
   public func optionalStrings(_ key: String) throws -> [String]? {
-    guard let value = values[key] else { return nil }
+    guard let value = self[key] else { return nil }
     guard let elements = value.elements, case let texts = elements.compactMap(\.text),
       texts.count == elements.count
     else { throw fault(key, expected: "a list of strings", found: value) }

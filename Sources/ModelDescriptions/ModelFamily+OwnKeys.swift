@@ -21,6 +21,8 @@ extension ModelFamily {
     let write: @Sendable (Source, inout KeyWriter) -> Void
     /// Reads them, beside what is read with a part.
     var read: @Sendable (KeyReader, inout HyperParameters) throws -> Void = { _, _ in }
+    /// The names of those that most families write before the file type.
+    var late: Set<String> = []
 
     /// A key that tells one value of the model, and nothing else does.
     static func value<Value: KeyValue>(
@@ -47,9 +49,34 @@ extension ModelFamily.OwnKey {
   static let rotaryDimensions = Self { $1.add(.rotaryDimensions, $0.model.attention.rotaryDimensions) }
   /// The type of rotary scaling, which is none.
   static let noRotaryScaling = Self { $1.add(.rotaryScaling, "none") }
+  /// Numbers of experts of families whose configurations have own names for them.
+  static let expertCounts = Self(
+    write: {
+      $1.add(.expertCount, $0.model.experts?.count)
+      $1.add(.expertUsedCount, $0.model.experts?.usedCount)
+    }, late: [TypedKey.expertCount.key.name, TypedKey.expertUsedCount.key.name])
+  static let expertUsedCount = Self(
+    write: { $1.add(.expertUsedCount, $0.model.experts?.usedCount) },
+    late: [TypedKey.expertUsedCount.key.name])
+  /// The width of an expert beside that of the layer, which is the one that counts.
+  static let expertWidthBesides = Self(
+    table: [TypedKey<Int>.expertWidth.key], write: { $1.add(.expertWidth, $0.model.experts?.width) })
+  /// Every how many layers there are experts, which is one.
+  static let layerStep = Self(
+    table: [TypedKey<Int>.layerStep.key], write: { $1.add(.layerStep, $0.model.experts.map { _ in 1 }) },
+    read: { keys, _ in _ = try keys.value(.layerStep) })
   static let expertWidth = Self { $1.add(.expertWidth, $0.model.experts?.width) }
   static let sharedExpertWidth = Self { $1.add(.sharedExpertWidth, $0.model.experts?.sharedWidth) }
   static let sharedExpertCount = Self { $1.add(.sharedExpertCount, $0.model.experts?.sharedCount) }
+  /// The width of all shared experts beside their number.
+  static let sharedExpertWidthBesides = Self(
+    table: [TypedKey<Int>.sharedExpertWidth.key],
+    write: { $1.add(.sharedExpertWidth, $0.model.experts?.sharedWidth) })
+  /// The width of one of the shared experts, which readers multiply by their number.
+  static let oneSharedExpertWidth = Self(
+    table: [TypedKey<Int>.sharedExpertWidth.key],
+    write: { $1.add(.sharedExpertWidth, $0.model.experts.flatMap { $0.sharedWidth == nil ? nil : $0.width }) }
+  )
   /// How many of the first layers are dense.
   static let leadingDense = Self { $1.add(.leadingDenseCount, $0.model.leadingDenseCount) }
   /// What makes probabilities of scores; elsewhere already, where the configuration names it.

@@ -20,6 +20,8 @@ public struct ModelFamily: Sendable {
   public let vocabularyStyle: VocabularyMetadata.Style
   /// The values that the family's configuration class gives to absent keys.
   public let defaults: [String: JSONValue]
+  /// The family's own names of keys of a configuration, by the names that most families have.
+  var keyNames: [String: String] = [:]
   /// What the configuration does not say because every model of the family has it.
   let traits: Traits
   /// What all models of the family have beyond what a configuration or keys say.
@@ -28,6 +30,8 @@ public struct ModelFamily: Sendable {
   var configured: @Sendable (ModelConfig, inout HyperParameters) throws -> Void = { _, _ in }
   /// The keys of a GGUF that not all architectures have, in order.
   var ownKeys: [OwnKey] = []
+  /// Tensors of numbers that the configuration says.
+  var made: @Sendable (HyperParameters) -> [MadeTensor] = { _ in [] }
   /// The tensors of a model.
   let blocks: @Sendable (HyperParameters) -> [BlockRules]
 
@@ -55,6 +59,8 @@ public struct ModelFamily: Sendable {
     var isHybrid = false
     /// A GGUF has the value heads of delta nets tiled over the key heads.
     var tilesValueHeads = true
+    /// Layers mix short convolutions with softmax attention.
+    var hasShortConvolutions = false
     /// A mixture of experts in every layer, or in all but the first ones.
     var isMixture = false
     /// The first layers, as many as `first_k_dense_replace` says, are dense.
@@ -95,7 +101,14 @@ public struct ModelFamily: Sendable {
     }
   }
 
-  /// Another name for a module of a layer, such as `mlp` for `block_sparse_moe`.
+  /// A vector of a GGUF whose numbers follow from the configuration.
+  struct MadeTensor: Sendable {
+    var name: String
+    var slot: TensorSlot
+    var values: [Float]
+  }
+
+  /// Another name for a module of a layer, such as `mlp` for `block_sparse_moe`, or for a tensor.
   struct LayerAlias: Sendable {
     /// The name that is replaced.
     var name: String
@@ -117,6 +130,8 @@ public struct ModelFamily: Sendable {
     case gated
     /// As many as `n_shared_experts` says, each as wide as a routed one, held as one without a gate.
     case counted
+    /// The same, or one as wide as `shared_expert_intermediate_size` says; a GGUF says the width.
+    case sized
   }
 
   /// Where checkpoints have blocks for next-token prediction.
@@ -133,8 +148,8 @@ public struct ModelFamily: Sendable {
   /// All families, in the order in which messages list them.
   public static let all: [ModelFamily] = [
     .qwen3_5_moe, .qwen3_5, .qwen3_next, .qwen3_moe, .qwen2_moe, .qwen3, .qwen2, .qwen3_vl_moe, .qwen3_vl,
-    .deepseek_v3, .deepseek_v2, .deepseek, .glm4_moe_lite, .glm4_moe, .mistral4, .dots1, .olmoe, .mixtral,
-    .llama,
+    .deepseek_v3, .deepseek_v2, .deepseek, .glm4_moe_lite, .glm4_moe, .mistral4, .minimax_m2, .ernie4_5_moe,
+    .hunyuan_v1_moe, .bailing_moe_v2, .granitemoe, .exaone_moe, .lfm2_moe, .dots1, .olmoe, .mixtral, .llama,
   ]
 
   /// Finds the family of a checkpoint.

@@ -11,23 +11,23 @@ struct NextTokenTensors {
   }
 
   /// Blocks that checkpoints keep under `mtp.`; those of the output are numbered on from the trunk.
-  func separateBlocks() -> [BlockRules] {
+  func separateBlocks(secondNorm: String = "post_attention_norm") -> [BlockRules] {
     (0..<model.nextTokenLayerCount).map { index in
       let block = model.layerCount + index
       let common = CommonTensors(model, source: "mtp.layers.\(index).", target: "blk.\(block).")
-      var rules = common.block(block, secondNorm: "post_attention_norm")
+      var rules = common.block(block, secondNorm: secondNorm)
       if index == 0 { rules.rules += entrance() }
       return rules
     }
   }
 
   /// Blocks that checkpoints number on from the trunk.
-  func numberedBlocks(secondNorm: String) -> [BlockRules] {
+  func numberedBlocks(secondNorm: String, names: ModuleNames = [:]) -> [BlockRules] {
     (0..<model.nextTokenLayerCount).map { index in
       let block = model.layerCount + index
-      let common = CommonTensors(model, layer: block)
+      let common = CommonTensors(model, layer: block, names: names)
       var rules = common.block(block, secondNorm: secondNorm)
-      rules.rules += numberedEntrance(common)
+      rules.rules += numberedEntrance(common).map { names.applied(to: $0, after: common.source) }
       return rules
     }
   }

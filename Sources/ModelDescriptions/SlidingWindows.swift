@@ -19,6 +19,8 @@ extension ModelFamily {
     /// When `use_sliding_window` is true: in the layers that `layer_types` names, or every other one, the first
     /// included, below `max_window_layers`.
     case alternateFirstLayers
+    /// `sliding_window` in the layers that `layer_types` or `sliding_window_pattern` names, or all but every `period`-th.
+    case listed(period: Int)
   }
 
   /// The most tokens that each layer of the trunk attends to, its own included; `nil` for all of them.
@@ -49,6 +51,21 @@ extension ModelFamily {
     case .alternateFirstLayers:
       let end = try config.optionalInteger("max_window_layers") ?? 28
       return try select(config, layerCount, try used()) { $0 % 2 == 0 && $0 < end }
+    case .listed(let period):
+      let size = try window(default: nil)
+      let pattern = Self.pattern(config) ?? { $0 % period < period - 1 }
+      return try select(config, layerCount, size, rule: pattern)
+    }
+  }
+
+  /// The layers that a pattern of letters or a period gives a window, as `sliding_window_pattern` says it.
+  private static func pattern(_ config: ModelConfig) -> ((Int) -> Bool)? {
+    switch config["sliding_window_pattern"] {
+    case .string(let text) where !text.isEmpty:
+      let letters = Array(text)
+      return { letters[$0 % letters.count] == "L" }
+    case .integer(let period) where period > 0: return { ($0 + 1) % period != 0 }
+    default: return nil
     }
   }
 

@@ -35,9 +35,11 @@ enum SourceNames {
   }
 
   private static func replace(_ alias: ModelFamily.LayerAlias, in name: String) -> String {
-    var parts = name.split(separator: ".", maxSplits: 4, omittingEmptySubsequences: false)
-    guard parts.count == 5, parts[1] == "layers", parts[3] == alias.name else { return name }
-    parts[3] = Substring(alias.canonical)
+    var parts = name.split(separator: ".", maxSplits: 3, omittingEmptySubsequences: false)
+    guard parts.count == 4, parts[1] == "layers" else { return name }
+    let rest = parts[3]
+    guard rest == alias.name || rest.hasPrefix(alias.name + ".") else { return name }
+    parts[3] = alias.canonical + rest.dropFirst(alias.name.count)
     return parts.joined(separator: ".")
   }
 

@@ -67,13 +67,9 @@ struct TensorMapper {
 
   /// Maps what was registered.
   mutating func finish(file: String) throws -> CheckpointMap {
-    if let factors = model.rope.llama3Factors(dimensions: model.attention.headDim),
-      family.ggufArchitecture == "llama"
-    {
-      outputs.append(
-        OutputTensor(
-          name: "rope_freqs.weight", ggmlShape: [factors.count], storage: .alwaysF32,
-          content: .values(factors)))
+    outputs += family.made(model).map {
+      OutputTensor(
+        name: $0.name, ggmlShape: [$0.values.count], storage: .alwaysF32, content: .values($0.values))
     }
     for entry in entries { map(entry) }
     reportStrays()
@@ -114,13 +110,20 @@ struct TensorMapper {
         return
       }
       let scale = takeScale(of: entry)
-      for output in rule.outputs {
-        let runs = output.runs.map {
+      func runs(_ output: RuleOutput) -> [RowRun] {
+        output.runs.map {
           RowRun(source: entry.index, firstRow: $0.first, rowCount: $0.count, order: $0.order, scale: scale)
         }
+      }
+      if let name = rule.joined, var shape = rule.outputs.first?.ggmlShape {
+        shape[1] = rule.outputs.reduce(0) { $0 + $1.ggmlShape[1] }
+        append(name, shape, TensorFeed(runs: rule.outputs.flatMap(runs)))
+        return
+      }
+      for output in rule.outputs {
         append(
           output.name, output.ggmlShape,
-          TensorFeed(runs: runs, columns: output.columns, operation: output.operation))
+          TensorFeed(runs: runs(output), columns: output.columns, operation: output.operation))
       }
       return
     }

@@ -12,6 +12,8 @@ struct TensorRule: Sendable {
   var isUsual = false
   /// The tensors it becomes, in order.
   var outputs: [RuleOutput]
+  /// The name under which a GGUF has all of them as one matrix; `nil` when they are kept apart.
+  var joined: String?
 
   /// A tensor that becomes one output with the same values.
   init(
@@ -90,8 +92,6 @@ struct ExpertRule: Sendable {
   var prefix: String
   /// The part of the outputs' names before `ffn_gate_exps.weight`.
   var target: String
-  /// The name of the router's matrix after that of the block.
-  var router = "mlp.gate.weight"
   /// The name of each role's matrix.
   var names: [Role: String]
   /// The order in which the outputs of the per-expert layout are written.

@@ -15,5 +15,14 @@ extension ModelFamily {
     parts: { $0.attention.rotaryPairing = .adjacent },
     configured: { $1.hasFeedForwardBias = try $0.flag("mlp_bias") },
     ownKeys: [.vocabularySize, .rotaryDimensions],
+    made: MadeTensor.llama3Factors,
     blocks: { CommonTensors.trunk($0) })
+}
+
+extension ModelFamily.MadeTensor {
+  /// The factors of rotary pairs under the scaling of Llama 3.1.
+  @Sendable static func llama3Factors(_ model: HyperParameters) -> [Self] {
+    guard let factors = model.rope.llama3Factors(dimensions: model.attention.headDim) else { return [] }
+    return [Self(name: "rope_freqs.weight", slot: .rotaryFactors, values: factors)]
+  }
 }

@@ -20,10 +20,9 @@ extension ModelFamily {
       layerAlias: LayerAlias(name: "mlp", canonical: "block_sparse_moe")),
     parts: { $0.attention.rotaryPairing = .adjacent },
     ownKeys: [.vocabularySize, .rotaryDimensions],
+    made: MadeTensor.llama3Factors,
     blocks: { model in
-      CommonTensors.trunk(model) { layer, experts in
-        experts.prefix = layer.source + "block_sparse_moe."
-        experts.router = "block_sparse_moe.gate.weight"
+      CommonTensors.trunk(model, names: ["mlp": "block_sparse_moe"]) { _, experts in
         experts.names = [.gate: "w1", .down: "w2", .up: "w3"]
         experts.order = [.gate, .down, .up]
       }

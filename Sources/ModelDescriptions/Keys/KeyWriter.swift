@@ -16,6 +16,12 @@ package struct KeyWriter {
     entries.append(MetadataEntry(key.name(in: architecture), value))
   }
 
+  /// Adds one number for each block.
+  mutating func add(_ key: TypedKey<Int>, perBlock numbers: [Int]) {
+    entries.append(
+      MetadataEntry(key.name(in: architecture), .array(.int32(numbers.map { Int32(clamping: $0) }))))
+  }
+
   /// Adds an entry that is under no architecture's name.
   mutating func add(_ entry: MetadataEntry) { entries.append(entry) }
 }

@@ -19,6 +19,8 @@ extension TypedKey where Value == Int {
     .optional("expert_group_count", else: 0, in: 0...MetadataKey.expertLimit)
   }
   package static var expertGroupUsedCount: Self { .optional("expert_group_used_count", else: 0) }
+  /// Every how many layers there are experts.
+  static var layerStep: Self { .required("interleave_moe_layer_step", in: 1...1) }
   /// 1 for a softmax, 2 for a sigmoid.
   static var expertScoring: Self { .required("expert_gating_func", in: 1...2) }
 }
@@ -59,6 +61,7 @@ extension Experts {
     case .none: break
     case .gated: keys += MetadataKey.counts(.sharedExpertWidth)
     case .counted: keys += MetadataKey.counts(.sharedExpertCount)
+    case .sized: keys += MetadataKey.counts(.sharedExpertWidth.absent(.assumes("0"), 0))
     }
     if traits.hasLeadingDense {
       keys += MetadataKey.counts(.leadingDenseCount) + MetadataKey.reals(.expertScale)
@@ -103,6 +106,10 @@ extension Experts {
       hasSharedGate = false
       let shared = try keys.value(.sharedExpertCount)
       sharedWidth = shared > 0 ? shared * width : nil
+    case .sized:
+      hasSharedGate = false
+      let shared = try keys.stated(.sharedExpertWidth) ?? 0
+      sharedWidth = shared > 0 ? shared : nil
     }
   }
 

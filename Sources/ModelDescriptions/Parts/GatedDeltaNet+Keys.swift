@@ -75,6 +75,13 @@ extension HyperParameters {
   static func layerKinds(
     _ keys: KeyReader, _ traits: ModelFamily.Traits, count: Int, blockCount: Int
   ) throws -> (kinds: [LayerKind], interval: Int?) {
+    if traits.hasShortConvolutions {
+      guard let heads = keys.raw(.keyValueHeadCount)?.integers else {
+        throw keys.fault(.keyValueHeadCount, expected: "a number for each layer, 0 for convolutions")
+      }
+      try keys.checkLength(.keyValueHeadCount, heads, layerCount: count, blockCount: blockCount)
+      return (heads.prefix(count).map { $0 == 0 ? .shortConvolution : .attention }, nil)
+    }
     guard traits.isHybrid else { return ([LayerKind](repeating: .attention, count: count), nil) }
     if keys.raw(.recurrentLayers) != nil {
       guard let flags = try? keys.stated(.recurrentLayers), flags.count >= count else {
