@@ -10,6 +10,7 @@ decay rates and time steps as in trained models, so that a wrong transform chang
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 
@@ -53,7 +54,23 @@ def make_config(a):
 
 
 def tensors(a):
-    """Yields (name, shape, kind) in a natural order; kinds name the distribution."""
+    """Yields (name, shape, kind) in a natural order under the family's own names of modules."""
+    names = sorted(FAMILIES[a.family].names.items(), key=lambda item: -len(item[0]))
+    layer = re.compile(r"(model\.layers\.\d+\.)?(.*)")
+
+    def own(name):
+        prefix, rest = layer.fullmatch(name).groups()
+        for common, replacement in names:
+            if rest == common or rest.startswith(common + "."):
+                return (prefix or "") + replacement + rest[len(common):]
+        return name
+
+    for name, shape, kind in common_tensors(a):
+        yield own(name), shape, kind
+
+
+def common_tensors(a):
+    """Yields (name, shape, kind) with the names that most families have; kinds name the distribution."""
     family = FAMILIES[a.family]
     offset = family.norm_offset
     norm = "zero_norm" if offset else "norm"
@@ -70,9 +87,12 @@ def tensors(a):
 
     def attention(p):
         rows = A * D * (2 if offset else 1)
-        yield from weight(p + "self_attn.q_proj", (rows, H))
-        yield from weight(p + "self_attn.k_proj", (K * D, H))
-        yield from weight(p + "self_attn.v_proj", (K * D, H))
+        if family.joins_qkv:
+            yield from weight(p + "self_attn.qkv_proj", (rows + 2 * K * D, H))
+        else:
+            yield from weight(p + "self_attn.q_proj", (rows, H))
+            yield from weight(p + "self_attn.k_proj", (K * D, H))
+            yield from weight(p + "self_attn.v_proj", (K * D, H))
         yield from weight(p + "self_attn.o_proj", (H, A * D))
         if family.query_bias:
             for n, r in (("q", rows), ("k", K * D), ("v", K * D)):
@@ -112,23 +132,32 @@ def tensors(a):
         yield p + "linear_attn.norm.weight", (d,), "norm"
         yield p + "linear_attn.out_proj.weight", (H, nv * d), "matrix"
 
+    def convolution(p):
+        yield p + "conv.in_proj.weight", (3 * H, H), "matrix"
+        yield p + "conv.conv.weight", (H, 1, 3), "convolution"
+        yield p + "conv.out_proj.weight", (H, H), "matrix"
+
     def dense(p, width):
         yield from weight(p + "gate_proj", (width, H))
         yield from weight(p + "up_proj", (width, H))
         yield from weight(p + "down_proj", (H, width))
 
     def experts(p):
-        E, F = a.experts, a.width if a.family == "mixtral" else a.expert_width
+        E, F = a.experts, a.width if family.joint_width else a.expert_width
         p += family.moe_root
         yield p + "gate.weight", (E, H), "matrix"
         if family.selection_bias:
-            yield p + "gate.e_score_correction_bias", (E,), "selection_bias"
+            shape = (1, E) if family.selection_bias == "row" else (E,)
+            yield p + "gate.e_score_correction_bias", shape, "selection_bias"
         if a.layout == "fused":
             yield p + "experts.gate_up_proj", (E, 2 * F, H), "matrix"
             yield p + "experts.down_proj", (E, H, F), "matrix"
         elif a.layout == "transposed":
             yield p + "experts.gate_up_proj", (E, H, 2 * F), "transposed_matrix"
             yield p + "experts.down_proj", (E, F, H), "transposed_matrix"
+        elif a.layout == "linear":
+            yield p + "input_linear.weight", (E, 2 * F, H), "matrix"
+            yield p + "output_linear.weight", (E, H, F), "matrix"
         elif a.layout == "stacked":
             yield p + "switch_mlp.gate_proj.weight", (E, F, H), "matrix"
             yield p + "switch_mlp.up_proj.weight", (E, F, H), "matrix"
@@ -145,16 +174,20 @@ def tensors(a):
             yield p + "shared_expert_gate.weight", (1, H), "matrix"
         elif family.shared == "plain":
             yield from dense(p + "shared_experts.", a.shared_experts * F)
+        elif family.shared == "linear" and a.shared_width:
+            yield p + "shared_experts.input_linear.weight", (2 * a.shared_width, H), "matrix"
+            yield p + "shared_experts.output_linear.weight", (H, a.shared_width), "matrix"
 
     def block(p, full, leading=False):
         yield p + "input_layernorm.weight", (H,), norm
         yield p + "post_attention_layernorm.weight", (H,), norm
-        kinds = {"grouped": attention, "linear": attention if full else delta_net, "latent": latent_attention}
+        kinds = {"grouped": attention, "linear": attention if full else delta_net, "latent": latent_attention,
+                 "short": attention if full else convolution}
         yield from kinds[family.attention](p)
         yield from (experts(p) if family.experts and not leading else dense(p + "mlp.", a.width))
 
     for i in range(a.layers):
-        full = family.attention != "linear" or (i + 1) % a.interval == 0
+        full = family.attention not in ("linear", "short") or (i + 1) % a.interval == 0
         yield from block(f"{root}layers.{i}.", full, i < a.dense_layers)
     yield root + "norm.weight", (H,), norm
     if not a.tied:
@@ -366,7 +399,7 @@ def parser():
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--dtype", choices=("bf16", "f16", "f32"), default="bf16")
     p.add_argument("--fp8", action="store_true", help="matrices as E4M3 with a scale for each 128x128 block")
-    p.add_argument("--layout", choices=("auto", "per-expert", "fused", "transposed", "stacked"), default="auto")
+    p.add_argument("--layout", choices=("auto", "per-expert", "fused", "transposed", "linear", "stacked"), default="auto")
     p.add_argument("--tied", action="store_true")
     p.add_argument("--mtp", action="store_true", help="add a next-token block")
     p.add_argument("--nested", action="store_true", help="a multimodal wrapper with text_config and vision tensors")

@@ -1,8 +1,9 @@
 """The table of model families that all scripts read: a new family is one entry in one of the files beside this."""
-from families import deepseek, dots, glm, llama, olmoe, qwen
+from families import deepseek, dots, glm, llama, mixtures, olmoe, qwen
 from families.entry import MAIN_MIXES, Case, Family, Golden  # noqa: F401
 
-FAMILIES = {family.name: family for part in (qwen, llama, olmoe, deepseek, glm, dots) for family in part.FAMILIES}
+PARTS = (qwen, llama, olmoe, deepseek, glm, dots, mixtures)
+FAMILIES = {family.name: family for part in PARTS for family in part.FAMILIES}
 
 
 def cases(use):

@@ -68,17 +68,20 @@ class Family:
     config: Callable = lambda c, a: None
     defaults: dict = field(default_factory=dict)  # options that differ from the general ones
 
-    # Tensors. Attention is "grouped", "linear" (with grouped attention in some layers) or "latent".
+    # Tensors. Attention is "grouped", "latent", or with grouped attention in some layers "linear" or "short".
     attention: str = "grouped"
     query_bias: bool = False  # of q, k and v
+    joins_qkv: bool = False  # in one matrix
+    joint_width: bool = False  # an expert is as wide as intermediate_size says
+    names: dict = field(default_factory=dict)  # own names of modules within a layer, or outside, by the usual ones
     head_norm: str = ""  # of q and k: "head", "full" (all heads together) or none
     norm_offset: bool = False  # norms are stored minus one
     experts: bool = False
     expert_names: tuple = ("gate_proj", "up_proj", "down_proj")
     moe_root: str = "mlp."
     layout: str = "per-expert"  # of the experts, as released
-    shared: str = ""  # "gated" by a vector of its own, "plain" or none
-    selection_bias: bool = False  # a bias for the selection of experts, in f32 in any checkpoint
+    shared: str = ""  # "gated" by a vector of its own, "plain", "linear" (gate and up in one matrix) or none
+    selection_bias: object = False  # a bias for the selection of experts, in f32 in any checkpoint; "row" is a matrix
     # In a wrapper: prefixes of the text model and of its head, other tensors. Always wrapped when not optional.
     wrapper: str = ""  # its class
     wrapper_model_type: str = ""

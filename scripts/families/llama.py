@@ -65,7 +65,7 @@ FAMILIES = (
     ),
     Family(
         "mixtral", "MixtralForCausalLM", "llama", config=mixtral, experts=True, expert_names=("w1", "w3", "w2"),
-        moe_root="block_sparse_moe.", transformers="Mixtral",
+        moe_root="block_sparse_moe.", joint_width=True, transformers="Mixtral",
         cases=(
             Case("mixtral", "--shard-bytes 3000000"),
             Case("mixtral", uses="files memory"),

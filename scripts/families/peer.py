@@ -3,7 +3,8 @@
 # The converter knows vocabularies by hash, and not the sample's: the name of the splitting rule is given. transformers
 # has no class for kimi_k2, and its AutoTokenizer cannot do with less.
 CONVERTER = """
-import runpy, sys
+import importlib, runpy, sys
+sources = sys.argv[1]
 sys.path.insert(0, sys.argv[1])
 sys.path.insert(1, sys.argv[1] + "/gguf-py")
 import transformers
@@ -17,8 +18,12 @@ def load_or_read(folder, **more):
     except AttributeError:
         return transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder) + "/tokenizer.json")
 transformers.AutoTokenizer.from_pretrained = load_or_read
+# Classes that want files of their tokenizers which the random checkpoints do not have.
+for module, name in (("ernie", "Ernie4_5Model"), ("hunyuan", "HunYuanMoEModel")):
+    family = getattr(importlib.import_module("conversion." + module), name)
+    family.set_vocab = lambda self: self._set_vocab_gpt2()
 sys.argv = ["convert_hf_to_gguf.py"] + sys.argv[3:]
-runpy.run_path(sys.path[0] + "/convert_hf_to_gguf.py", run_name="__main__")
+runpy.run_path(sources + "/convert_hf_to_gguf.py", run_name="__main__")
 """
 
 
