@@ -202,7 +202,7 @@ let package = Package(
     tests("TextTokenizers", resources: [.copy("Encoding/Golden")]),
     tests("ModelDescriptions", ["TextTokenizers"], resources: [.copy("Golden")]),
     tests("ImportanceData", ["GGUFFormat"]),
-    tests("QuantRecipes", resources: [.copy("Golden")]),
+    tests("QuantRecipes", ["ModelDescriptions"], resources: [.copy("Golden")]),
     tests("TensorCompute", ["BlockQuantization"]),
     tests(
       "ReferenceRuntime",
@@ -231,7 +231,10 @@ let package = Package(
       ]),
     tests(
       "OutputValidation",
-      ["BlockQuantization", "GGUFFormat", "ModelDescriptions", "QuantRecipes", "CheckpointConversion"]),
+      [
+        "BlockQuantization", "GGUFFormat", "SafetensorsFormat", "ModelDescriptions", "QuantRecipes",
+        "CheckpointConversion",
+      ]),
     tests("CommandSupport"),
     .testTarget(
       name: "CommandTests",

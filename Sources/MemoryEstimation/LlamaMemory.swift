@@ -116,8 +116,8 @@ struct LlamaMemory {
   private func repacked() throws -> MemoryBreakdown.Part {
     var copied = loaded.filter(isRepacked)
     // A tied head is a second use of the embedding, and that is copied.
-    if model.tiedEmbeddings, var head = priced.tensor("token_embd.weight") {
-      head.role = .output
+    if model.tiedEmbeddings, var head = priced.tensor(.tokenEmbedding) {
+      head.purpose = TensorPurpose(.output, block: nil)
       if isRepacked(head) { copied.append(head) }
     }
     return .init(

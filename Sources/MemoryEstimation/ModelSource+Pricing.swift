@@ -70,9 +70,8 @@ extension ModelSource {
   private func hyperParameters(of set: GGUFSplitSet) throws -> HyperParameters {
     var model = try HyperParameters(
       metadata: set.metadata,
-      embeddingRows: set.tensor("token_embd.weight")?.info.ggmlShape.dropFirst().first,
-      file: name)
-    adjust(&model, names: Set(set.tensors.map(\.info.name)))
+      embeddingRows: set.embeddingRows, file: name)
+    adjust(&model, to: set)
     try SizeLimits.check(model, file: name)
     return model
   }
@@ -87,29 +86,27 @@ extension ModelSource {
   }
 
   /// What only the tensors tell.
-  private func adjust(_ model: inout HyperParameters, names: Set<String>) {
-    model.tiedEmbeddings = !names.contains("output.weight")
-    let layer = model.layerKinds.firstIndex(of: .attention) ?? 0
-    model.attention.hasInputBias = ["attn_q.bias", "attn_qkv.bias"].contains {
-      names.contains("blk.\(layer).\($0)")
+  private func adjust(_ model: inout HyperParameters, to set: GGUFSplitSet) {
+    let purposes = set.purposes
+    let present = Set(set.tensors.map { purposes[$0.info.name] })
+    func has(_ slots: TensorSlot..., block: Int?) -> Bool {
+      slots.contains { present.contains(TensorPurpose($0, block: block)) }
     }
-    model.attention.hasOutputBias = names.contains("blk.\(layer).attn_output.bias")
-    model.attention.hasQueryKeyNorm = names.contains("blk.\(layer).attn_q_norm.weight")
-    model.hasFeedForwardBias = names.contains("blk.0.ffn_up.bias")
-  }
-
-  private static func block(of name: String) -> Int? {
-    let parts = name.split(separator: ".", maxSplits: 2)
-    return parts.count == 3 && parts[0] == "blk" ? Int(parts[1]) : nil
+    model.tiedEmbeddings = !has(.output, block: nil)
+    let layer = model.layerKinds.firstIndex(of: .attention) ?? 0
+    model.attention.hasInputBias = has(.queryBias, .queryKeyValueBias, block: layer)
+    model.attention.hasOutputBias = has(.attentionOutputBias, block: layer)
+    model.attention.hasQueryKeyNorm = has(.queryNorm, block: layer)
+    model.hasFeedForwardBias = has(.upBias, block: 0)
   }
 
   private func asItIs(_ set: GGUFSplitSet, _ model: HyperParameters) throws -> PricedModel {
-    let recurrent = RecurrentLayers(names: set.tensors.map(\.info.name))
+    let purposes = set.purposes
     let tensors = set.tensors.map {
       PricedTensor(
         name: $0.info.name, ggmlShape: $0.info.ggmlShape, type: $0.info.type, byteCount: $0.info.byteCount,
-        role: recurrent.role(of: $0.info.name),
-        isNextToken: Self.isNextToken($0.info.name, layerCount: model.layerCount),
+        purpose: purposes[$0.info.name],
+        isNextToken: Self.isNextToken(purposes[$0.info.name], layerCount: model.layerCount),
         isOutside: GGUFLayout.Extra(name: $0.info.name) != nil)
     }
     let bytes = try Checked.sum("files", set.files.map(\.file.byteCount))
@@ -156,8 +153,8 @@ extension ModelSource {
     let tensors = plan.tensors.map {
       PricedTensor(
         name: $0.name, ggmlShape: $0.ggmlShape, type: $0.type, byteCount: $0.byteCount,
-        role: $0.role,
-        isNextToken: Self.isNextToken($0.name, layerCount: model.layers.count))
+        purpose: $0.purpose,
+        isNextToken: Self.isNextToken($0.purpose, layerCount: model.layers.count))
     }
     let bytes = try Checked.sum("files", plan.files.map(\.byteCount))
     let header = bytes - plan.tensorByteCount
@@ -178,9 +175,8 @@ extension ModelSource {
     return (try? StockMix(name: recipe.name)) == nil ? recipe.name : "recipe \(recipe.name)"
   }
 
-  private static func isNextToken(_ name: String, layerCount: Int) -> Bool {
-    guard let block = block(of: name) else { return false }
-    return block >= layerCount
+  private static func isNextToken(_ tensor: TensorPurpose, layerCount: Int) -> Bool {
+    tensor.block.map { $0 >= layerCount } ?? false
   }
 }
 

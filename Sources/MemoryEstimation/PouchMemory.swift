@@ -44,8 +44,8 @@ struct PouchMemory {
   private func vectors() -> MemoryBreakdown.Part {
     let copied = priced.tensors.filter { tensor in
       !tensor.isNextToken && !tensor.isOutside
-        && (tensor.ggmlShape.count == 1 || tensor.name.hasSuffix("ssm_conv1d.weight")
-          || tensor.name.hasSuffix("shortconv.conv.weight") || tensor.name.hasSuffix(".bias"))
+        && (tensor.ggmlShape.count == 1 || [.convolution, .shortConvolutionTaps].contains(tensor.purpose.slot)
+          || tensor.name.hasSuffix(".bias"))
     }
     let bytes = copied.reduce(0) { $0 + Checked.padded($1.elementCount * 4, to: 4096) }
     return .init(
@@ -55,7 +55,7 @@ struct PouchMemory {
 
   /// Projections of delta nets whose rows are interleaved by key head are copied apart.
   private func interleaved() -> MemoryBreakdown.Part? {
-    let copied = priced.tensors.filter { !$0.isNextToken && $0.name.hasSuffix(".ssm_in.weight") }
+    let copied = priced.tensors.filter { !$0.isNextToken && $0.purpose.slot == .deltaNetInputGate }
     guard !copied.isEmpty else { return nil }
     return .init(
       kind: .weights, name: "projections, copied", bytes: copied.reduce(0) { $0 + $1.byteCount },

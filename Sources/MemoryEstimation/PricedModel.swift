@@ -13,13 +13,15 @@ public struct PricedTensor: Hashable, Sendable {
   public var type: TensorType
   /// Bytes as stored.
   public var byteCount: Int
-  /// What it does in the model.
-  public var role: TensorRole
+  /// What it is for.
+  public var purpose: TensorPurpose
   /// Whether it belongs to a block for next-token prediction, which inference loads on request alone.
   public var isNextToken: Bool
   /// Whether it belongs to another part of a model, such as a vision tower, which is in the same file.
   public var isOutside = false
 
+  /// What it does in the model.
+  public var role: TensorRole { purpose.role }
   /// Values.
   public var elementCount: Int { ggmlShape.reduce(1, *) }
 }
@@ -99,23 +101,19 @@ public struct PricedModel: Sendable {
   /// What the file keeps as one tensor.
   var forms: DecoderGraph.Forms {
     var forms = DecoderGraph.Forms()
-    for tensor in tensors where tensor.name.hasPrefix("blk.") {
-      let parts = tensor.name.split(separator: ".", maxSplits: 2)
-      guard parts.count == 3, let layer = Int(parts[1]), model.layers.indices.contains(layer) else {
-        continue
-      }
-      switch parts[2] {
-      case "attn_qkv.weight" where model.layers[layer].mixer.attention != nil: forms.fusesAttention = true
-      case "ffn_gate_up_exps.weight": forms.fusesExperts = true
-      case "ssm_in.weight": forms.interleavesDeltaNet = true
+    for tensor in tensors where !tensor.isNextToken {
+      switch tensor.purpose.slot {
+      case .queryKeyValue: forms.fusesAttention = true
+      case .expertGateUp: forms.fusesExperts = true
+      case .deltaNetInputGate: forms.interleavesDeltaNet = true
       default: break
       }
     }
     return forms
   }
 
-  /// The tensor called `name`.
-  func tensor(_ name: String) -> PricedTensor? { tensors.first { $0.name == name } }
+  /// The tensor in a slot outside of blocks.
+  func tensor(_ slot: TensorSlot) -> PricedTensor? { tensors.first { $0.purpose.slot == slot } }
 }
 
 extension PricedTensor {

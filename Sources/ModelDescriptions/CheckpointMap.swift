@@ -24,7 +24,7 @@ public struct CheckpointMap: Sendable {
   /// The layers of the model, as the tensors complete them.
   public var architecture: Architecture {
     var architecture = model.architecture(of: family)
-    architecture.tiedEmbeddings = !outputs.contains { $0.name == "output.weight" }
+    architecture.tiedEmbeddings = !outputs.contains { $0.slot == .output }
     return architecture
   }
 

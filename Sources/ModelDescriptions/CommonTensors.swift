@@ -12,8 +12,11 @@ struct CommonTensors {
 
   /// The tensors of block `index` under the names of trunk layers.
   init(_ model: HyperParameters, layer index: Int, names: ModuleNames = [:]) {
-    self.init(model, source: "model.layers.\(index).", target: "blk.\(index).", names: names)
+    self.init(model, source: "model.layers.\(index).", target: Self.target(index), names: names)
   }
+
+  /// The start of the names of block `index` in a GGUF.
+  static func target(_ index: Int) -> String { "blk.\(index)." }
 
   init(_ model: HyperParameters, source: String, target: String, names: ModuleNames = [:]) {
     self.model = model
@@ -22,11 +25,14 @@ struct CommonTensors {
     self.names = names
   }
 
+  /// The name of the factors for rotary pairs, which are computed or stored apart from any checkpoint.
+  static let rotaryFactors = "rope_freqs.weight"
+
   /// Embedding, final norm and output head.
   static func outside(_ model: HyperParameters, names: ModuleNames = [:]) -> BlockRules {
     let matrix = [model.vocabularySize, model.hiddenSize]
     var rules = [
-      TensorRule("model.embed_tokens.weight", "token_embd.weight", matrix, .tokenEmbedding),
+      TensorRule("model.embed_tokens.weight", ModelFamily.tokenEmbeddingName, matrix, .tokenEmbedding),
       TensorRule(
         "model.norm.weight", "output_norm.weight", [model.hiddenSize], .outputNorm,
         operation: model.normIsOffset ? .addOne : .identity),

@@ -4,14 +4,17 @@ public struct FusedTensor: Hashable, Sendable {
   public struct Part: Hashable, Sendable {
     /// The name that it has where it is kept apart.
     public var name: String
+    /// What it is for.
+    public var slot: TensorSlot
     /// Its shape, fastest dimension first.
     public var ggmlShape: [Int]
     /// Its rows within each matrix of the whole, in order, in units of its own rows.
     public var runs: [Range<Int>]
 
     /// Creates a part.
-    public init(name: String, ggmlShape: [Int], runs: [Range<Int>]) {
+    public init(name: String, slot: TensorSlot, ggmlShape: [Int], runs: [Range<Int>]) {
       self.name = name
+      self.slot = slot
       self.ggmlShape = ggmlShape
       self.runs = runs
     }
@@ -22,6 +25,10 @@ public struct FusedTensor: Hashable, Sendable {
 
   /// The name in the file.
   public var name: String
+  /// What it is for as a whole.
+  public var slot: TensorSlot
+  /// The number of its block.
+  public var block: Int
   /// The shape in the file, fastest dimension first.
   public var ggmlShape: [Int]
   /// What it holds.
@@ -42,63 +49,75 @@ extension ModelFamily {
   ///   converters until January 2026.
   /// - The time step's bias under the name that Ollama's converter gives it (`ssm_dt`), which llama.cpp does not know.
   func fusedTensors(_ expected: [ExpectedTensor], _ model: HyperParameters) -> [FusedTensor] {
-    let known = Dictionary(expected.map { ($0.name, $0) }) { first, _ in first }
+    struct Place: Hashable {
+      var slot: TensorSlot
+      var block: Int
+    }
+    var known: [Place: ExpectedTensor] = [:]
+    for tensor in expected {
+      if let block = tensor.block { known[Place(slot: tensor.slot, block: block)] = tensor }
+    }
     var result: [FusedTensor] = []
-    func stack(_ name: String, _ parts: [ExpectedTensor], isStandard: Bool = true) {
-      // The dimension that grows: the only one of a vector, the rows of a matrix.
-      let axis = parts[0].ggmlShape.count > 1 ? 1 : 0
-      var shape = parts[0].ggmlShape
-      shape[axis] = parts.reduce(0) { $0 + $1.ggmlShape[axis] }
-      var start = 0
-      let made = parts.map { part -> FusedTensor.Part in
-        let extent = part.ggmlShape[axis]
-        // A vector is one row of its own length; fused ones are multiples of each other.
-        let run = axis == 0 ? (start / extent)..<(start / extent + 1) : start..<(start + extent)
-        start += extent
-        return .init(name: part.name, ggmlShape: part.ggmlShape, runs: [run])
+    for tensor in expected {
+      guard let block = tensor.block else { continue }
+      func name(_ own: String) -> String { CommonTensors.target(block) + own }
+      /// The tensor and those in other slots of the block; `nil` when it lacks one.
+      func with(_ slots: TensorSlot...) -> [ExpectedTensor]? {
+        let found = slots.compactMap { known[Place(slot: $0, block: block)] }
+        return found.count == slots.count ? [tensor] + found : nil
       }
-      result.append(
-        FusedTensor(
-          name: name, ggmlShape: shape, parts: made, isOptional: parts.allSatisfy(\.isOptional),
-          isStandard: isStandard))
-    }
-    func others(_ tensor: ExpectedTensor, _ own: String, _ names: [String]) -> [ExpectedTensor]? {
-      guard tensor.name.hasSuffix(own) else { return nil }
-      let stem = tensor.name.dropLast(own.count)
-      let found = names.compactMap { known[stem + $0] }
-      return found.count == names.count ? [tensor] + found : nil
-    }
-    for tensor in expected where tensor.name.hasPrefix("blk.") {
-      let block = "blk." + tensor.name.dropFirst(4).prefix { $0 != "." } + "."
-      for suffix in ["weight", "bias"] {
-        if let parts = others(tensor, ".attn_q." + suffix, [".attn_k." + suffix, ".attn_v." + suffix]) {
-          stack(block + "attn_qkv." + suffix, parts)
-        }
-      }
-      if let parts = others(tensor, ".ffn_gate_exps.weight", [".ffn_up_exps.weight"]) {
-        stack(block + "ffn_gate_up_exps.weight", parts, isStandard: traits.isHybrid || traits.isLatent)
-      }
-      if tensor.name.hasSuffix(".ssm_dt.bias") {
-        let part = FusedTensor.Part(name: tensor.name, ggmlShape: tensor.ggmlShape, runs: [0..<1])
-        result.append(
-          FusedTensor(
-            name: block + "ssm_dt", ggmlShape: tensor.ggmlShape, parts: [part], isOptional: false,
-            isStandard: false))
-      }
-      if let net = model.linearAttention, !traits.tilesValueHeads,
-        let parts = others(tensor, ".attn_qkv.weight", [".attn_gate.weight"])
-      {
-        result.append(net.interleaved(block + "ssm_in.weight", parts))
+      switch tensor.slot {
+      case .query:
+        guard let parts = with(.key, .value) else { continue }
+        result.append(FusedTensor(name("attn_qkv.weight"), .queryKeyValue, block, stacking: parts))
+      case .queryBias:
+        guard let parts = with(.keyBias, .valueBias) else { continue }
+        result.append(FusedTensor(name("attn_qkv.bias"), .queryKeyValueBias, block, stacking: parts))
+      case .expertGate:
+        guard let parts = with(.expertUp) else { continue }
+        var whole = FusedTensor(name(ExpertRule.joinedName), .expertGateUp, block, stacking: parts)
+        whole.isStandard = traits.isHybrid || traits.isLatent
+        result.append(whole)
+      case .stepBias:
+        var whole = FusedTensor(name("ssm_dt"), .stepBias, block, stacking: [tensor])
+        whole.isStandard = false
+        result.append(whole)
+      case .deltaNetInput:
+        guard let net = model.linearAttention, !traits.tilesValueHeads, let parts = with(.deltaNetGate)
+        else { continue }
+        result.append(net.interleaved(name("ssm_in.weight"), block, parts))
+      default: continue
       }
     }
     return result
   }
 }
 
+extension FusedTensor {
+  /// Tensors one after the other: values of vectors, rows of each matrix.
+  fileprivate init(_ name: String, _ slot: TensorSlot, _ block: Int, stacking parts: [ExpectedTensor]) {
+    // The dimension that grows: the only one of a vector, the rows of a matrix.
+    let axis = parts[0].ggmlShape.count > 1 ? 1 : 0
+    var shape = parts[0].ggmlShape
+    shape[axis] = parts.reduce(0) { $0 + $1.ggmlShape[axis] }
+    var start = 0
+    let made = parts.map { part -> Part in
+      let extent = part.ggmlShape[axis]
+      // A vector is one row of its own length; fused ones are multiples of each other.
+      let run = axis == 0 ? (start / extent)..<(start / extent + 1) : start..<(start + extent)
+      start += extent
+      return Part(name: part.name, slot: part.slot, ggmlShape: part.ggmlShape, runs: [run])
+    }
+    self.init(
+      name: name, slot: slot, block: block, ggmlShape: shape, parts: made,
+      isOptional: parts.allSatisfy(\.isOptional), isStandard: true)
+  }
+}
+
 extension GatedDeltaNet {
   /// Queries, keys and values, and output gates, as one matrix: for each key head its query, its key, the values of
   /// its value heads and their gates.
-  fileprivate func interleaved(_ name: String, _ parts: [ExpectedTensor]) -> FusedTensor {
+  fileprivate func interleaved(_ name: String, _ block: Int, _ parts: [ExpectedTensor]) -> FusedTensor {
     let values = repetition * valueDim
     let group = 2 * keyDim + 2 * values
     func runs(_ offset: Int, _ count: Int) -> [Range<Int>] {
@@ -106,12 +125,15 @@ extension GatedDeltaNet {
     }
     let (main, gate) = (parts[0], parts[1])
     return FusedTensor(
-      name: name, ggmlShape: [main.ggmlShape[0], keyHeadCount * group],
+      name: name, slot: .deltaNetInputGate, block: block,
+      ggmlShape: [main.ggmlShape[0], keyHeadCount * group],
       parts: [
         .init(
-          name: main.name, ggmlShape: main.ggmlShape,
+          name: main.name, slot: main.slot, ggmlShape: main.ggmlShape,
           runs: runs(0, keyDim) + runs(keyDim, keyDim) + runs(2 * keyDim, values)),
-        .init(name: gate.name, ggmlShape: gate.ggmlShape, runs: runs(2 * keyDim + values, values)),
+        .init(
+          name: gate.name, slot: gate.slot, ggmlShape: gate.ggmlShape,
+          runs: runs(2 * keyDim + values, values)),
       ], isOptional: false, isStandard: true)
   }
 }

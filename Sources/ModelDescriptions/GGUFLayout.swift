@@ -77,7 +77,7 @@ public struct GGUFLayout: Sendable {
     where contains(candidate.name) && !candidate.parts.contains(where: { contains($0.name) }) {
       var whole = candidate
       // llama.cpp looks for joint biases beside a joint matrix alone.
-      if whole.name.hasSuffix(".attn_qkv.bias"), !contains(whole.name.dropLast(4) + "weight") {
+      if whole.slot == .queryKeyValueBias, !contains(whole.name.dropLast(4) + "weight") {
         whole.isStandard = false
       }
       fused[whole.name] = whole
@@ -99,7 +99,7 @@ public struct GGUFLayout: Sendable {
       guard added.insert(place.tensor).inserted, let whole = fused[place.tensor] else { continue }
       expected.append(
         ExpectedTensor(
-          name: whole.name, slot: tensor.slot, block: tensor.block, ggmlShape: whole.ggmlShape,
+          name: whole.name, slot: whole.slot, block: whole.block, ggmlShape: whole.ggmlShape,
           isOptional: whole.isOptional))
     }
     self.expected = expected

@@ -63,7 +63,7 @@ public enum ModelDescription {
       )
     }
     map.losses = ConfigurationLoss.all(
-      map.model, family, hasOutputHead: map.outputs.contains { $0.name == "output.weight" })
+      map.model, family, hasOutputHead: map.outputs.contains { $0.slot == .output })
     // What the configuration announces is among the losses already.
     if let unread = unread(map.outputs.map(\.name), family: family, model: model, besides: map.losses) {
       map.warnings.append(unread)
@@ -121,7 +121,7 @@ public enum ModelDescription {
   private static func tieWarning(_ config: ModelConfig, _ map: CheckpointMap) -> String? {
     let root = config.document["tie_word_embeddings"]?.flag
     let text = config.document["text_config"]?["tie_word_embeddings"]?.flag
-    guard let root, let text, root != text, !map.outputs.contains(where: { $0.name == "output.weight" })
+    guard let root, let text, root != text, !map.outputs.contains(where: { $0.slot == .output })
     else {
       return nil
     }

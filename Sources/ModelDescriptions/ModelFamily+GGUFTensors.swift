@@ -30,6 +30,9 @@ public struct ExpectedTensor: Hashable, Sendable {
 }
 
 extension ModelFamily {
+  /// The name of the token embedding in every GGUF; its rows are looked at before the model is known.
+  public static let tokenEmbeddingName = "token_embd.weight"
+
   /// The family that a GGUF's metadata speaks of; `nil` for architectures that are not known here.
   public static func family(metadata: [MetadataEntry]) -> ModelFamily? {
     guard let keys = try? KeyReader(metadata, file: "") else { return nil }
@@ -70,25 +73,18 @@ extension ModelFamily {
   /// - Returns: Every tensor once, required ones and optional ones.
   public func expectedTensors(_ hyperParameters: HyperParameters, allBiases: Bool = false) -> [ExpectedTensor]
   {
-    var model = hyperParameters
-    // What only the tensors show counts as optional.
-    model.tiedEmbeddings = !traits.needsOutputHead
-    let input = traits.inputBias
-    if case .key = traits.queryKeyNorm { model.attention.hasQueryKeyNorm = true }
     let hasCertainNorms = if case .always = traits.queryKeyNorm { true } else { traits.isLatent }
-    // llama.cpp's loader takes biases of query, key and value everywhere, others in the llama architecture alone.
-    model.attention.hasInputBias = true
-    model.attention.hasOutputBias = allBiases || ggufArchitecture == "llama"
-    model.hasFeedForwardBias = allBiases || ggufArchitecture == "llama"
+    let model = withOptionalTensors(hyperParameters, allBiases: allBiases)
     var result: [ExpectedTensor] = []
     for block in blocks(model) {
       for rule in block.rules {
         for made in rule.outputs {
-          let isFixedBias =
-            input.isCertain && !made.name.hasSuffix("attn_output.bias") && made.name.contains("attn_")
-          let isBias = made.name.hasSuffix(".bias") && made.slot != .stepBias && made.slot != .selectionBias
           let isOptional =
-            (isBias && !isFixedBias) || ([.queryNorm, .keyNorm].contains(made.slot) && !hasCertainNorms)
+            switch made.slot {
+            case .queryNorm, .keyNorm: !hasCertainNorms
+            case .queryBias, .keyBias, .valueBias: !traits.inputBias.isCertain
+            default: made.slot.isProjectionBias
+            }
           result.append(
             ExpectedTensor(
               name: made.name, slot: made.slot, block: block.block, ggmlShape: made.ggmlShape,
@@ -105,7 +101,7 @@ extension ModelFamily {
     }
     if ggufArchitecture == "llama" {
       // Factors for rotary pairs: one list, or under longrope two by the length of the context.
-      var names: [(String, TensorSlot)] = [("rope_freqs.weight", .rotaryFactors)]
+      var names: [(String, TensorSlot)] = [(CommonTensors.rotaryFactors, .rotaryFactors)]
       if case .longRope = model.rope.scaling {
         names = [
           ("rope_factors_long.weight", .rotaryFactorsLong),
@@ -120,6 +116,35 @@ extension ModelFamily {
       }
     }
     return result
+  }
+
+  /// How a conversion makes the tensors of a GGUF, by their names; experts, which only change place, are left out.
+  ///
+  /// The sources are numbered without a meaning, and norms are made as from the family's own checkpoints.
+  ///
+  /// - Parameter hyperParameters: The numbers, as ``HyperParameters/init(metadata:file:)`` reads them.
+  /// - Returns: The rows of each tensor, and what is done to their values.
+  public func conversionFeeds(_ hyperParameters: HyperParameters) -> [String: TensorFeed] {
+    var model = withOptionalTensors(hyperParameters, allBiases: true)
+    model.normIsOffset = traits.normIsOffset
+    var result: [String: TensorFeed] = [:]
+    for made in blocks(model).flatMap(\.rules).flatMap(\.outputs) {
+      let runs = made.runs.map { RowRun(source: 0, firstRow: $0.first, rowCount: $0.count, order: $0.order) }
+      result[made.name] = TensorFeed(runs: runs, columns: made.columns, operation: made.operation)
+    }
+    return result
+  }
+
+  /// The model with all that only the tensors of a file show.
+  private func withOptionalTensors(_ hyperParameters: HyperParameters, allBiases: Bool) -> HyperParameters {
+    var model = hyperParameters
+    model.tiedEmbeddings = !traits.needsOutputHead
+    if case .key = traits.queryKeyNorm { model.attention.hasQueryKeyNorm = true }
+    // llama.cpp's loader takes biases of query, key and value everywhere, others in the llama architecture alone.
+    model.attention.hasInputBias = true
+    model.attention.hasOutputBias = allBiases || ggufArchitecture == "llama"
+    model.hasFeedForwardBias = allBiases || ggufArchitecture == "llama"
+    return model
   }
 }
 

@@ -105,6 +105,8 @@ public struct ModelFamily: Sendable {
   struct MadeTensor: Sendable {
     var name: String
     var slot: TensorSlot
+    /// The number of its block; `nil` outside of blocks.
+    var block: Int?
     var values: [Float]
   }
 

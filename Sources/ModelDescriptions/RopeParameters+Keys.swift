@@ -74,9 +74,9 @@ extension RopeParameters {
     magnitude = try keys.value(.rotaryMagnitude)
     let stated = try keys.stated(.rotaryFactor) ?? keys.value(.linearFactor)
     let factor = stated == 0 ? 1 : stated
+    let original = try keys.stated(.originalContextLength) ?? 0
     func originalLength() throws -> Int {
-      let stated = try keys.stated(.originalContextLength) ?? 0
-      guard let length = try stated == 0 ? keys.stated(.contextLength) : stated else {
+      guard let length = try original == 0 ? keys.stated(.contextLength) : original else {
         throw keys.fault(.originalContextLength, expected: "a whole number")
       }
       return length

@@ -17,6 +17,8 @@ struct TensorMapper {
   private let blocks: [BlockRules]
   private var rules: [String: TensorRule] = [:]
   private var stacks: [String: ExpertStack] = [:]
+  /// The numbers of the blocks of rules and stacks, by the names that these have in `rules` and `stacks`.
+  private var blockNumbers: [String: Int] = [:]
   private var entries: [Entry] = []
   private var scales: [String: Entry] = [:]
   private var seen: Set<String> = []
@@ -40,8 +42,14 @@ struct TensorMapper {
     self.quantization = quantization
     blocks = family.blocks(model)
     for block in blocks {
-      for rule in block.rules { rules[rule.source] = rule }
-      if let experts = block.experts { stacks[experts.prefix] = ExpertStack(rule: experts) }
+      for rule in block.rules {
+        rules[rule.source] = rule
+        blockNumbers[rule.source] = block.block
+      }
+      if let experts = block.experts {
+        stacks[experts.prefix] = ExpertStack(rule: experts)
+        blockNumbers[experts.prefix] = block.block
+      }
     }
   }
 
@@ -69,7 +77,8 @@ struct TensorMapper {
   mutating func finish(file: String) throws -> CheckpointMap {
     outputs += family.made(model).map {
       OutputTensor(
-        name: $0.name, ggmlShape: [$0.values.count], storage: .alwaysF32, content: .values($0.values))
+        name: $0.name, slot: $0.slot, block: $0.block, ggmlShape: [$0.values.count],
+        content: .values($0.values))
     }
     for entry in entries { map(entry) }
     reportStrays()
@@ -117,12 +126,14 @@ struct TensorMapper {
       }
       if let name = rule.joined, var shape = rule.outputs.first?.ggmlShape {
         shape[1] = rule.outputs.reduce(0) { $0 + $1.ggmlShape[1] }
-        append(name, shape, TensorFeed(runs: rule.outputs.flatMap(runs)))
+        append(
+          name, .queryKeyValue, blockNumbers[entry.name], shape,
+          TensorFeed(runs: rule.outputs.flatMap(runs)))
         return
       }
       for output in rule.outputs {
         append(
-          output.name, output.ggmlShape,
+          output.name, output.slot, blockNumbers[entry.name], output.ggmlShape,
           TensorFeed(runs: runs(output), columns: output.columns, operation: output.operation))
       }
       return
@@ -169,13 +180,13 @@ struct TensorMapper {
       let shape = stack.rule.matrix(role)
       guard stack.joinedRuns.count == 2 * stack.rule.count, joined.insert(prefix).inserted else { return }
       append(
-        stack.rule.joinedOutput, [shape[1], 2 * shape[0], stack.rule.count],
-        TensorFeed(runs: stack.joinedRuns))
+        stack.rule.joinedOutput, .expertGateUp, blockNumbers[prefix],
+        [shape[1], 2 * shape[0], stack.rule.count], TensorFeed(runs: stack.joinedRuns))
       return
     }
     append(
-      stack.rule.output(role), stack.rule.matrix(role).reversed() + [stack.rule.count],
-      TensorFeed(runs: stack.runs(role)))
+      stack.rule.output(role), stack.rule.slot(role), blockNumbers[prefix],
+      stack.rule.matrix(role).reversed() + [stack.rule.count], TensorFeed(runs: stack.runs(role)))
   }
 
   /// The layout of a tensor whose shape fits both, a matrix as wide as high: its fellows tell.
@@ -190,11 +201,11 @@ struct TensorMapper {
     return layouts[0]
   }
 
-  private mutating func append(_ name: String, _ shape: [Int], _ feed: TensorFeed) {
+  private mutating func append(
+    _ name: String, _ slot: TensorSlot, _ block: Int?, _ shape: [Int], _ feed: TensorFeed
+  ) {
     outputs.append(
-      OutputTensor(
-        name: name, ggmlShape: shape, storage: OutputTensor.storageRule(name: name, rank: shape.count),
-        content: .feed(feed)))
+      OutputTensor(name: name, slot: slot, block: block, ggmlShape: shape, content: .feed(feed)))
   }
 
   private mutating func checkStorage(_ entry: Entry) -> Bool {

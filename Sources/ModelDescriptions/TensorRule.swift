@@ -107,8 +107,11 @@ struct ExpertRule: Sendable {
   /// The row-major shape of one expert's matrix.
   func matrix(_ role: Role) -> [Int] { role == .down ? [hidden, width] : [width, hidden] }
 
-  /// The name of the stack of all experts' gate and up projections, where they are one tensor.
-  var joinedOutput: String { target + "ffn_gate_up_exps.weight" }
+  /// The name of the stack of all experts' gate and up projections after that of the block, where they are one tensor.
+  static let joinedName = "ffn_gate_up_exps.weight"
+
+  /// The name of that stack.
+  var joinedOutput: String { target + Self.joinedName }
 
   /// The name of the stack of all experts' matrices.
   func output(_ role: Role) -> String { target + "ffn_\(role.rawValue)_exps.weight" }
@@ -129,17 +132,4 @@ struct BlockRules: Sendable {
   var block: Int?
   var rules: [TensorRule]
   var experts: ExpertRule?
-}
-
-extension OutputTensor {
-  /// Whether a converted tensor is always stored as f32: vectors, norms, anything but weights, and the matrices
-  /// of the routers and short convolutions.
-  static func storageRule(name: String, rank: Int) -> StorageRule {
-    let isSmall =
-      rank <= 1 || name.hasSuffix("_norm.weight") || !name.hasSuffix(".weight")
-      || ["ffn_gate_inp.weight", "ffn_gate_inp_shexp.weight", "ssm_conv1d.weight"].contains {
-        name.hasPrefix("blk.") && name.hasSuffix("." + $0)
-      }
-    return isSmall ? .alwaysF32 : .requested
-  }
 }

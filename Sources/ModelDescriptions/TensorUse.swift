@@ -7,17 +7,6 @@ public enum TensorUse: Hashable, Sendable {
   /// Its values are added to activations, multiplied with them one by one, or convolved with them.
   case elementwise
 
-  /// The use of a tensor of the supported architectures, told from its GGUF name.
-  public init(name: String) {
-    let parts = name.split(separator: ".")
-    let stem = parts.dropFirst(parts.first == "blk" ? 2 : 0).dropLast(parts.last == "weight" ? 1 : 0)
-    let last = stem.last ?? ""
-    let isElementwise =
-      last.hasSuffix("norm") || ["bias", "scale", "input_scale", "ssm_a", "ssm_conv1d"].contains(last)
-      || last.hasPrefix("rope_") || last == "ssm_dt"
-    self = isElementwise ? .elementwise : .product
-  }
-
   /// Whether llama.cpp computes with this type: products with all float and block types except those of activations
   /// (q8_1, q8_K), everything else with f32 alone.
   public func accepts(_ type: TensorType) -> Bool {

@@ -41,7 +41,7 @@ struct Diagnosis {
     func finding(_ hypothesis: Hypothesis) -> Finding {
       Finding(
         .error, hypothesis.kind, name, expected: "the values that the source gives", found: hypothesis.found,
-        remedy: hypothesis.remedy)
+        remedy: Hypothesis.remedy)
     }
     if mismatch.matrixCount > 1, mismatch.matrices.count < mismatch.matrixCount || mismatch.matrixCount > 1 {
       if let found = try permutedExperts(mismatch) { return found }
@@ -113,19 +113,25 @@ struct Diagnosis {
       if let values = try reader.stored(mismatch.pair.tensor, row: row) { stored.append((row, values)) }
     }
     guard !stored.isEmpty else { return nil }
+    let planned = plan.tensors[mismatch.pair.planned]
+    let shape = (rows: planned.rowsPerMatrix, columns: planned.rowLength)
     var wanted: Set<ProbeReader.Row> = []
     for hypothesis in hypotheses {
-      for row in rows { wanted.insert(.init(tensor: hypothesis.tensor, row: hypothesis.row?(row) ?? row)) }
+      for row in rows {
+        for source in hypothesis.order.rows(in: row, shape: shape) {
+          wanted.insert(.init(tensor: hypothesis.tensor, row: source))
+        }
+      }
     }
     let expected = try reader.expected(wanted)
     var best: (index: Int, error: Double)?
     for (index, hypothesis) in hypotheses.enumerated() {
       var sums = BlockChecks.Sums()
       for (row, values) in stored {
-        guard var x = expected[.init(tensor: hypothesis.tensor, row: hypothesis.row?(row) ?? row)] else {
-          continue
+        let source = hypothesis.order.values(in: row, shape: shape) {
+          expected[.init(tensor: hypothesis.tensor, row: $0)]
         }
-        if let columns = hypothesis.columns { x = columns.map { x[$0] } }
+        guard var x = source else { continue }
         if let change = hypothesis.change { x = x.map(change) }
         sums.add(ProbeReader.fit(x, values))
       }

@@ -32,7 +32,7 @@ public struct Finding: Codable, Hashable, Sendable {
     case damagedBlock = "damaged-block", otherRounding = "other-rounding", notFromSource = "not-from-source"
     case swappedExperts = "swapped-experts", expertMismatch = "expert-mismatch"
     case valueHeadOrder = "value-head-order", rotaryOrder = "rotary-order", normOffset = "norm-offset"
-    case decayNotConverted = "decay-not-converted"
+    case decayNotConverted = "decay-not-converted", storedOrder = "stored-order"
     case sourceFile = "source-file"
     case swappedTensors = "swapped-tensors", otherTensor = "other-tensor", scaledValues = "scaled-values"
     // The manifest.

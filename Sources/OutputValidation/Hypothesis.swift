@@ -7,178 +7,131 @@ internal import CheckpointConversion
 internal import ModelDescriptions
 internal import TensorTypes
 
-/// One way in which a tensor may have come to hold other values than the source gives: each row of the file is some
-/// row of the source's tensors, with its values reordered or changed.
+/// One way in which a tensor may have come to hold other values than the source gives: each row of the file has values
+/// of some rows of a planned tensor, reordered or changed.
 struct Hypothesis {
   var kind: Finding.Kind
   /// What the tensor holds, after "found".
   var found: String
-  var remedy: String
   /// The planned tensor whose rows it holds.
   var tensor: Int
-  /// The row of that tensor that a row of the file holds; `nil` for the same row.
-  var row: (@Sendable (Int) -> Int)?
-  /// The value that each position of a row holds; `nil` for the same order.
-  var columns: [Int]?
+  /// The order in which it holds them.
+  var order = ValueOrder.same
   /// What happened to each value.
   var change: (@Sendable (Float) -> Float)?
+
+  /// What helps against every one of them.
+  static let remedy = "convert the model again with a current converter"
 }
 
-/// Makes the hypotheses for a tensor from what the family's conversion does.
+/// Makes the hypotheses for a tensor from what its conversion does with the values: a step left out, a step taken twice,
+/// a step that other architectures take.
 struct HypothesisMaker {
   let plan: ConversionPlan
-  let family: ModelFamily?
-  let model: HyperParameters?
+  /// How the family makes its tensors from a checkpoint, which the plan of a GGUF does not say.
+  private let rules: [String: TensorFeed]
   /// Planned tensors by shape.
   private let byShape: [[Int]: [Int]]
 
-  private static let convertAgain = "convert the model again with a current converter"
-
-  init(plan: ConversionPlan, family: ModelFamily?, model: HyperParameters?) {
-    self.plan = plan
-    self.family = family
-    self.model = model
-    byShape = Dictionary(grouping: plan.tensors.indices) { plan.tensors[$0].ggmlShape }
+  init(_ source: SourcePlan) {
+    plan = source.plan
+    let rows = plan.tensors.first { $0.purpose.slot == .tokenEmbedding }?.rowCount
+    let model = try? HyperParameters(metadata: source.metadata, embeddingRows: rows, file: "")
+    let family = ModelFamily.family(metadata: source.metadata)
+    rules = model.flatMap { model in family.map { $0.conversionFeeds(model) } } ?? [:]
+    byShape = Dictionary(grouping: plan.tensors.indices) { [plan] in plan.tensors[$0].ggmlShape }
   }
 
   /// Reordered or changed values of the same tensor.
-  func ownHypotheses(_ index: Int) -> [Hypothesis] {
-    let name = plan.tensors[index].name
-    var result: [Hypothesis] = []
-    if name.hasSuffix("norm.weight") {
-      for (offset, text) in [
-        (Float(-1), "one less: the stored offset, to which one was not added"),
-        (1, "one more: one was added twice, or to a norm that is stored whole"),
-      ] {
-        result.append(
-          Hypothesis(
-            kind: .normOffset, found: "the norm's weights, all \(text)", remedy: Self.convertAgain,
-            tensor: index,
-            change: { $0 + offset }))
-      }
+  func ownHypotheses(_ index: Int) -> [Hypothesis] { changes(index) + reorderings(index) }
+
+  /// What may have happened to each value.
+  private func changes(_ index: Int) -> [Hypothesis] {
+    let tensor = plan.tensors[index]
+    func shifted(by offset: Float, _ text: String) -> Hypothesis {
+      Hypothesis(
+        kind: .normOffset, found: "the norm's weights, all \(text)", tensor: index, change: { $0 + offset })
     }
-    if name.hasSuffix("ssm_a") {
-      result.append(
+    let less = shifted(by: -1, "one less: the stored offset, to which one was not added")
+    let more = shifted(by: 1, "one more: one was added twice, or to a norm that is stored whole")
+    let isNorm = tensor.role == .norm || tensor.purpose.slot?.isNorm == true
+    switch operation(tensor) {
+    case .addOne: return [less, more]
+    case .identity: return isNorm ? [more] : []
+    case nil: return isNorm ? [less, more] : []
+    case .negateExponential:
+      return [
         Hypothesis(
           kind: .decayNotConverted, found: "the logarithms of the decay rates (A_log), not -exp of them",
-          remedy: Self.convertAgain, tensor: index, change: { $0 < 0 ? logarithm(-$0) : $0 }))
+          tensor: index, change: { $0 < 0 ? logarithm(-$0) : $0 })
+      ]
     }
-    result += rotary(index, name) + valueHeads(index, name)
+  }
+
+  /// What the conversion does with each value; `nil` when it is not known.
+  ///
+  /// Where the source has it done already, as other conversions and checkpoints of MLX have, it is the family's.
+  private func operation(_ tensor: PlannedTensor) -> ValueOperation? {
+    if case .feed(let feed) = tensor.content, feed.operation != .identity { return feed.operation }
+    return rules[tensor.name]?.operation
+  }
+
+  /// In what other order the values may be.
+  private func reorderings(_ index: Int) -> [Hypothesis] {
+    let tensor = plan.tensors[index]
+    let heads = HeadOrder(tensor.purpose, in: plan.model)
+    let rows = tensor.ggmlShape.count == 1 ? "values" : "rows"
+    func both(_ order: ValueOrder, _ kind: Finding.Kind, _ words: (undone: String, done: String))
+      -> [Hypothesis]
+    {
+      [
+        Hypothesis(kind: kind, found: words.undone, tensor: index, order: order.inverse),
+        Hypothesis(kind: kind, found: words.done, tensor: index, order: order),
+      ]
+    }
+    var result = orders(tensor).flatMap { order in
+      if let heads, heads.isWanted { return both(order, heads.kind, heads.words(rows)) }
+      return both(order, .storedOrder, order.words(rows))
+    }
+    if let heads, !heads.isWanted, let order = heads.order(of: tensor) {
+      result += both(order, heads.kind, heads.words(rows))
+    }
     return result
   }
 
-  private func rotary(_ index: Int, _ name: String) -> [Hypothesis] {
-    guard let model, name.contains(".attn_q.") || name.contains(".attn_k.") else { return [] }
-    let headDim = model.attention.headDim
-    let tensor = plan.tensors[index]
-    let isBias = name.hasSuffix(".bias")
-    let count = isBias ? tensor.rowLength : tensor.rowCount
-    guard headDim > 1, count % headDim == 0 else { return [] }
-    let run = RowRun(source: 0, firstRow: 0, rowCount: count, order: .pairHalves(headDim: headDim))
-    let forward = (0..<count).map { run.sourceRow(at: $0) }
-    let what = isBias ? "values" : "rows"
-    let isAdjacent = model.attention.rotaryPairing == .adjacent
-    return [
-      make(
-        .rotaryOrder,
-        isAdjacent
-          ? "\(what) in the checkpoint's order: the permutation for rotary pairs is missing"
-          : "\(what) that were permuted back for rotary pairs, which this architecture does not want",
-        index, isBias, inverse(forward)),
-      make(
-        .rotaryOrder,
-        isAdjacent
-          ? "\(what) that were permuted for rotary pairs twice"
-          : "\(what) permuted for adjacent rotary pairs, which this architecture does not want", index,
-        isBias, forward),
-    ]
-  }
-
-  private func valueHeads(_ index: Int, _ name: String) -> [Hypothesis] {
-    guard let net = model?.linearAttention, net.repetition > 1, net.keyHeadCount > 1 else { return [] }
-    let tensor = plan.tensors[index]
-    /// The first row (or column), rows per head, and whether heads are along the row.
-    let layout: (first: Int, unit: Int, inRow: Bool)?
-    switch name.split(separator: ".", maxSplits: 2).last.map(String.init) ?? "" {
-    case "attn_qkv.weight": layout = (2 * net.keyWidth, net.valueDim, false)
-    case "ssm_conv1d.weight": layout = (2 * net.keyWidth, net.valueDim, false)
-    case "attn_gate.weight": layout = (0, net.valueDim, false)
-    case "ssm_beta.weight", "ssm_alpha.weight": layout = (0, 1, false)
-    case "ssm_a", "ssm_dt.bias": layout = (0, 1, true)
-    case "ssm_out.weight": layout = (0, net.valueDim, true)
-    default: layout = nil
+  /// The orders in which the conversion takes the values: those of the plan, or of the family where the source is in the
+  /// order of a GGUF.
+  private func orders(_ tensor: PlannedTensor) -> [ValueOrder] {
+    let shape = (rows: tensor.rowsPerMatrix, columns: tensor.rowLength)
+    if case .feed(let feed) = tensor.content {
+      let own = ValueOrder.all(in: feed, shape: shape)
+      if !own.isEmpty { return own }
     }
-    guard let layout else { return [] }
-    let count = layout.inRow ? tensor.rowLength : tensor.rowCount
-    guard count == layout.first + net.valueHeadCount * layout.unit else { return [] }
-    func spread(_ heads: [Int]) -> [Int] {
-      Array(0..<layout.first)
-        + heads.flatMap { head in (0..<layout.unit).map { layout.first + head * layout.unit + $0 } }
-    }
-    let tiled = net.tiledHeadOrder
-    let isTiled = family?.ggufArchitecture != "qwen3next"
-    return [
-      make(
-        .valueHeadOrder,
-        isTiled
-          ? "value heads in the checkpoint's order, grouped by key head: the reordering is missing"
-          : "value heads that were reordered back", index, layout.inRow, spread(inverse(tiled))),
-      make(
-        .valueHeadOrder,
-        isTiled
-          ? "value heads that were reordered twice" : "value heads tiled over key heads, not grouped by them",
-        index, layout.inRow, spread(tiled)),
-    ]
-  }
-
-  private func make(
-    _ kind: Finding.Kind, _ found: String, _ index: Int, _ isColumns: Bool, _ order: [Int]
-  ) -> Hypothesis {
-    if isColumns {
-      return Hypothesis(kind: kind, found: found, remedy: Self.convertAgain, tensor: index, columns: order)
-    }
-    return Hypothesis(kind: kind, found: found, remedy: Self.convertAgain, tensor: index, row: { order[$0] })
-  }
-
-  private func inverse(_ order: [Int]) -> [Int] {
-    var result = order
-    for (position, from) in order.enumerated() { result[from] = position }
-    return result
+    return rules[tensor.name].map { ValueOrder.all(in: $0, shape: shape) } ?? []
   }
 
   /// Other tensors of the same shape, nearest layers first.
   func otherTensors(_ index: Int, limit: Int = 400) -> [Hypothesis] {
     let own = plan.tensors[index]
-    let (layer, stem) = Self.parts(own.name)
     func distance(_ other: Int) -> (Int, Int, Int) {
-      let (otherLayer, otherStem) = Self.parts(plan.tensors[other].name)
-      return (abs((layer ?? 0) - (otherLayer ?? 0)), otherStem == stem ? 0 : 1, other)
+      let purpose = plan.tensors[other].purpose
+      return (
+        abs((own.purpose.block ?? 0) - (purpose.block ?? 0)), purpose.slot == own.purpose.slot ? 0 : 1, other
+      )
     }
     return (byShape[own.ggmlShape] ?? []).filter { $0 != index }.sorted { distance($0) < distance($1) }
       .prefix(limit)
       .map { other in
-        let name = plan.tensors[other].name
-        let isCounterpart = Self.counterpart(own.name) == name
+        let tensor = plan.tensors[other]
+        let isCounterpart =
+          tensor.purpose.block == own.purpose.block && tensor.purpose.slot != nil
+          && tensor.purpose.slot == own.purpose.slot?.counterpart
         return Hypothesis(
           kind: isCounterpart ? .swappedTensors : .otherTensor,
           found: isCounterpart
-            ? "the weights of \(name): gate and up are exchanged" : "the weights of \(name)",
-          remedy: Self.convertAgain, tensor: other)
+            ? "the weights of \(tensor.name): gate and up are exchanged" : "the weights of \(tensor.name)",
+          tensor: other)
       }
-  }
-
-  /// The name with gate and up exchanged; `nil` for other tensors.
-  static func counterpart(_ name: String) -> String? {
-    if name.contains(".ffn_gate_inp") { return nil }
-    if name.contains(".ffn_gate") { return name.replacing(".ffn_gate", with: ".ffn_up") }
-    if name.contains(".ffn_up") { return name.replacing(".ffn_up", with: ".ffn_gate") }
-    return nil
-  }
-
-  private static func parts(_ name: String) -> (layer: Int?, stem: Substring) {
-    let parts = name.split(separator: ".", maxSplits: 2)
-    guard parts.count == 3, parts[0] == "blk", let layer = Int(parts[1]) else { return (nil, name[...]) }
-    return (layer, parts[2])
   }
 }
 

@@ -1,5 +1,6 @@
 internal import FileBytes
 internal import GGUFFormat
+internal import ModelDescriptions
 internal import QuantRecipes
 internal import TensorTypes
 
@@ -53,6 +54,7 @@ struct MixRecognizer {
 
   let metadata: [MetadataEntry]
   let tensors: [GGUFTensorInfo]
+  let purposes: TensorPurposes
 
   /// Recognises the mix; findings say where the file does not hold what it says.
   func run() -> (mix: MixRecognition, findings: [Finding]) {
@@ -121,7 +123,7 @@ struct MixRecognizer {
     let inputs = tensors.map {
       MixTensor(
         name: $0.name, ggmlShape: $0.ggmlShape.isEmpty ? [1] : $0.ggmlShape,
-        type: [.f32, .f16].contains($0.type) ? $0.type : .bf16)
+        type: [.f32, .f16].contains($0.type) ? $0.type : .bf16, purpose: purposes[$0.name])
     }
     let decisions = try TypeMixer.decide(mix: mix, options: options, facts: facts, tensors: inputs)
     return zip(tensors, decisions).compactMap { tensor, decision in

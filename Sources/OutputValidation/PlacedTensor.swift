@@ -1,3 +1,4 @@
+internal import CheckpointConversion
 internal import GGUFFormat
 internal import ModelDescriptions
 internal import TensorTypes
@@ -55,7 +56,6 @@ struct PlacedTensor {
 extension GGUFLayout {
   /// The layout of a file; `nil` when the architecture is not known or the metadata cannot be read.
   init?(_ set: GGUFSplitSet) {
-    let embedding = set.tensor("token_embd.weight")?.info.ggmlShape
-    self.init(metadata: set.metadata, embeddingRows: embedding?.dropFirst().first) { set.tensor($0) != nil }
+    self.init(metadata: set.metadata, embeddingRows: set.embeddingRows) { set.tensor($0) != nil }
   }
 }

@@ -8,12 +8,14 @@ struct TensorSetCheck {
   let family: ModelFamily
   let metadata: [MetadataEntry]
   let tensors: [GGUFTensorInfo]
+  let purposes: TensorPurposes
   private(set) var findings: [Finding] = []
 
-  init(family: ModelFamily, metadata: [MetadataEntry], tensors: [GGUFTensorInfo]) {
+  init(family: ModelFamily, metadata: [MetadataEntry], tensors: [GGUFTensorInfo], purposes: TensorPurposes) {
     self.family = family
     self.metadata = metadata
     self.tensors = tensors
+    self.purposes = purposes
   }
 
   /// Shapes without trailing ones, which writers may leave out.
@@ -74,7 +76,7 @@ struct TensorSetCheck {
       GGUFLayout.Extra(name: tensor.name).map { foreign($0, tensor.name) }
     }
     let extra = unknown.filter {
-      GGUFLayout.Extra(name: $0.name) == nil && !WeightScale.isOne($0, present: present)
+      GGUFLayout.Extra(name: $0.name) == nil && !WeightScale.isOne($0, present: present, purposes)
     }
     for (number, tensor) in extra.enumerated() {
       // A search over all names for each of very many would take minutes.
@@ -132,12 +134,9 @@ struct TensorSetCheck {
   private func inconsistentBiases(_ optional: [ExpectedTensor], _ present: [String: GGUFTensorInfo])
     -> [String]
   {
-    func suffix(_ name: String) -> String {
-      name.split(separator: ".", maxSplits: 2).last.map(String.init) ?? name
-    }
-    let biases = optional.filter { $0.name.hasSuffix(".bias") }
-    let used = Set(biases.filter { present[$0.name] != nil }.map { suffix($0.name) })
-    return biases.filter { used.contains(suffix($0.name)) && present[$0.name] == nil }.map(\.name)
+    let biases = optional.filter(\.slot.isProjectionBias)
+    let used = Set(biases.filter { present[$0.name] != nil }.map(\.slot))
+    return biases.filter { used.contains($0.slot) && present[$0.name] == nil }.map(\.name)
   }
 
   /// Notes a wrong `expert_count` once, and goes on with the count that the tensors have.
@@ -149,7 +148,8 @@ struct TensorSetCheck {
       return
     }
     let counts = Set(
-      tensors.filter { $0.name.hasSuffix("_exps.weight") && $0.ggmlShape.count == 3 }.map { $0.ggmlShape[2] })
+      tensors.filter { purposes[$0.name].role == .routedExperts && $0.ggmlShape.count == 3 }
+        .map { $0.ggmlShape[2] })
     guard counts.count == 1, let actual = counts.first, actual != stated, actual > 0 else { return }
     findings.append(
       Finding(

@@ -5,6 +5,7 @@ internal import TensorTypes
 /// Whether engines compute with the types that tensors have.
 struct TensorTypeCheck {
   let tensors: [GGUFTensorInfo]
+  let purposes: TensorPurposes
 
   /// What is wrong: types of other programs in any file, uses that no engine has in those of known architectures.
   func findings(isKnownArchitecture: Bool) -> [Finding] {
@@ -14,7 +15,7 @@ struct TensorTypeCheck {
           .error, .wrongTensorType, tensor.name, expected: "a type of llama.cpp", found: tensor.type.name,
           remedy: "llama.cpp refuses the file; its values are not checked, its size is told from offsets")
       }
-      let use = TensorUse(name: tensor.name)
+      let use = purposes[tensor.name].use
       guard isKnownArchitecture, !use.accepts(tensor.type) else { return nil }
       return Finding(
         .error, .wrongTensorType, tensor.name, expected: use.typePhrase, found: tensor.type.name,

@@ -102,8 +102,8 @@ public struct Validator: Sendable {
       tallies = try compare(set, with: source, expected, in: &report)
     }
     let check = ZeroCheck(
-      zeros: zeros, layout: GGUFLayout(set), madeWithImportance: Self.wasMadeWithImportance(set),
-      tallies: tallies)
+      zeros: zeros, layout: GGUFLayout(set), purposes: set.purposes,
+      madeWithImportance: Self.wasMadeWithImportance(set), tallies: tallies)
     report.add(Finding.condensed(check.findings()))
     try manifests(set, &report)
     return report
@@ -138,18 +138,20 @@ public struct Validator: Sendable {
       return findings
     }
     let family = ModelFamily.family(metadata: set.metadata)
+    let purposes = set.purposes
     var metadata = MetadataCheck(metadata: set.metadata)
     metadata.run(family: family, hasQuantizedTensors: infos.contains { $0.type.isQuantized })
     findings += metadata.findings
     var tokenizer = TokenizerCheck(metadata: set.metadata)
-    let embedding = set.tensor("token_embd.weight")?.info.ggmlShape
-    tokenizer.run(embeddingRows: embedding.flatMap { $0.count > 1 ? $0[1] : nil })
+    tokenizer.run(embeddingRows: set.embeddingRows)
     findings += tokenizer.findings
-    findings += TensorTypeCheck(tensors: infos).findings(isKnownArchitecture: family != nil)
+    findings += TensorTypeCheck(tensors: infos, purposes: purposes).findings(
+      isKnownArchitecture: family != nil)
     if let family {
       let brokenKeys = metadata.findings.contains { $0.severity == .error && $0.kind != .wrongValue }
       if !brokenKeys {
-        var tensors = TensorSetCheck(family: family, metadata: set.metadata, tensors: infos)
+        var tensors = TensorSetCheck(
+          family: family, metadata: set.metadata, tensors: infos, purposes: purposes)
         tensors.run(file: path)
         // What a copy puts right is said with that remedy, whatever else is wrong with the key.
         let mended = Swift.Set(
@@ -164,7 +166,7 @@ public struct Validator: Sendable {
           .note, .unknownArchitecture, "general.architecture", expected: "one of \(known)",
           found: report.architecture ?? "no such key", remedy: "names and shapes of tensors are not checked"))
     }
-    let recognizer = MixRecognizer(metadata: set.metadata, tensors: infos)
+    let recognizer = MixRecognizer(metadata: set.metadata, tensors: infos, purposes: purposes)
     let mix = expected.map { recognizer.run(expecting: $0) } ?? recognizer.run()
     report.mix = mix.mix
     return findings + recipeFindings(report.provenance, expected, mix.findings)
@@ -221,7 +223,7 @@ public struct Validator: Sendable {
       tallies: tallies, plan: plan.plan, madeWithImportance: madeWithImportance,
       hasImportance: importance != nil
     ).run()
-    let diagnosed = try diagnose(judged, set: set, rows: rows, plan: plan.plan)
+    let diagnosed = try diagnose(judged, set: set, rows: rows, plan)
     var findings = plan.findings.filter { new in
       !report.findings.contains { $0.kind == new.kind && $0.subject == new.subject }
     }
@@ -281,14 +283,12 @@ public struct Validator: Sendable {
   private static let explainedTensors = 64
 
   private func diagnose(
-    _ judged: [SourceJudge.Judged], set: GGUFSplitSet, rows: PlanRows, plan: ConversionPlan
+    _ judged: [SourceJudge.Judged], set: GGUFSplitSet, rows: PlanRows, _ source: SourcePlan
   ) throws -> (tensors: [SourceComparison.Tensor], findings: [Finding]) {
-    let family = ModelFamily.family(metadata: set.metadata)
-    let model = try? HyperParameters(metadata: set.metadata, file: path)
     let diagnosis = Diagnosis(
       reader: ProbeReader(
         set: set, rows: rows, threadCount: options.threadCount, isCancelled: options.isCancelled),
-      maker: HypothesisMaker(plan: plan, family: family, model: model), plan: plan)
+      maker: HypothesisMaker(source), plan: source.plan)
     var tensors: [SourceComparison.Tensor] = []
     var findings: [Finding] = []
     var explained = 0

@@ -28,15 +28,18 @@ struct ZeroWeights: Hashable, Sendable {
 struct ZeroCheck {
   let zeros: [ZeroWeights]
   let layout: GGUFLayout?
+  let purposes: TensorPurposes
   /// Whether the file says that it was quantized with importance data.
   let madeWithImportance: Bool
   /// What a comparison with the source saw, by the tensor's name; empty without a source.
   let compared: [String: SourceComparer.Tally]
 
   init(
-    zeros: [ZeroWeights], layout: GGUFLayout?, madeWithImportance: Bool, tallies: [SourceComparer.Tally] = []
+    zeros: [ZeroWeights], layout: GGUFLayout?, purposes: TensorPurposes, madeWithImportance: Bool,
+    tallies: [SourceComparer.Tally] = []
   ) {
     self.zeros = zeros
+    self.purposes = purposes
     self.layout = layout
     self.madeWithImportance = madeWithImportance
     compared = Dictionary(tallies.map { ($0.pair.tensor.info.name, $0) }) { first, _ in first }
@@ -81,7 +84,7 @@ struct ZeroCheck {
 
   /// Without a source, what zeros most likely are.
   private func alone(_ item: ZeroWeights) -> Finding {
-    if ["token_embd.weight", "output.weight"].contains(item.tensor) {
+    if [.tokenEmbedding, .output].contains(purposes[item.tensor].slot) {
       return finding(
         item, item.matrices, .error, expected: "weights", found: "zeros alone",
         remedy: "no model works without them; convert the model again")

@@ -1,3 +1,4 @@
+public import ModelDescriptions
 public import TensorTypes
 
 /// What the user asked for on top of a stock mix.
@@ -33,12 +34,15 @@ public struct MixTensor: Hashable, Sendable {
   public var ggmlShape: [Int]
   /// The type it has in the source: for a checkpoint, the type it would have in a 16-bit GGUF.
   public var type: TensorType
+  /// What it is for, by which recipes call it.
+  public var purpose: TensorPurpose
 
   /// Creates a description.
-  public init(name: String, ggmlShape: [Int], type: TensorType) {
+  public init(name: String, ggmlShape: [Int], type: TensorType, purpose: TensorPurpose) {
     self.name = name
     self.ggmlShape = ggmlShape
     self.type = type
+    self.purpose = purpose
   }
 }
 

@@ -108,38 +108,10 @@ public enum ValueOperation: Hashable, Sendable {
   case negateExponential
 }
 
-/// Which type a tensor is stored with when a checkpoint becomes a plain (not quantized) GGUF.
-public enum StorageRule: Hashable, Sendable {
-  /// Always f32: vectors, norms, routers, convolutions.
-  case alwaysF32
-  /// The requested output type.
-  case requested
-}
-
 /// The content of an output tensor.
 public enum TensorContent: Hashable, Sendable {
   /// Rows of the checkpoint.
   case feed(TensorFeed)
   /// Values computed from the config alone, such as rotary frequency factors.
   case values([Float])
-}
-
-/// One tensor of the GGUF that a checkpoint becomes.
-public struct OutputTensor: Hashable, Sendable {
-  /// The GGUF name, such as `blk.0.ffn_down_exps.weight`.
-  public var name: String
-  /// The shape in GGUF order, fastest dimension first.
-  public var ggmlShape: [Int]
-  /// Which type it has before quantization.
-  public var storage: StorageRule
-  /// Where its values come from.
-  public var content: TensorContent
-
-  /// Creates a description.
-  public init(name: String, ggmlShape: [Int], storage: StorageRule, content: TensorContent) {
-    self.name = name
-    self.ggmlShape = ggmlShape
-    self.storage = storage
-    self.content = content
-  }
 }

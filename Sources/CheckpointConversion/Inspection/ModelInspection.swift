@@ -93,11 +93,11 @@ public struct ModelInspection: Codable, Sendable {
       Entry(key: $0.key, type: $0.value.typeText, value: $0.value.text(whole: wholeValues))
     }
     provenance = metadata.filter { $0.key.hasPrefix(Provenance.prefix) }
-    let recurrent = RecurrentLayers(names: set.tensors.map(\.info.name))
+    let purposes = set.purposes
     tensors = set.tensors.map {
       Tensor(
         name: $0.info.name, type: $0.info.type.name, shape: $0.info.ggmlShape, bytes: $0.info.byteCount,
-        offset: $0.position, file: $0.shard, role: recurrent.role(of: $0.info.name).rawValue)
+        offset: $0.position, file: $0.shard, role: purposes[$0.info.name].role.rawValue)
     }
     let prefix = architecture ?? ""
     total(
@@ -123,10 +123,9 @@ public struct ModelInspection: Codable, Sendable {
         options: DescriptionOptions(choices: checkpoint.choices),
         evidence: ConversionPlanner.evidence(of: checkpoint))
       architecture = map.family.ggufArchitecture
-      let recurrent = RecurrentLayers(names: map.outputs.map(\.name))
       for output in map.outputs {
         guard case .feed(let feed) = output.content else { continue }
-        for run in feed.runs { roles[run.source] = recurrent.role(of: output.name) }
+        for run in feed.runs { roles[run.source] = output.slot.role }
       }
       if let moe = map.model.experts { experts = (moe.count, moe.usedCount) }
       warnings += map.warnings + map.losses.map { "\($0.key): \($0.text)" }

@@ -101,8 +101,8 @@ public struct PlannedTensor: Hashable, Sendable {
   public var name: String
   /// The shape, fastest dimension first.
   public var ggmlShape: [Int]
-  /// What it does in the model.
-  public var role: TensorRole
+  /// What it is for; its block is that of the source, also after layers were pruned.
+  public var purpose: TensorPurpose
   /// Where its values come from.
   public var content: TensorContent
   /// The type before quantization.
@@ -120,6 +120,8 @@ public struct PlannedTensor: Hashable, Sendable {
   /// Bytes as stored.
   public var byteCount: Int
 
+  /// What it does in the model.
+  public var role: TensorRole { purpose.role }
   /// The type it is stored with.
   public var type: TensorType { decision.type }
   /// Values per row.

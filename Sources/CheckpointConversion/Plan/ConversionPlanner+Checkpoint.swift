@@ -139,7 +139,7 @@ extension ConversionPlanner {
     }
     let outputs = map.outputs.map { output in
       PlanDraft.Tensor(
-        name: output.name, ggmlShape: output.ggmlShape, content: output.content,
+        name: output.name, purpose: output.purpose, ggmlShape: output.ggmlShape, content: output.content,
         sourceType: output.storage == .alwaysF32 ? .f32 : intermediate, importanceName: output.name)
     }
     var draft = PlanDraft(

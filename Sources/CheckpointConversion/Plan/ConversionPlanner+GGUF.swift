@@ -1,6 +1,7 @@
 internal import BlockQuantization
 internal import FileBytes
 internal import GGUFFormat
+internal import ModelDescriptions
 internal import QuantRecipes
 internal import TensorTypes
 
@@ -50,6 +51,7 @@ extension ConversionPlanner {
   private static func draft(of source: GGUFSplitSet) throws -> PlanDraft {
     var sources: [PlannedSource] = []
     var tensors: [PlanDraft.Tensor] = []
+    let purposes = source.purposes
     for (index, tensor) in source.tensors.enumerated() {
       let shape = tensor.info.ggmlShape.isEmpty ? [1] : tensor.info.ggmlShape
       sources.append(
@@ -59,8 +61,9 @@ extension ConversionPlanner {
       let run = RowRun(source: index, firstRow: 0, rowCount: shape.dropFirst().reduce(1, *))
       tensors.append(
         PlanDraft.Tensor(
-          name: tensor.info.name, ggmlShape: shape, content: .feed(TensorFeed(runs: [run])),
-          sourceType: tensor.info.type, importanceName: tensor.info.name, sourceShard: tensor.shard))
+          name: tensor.info.name, purpose: purposes[tensor.info.name], ggmlShape: shape,
+          content: .feed(TensorFeed(runs: [run])), sourceType: tensor.info.type,
+          importanceName: tensor.info.name, sourceShard: tensor.shard))
     }
     let files = try source.files.map { file in
       let header = try file.file.bytes(at: 0, count: min(file.dataStart, file.file.byteCount))

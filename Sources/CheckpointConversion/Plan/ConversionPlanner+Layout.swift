@@ -11,7 +11,7 @@ extension ConversionPlanner {
   /// - Throws: ``ConversionError`` with `unsupportedSourceType` for an order of rows that llama.cpp reads otherwise.
   static func arranged(_ draft: PlanDraft, _ request: ConversionRequest) throws -> PlanDraft {
     let shapes = Dictionary(draft.tensors.map { ($0.name, $0.ggmlShape) }) { first, _ in first }
-    let rows = shapes["token_embd.weight"]?.dropFirst().first
+    let rows = shapes[ModelFamily.tokenEmbeddingName]?.dropFirst().first
     guard let family = ModelFamily.family(metadata: draft.metadata) else { return draft }
     let model: HyperParameters
     do {
@@ -51,7 +51,7 @@ extension ConversionPlanner {
         result.tensors.append(tensor)
         continue
       }
-      result.tensors += whole.parts.map { part($0, of: tensor, layout) }
+      result.tensors += whole.parts.map { part($0, of: tensor, block: whole.block, layout) }
       takenApart.append((tensor.name, whole.parts.map(\.name)))
     }
     if !request.takesTensorsApart { result.notices += notices(takenApart) }
@@ -61,7 +61,7 @@ extension ConversionPlanner {
 
   /// One of the tensors in a fused one.
   private static func part(
-    _ part: FusedTensor.Part, of tensor: PlanDraft.Tensor, _ layout: GGUFLayout
+    _ part: FusedTensor.Part, of tensor: PlanDraft.Tensor, block: Int, _ layout: GGUFLayout
   ) -> PlanDraft.Tensor {
     var result = tensor
     guard case .feed(let feed) = tensor.content, let source = feed.runs.first?.source,
@@ -71,6 +71,7 @@ extension ConversionPlanner {
     }
     let matrices = part.ggmlShape.dropFirst(2).reduce(1, *)
     result.name = part.name
+    result.purpose = TensorPurpose(part.slot, block: block)
     result.importanceName = part.name
     result.ggmlShape = part.ggmlShape
     result.content = .feed(

@@ -85,7 +85,7 @@ extension ConversionPlanner {
       },
       tensors: map.outputs.map {
         PlanDraft.Tensor(
-          name: $0.name, ggmlShape: $0.ggmlShape, content: $0.content,
+          name: $0.name, purpose: $0.purpose, ggmlShape: $0.ggmlShape, content: $0.content,
           sourceType: $0.storage == .alwaysF32 ? .f32 : intermediate, importanceName: $0.name)
       },
       metadata: entries, intermediate: intermediate, configPath: outline.config.file)

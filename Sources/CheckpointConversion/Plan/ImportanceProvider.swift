@@ -1,6 +1,7 @@
 internal import BlockQuantization
 internal import FileBytes
 internal import ImportanceData
+internal import ModelDescriptions
 internal import QuantRecipes
 internal import TensorTypes
 
@@ -147,7 +148,7 @@ struct ImportanceProvider: ImportanceSource {
     var notices: [ConversionPlan.Notice] = []
     let uncovered = plan.tensors.filter {
       $0.type.isQuantized && $0.type != $0.sourceType && $0.importanceName == nil
-        && !["token_embd.weight", "output.weight"].contains($0.name)
+        && ![.tokenEmbedding, .output].contains($0.purpose.slot)
     }
     if let first = uncovered.first {
       let others = uncovered.count > 1 ? " and \(uncovered.count - 1) more" : ""

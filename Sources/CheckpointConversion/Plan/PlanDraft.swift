@@ -9,6 +9,7 @@ struct PlanDraft {
   /// An output tensor with the type it has before quantization.
   struct Tensor {
     var name: String
+    var purpose: TensorPurpose
     var ggmlShape: [Int]
     var content: TensorContent
     var sourceType: TensorType
@@ -74,7 +75,9 @@ extension PlanDraft {
   func finish(_ choices: PlanChoices) throws -> ConversionPlan {
     let ordered = sortedForOutput(choices)
     let facts = try MixModelFacts.from(metadata: metadata, overrides: choices.overrides)
-    let mixTensors = ordered.map { MixTensor(name: $0.name, ggmlShape: $0.ggmlShape, type: $0.sourceType) }
+    let mixTensors = ordered.map {
+      MixTensor(name: $0.name, ggmlShape: $0.ggmlShape, type: $0.sourceType, purpose: $0.purpose)
+    }
     let resolution = try TypeMixer.resolve(
       mix: choices.mix, options: choices.options, facts: facts, tensors: mixTensors)
     let base = try choices.options.recipe?.base.map { base in
@@ -84,9 +87,8 @@ extension PlanDraft {
     }
     var planned: [PlannedTensor] = []
     planned.reserveCapacity(ordered.count)
-    let recurrent = RecurrentLayers(names: ordered.map(\.name))
     for (tensor, decision) in zip(ordered, resolution.decisions) {
-      planned.append(try plan(tensor, decision, recurrent.role(of: tensor.name), choices))
+      planned.append(try plan(tensor, decision, choices))
     }
     let entries = outputMetadata(choices)
     var plan = ConversionPlan(
@@ -109,12 +111,12 @@ extension PlanDraft {
   }
 
   private func plan(
-    _ tensor: Tensor, _ decision: TypeDecision, _ role: TensorRole, _ choices: PlanChoices
+    _ tensor: Tensor, _ decision: TypeDecision, _ choices: PlanChoices
   ) throws -> PlannedTensor {
     let covered = choices.importanceNames?.contains(tensor.importanceName) ?? false
     let usesImportance = covered && decision.type.isQuantized && decision.type != tensor.sourceType
     var result = PlannedTensor(
-      name: tensor.name, ggmlShape: tensor.ggmlShape, role: role, content: tensor.content,
+      name: tensor.name, ggmlShape: tensor.ggmlShape, purpose: tensor.purpose, content: tensor.content,
       sourceType: tensor.sourceType, decision: decision,
       importanceName: usesImportance ? tensor.importanceName : nil,
       importanceKey: tensor.importanceName, file: 0, offset: 0, byteCount: 0)

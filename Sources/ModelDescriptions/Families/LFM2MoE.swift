@@ -35,7 +35,7 @@ extension ModelFamily {
       guard let experts = model.experts, !experts.router.hasSelectionBias else { return [] }
       return (model.leadingDenseCount..<model.layerCount).map { layer in
         MadeTensor(
-          name: "blk.\(layer).exp_probs_b.bias", slot: .selectionBias,
+          name: CommonTensors.target(layer) + "exp_probs_b.bias", slot: .selectionBias, block: layer,
           values: [Float](repeating: 0, count: experts.count))
       }
     },

@@ -23,6 +23,6 @@ extension ModelFamily.MadeTensor {
   /// The factors of rotary pairs under the scaling of Llama 3.1.
   @Sendable static func llama3Factors(_ model: HyperParameters) -> [Self] {
     guard let factors = model.rope.llama3Factors(dimensions: model.attention.headDim) else { return [] }
-    return [Self(name: "rope_freqs.weight", slot: .rotaryFactors, values: factors)]
+    return [Self(name: CommonTensors.rotaryFactors, slot: .rotaryFactors, values: factors)]
   }
 }

@@ -29,6 +29,8 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
   // Blocks that predict one token further.
   case nextTokenProjection, nextTokenEmbeddingNorm, nextTokenHiddenNorm, nextTokenHeadNorm
   case nextTokenEmbedding, nextTokenHead
+  // Several of the above as one tensor, which some files have; a forward pass looks for each.
+  case queryKeyValue, queryKeyValueBias, latentKeyValue, deltaNetInputGate, expertGateUp
 
   /// What a tensor in this slot does in a model.
   public var role: TensorRole {
@@ -41,18 +43,85 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
       .norm
     case .rotaryFactors, .rotaryFactorsShort, .rotaryFactorsLong, .layerScale: .other
     case .query, .key, .value, .attentionOutput, .queryBias, .keyBias, .valueBias, .attentionOutputBias,
-      .queryDown, .queryUp, .latentDown, .latentKey, .latentValue, .sinks:
+      .queryDown, .queryUp, .latentDown, .latentKey, .latentValue, .queryKeyValue, .queryKeyValueBias,
+      .latentKeyValue, .sinks:
       .attention
     case .deltaNetInput, .deltaNetGate, .deltaNetBeta, .deltaNetAlpha, .deltaNetGates, .convolution, .decay,
-      .stepBias, .deltaNetOutput, .shortConvolutionInput, .shortConvolutionTaps, .shortConvolutionOutput:
+      .stepBias, .deltaNetOutput, .deltaNetInputGate, .shortConvolutionInput, .shortConvolutionTaps,
+      .shortConvolutionOutput:
       .linearAttention
     case .gate, .up, .down, .gateBias, .upBias, .downBias: .feedForward
     case .router, .selectionBias, .sharedScale, .routerBias, .routerInputScale, .expertScales: .router
-    case .expertGate, .expertUp, .expertDown, .expertGateBias, .expertUpBias, .expertDownBias: .routedExperts
+    case .expertGate, .expertUp, .expertDown, .expertGateUp, .expertGateBias, .expertUpBias,
+      .expertDownBias:
+      .routedExperts
     case .sharedGate, .sharedUp, .sharedDown: .sharedExperts
     case .nextTokenProjection, .nextTokenEmbeddingNorm, .nextTokenHiddenNorm, .nextTokenHeadNorm,
       .nextTokenEmbedding, .nextTokenHead:
       .nextToken
+    }
+  }
+
+  /// What engines do with a tensor in this slot.
+  public var use: TensorUse {
+    switch self {
+    case .outputNorm, .mixerNorm, .feedForwardNorm, .queryNorm, .keyNorm, .latentNorm, .deltaNetNorm,
+      .nextTokenEmbeddingNorm, .nextTokenHiddenNorm, .nextTokenHeadNorm,
+      .queryBias, .keyBias, .valueBias, .attentionOutputBias, .queryKeyValueBias, .gateBias, .upBias,
+      .downBias, .selectionBias, .stepBias,
+      .rotaryFactors, .rotaryFactorsShort, .rotaryFactorsLong, .convolution, .decay,
+      .outputNormBias, .outputBias, .mixerNormBias, .feedForwardNormBias, .mixerOutputNorm,
+      .feedForwardOutputNorm, .layerScale, .sinks, .shortConvolutionTaps, .routerBias, .routerInputScale,
+      .expertScales, .expertGateBias, .expertUpBias, .expertDownBias, .denseOutputNorm, .expertInputNorm,
+      .expertOutputNorm:
+      .elementwise
+    case .tokenEmbedding, .output, .query, .key, .value, .attentionOutput, .queryKeyValue, .queryDown,
+      .queryUp, .latentDown, .latentKey, .latentValue, .latentKeyValue,
+      .deltaNetInput, .deltaNetGate, .deltaNetInputGate, .deltaNetBeta, .deltaNetAlpha, .deltaNetGates,
+      .deltaNetOutput, .gate, .up, .down, .router, .expertGate, .expertUp, .expertGateUp, .expertDown,
+      .sharedGate, .sharedUp, .sharedDown, .sharedScale,
+      .nextTokenProjection, .nextTokenEmbedding, .nextTokenHead, .shortConvolutionInput,
+      .shortConvolutionOutput:
+      .product
+    }
+  }
+
+  /// Which type a tensor in this slot has in a plain GGUF: what is not multiplied is f32, and so are the small matrices
+  /// that choose and weigh experts.
+  public var storage: StorageRule {
+    use == .elementwise || self == .router || self == .sharedScale ? .alwaysF32 : .requested
+  }
+
+  /// Whether its values multiply a normalized vector.
+  public var isNorm: Bool {
+    switch self {
+    case .nextTokenEmbeddingNorm, .nextTokenHiddenNorm, .nextTokenHeadNorm: true
+    default: role == .norm
+    }
+  }
+
+  /// Whether its values are added to the result of a projection.
+  public var isProjectionBias: Bool {
+    switch self {
+    case .queryBias, .keyBias, .valueBias, .attentionOutputBias, .queryKeyValueBias, .gateBias, .upBias,
+      .downBias:
+      true
+    default: false
+    }
+  }
+
+  /// The slot whose tensor has the same shape and is easily taken for this one: gate and up projections.
+  public var counterpart: TensorSlot? {
+    switch self {
+    case .gate: .up
+    case .up: .gate
+    case .gateBias: .upBias
+    case .upBias: .gateBias
+    case .expertGate: .expertUp
+    case .expertUp: .expertGate
+    case .sharedGate: .sharedUp
+    case .sharedUp: .sharedGate
+    default: nil
     }
   }
 }

@@ -26,7 +26,6 @@ struct RecipeMatches {
   ) throws {
     self.recipe = recipe
     let names = tensors.map(\.name)
-    let recurrent = RecurrentLayers(names: names)
     let categories = names.map { TensorCategory(name: $0) }
     let isTied = !categories.contains(.output)
     let valueCount = categories.count { $0 == .attentionValue }
@@ -40,7 +39,6 @@ struct RecipeMatches {
       let category = categories[index]
       let running = counts[category, default: 0]
       if isOpen[index] { counts[category, default: 0] += 1 }
-      let role = recurrent.role(of: tensor.name)
       let layer = leadingLayer(tensor.name)
       result[index] = try recipe.rules.indices.filter { number in
         let rule = recipe.rules[number]
@@ -48,7 +46,7 @@ struct RecipeMatches {
         switch rule.subject {
         case .pattern(let pattern): guard pattern.occurs(in: tensor.name) else { return false }
         case .roles(let roles):
-          guard roles.contains(where: { $0.covers(tensor.name, role: role, isTied: isTied) }) else {
+          guard roles.contains(where: { $0.covers(tensor.purpose, isTied: isTied) }) else {
             return false
           }
         case .categories(let wanted): guard wanted.contains(category) else { return false }

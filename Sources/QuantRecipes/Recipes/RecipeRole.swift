@@ -9,13 +9,13 @@ public struct RecipeRole: Hashable, Sendable {
   public let name: String
   /// The role that a tensor must have; `nil` for any.
   private let role: TensorRole?
-  /// The third parts of `blk.N.….weight` names that belong to the group; empty for all.
-  private let stems: [String]
+  /// The slots of the tensors that belong to the group; empty for all of the role.
+  private let slots: [TensorSlot]
 
-  private init(_ name: String, _ role: TensorRole?, _ stems: [String] = []) {
+  private init(_ name: String, _ role: TensorRole?, _ slots: TensorSlot...) {
     self.name = name
     self.role = role
-    self.stems = stems
+    self.slots = slots
   }
 
   /// Finds a role by its name.
@@ -30,30 +30,31 @@ public struct RecipeRole: Hashable, Sendable {
     RecipeRole("embedding", .tokenEmbedding),
     RecipeRole("output", .output),
     RecipeRole("attention", .attention),
-    RecipeRole("attention.q", .attention, ["attn_q", "attn_q_a", "attn_q_b"]),
-    RecipeRole("attention.k", .attention, ["attn_k", "attn_k_b"]),
-    RecipeRole("attention.v", .attention, ["attn_v", "attn_v_b"]),
-    RecipeRole("attention.kv", .attention, ["attn_kv_a_mqa", "attn_kv_b"]),
-    RecipeRole("attention.qkv", .attention, ["attn_qkv"]),
-    RecipeRole("attention.output", .attention, ["attn_output"]),
+    RecipeRole("attention.q", .attention, .query, .queryBias, .queryDown, .queryUp),
+    RecipeRole("attention.k", .attention, .key, .keyBias, .latentKey),
+    RecipeRole("attention.v", .attention, .value, .valueBias, .latentValue),
+    RecipeRole("attention.kv", .attention, .latentDown, .latentKeyValue),
+    RecipeRole("attention.qkv", .attention, .queryKeyValue, .queryKeyValueBias),
+    RecipeRole("attention.output", .attention, .attentionOutput, .attentionOutputBias),
     RecipeRole("linear-attention", .linearAttention),
-    RecipeRole("linear-attention.in", .linearAttention, ["attn_qkv", "ssm_in"]),
+    RecipeRole("linear-attention.in", .linearAttention, .deltaNetInput, .deltaNetInputGate),
     RecipeRole(
-      "linear-attention.gates", .linearAttention, ["attn_gate", "ssm_alpha", "ssm_beta", "ssm_ba"]),
-    RecipeRole("linear-attention.out", .linearAttention, ["ssm_out"]),
+      "linear-attention.gates", .linearAttention, .deltaNetGate, .deltaNetAlpha, .deltaNetBeta, .deltaNetGates
+    ),
+    RecipeRole("linear-attention.out", .linearAttention, .deltaNetOutput),
     RecipeRole("router", .router),
     RecipeRole("routed-experts", .routedExperts),
-    RecipeRole("routed-experts.gate", .routedExperts, ["ffn_gate_exps", "ffn_gate_up_exps"]),
-    RecipeRole("routed-experts.up", .routedExperts, ["ffn_up_exps", "ffn_gate_up_exps"]),
-    RecipeRole("routed-experts.down", .routedExperts, ["ffn_down_exps"]),
+    RecipeRole("routed-experts.gate", .routedExperts, .expertGate, .expertGateUp),
+    RecipeRole("routed-experts.up", .routedExperts, .expertUp, .expertGateUp),
+    RecipeRole("routed-experts.down", .routedExperts, .expertDown),
     RecipeRole("shared-experts", .sharedExperts),
-    RecipeRole("shared-experts.gate", .sharedExperts, ["ffn_gate_shexp"]),
-    RecipeRole("shared-experts.up", .sharedExperts, ["ffn_up_shexp"]),
-    RecipeRole("shared-experts.down", .sharedExperts, ["ffn_down_shexp"]),
+    RecipeRole("shared-experts.gate", .sharedExperts, .sharedGate),
+    RecipeRole("shared-experts.up", .sharedExperts, .sharedUp),
+    RecipeRole("shared-experts.down", .sharedExperts, .sharedDown),
     RecipeRole("feed-forward", .feedForward),
-    RecipeRole("feed-forward.gate", .feedForward, ["ffn_gate"]),
-    RecipeRole("feed-forward.up", .feedForward, ["ffn_up"]),
-    RecipeRole("feed-forward.down", .feedForward, ["ffn_down"]),
+    RecipeRole("feed-forward.gate", .feedForward, .gate, .gateBias),
+    RecipeRole("feed-forward.up", .feedForward, .up, .upBias),
+    RecipeRole("feed-forward.down", .feedForward, .down, .downBias),
     RecipeRole("norms", .norm),
     RecipeRole("next-token-prediction", .nextToken),
     RecipeRole("other", .other),
@@ -62,18 +63,15 @@ public struct RecipeRole: Hashable, Sendable {
   /// True when the tensor belongs to the group.
   ///
   /// - Parameters:
-  ///   - tensorName: The GGUF name.
-  ///   - tensorRole: The role that the name has in its model.
+  ///   - tensor: What the tensor is for.
   ///   - isTied: Whether the model has no output tensor, so that the token embedding is the output, too.
   /// - Returns: Whether it does.
-  func covers(_ tensorName: String, role tensorRole: TensorRole, isTied: Bool) -> Bool {
+  func covers(_ tensor: TensorPurpose, isTied: Bool) -> Bool {
     guard let role else { return true }
-    guard role == tensorRole || (role == .output && isTied && tensorRole == .tokenEmbedding) else {
+    guard role == tensor.role || (role == .output && isTied && tensor.role == .tokenEmbedding) else {
       return false
     }
-    guard !stems.isEmpty else { return true }
-    let parts = tensorName.split(separator: ".", maxSplits: 3)
-    return parts.count > 2 && stems.contains { $0 == parts[2] }
+    return slots.isEmpty || tensor.slot.map(slots.contains) ?? false
   }
 }
 

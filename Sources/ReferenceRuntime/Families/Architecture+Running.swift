@@ -27,7 +27,8 @@ extension Architecture {
       throw RuntimeError(
         .wrongShape,
         Fault(
-          file: file, subject: "token_embd.weight", expected: "shape [\(model.hiddenSize), vocabulary]",
+          file: file, subject: ModelFamily.tokenEmbeddingName,
+          expected: "shape [\(model.hiddenSize), vocabulary]",
           found: "\(embeddingShape)"))
     }
     return (model, family)

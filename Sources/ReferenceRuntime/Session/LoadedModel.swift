@@ -44,7 +44,8 @@ public final class LoadedModel: Sendable {
   private static func openGGUF(_ path: String) throws -> LoadedModel {
     let store = try GGUFTensorStore(path: path)
     let (model, family) = try Architecture.description(
-      metadata: store.metadata, embeddingShape: store.ggmlShape(of: "token_embd.weight") ?? [], file: path)
+      metadata: store.metadata, embeddingShape: store.ggmlShape(of: ModelFamily.tokenEmbeddingName) ?? [],
+      file: path)
     let architecture = model.architecture(of: family)
     try architecture.checkRunning(causalKey: TypedKey.isCausal.name(in: architecture.name), file: path)
     return try LoadedModel(

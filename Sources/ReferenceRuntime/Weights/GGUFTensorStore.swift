@@ -31,7 +31,7 @@ public final class GGUFTensorStore: TensorStore {
     maps = try shards.files.map { try MappedFile(path: $0.file.path) }
     layout = GGUFLayout(
       metadata: shards.metadata,
-      embeddingRows: shards.tensor("token_embd.weight")?.info.ggmlShape.dropFirst().first
+      embeddingRows: shards.tensor(ModelFamily.tokenEmbeddingName)?.info.ggmlShape.dropFirst().first
     ) { shards.tensor($0) != nil }
   }
 
