@@ -8,6 +8,8 @@ public enum FileErrorCode: FaultCode {
   case cannotWrite
   case diskFull
   case truncated
+  /// More bytes than any file of its kind has.
+  case tooLarge
   case alreadyExists
   /// No folder, or none that can be written to, for an output.
   case noPlace
@@ -22,7 +24,7 @@ public enum FileErrorCode: FaultCode {
   /// working.
   public var faultClass: FaultClass {
     switch self {
-    case .notFound, .notAFile, .truncated, .lfsPointer, .notAModel: .rejected
+    case .notFound, .notAFile, .truncated, .tooLarge, .lfsPointer, .notAModel: .rejected
     case .alreadyExists, .noPlace: .rejected
     case .cannotOpen, .cannotRead, .cannotWrite, .diskFull: .failed
     }

@@ -25,6 +25,9 @@ public enum FileSystem {
     }
   }
 
+  /// Whether `path` is that of a regular file or of a link to one.
+  public static func isFile(_ path: String) -> Bool { kind(of: path) == .file }
+
   /// The names in a folder, in no order, without `.` and `..`; empty when it cannot be read.
   public static func contents(of folder: String) -> [String] {
     guard let stream = opendir(folder), let start = MemoryLayout<dirent>.offset(of: \.d_name) else {

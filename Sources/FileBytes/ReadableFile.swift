@@ -87,26 +87,15 @@ public final class ReadableFile: Sendable {
     }
   }
 
-  private func read(_ descriptor: Int32, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
-    var done = 0
-    while done < buffer.count {
-      guard let base = buffer.baseAddress else { return }
-      let got = pread(descriptor, base + done, buffer.count - done, off_t(offset + done))
-      if got < 0 {
-        if errno == EINTR { continue }
-        throw FileError(
-          .cannotRead,
-          Fault(file: path, expected: "\(buffer.count) bytes at \(offset)", found: errorText(errno)))
-      }
-      if got == 0 {
-        throw FileError(
-          .truncated,
-          Fault(
-            file: path, expected: "\(buffer.count) bytes at \(offset)",
-            found: "the end of the file after \(done)",
-            remedy: "the file changed or is incomplete; fetch it again"))
-      }
-      done += got
+  private func read(_ lent: Int32, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
+    let done = try descriptor.read(lent, at: offset, into: buffer)
+    guard done == buffer.count else {
+      throw FileError(
+        .truncated,
+        Fault(
+          file: path, expected: "\(buffer.count) bytes at \(offset)",
+          found: "the end of the file after \(done)",
+          remedy: "the file changed or is incomplete; fetch it again"))
     }
   }
 
@@ -118,6 +107,18 @@ public final class ReadableFile: Sendable {
       try read(at: offset, into: UnsafeMutableRawBufferPointer(buffer))
       initialized = count
     }
+  }
+
+  /// The whole content of a file of at most `limit` bytes.
+  ///
+  /// - Throws: ``FileError`` with `tooLarge`, or as ``init(path:)`` and ``read(at:into:)``.
+  public static func contents(of path: String, limit: Int) throws -> [UInt8] {
+    let file = try ReadableFile(path: path)
+    guard file.byteCount <= limit else {
+      throw FileError(
+        .tooLarge, Fault(file: path, expected: "at most \(limit) bytes", found: "\(file.byteCount) bytes"))
+    }
+    return try file.bytes(at: 0, count: file.byteCount)
   }
 
   /// Tells the system that a range will be read soon; a hint without effect on results.

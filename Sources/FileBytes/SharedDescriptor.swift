@@ -56,6 +56,26 @@ final class SharedDescriptor: Sendable {
     return try body(descriptor)
   }
 
+  /// Reads at an offset until `buffer` is full or the file ends; `descriptor` is what ``use(_:)`` lends.
+  ///
+  /// - Returns: The number of bytes read.
+  /// - Throws: ``FileError`` with `cannotRead`.
+  func read(_ descriptor: Int32, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+    var done = 0
+    while done < buffer.count, let base = buffer.baseAddress {
+      let got = pread(descriptor, base + done, buffer.count - done, off_t(offset + done))
+      if got == 0 { break }
+      if got < 0 {
+        if errno == EINTR { continue }
+        throw FileError(
+          .cannotRead,
+          Fault(file: path, expected: "\(buffer.count) bytes at \(offset)", found: errorText(errno)))
+      }
+      done += got
+    }
+    return done
+  }
+
   /// Keeps the descriptor open for as long as this object lives, for locks that end with it.
   ///
   /// - Returns: The descriptor.
@@ -82,9 +102,7 @@ final class SharedDescriptor: Sendable {
         Fault(file: path, expected: "the file that was open before", found: errorText(opened.error)))
     }
     var info = stat()
-    guard fstat(descriptor, &info) == 0, UInt64(truncatingIfNeeded: info.st_dev) == device,
-      UInt64(truncatingIfNeeded: info.st_ino) == inode
-    else {
+    guard fstat(descriptor, &info) == 0, isThis(info) else {
       close(descriptor)
       throw FileError(
         .cannotRead,
@@ -93,6 +111,16 @@ final class SharedDescriptor: Sendable {
           remedy: "the file was replaced while it was in use; run the command again"))
     }
     return descriptor
+  }
+
+  private func isThis(_ info: stat) -> Bool {
+    UInt64(truncatingIfNeeded: info.st_dev) == device && UInt64(truncatingIfNeeded: info.st_ino) == inode
+  }
+
+  /// Whether the path still leads to this file.
+  var isAtItsPath: Bool {
+    var info = stat()
+    return stat(path, &info) == 0 && isThis(info)
   }
 
   /// Closes the descriptor unless it is in use; never waits.

@@ -95,26 +95,7 @@ public final class WritableFile: Sendable {
   ///
   /// - Returns: `false` when the file is shorter than the range.
   public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
-    try descriptor.use { try read($0, at: offset, into: buffer) }
-  }
-
-  private func read(_ descriptor: Int32, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws
-    -> Bool
-  {
-    var done = 0
-    while done < buffer.count {
-      guard let base = buffer.baseAddress else { return true }
-      let got = pread(descriptor, base + done, buffer.count - done, off_t(offset + done))
-      if got < 0 {
-        if errno == EINTR { continue }
-        throw FileError(
-          .cannotRead,
-          Fault(file: path, expected: "\(buffer.count) bytes at \(offset)", found: errorText(errno)))
-      }
-      if got == 0 { return false }
-      done += got
-    }
-    return true
+    try descriptor.use { try descriptor.read($0, at: offset, into: buffer) } == buffer.count
   }
 
   /// Waits until the data written so far is on disk; failures show in the final ``synchronize()``.
@@ -131,10 +112,17 @@ public final class WritableFile: Sendable {
     try descriptor.use { guard fsync($0) == 0 else { throw writeError(errno, at: 0, count: 0) } }
   }
 
-  /// Empties the file.
-  public func truncate() throws {
-    try descriptor.use { guard ftruncate($0, 0) == 0 else { throw writeError(errno, at: 0, count: 0) } }
+  /// Cuts the file off after `byteCount` bytes; empties it by default.
+  ///
+  /// - Throws: ``FileError`` with `cannotWrite`.
+  public func truncate(to byteCount: Int = 0) throws {
+    try descriptor.use {
+      guard ftruncate($0, off_t(byteCount)) == 0 else { throw writeError(errno, at: byteCount, count: 0) }
+    }
   }
+
+  /// Whether the path still leads to this file, which may have been removed or replaced since.
+  public var isAtItsPath: Bool { descriptor.isAtItsPath }
 
   /// The size now.
   public func currentByteCount() -> Int {

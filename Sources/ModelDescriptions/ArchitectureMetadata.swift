@@ -1,3 +1,4 @@
+internal import FileBytes
 internal import TensorTypes
 internal import TextTokenizers
 

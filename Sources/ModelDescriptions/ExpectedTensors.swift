@@ -1,5 +1,5 @@
+internal import FileBytes
 public import TensorTypes
-internal import TextTokenizers
 
 extension ModelDescription {
   /// The tensors that a checkpoint with this configuration has, told from the configuration alone.

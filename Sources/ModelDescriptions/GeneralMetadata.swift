@@ -110,7 +110,7 @@ struct GeneralMetadata {
   private mutating func readSampling(_ files: TokenizerFolder) {
     let path = files.path("generation_config.json")
     // Not all models have a valid one; a broken one is no reason to refuse the weights.
-    guard fileExists(path), let config = try? JSONValue(contentsOf: path) else { return }
+    guard let config = try? JSONValue(contentsOf: path) else { return }
     let keys: [(key: String, from: [String], isInteger: Bool)] = [
       ("top_k", ["top_k"], true), ("top_p", ["top_p"], false), ("min_p", ["min_p"], false),
       ("xtc_probability", ["xtc_probability"], false), ("xtc_threshold", ["xtc_threshold"], false),

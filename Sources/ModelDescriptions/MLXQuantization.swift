@@ -1,6 +1,5 @@
 internal import FileBytes
 internal import TensorTypes
-internal import TextTokenizers
 
 /// Recognises checkpoints that MLX quantized, which are not read yet.
 enum MLXQuantization {

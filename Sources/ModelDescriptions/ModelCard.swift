@@ -1,3 +1,4 @@
+internal import FileBytes
 internal import Foundation
 internal import TextTokenizers
 
@@ -17,7 +18,7 @@ package struct ModelCard {
   /// Reads `README.md` of a folder; an absent or odd file gives an empty card.
   init(folder: TokenizerFolder) {
     let path = folder.path("README.md")
-    let bytes = fileExists(path) ? (try? readWholeFile(path, limit: 16 << 20)) ?? [] : []
+    let bytes = (try? ReadableFile.contents(of: path, limit: 16 << 20)) ?? []
     self.init(readme: String(decoding: bytes, as: UTF8.self))
   }
 

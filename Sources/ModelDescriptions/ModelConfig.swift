@@ -1,5 +1,4 @@
 public import FileBytes
-public import TextTokenizers
 
 /// The configuration of a checkpoint, `config.json`, with typed access.
 ///

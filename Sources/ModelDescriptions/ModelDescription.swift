@@ -1,6 +1,5 @@
 internal import FileBytes
 public import TensorTypes
-internal import TextTokenizers
 
 /// Describes checkpoints: from a configuration and a list of tensors to what they become.
 public enum ModelDescription {

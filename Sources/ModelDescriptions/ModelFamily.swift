@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 public import TextTokenizers
 
 /// A model family: how its checkpoints are configured, named and stored, and what they become.

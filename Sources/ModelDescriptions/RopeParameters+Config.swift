@@ -1,5 +1,4 @@
 internal import FileBytes
-internal import TextTokenizers
 
 extension RopeParameters {
   /// Reads `rope_scaling` or `rope_parameters`, with `rope_theta` and the like at the top level for what they lack.

@@ -1,5 +1,4 @@
 internal import FileBytes
-internal import TextTokenizers
 
 extension ModelFamily {
   /// How a family's configuration says which layers attend to the last tokens alone.

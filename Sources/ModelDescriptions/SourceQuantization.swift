@@ -1,6 +1,5 @@
 internal import FileBytes
 internal import TensorTypes
-internal import TextTokenizers
 
 /// How a checkpoint is quantized, if it is: what the configuration says, judged by the tensors.
 ///

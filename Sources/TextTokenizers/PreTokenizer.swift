@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 
 /// How text is split before byte-pair encoding, and the name GGUF has for it.
 ///

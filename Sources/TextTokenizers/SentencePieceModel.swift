@@ -32,7 +32,7 @@ public struct SentencePieceModel: Sendable {
   ///
   /// - Throws: `FileError` when it cannot be read, ``TokenizerError`` with `malformedModel` when it is broken.
   public init(contentsOf path: String) throws {
-    try self.init(parsing: try readWholeFile(path, limit: 1 << 28), file: path)
+    try self.init(parsing: try ReadableFile.contents(of: path, limit: 1 << 28), file: path)
   }
 
   /// Parses the bytes of a file.

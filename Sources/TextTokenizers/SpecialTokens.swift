@@ -180,12 +180,12 @@ public struct SpecialTokens: Sendable {
     }
     let jinja = files.path("chat_template.jinja")
     let json = files.path("chat_template.json")
-    if fileExists(jinja) {
+    if FileSystem.isFile(jinja) {
       let main = try TokenizerFolder.text(of: jinja)
       let extra = try files.additionalTemplates()
       hasNamedTemplates = !extra.isEmpty
       templates = [("default", main)] + extra
-    } else if fileExists(json) {
+    } else if FileSystem.isFile(json) {
       read(template: try JSONValue(contentsOf: json)["chat_template"])
     }
   }

@@ -22,9 +22,9 @@ struct TiktokenFile {
   ///
   /// - Throws: `FileError`, ``TokenizerError`` with `invalidValue` for lines that are no token.
   init?(path: String) throws {
-    guard fileExists(path) else { return nil }
+    guard FileSystem.isFile(path) else { return nil }
     self.path = path
-    let bytes = try readWholeFile(path, limit: 64 << 20)
+    let bytes = try ReadableFile.contents(of: path, limit: 64 << 20)
     var tokens: [[UInt8]] = []
     for (number, line) in bytes.split(separator: UInt8(ascii: "\n")).enumerated() {
       let parts = line.split(separator: UInt8(ascii: " "))

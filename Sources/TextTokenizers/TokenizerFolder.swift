@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 internal import Foundation
 
 /// The tokenizer files of a checkpoint folder, read once.
@@ -21,13 +21,13 @@ public struct TokenizerFolder: Sendable {
     self.folder = folder
     func json(_ name: String) throws -> JSONValue? {
       let path = Self.join(folder, name)
-      return fileExists(path) ? try JSONValue(contentsOf: path) : nil
+      return FileSystem.isFile(path) ? try JSONValue(contentsOf: path) : nil
     }
     let path = Self.join(folder, "tokenizer.json")
     let config = try json("tokenizer_config.json")
     modelConfig = try json("config.json")
     let ranks = Self.join(folder, "tiktoken.model")
-    if !fileExists(path), let file = try TiktokenFile(path: ranks) {
+    if !FileSystem.isFile(path), let file = try TiktokenFile(path: ranks) {
       tokenizerConfig = config
       tokenizerPath = ranks
       let size = modelConfig?["vocab_size"] ?? modelConfig?["text_config"]?["vocab_size"]
@@ -35,10 +35,10 @@ public struct TokenizerFolder: Sendable {
       return
     }
     // A SentencePiece model comes before both.
-    guard !fileExists(path), !fileExists(Self.join(folder, "tokenizer.model")),
+    guard !FileSystem.isFile(path), !FileSystem.isFile(Self.join(folder, "tokenizer.model")),
       let files = VocabularyFiles(folder: folder, path: { Self.join(folder, $0) })
     else {
-      tokenizer = fileExists(path) ? try TokenizerFile(contentsOf: path) : nil
+      tokenizer = FileSystem.isFile(path) ? try TokenizerFile(contentsOf: path) : nil
       tokenizerPath = path
       tokenizerConfig = config
       return
@@ -59,7 +59,7 @@ public struct TokenizerFolder: Sendable {
 
   /// The text of a UTF-8 file of at most 16 MB, line ends normalised to line feeds.
   static func text(of path: String) throws -> String {
-    let bytes = try readWholeFile(path, limit: 16 << 20)
+    let bytes = try ReadableFile.contents(of: path, limit: 16 << 20)
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw TokenizerError(.invalidValue, Fault(file: path, expected: "UTF-8 text", found: "other bytes"))
     }

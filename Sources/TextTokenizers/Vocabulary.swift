@@ -95,7 +95,7 @@ struct Vocabulary {
   /// The merges of `tokenizer.json`, else those of `merges.txt`.
   private static func merges(of tokenizer: TokenizerFile, _ files: TokenizerFolder) throws -> [String] {
     let path = files.path("merges.txt")
-    guard tokenizer.merges.isEmpty, fileExists(path) else { return tokenizer.merges }
+    guard tokenizer.merges.isEmpty, FileSystem.isFile(path) else { return tokenizer.merges }
     return try TokenizerFolder.merges(contentsOf: path)
   }
 
@@ -116,7 +116,7 @@ struct Vocabulary {
       types[id] = piece.type == .userDefined ? TokenType.normal.rawValue : piece.type.rawValue
     }
     let addedPath = files.path("added_tokens.json")
-    if fileExists(addedPath) {
+    if FileSystem.isFile(addedPath) {
       for (text, value) in try JSONValue(contentsOf: addedPath).members ?? [:] {
         guard let id = value.integer, id >= 0 else { continue }
         guard id < count else {

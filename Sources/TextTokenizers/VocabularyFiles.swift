@@ -16,7 +16,7 @@ struct VocabularyFiles {
     self.folder = folder
     vocabularyPath = path("vocab.json")
     mergesPath = path("merges.txt")
-    guard fileExists(vocabularyPath), fileExists(mergesPath) else { return nil }
+    guard FileSystem.isFile(vocabularyPath), FileSystem.isFile(mergesPath) else { return nil }
   }
 
   /// `tokenizer_config.json` with the roles that only `special_tokens_map.json` gives.
@@ -163,14 +163,12 @@ extension TokenizerFile {
 
   /// Reads `vocab.json`: an object from the text of a token to its id.
   static func vocabulary(contentsOf path: String) throws -> [(text: String, id: Int)] {
-    let bytes = try readWholeFile(path, limit: sizeLimit)
-    return try TokenizerError.translating {
-      try bytes.withUnsafeBytes { buffer in
-        var scanner = JSONScanner(buffer, file: path)
-        let entries = try scanner.vocabulary()
-        try scanner.finish()
-        return entries
-      }
+    let bytes = try ReadableFile.contents(of: path, limit: sizeLimit)
+    return try bytes.withUnsafeBytes { buffer in
+      var scanner = JSONScanner(buffer, file: path)
+      let entries = try scanner.vocabulary()
+      try scanner.finish()
+      return entries
     }
   }
 }

@@ -65,7 +65,8 @@ public struct VocabularyMetadata: Sendable {
     if style == .llama, let add = files.tokenizerConfig?["add_prefix_space"]?.flag {
       prefix.append(MetadataEntry("tokenizer.ggml.add_space_prefix", .bool(add)))
     }
-    if style == .sentencePieceOrBytePairs || style == .llama, fileExists(files.path("tokenizer.model")) {
+    if style == .sentencePieceOrBytePairs || style == .llama, FileSystem.isFile(files.path("tokenizer.model"))
+    {
       vocabulary = try .sentencePiece(files, size: vocabularySize)
     } else if style == .llama, let tokenizer = files.tokenizer, tokenizer.isByteFallbackBPE {
       vocabulary = try .byteFallback(files, tokenizer, size: vocabularySize)

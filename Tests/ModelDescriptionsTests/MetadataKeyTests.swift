@@ -1,3 +1,4 @@
+import FileBytes
 import ModelDescriptions
 import TensorTypes
 import TestSupport

@@ -1,5 +1,4 @@
 internal import FileBytes
-internal import TextTokenizers
 
 extension LatentAttention {
   /// Reads the attention of a checkpoint.

@@ -1,5 +1,4 @@
 internal import FileBytes
-internal import TextTokenizers
 
 extension Router {
   /// What files of sigmoid routers have when they say nothing more.

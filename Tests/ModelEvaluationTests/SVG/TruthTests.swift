@@ -195,6 +195,64 @@ struct TruthTests {
     #expect(error.code == .badPrompts && error.fault.file == path && error.fault.subject == place)
   }
 
+  @Test(
+    "bad values are named with their place in the line",
+    arguments: [
+      (#"{"id": 5, "prompt": "a"}"#, "a text", "id: 5"),
+      (#"{"id": "a"}"#, "an object with a prompt", "no \"prompt\""),
+      (#"{"prompt": null}"#, "an object with a prompt", "no \"prompt\""),
+      (#"[1]"#, "an object with a prompt", "an array of 1"),
+      (#"{"prompt": "x", "assertions": {}}"#, "a list of objects", "assertions: an object with 0 keys"),
+      (#"{"prompt": "x", "assertions": [7]}"#, "an object", "assertions 1: 7"),
+      (
+        #"{"prompt": "x", "assertions": [{"check": "row"}, {"check": "count", "equals": 1.5}]}"#,
+        "a whole number",
+        "assertions 2, equals: 1.5"
+      ),
+      (
+        #"{"prompt": "x", "assertions": [{"check": "row", "of": {"colour": ["red"]}}]}"#, "a text",
+        "assertions 1, of, colour: an array of 1"
+      ),
+      (
+        #"{"prompt": "x", "assertions": [{"check": "heights", "values": [1, 1e999]}]}"#, "a list of numbers",
+        "assertions 1, values: an array of 2"
+      ),
+      (#"{"prompt": "x", "svg": NaN}"#, "a JSON value", "\"N\" at byte 23"),
+      (#"{"prompt": "x"} y"#, "nothing but spaces after the document", "\"y\" at byte 16"),
+      (#"{"prompt": "x"#, "the closing quote of a string", "the end of the text at byte 13"),
+    ])
+  func badValues(text: String, expected: String, found: String) throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.write("p.jsonl", Array(("\n" + text + "\n").utf8))
+    let error = try #require(throws: EvaluationError.self) { try PromptSet(paths: [path]) }
+    #expect(error.code == .badPrompts && error.fault.subject == "line 2")
+    #expect(error.fault.expected == expected && error.fault.found == found, "\(error.fault)")
+  }
+
+  @Test("a check that is not known is answered with those that are")
+  func unknownCheck() throws {
+    let folder = try TemporaryFolder()
+    for check in [#""check": "magic""#, #""check": 3"#, #""of": {}"#] {
+      let path = try folder.write("p.jsonl", Array("{\"prompt\": \"x\", \"assertions\": [{\(check)}]}".utf8))
+      let error = try #require(throws: EvaluationError.self) { try PromptSet(paths: [path]) }
+      #expect(error.fault.found.hasPrefix("assertions 1, check: "))
+      if !check.contains("3") { #expect(error.fault.expected.hasPrefix("one of count, row, ")) }
+    }
+  }
+
+  @Test("whole numbers may be written as fractions, nulls left out, unknown members added, a mark come first")
+  func lenient() throws {
+    let folder = try TemporaryFolder()
+    let text =
+      #"{"prompt": "x", "id": null, "more": [{}], "assertions": [{"check": "count", "equals": 2.0, "x": 1, "#
+      + #""of": {"shape": "circle", "minSize": 0.25}, "than": null, "values": [1, 2.5], "colours": ["red"]}]}"#
+    let path = try folder.write("p.jsonl", [0xEF, 0xBB, 0xBF] + Array((text + "\r\n").utf8))
+    let prompt = try #require(try PromptSet(paths: [path]).prompts.first)
+    var expected = GeometryAssertion(.count, of: ShapeSelector(shape: "circle", minSize: 0.25))
+    (expected.equals, expected.x, expected.values, expected.colours) = (2, 1, [1, 2.5], ["red"])
+    #expect(prompt == DrawingPrompt(id: "p-1", family: "drawing", prompt: "x", assertions: [expected]))
+  }
+
   @Test("every check has its word, and unmet selections fail it")
   func nothingThere() throws {
     let empty = AssertionChecker(try Drawing(try SanitizedSVG(source: "<svg viewBox='0 0 9 9'/>")))

@@ -1,5 +1,5 @@
 /// Which shapes an assertion speaks of.
-public struct ShapeSelector: Hashable, Sendable, Codable {
+public struct ShapeSelector: Hashable, Sendable {
   /// `circle`, `square`, `rect`, `ellipse`, `triangle`, `line`, `text`, `any`, or the number of corners as `corners-5`.
   public var shape: String?
   /// A colour that the fill, or the stroke where there is none, can pass for.
@@ -19,9 +19,9 @@ public struct ShapeSelector: Hashable, Sendable, Codable {
 }
 
 /// Something that must be true of a drawing, checkable by geometry.
-public struct GeometryAssertion: Hashable, Sendable, Codable {
+public struct GeometryAssertion: Hashable, Sendable {
   /// The kinds of checks.
-  public enum Check: String, CaseIterable, Hashable, Sendable, Codable {
+  public enum Check: String, CaseIterable, Hashable, Sendable {
     /// There are `equals` shapes, or at least `atLeast`.
     case count
     /// The centres lie on one horizontal line.

@@ -1,11 +1,8 @@
-internal import FileBytes
-internal import Foundation
-
 /// A JSON value of a small document such as `config.json`.
 ///
 /// Whole numbers that fit are ``integer(_:)`` even when written with a fraction of zero.
 /// Object keys are Swift strings, so two keys that differ only in Unicode normalisation
-/// are one key here; vocabularies are therefore read by ``TokenizerFile`` instead.
+/// are one key here; vocabularies are therefore visited with a ``JSONScanner`` instead.
 public enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
@@ -23,58 +20,22 @@ public enum JSONValue: Hashable, Sendable {
   /// - Parameters:
   ///   - bytes: The document, UTF-8, with or without a byte order mark.
   ///   - file: The name that errors give.
-  /// - Throws: ``TokenizerError`` with `malformedJSON`.
-  public init(parsing bytes: [UInt8], file: String) throws {
-    self = try TokenizerError.translating {
-      try bytes.withUnsafeBytes { buffer in
-        var scanner = JSONScanner(buffer, file: file)
-        let value = try scanner.value()
-        try scanner.finish()
-        return value
-      }
+  ///   - dialect: Which texts are accepted.
+  /// - Throws: ``JSONError``.
+  public init(parsing bytes: [UInt8], file: String, dialect: JSONScanner.Dialect = .python) throws {
+    self = try bytes.withUnsafeBytes { buffer in
+      var scanner = JSONScanner(buffer, file: file, dialect: dialect)
+      let value = try scanner.value()
+      try scanner.finish()
+      return value
     }
   }
 
   /// Reads and parses a file of at most `limit` bytes.
   ///
-  /// - Throws: `FileError` when it cannot be read, ``TokenizerError`` with `tooLarge` or `malformedJSON`.
+  /// - Throws: ``FileError`` when it cannot be read or is larger, ``JSONError``.
   public init(contentsOf path: String, limit: Int = 64 << 20) throws {
-    try self.init(parsing: try readWholeFile(path, limit: limit), file: path)
-  }
-}
-
-extension JSONScanner {
-  /// Takes any value.
-  mutating func value() throws -> JSONValue { try value(depth: 0) }
-
-  private mutating func value(depth: Int) throws -> JSONValue {
-    guard depth < nestingLimit else {
-      throw failure(.nestingTooDeep, expected: "at most \(nestingLimit) levels of nesting")
-    }
-    switch try peek() {
-    case UInt8(ascii: "{"):
-      var members: [String: JSONValue] = [:]
-      try forEachMember { key, scanner in members[key] = try scanner.value(depth: depth + 1) }
-      return .object(members)
-    case UInt8(ascii: "["):
-      var elements: [JSONValue] = []
-      try forEachElement { scanner in elements.append(try scanner.value(depth: depth + 1)) }
-      return .array(elements)
-    case UInt8(ascii: "\""):
-      return .string(try string())
-    case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"):
-      let range = try skipValue()
-      switch range.count {
-      case 4 where bytes[range.lowerBound] == UInt8(ascii: "t"): return .bool(true)
-      case 5: return .bool(false)
-      default: return .null
-      }
-    default:
-      switch try number() {
-      case .integer(let whole): return .integer(whole)
-      case .floatingPoint(let number): return Int(exactly: number).map { .integer($0) } ?? .number(number)
-      }
-    }
+    try self.init(parsing: try ReadableFile.contents(of: path, limit: limit), file: path)
   }
 }
 
@@ -138,22 +99,4 @@ extension JSONValue {
     case .object(let members): "an object with \(members.count) keys"
     }
   }
-}
-
-/// Reads a whole file into memory, if it has at most `limit` bytes.
-///
-/// - Throws: `FileError` when it cannot be read, ``TokenizerError`` with `tooLarge`.
-public func readWholeFile(_ path: String, limit: Int) throws -> [UInt8] {
-  let file = try ReadableFile(path: path)
-  guard file.byteCount <= limit else {
-    throw TokenizerError(
-      .tooLarge, Fault(file: path, expected: "at most \(limit) bytes", found: "\(file.byteCount) bytes"))
-  }
-  return try file.bytes(at: 0, count: file.byteCount)
-}
-
-/// True when `path` names a regular file or a link to one.
-public func fileExists(_ path: String) -> Bool {
-  var isFolder: ObjCBool = false
-  return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && !isFolder.boolValue
 }
