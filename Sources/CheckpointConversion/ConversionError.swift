@@ -14,12 +14,6 @@ public enum ConversionErrorCode: FaultCode {
   case notEnoughDisk
   /// The memory limit is below what one tile needs.
   case memoryLimitTooSmall
-  /// Another run holds the lock of this output.
-  case outputInUse
-  /// A journal of another job is in the way.
-  case journalMismatch
-  /// A journal cannot be understood.
-  case journalDamaged
   /// A weight is NaN or infinite.
   case nonFiniteWeight
   /// A block scale left the range of f16.
@@ -44,7 +38,7 @@ public enum ConversionErrorCode: FaultCode {
     switch self {
     case .badOption: .usage
     case .strictViolation, .blindExperts: .strict
-    case .notEnoughDisk, .selfCheckFailed, .interrupted, .outputInUse: .failed
+    case .notEnoughDisk, .selfCheckFailed, .interrupted: .failed
     default: .rejected
     }
   }

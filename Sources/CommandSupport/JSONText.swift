@@ -1,4 +1,3 @@
-internal import CheckpointConversion
 internal import Foundation
 internal import Synchronization
 
@@ -66,7 +65,7 @@ extension JSONSchema {
       var container = encoder.container(keyedBy: Key.self)
       try container.encode(schema.rawValue, forKey: .schema)
       try container.encode(schema.version, forKey: .schemaVersion)
-      try container.encode(ConversionPlan.writerVersion, forKey: .pouchVersion)
+      try container.encode(pouchVersionNumber, forKey: .pouchVersion)
     }
   }
 }

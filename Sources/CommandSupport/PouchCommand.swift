@@ -16,8 +16,11 @@ internal import Synchronization
 /// 130 interrupted.
 public protocol PouchCommand: ParsableCommand {}
 
+/// The version of this build of Pouch alone; what another one left unfinished is not gone on with.
+public let pouchVersionNumber = ConversionPlan.writerVersion
+
 /// The version of this build of Pouch, and the kernel level that it uses here.
-public let pouchVersion = "\(ConversionPlan.writerVersion) (kernel level \(KernelLevel.current.rawValue))"
+public let pouchVersion = "\(pouchVersionNumber) (kernel level \(KernelLevel.current.rawValue))"
 
 /// Ends the process; spelled apart since `ParsableArguments` has an `exit` of its own.
 private func endProcess(_ code: Int32) -> Never { exit(code) }

@@ -1,4 +1,4 @@
-/// The 64-bit xxHash, which `llama-gguf-hash` prints and the journal uses.
+/// The 64-bit xxHash, which `llama-gguf-hash` prints and logs of finished work use.
 ///
 /// Written from the specification by Yann Collet (xxHash fast digest algorithm, XXH64). ``XXHash64Stream`` takes bytes in
 /// pieces, with the same steps.
@@ -19,6 +19,12 @@ public struct XXHash64: Sendable {
     addStripes(UnsafeRawBufferPointer(rebasing: bytes[..<whole]), to: &lanes)
     return digest(
       lanes, seed: seed, count: bytes.count, rest: UnsafeRawBufferPointer(rebasing: bytes[whole...]))
+  }
+
+  /// A hash as it is written: sixteen hexadecimal digits.
+  public static func text(_ hash: UInt64) -> String {
+    let digits = String(hash, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
   }
 
   /// The lanes before the first byte.

@@ -29,22 +29,19 @@ public enum EvaluationErrorCode: FaultCode {
   case invalidText
   /// Windows longer than the context the model was made for.
   case contextTooLong
-  /// The state of another run.
-  case stateMismatch
   /// A state file, or a half-written base file, that cannot be gone on from.
   case damagedState
-  /// A state or base file that another run is writing.
+  /// A base file that another run is writing.
   case inUse
   /// A file of prompts that cannot be read.
   case badPrompts
-  /// A folder with the results of another evaluation.
-  case otherRun
 
-  /// Thin experts are a matter of strictness, values that are not finite a failure; the rest is rejected input.
+  /// Thin experts are a matter of strictness; values that are not finite and a run in the way are failures; the rest is
+  /// rejected input.
   public var faultClass: FaultClass {
     switch self {
     case .thinExperts: .strict
-    case .nonFinite: .failed
+    case .nonFinite, .inUse: .failed
     default: .rejected
     }
   }

@@ -31,7 +31,7 @@ extension Command {
     let windows = base.windows
     let state = try state(
       "lock-step", text, subjects.map(\.windows),
-      base: resume == nil ? "" : ModelFingerprint.ofModel(basePath))
+      base: resume == nil ? nil : ModelFingerprint.ofModel(basePath))
     let models = try subjects.map {
       try WindowEvaluator($0.model, length: windows.length, options: options)
     }
@@ -97,7 +97,7 @@ extension Command {
             Fault(
               file: file, subject: "tokens", expected: "those of \(text.path), xxh64 \(text.hashText)",
               found: "those of another text"
-                + (reader.textHash.map { ", xxh64 \(BaseFileReader.hashText($0))" } ?? ""),
+                + (reader.textHash.map { ", xxh64 \(XXHash64.text($0))" } ?? ""),
               remedy: "leave out the text, or make the base file again from this one"))
         }
       }
@@ -106,14 +106,14 @@ extension Command {
       )
     }
     let first = pairs[0].base
-    let hash = first.textHash.map(BaseFileReader.hashText) ?? text?.hashText
+    let hash = first.textHash.map(XXHash64.text) ?? text?.hashText
     Standard.error(
       "base \(file), format \(first.format.rawValue), vocabulary \(first.vocabularySize), text "
         + (hash.map { "xxh64 \($0)" } ?? "unknown: give it with -f to have it compared") + ", "
         + "\(pairs[0].subject.tokenCount) tokens; \(pairs[0].subject.windows.protocolText); mode \(mode.rawValue)"
     )
     let state = try state(
-      "base", text, pairs.map(\.subject.windows), base: resume == nil ? "" : ModelFingerprint.ofFile(file))
+      "base", text, pairs.map(\.subject.windows), base: resume == nil ? nil : ModelFingerprint.ofFile(file))
     var reports: [ModelReport] = []
     var results: [(model: String, statistics: DivergenceStatistics)] = []
     let progress = WindowProgress(total: pairs.reduce(0) { $0 + $1.subject.windows.count }, state: state)

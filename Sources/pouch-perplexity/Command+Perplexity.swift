@@ -13,7 +13,7 @@ extension Command {
     let format = fullBase ? BaseFormat.full : baseFormat.format
     let state = try state(
       baseFile == nil ? "perplexity" : "base file", text, subjects.map(\.windows),
-      output: baseFile.map { "\(FileSystem.name(of: $0)), \(format.rawValue), top \(baseTopK)" } ?? "")
+      output: baseFile.map { "\(FileSystem.name(of: $0)), \(format.rawValue), top \(baseTopK)" })
     var reports: [ModelReport] = []
     let progress = WindowProgress(
       total: subjects.reduce(0) { $0 + $1.windows.count }, state: state,

@@ -78,15 +78,16 @@ extension Command {
 
   /// Opens the state of a run, when one is wanted.
   func state(
-    _ task: String, _ text: EvaluationText?, _ windows: [TokenWindows], base: String = "", output: String = ""
+    _ task: String, _ text: EvaluationText?, _ windows: [TokenWindows], base: String? = nil,
+    output: String? = nil
   ) throws -> RunState? {
     guard let resume else { return nil }
-    let job = RunJob(
-      version: String(pouchVersion.prefix { $0 != " " }), task: task,
+    let fingerprint = Fingerprint(
+      version: pouchVersionNumber, task: task,
       procedure: windows[0].protocolText + ", mode " + mode.rawValue,
       text: text, windows: windows, models: try model.map(ModelFingerprint.ofModel), base: base,
       output: output)
-    let state = try RunState(path: resume, job: job)
+    let state = try RunState(path: resume, fingerprint: fingerprint)
     if state.resumedWindowCount > 0 {
       Standard.error("\(resume): \(state.resumedWindowCount) windows are done")
     }

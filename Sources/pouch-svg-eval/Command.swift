@@ -128,7 +128,8 @@ struct Command: PouchCommand {
     let contestants = try contestants(base, &labels)
     try OutputFolder.create(out)
     let runner = try SVGRunner(
-      prompts: set, contestants: contestants, folder: out, options: options, force: force)
+      prompts: set, contestants: contestants, folder: out, options: options,
+      version: pouchVersionNumber, force: force)
     let clock = ProgressBar(isEnabled: false)
     let line = WorkLine(isEnabled: !quiet && !json)
     let isComplete = try runner.run { progress in
@@ -169,7 +170,8 @@ struct Command: PouchCommand {
       for warning in model.warnings { Standard.error("Warning: \(warning)") }
       return SVGContestant(
         label: label, kind: kind, mode: mode.mode, model: model,
-        tokenizer: try Tokenizer(metadata: try model.metadata()), identity: try ModelIdentity.hash(of: path))
+        tokenizer: try Tokenizer(metadata: try model.metadata()), identity: try ModelFingerprint.ofModel(path)
+      )
     }
     let first = try open(base, .base, labels.label(base))
     var result = [first]

@@ -65,8 +65,8 @@ struct ColumnPlan {
   }
 
   /// The fingerprint of a plan.
-  static func fingerprint(_ plan: ConversionPlan) -> JobFingerprint {
-    JobFingerprint(plan: plan, importance: "", version: "test")
+  static func fingerprint(_ plan: ConversionPlan) -> Fingerprint {
+    Fingerprint(plan: plan, importance: "", version: "test")
   }
 
   /// Adds a source to a plan, in a second file.

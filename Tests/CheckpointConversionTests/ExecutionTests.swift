@@ -133,10 +133,10 @@ import Testing
   @Test func aJournalOfAnotherJobIsRefusedWithTheReason() throws {
     try interrupt(try ConversionPlanner.prepareGGUF(request("g.gguf")))
     let other = try ConversionPlanner.prepareGGUF(request("g.gguf", .q6_K))
-    let error = #expect(throws: ConversionError.self) {
+    let error = #expect(throws: ResumeLogError.self) {
       try other.executor.run(ExecutionOptions(threadCount: 1))
     }
-    #expect(error?.code == .journalMismatch)
+    #expect(error?.code == .otherJob)
     #expect(error?.fault.found.contains("output type") == true)
     // --force starts over.
     _ = try other.executor.run(ExecutionOptions(threadCount: 1, force: true))
@@ -149,11 +149,11 @@ import Testing
     other.seed = 2
     _ = try other.write(to: folder)
     let prepared = try ConversionPlanner.prepareGGUF(request("h.gguf"))
-    let error = #expect(throws: ConversionError.self) {
+    let error = #expect(throws: ResumeLogError.self) {
       try prepared.executor.run(ExecutionOptions(threadCount: 1))
     }
-    #expect(error?.code == .journalMismatch)
-    #expect(error?.fault.found.contains("source files") == true)
+    #expect(error?.code == .otherJob)
+    #expect(error?.fault.found == "that of another run: the source files changed")
   }
 
   @Test func anExistingOutputIsKept() throws {

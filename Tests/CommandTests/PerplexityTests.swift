@@ -189,9 +189,9 @@ struct PerplexityResumeTests {
       (both + ["-f", fixture.text, "-c", "64"], "the procedure"),
       (both + text + ["--chunks", "9"], "the procedure"),
       (both + text + ["--mode", "exact"], "the procedure"),
-      (["-m", fixture.checkpoint, "-m", fixture.quantized] + text, "model 1, 2"),
-      (["-m", fixture.quantized] + text, "the number of models"),
-      (["--base", fixture.checkpoint] + both + text, "what is measured"),
+      (["-m", fixture.checkpoint, "-m", fixture.quantized] + text, "model 1; model 2 changed"),
+      (["-m", fixture.quantized] + text, "the number of models (2, now 1); model 2 (none now)"),
+      (["--base", fixture.checkpoint] + both + text, "the task (perplexity, now lock-step) changed"),
     ]
     for (arguments, reason) in cases {
       let run = try fixture.run(arguments + ["--resume", state])
@@ -200,15 +200,25 @@ struct PerplexityResumeTests {
       #expect(run.lastErrorLine.contains(state) && run.lastErrorLine.contains(reason), "\(run.lastErrorLine)")
       #expect(FileManager.default.contents(atPath: state) == before)
     }
-    // A file that was changed in place is another model.
-    try FileManager.default.setAttributes(
-      [.modificationDate: Date(timeIntervalSince1970: 1)], ofItemAtPath: fixture.quantized)
+    // What is no state at all is not touched, the first line of a state of earlier versions neither.
+    for text in ["my thesis", "{\"base\":\"\",\"models\":[]}\nrecords"] {
+      let precious = try fixture.folder.write("precious", Array(text.utf8))
+      let run = try fixture.run(arguments + ["--resume", precious])
+      #expect(run.status == 3 && run.lastErrorLine.contains(precious), "\(run.errors)")
+      #expect(run.lastErrorLine.contains("that of another version"), "\(run.errors)")
+      #expect(FileManager.default.contents(atPath: precious) == Data(text.utf8))
+    }
+    // A state that another run works on is left alone, too.
+    let descriptor = open(state, O_RDWR)
+    try #require(flock(descriptor, LOCK_EX) == 0)
+    let busy = try fixture.run(arguments + ["--resume", state])
+    #expect(busy.status == 1 && busy.lastErrorLine.contains("still going on"), "\(busy.errors)")
+    close(descriptor)
+    // A model that was changed in place is another one, however small the change.
+    var bytes = try #require(FileManager.default.contents(atPath: fixture.quantized))
+    bytes[bytes.count / 2] ^= 1
+    try bytes.write(to: URL(fileURLWithPath: fixture.quantized))
     let changed = try fixture.run(arguments + ["--resume", state])
     #expect(changed.status == 3 && changed.lastErrorLine.contains("model 1 changed"), "\(changed.errors)")
-    // What is no state at all is not touched.
-    let precious = try fixture.folder.write("precious", Array("my thesis".utf8))
-    let run = try fixture.run(arguments + ["--resume", precious])
-    #expect(run.status == 3 && run.lastErrorLine.contains(precious), "\(run.errors)")
-    #expect(FileManager.default.contents(atPath: precious) == Data("my thesis".utf8))
   }
 }

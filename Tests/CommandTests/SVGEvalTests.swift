@@ -95,19 +95,27 @@ struct SVGEvalTests {
     let url = URL(fileURLWithPath: "\(out)/\(record)")
     let whole = try Data(contentsOf: url)
     try whole.prefix(whole.count * 2 / 3).write(to: url)
-    try FileManager.default.removeItem(atPath: "\(out)/base.jsonl")
+    try FileManager.default.removeItem(atPath: "\(out)/base.journal")
     let second = try evaluate(arguments + ["-t", "1"])
     #expect(second.status == 0 && Self.timeless(second.output) == Self.timeless(first.output))
     #expect(try file("index.html") == page)
     #expect(try Data(contentsOf: url).count >= whole.count * 9 / 10)
+    // With everything there, nothing is made again: even the times are the recorded ones.
+    #expect(try evaluate(arguments).output == second.output)
 
     // Another question in the same folder is refused, and replaces it when forced.
     let other = try evaluate(["-m", model, "--prompts", file1, "-n", "300"])
     #expect(other.status == 3 && other.errorLines.count == 1)
     #expect(other.lastErrorLine.contains("--force"))
-    #expect(other.lastErrorLine.contains("--predict was 400 and is now 300"), "\(other.lastErrorLine)")
-    #expect(!other.lastErrorLine.contains("pouch-svg-eval 1"))
+    #expect(other.lastErrorLine.contains("--predict (400, now 300) changed"), "\(other.lastErrorLine)")
+    #expect(other.lastErrorLine.contains("base.journal"))
+    let old = FileManager.default.contents(atPath: "\(out)/base.journal")
+    try Data("pouch-svg-eval 1; prompts 0\n".utf8).write(to: URL(fileURLWithPath: "\(out)/base.jsonl"))
+    let earlier = try evaluate(arguments)
+    #expect(earlier.status == 3 && earlier.lastErrorLine.contains("base.jsonl"), "\(earlier.errors)")
+    #expect(FileManager.default.contents(atPath: "\(out)/base.journal") == old)
     let forced = try evaluate(["-m", model, "--prompts", file1, "-n", "30", "--force", "--no-floor"])
+    #expect(!FileManager.default.fileExists(atPath: "\(out)/base.jsonl"))
     #expect(forced.status == 0 && forced.output.contains("A: reading the base's answers"))
   }
 

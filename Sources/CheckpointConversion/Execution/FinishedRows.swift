@@ -5,13 +5,13 @@ struct FinishedRows: Sendable {
   /// Verified, sorted, disjoint ranges for each tensor index.
   private let ranges: [Int: [Range<Int>]]
   /// The records of these rows, each once: rows that were made again after a power failure have two.
-  let records: [Journal.Record]
+  let records: [TileRecord]
 
   /// Verifies `records` against the partial files.
   ///
   /// A record whose bytes are not on disk, for example after a power failure, is dropped and its rows are made
   /// again.
-  init(records: [Journal.Record], plan: ConversionPlan, outputs: [WritableFile], threadCount: Int) throws {
+  init(records: [TileRecord], plan: ConversionPlan, outputs: [WritableFile], threadCount: Int) throws {
     let isVerified = try parallelMap(count: records.count, threadCount: threadCount) {
       try Self.verify(records[$0], plan: plan, outputs: outputs)
     }
@@ -24,7 +24,7 @@ struct FinishedRows: Sendable {
   }
 
   private static func verify(
-    _ record: Journal.Record, plan: ConversionPlan, outputs: [WritableFile]
+    _ record: TileRecord, plan: ConversionPlan, outputs: [WritableFile]
   ) throws -> Bool {
     guard plan.tensors.indices.contains(record.tensor) else { return false }
     let tensor = plan.tensors[record.tensor]

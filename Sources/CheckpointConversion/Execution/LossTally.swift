@@ -16,7 +16,7 @@ final class LossTally: Sendable {
   /// - Parameters:
   ///   - plan: The plan.
   ///   - records: Records whose rows are not made again.
-  init(plan: ConversionPlan, records: [Journal.Record]) {
+  init(plan: ConversionPlan, records: [TileRecord]) {
     self.plan = plan
     sums = Mutex([:])
     for record in records {

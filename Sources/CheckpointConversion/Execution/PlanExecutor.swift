@@ -1,7 +1,4 @@
-internal import Dispatch
-internal import Synchronization
-
-internal import FileBytes
+package import FileBytes
 internal import TensorAssembly
 internal import TensorTypes
 
@@ -69,9 +66,9 @@ public struct ExecutionSummary: Sendable {
 public struct PlanExecutor: Sendable {
   let plan: ConversionPlan
   let importance: (any ImportanceSource)?
-  let fingerprint: JobFingerprint
+  let fingerprint: Fingerprint
 
-  package init(plan: ConversionPlan, importance: (any ImportanceSource)?, fingerprint: JobFingerprint) {
+  package init(plan: ConversionPlan, importance: (any ImportanceSource)?, fingerprint: Fingerprint) {
     self.plan = plan
     self.importance = importance
     self.fingerprint = fingerprint
@@ -117,7 +114,7 @@ public struct PlanExecutor: Sendable {
       }
       missing += max(0, file.byteCount - FileSystem.allocatedByteCount(of: file.partialPath))
     }
-    // The journal takes 56 bytes a tile; a margin of 1 MiB and 1/1000 covers it and file-system overhead.
+    // The journal takes 60 bytes a tile; a margin of 1 MiB and 1/1000 covers it and file-system overhead.
     let needed = missing + 1 << 20 + missing / 1000
     if let path = plan.files.first?.path, let free = FileSystem.freeByteCount(near: path), free < needed {
       throw ConversionError(
@@ -130,11 +127,14 @@ public struct PlanExecutor: Sendable {
 
   /// Runs the plan to the end, continuing an interrupted run of the same job.
   ///
-  /// - Throws: ``ConversionError`` or ``FileError``; finished work is kept unless the input is at fault.
+  /// - Throws: ``ConversionError``, `ResumeLogError` when the journal is in use or another job's, or `FileError`;
+  ///   finished work is kept unless the input is at fault.
   public func run(_ options: ExecutionOptions) throws -> ExecutionSummary {
     try preflight(options)
     let sizes = try bufferSizes(options)
-    let journal = try Journal(path: journalPath, fingerprint: fingerprint, startOver: options.force)
+    let journal = try Journal(
+      path: journalPath, fingerprint: fingerprint, words: .journal,
+      opening: options.force ? .startsOver : .goesOn)
     if !options.force { try takeBackRenamed() }
     let outputs = try plan.files.map { try WritableFile(path: $0.partialPath, mode: .keep) }
     for (file, output) in zip(plan.files, outputs) { try output.preallocate(byteCount: file.byteCount) }
@@ -155,20 +155,23 @@ public struct PlanExecutor: Sendable {
       tiles: tiles, sourceFiles: plan.sourceFiles, regionCount: sizes.regionCount)
     let flusher = BackgroundFlusher(outputs)
     defer { flusher.stop() }
-    // Not `parallelForEach`: the queue decides which tile comes next for whom, several streams at a time, and every
-    // failure ends the run for the whole plan.
-    let failure = Mutex<(any Error)?>(nil)
-    DispatchQueue.concurrentPerform(iterations: options.threadCount) { worker in
-      do {
-        try work(
-          worker, sizes: sizes, scales: scales, queue: queue, outputs: outputs, flusher: flusher,
-          journal: journal, tracker: tracker, tally: tally,
-          options: options, hasFailed: { failure.withLock { $0 != nil } })
-      } catch {
-        failure.withLock { if $0 == nil { $0 = error } }
+    do {
+      try queue.forEachTile(threadCount: options.threadCount, isCancelled: options.isCancelled) {
+        TileWorker(
+          plan: plan, importance: importance, scales: scales, sourceByteCount: sizes.source,
+          outputByteCount: sizes.output, longestRow: sizes.longestRow)
+      } _: { _, tile, bytes, losses in
+        let tensor = plan.tensors[tile.tensor]
+        try outputs[tensor.file].write(bytes, at: tensor.offset + tile.firstRow * tensor.rowByteCount)
+        flusher.wrote(bytes.count)
+        try journal.append(
+          TileRecord(
+            tensor: tile.tensor, firstRow: tile.firstRow, rowCount: tile.rowCount, hash: XXHash64.hash(bytes),
+            losses: losses))
+        tally.add(losses, tensor: tile.tensor, firstRow: tile.firstRow)
+        tracker.finished(tile)
       }
-    }
-    if let error = failure.withLock({ $0 }) {
+    } catch {
       // Nothing of a run over bad input can be of use later; anything else is continued by the next call.
       if (error as? any FaultError)?.faultClass == .rejected {
         flusher.stop()
@@ -212,32 +215,6 @@ public struct PlanExecutor: Sendable {
   private func removeUnfinished() {
     for file in plan.files { FileSystem.remove(file.partialPath) }
     FileSystem.remove(journalPath)
-  }
-
-  private func work(
-    _ index: Int, sizes: BufferSizes, scales: ScaleTable, queue: TileQueue, outputs: [WritableFile],
-    flusher: BackgroundFlusher, journal: Journal,
-    tracker: ProgressTracker, tally: LossTally, options: ExecutionOptions, hasFailed: () -> Bool
-  ) throws {
-    var worker = TileWorker(
-      plan: plan, importance: importance, scales: scales, sourceByteCount: sizes.source,
-      outputByteCount: sizes.output,
-      longestRow: sizes.longestRow)
-    while !options.isCancelled(), !hasFailed(),
-      let tile = try queue.next(worker: index, buffer: worker.source)
-    {
-      let (bytes, losses) = try worker.process(tile)
-      let tensor = plan.tensors[tile.tensor]
-      let offset = tensor.offset + tile.firstRow * tensor.rowByteCount
-      try outputs[tensor.file].write(bytes, at: offset)
-      flusher.wrote(bytes.count)
-      try journal.append(
-        Journal.Record(
-          tensor: tile.tensor, firstRow: tile.firstRow, rowCount: tile.rowCount, hash: XXHash64.hash(bytes),
-          losses: losses))
-      tally.add(losses, tensor: tile.tensor, firstRow: tile.firstRow)
-      tracker.finished(tile)
-    }
   }
 
   /// Writes headers, checks and renames.

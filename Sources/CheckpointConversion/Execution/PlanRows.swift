@@ -1,6 +1,3 @@
-internal import Dispatch
-internal import Synchronization
-
 internal import FileBytes
 internal import QuantRecipes
 internal import TensorAssembly
@@ -77,25 +74,17 @@ package struct PlanRows: Sendable {
     let queue = try TileQueue(
       tiles: tiles, sourceFiles: plan.sourceFiles,
       regionCount: regionCount(sizes, threadCount: threadCount))
-    let failure = Mutex<(any Error)?>(nil)
-    DispatchQueue.concurrentPerform(iterations: max(1, min(threadCount, tiles.count))) { thread in
-      do {
-        var worker = TileWorker(
-          plan: plan, importance: nil, scales: scales, sourceByteCount: sizes.source,
-          outputByteCount: sizes.output,
-          longestRow: longestRow)
-        // Files are compared with what the source holds, whether or not it fits.
-        worker.refusesOverflow = false
-        while !isCancelled(), failure.withLock({ $0 == nil }),
-          let tile = try queue.next(worker: thread, buffer: worker.source)
-        {
-          try body(thread, tile.tensor, tile.firstRow, try worker.process(tile).bytes)
-        }
-      } catch {
-        failure.withLock { if $0 == nil { $0 = error } }
-      }
+    let (plan, scales) = (plan, scales)
+    try queue.forEachTile(threadCount: max(1, min(threadCount, tiles.count)), isCancelled: isCancelled) {
+      var worker = TileWorker(
+        plan: plan, importance: nil, scales: scales, sourceByteCount: sizes.source,
+        outputByteCount: sizes.output, longestRow: longestRow)
+      // Files are compared with what the source holds, whether or not it fits.
+      worker.refusesOverflow = false
+      return worker
+    } _: { thread, tile, bytes, _ in
+      try body(thread, tile.tensor, tile.firstRow, bytes)
     }
-    if let error = failure.withLock({ $0 }) { throw error }
     if isCancelled() {
       throw ConversionError(
         .interrupted, Fault(expected: "to finish", found: "an interruption", remedy: "run the command again"))

@@ -75,7 +75,7 @@ public enum ConversionPlanner {
     if importance != nil { try importance?.settle(&plan) }
     try refuseUndecodable(plan)
     try refuseOverwritingSource(plan)
-    let fingerprint = JobFingerprint(
+    let fingerprint = Fingerprint(
       plan: plan, importance: importance?.fingerprint ?? "", version: ConversionPlan.writerVersion)
     return PreparedConversion(
       plan: plan, executor: PlanExecutor(plan: plan, importance: importance, fingerprint: fingerprint))

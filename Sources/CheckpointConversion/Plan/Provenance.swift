@@ -88,10 +88,7 @@ public enum Provenance {
   }
 
   /// A hash as it is written in metadata.
-  public static func text(_ hash: UInt64) -> String {
-    let digits = String(hash, radix: 16)
-    return "xxh64:" + String(repeating: "0", count: 16 - digits.count) + digits
-  }
+  public static func text(_ hash: UInt64) -> String { "xxh64:" + XXHash64.text(hash) }
 
   /// The flags that chose types or metadata, as they would be typed.
   private static func flags(_ request: ConversionRequest) -> [String] {

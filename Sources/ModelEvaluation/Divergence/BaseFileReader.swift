@@ -95,9 +95,6 @@ public final class BaseFileReader {
     spelling.map { expected in bytes.withUnsafeBytes { XXHash64.hash($0) } == expected } ?? true
   }
 
-  /// A hash of a text as hexadecimal digits.
-  public static func hashText(_ hash: UInt64) -> String { hexadecimal(hash) }
-
   /// The first windows alone, all when there are fewer.
   public func windows(limit: Int?) -> TokenWindows {
     windows.prefix(min(limit ?? windows.count, windows.count))
@@ -177,7 +174,7 @@ public final class BaseFileReader {
     let found = bytes.withUnsafeBytes { XXHash64.hash($0) }
     guard found == expected else {
       throw Self.damaged(
-        path, "window \(position) with the hash \(hexadecimal(expected))", hexadecimal(found))
+        path, "window \(position) with the hash \(XXHash64.text(expected))", XXHash64.text(found))
     }
   }
 

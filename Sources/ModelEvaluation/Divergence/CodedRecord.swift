@@ -77,10 +77,3 @@ package struct CodedRecord {
       divergence: divergence, divergenceBound: divergence, isSameTop: top == q.top)
   }
 }
-
-extension [UInt8] {
-  /// Appends an integer, low byte first.
-  mutating func appendLittleEndian(_ value: some FixedWidthInteger) {
-    Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
-  }
-}

@@ -43,7 +43,8 @@ public struct EvaluationText: Sendable {
         Fault(
           file: path, expected: "UTF-8 text",
           found: "other bytes at \(offset) of \(bytes.count): "
-            + bytes[offset...].prefix(4).map { hexadecimal(UInt64($0), digits: 2) }.joined(separator: " "),
+            + bytes[offset...].prefix(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+            .joined(separator: " "),
           remedy: "convert it, or drop the bad bytes, for example with iconv -c -t utf-8"))
     }
   }
@@ -69,7 +70,7 @@ public struct EvaluationText: Sendable {
   }
 
   /// The hash as hexadecimal digits.
-  public var hashText: String { hexadecimal(hash) }
+  public var hashText: String { XXHash64.text(hash) }
 
   /// The tokens of the whole text.
   ///
@@ -88,10 +89,4 @@ public struct EvaluationText: Sendable {
     }
     return tokenizer.encode(bytes: bytes, addSpecial: true, parseSpecial: parseSpecial)
   }
-}
-
-/// A number as hexadecimal digits, filled up with zeros.
-func hexadecimal(_ value: UInt64, digits: Int = 16) -> String {
-  let text = String(value, radix: 16)
-  return String(repeating: "0", count: max(0, digits - text.count)) + text
 }

@@ -1,48 +1,53 @@
 internal import FileBytes
-internal import Foundation
 internal import GGUFFormat
 
-/// A hash that tells one model, or one base file, from another without reading all of it.
+/// A hash that tells one model, or one base file, from another.
 ///
-/// Of every file: size, modification time, and 64 pieces of 4 KB spread evenly, the first and the last included. Of a
-/// checkpoint folder, names too.
+/// Files of at most 64 MiB in all are hashed whole, so that copies are equal. Of larger ones it takes size,
+/// modification time, and 64 pieces of 4 KB spread evenly over each file, the first and the last included. Of a checkpoint
+/// folder, names count, too.
 public enum ModelFingerprint {
+  private static let wholeLimit = 64 << 20
   private static let pieceCount = 64
   private static let pieceSize = 4096
-  private static let kinds: Set<String> = ["safetensors", "zst", "json", "model", "txt", "jinja"]
+  private static let endings = ["safetensors", "zst", "json", "model", "txt", "jinja"].map { "." + $0 }
 
   /// The fingerprint of a GGUF model, all shards of it, or of a checkpoint folder.
   ///
   /// - Throws: `FileError`, `GGUFError`.
   public static func ofModel(_ path: String) throws -> String {
-    var bytes: [UInt8] = []
-    if FileSystem.kind(of: path) == .folder {
-      let names = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
-      for name in names where kinds.contains((name as NSString).pathExtension) {
-        let file = path + "/" + name
-        guard FileSystem.kind(of: file) == .file else { continue }
-        bytes += Array(name.utf8) + [0]
-        try append(file, to: &bytes)
-      }
-    } else {
-      for shard in try GGUFSplitSet(path: path).files { try append(shard.file.path, to: &bytes) }
+    guard FileSystem.kind(of: path) == .folder else {
+      return try of(try GGUFSplitSet(path: path).files.map { ("", $0.file.path) })
     }
-    return hexadecimal(bytes.withUnsafeBytes { XXHash64.hash($0) })
+    let names = FileSystem.contents(of: path).sorted().filter { name in
+      endings.contains(where: name.hasSuffix) && FileSystem.isFile(path + "/" + name)
+    }
+    return try of(names.map { ($0, path + "/" + $0) })
   }
 
   /// The fingerprint of one file.
   ///
   /// - Throws: `FileError`.
-  public static func ofFile(_ path: String) throws -> String {
-    var bytes: [UInt8] = []
-    try append(path, to: &bytes)
-    return hexadecimal(bytes.withUnsafeBytes { XXHash64.hash($0) })
+  public static func ofFile(_ path: String) throws -> String { try of([("", path)]) }
+
+  private static func of(_ paths: [(name: String, path: String)]) throws -> String {
+    let files = try paths.map { (name: $0.name, file: try ReadableFile(path: $0.path)) }
+    let isSmall = files.reduce(0) { $0 + $1.file.byteCount } <= wholeLimit
+    var hash = FieldHash()
+    for (name, file) in files {
+      hash.add(name)
+      hash.add(file.byteCount)
+      if isSmall {
+        hash.add(try file.bytes(at: 0, count: file.byteCount))
+      } else {
+        hash.add(Int(file.modificationTime))
+        try addPieces(of: file, to: &hash)
+      }
+    }
+    return hash.text
   }
 
-  private static func append(_ path: String, to bytes: inout [UInt8]) throws {
-    let file = try ReadableFile(path: path)
-    bytes.appendLittleEndian(UInt64(file.byteCount))
-    bytes.appendLittleEndian(file.modificationTime)
+  private static func addPieces(of file: ReadableFile, to hash: inout FieldHash) throws {
     let last = max(0, file.byteCount - pieceSize)
     var next = 0
     for piece in 0..<pieceCount {
@@ -51,7 +56,7 @@ public enum ModelFingerprint {
       let start = piece == pieceCount - 1 ? last : max(next, offset)
       let end = min(start + pieceSize, file.byteCount)
       guard end > start else { continue }
-      bytes += try file.bytes(at: start, count: end - start)
+      hash.add(try file.bytes(at: start, count: end - start))
       next = end
     }
   }

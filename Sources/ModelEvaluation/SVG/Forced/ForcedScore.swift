@@ -1,7 +1,7 @@
 public import SVGAnalysis
 
 /// Sums over the tokens of one class, for one prompt.
-public struct ForcedSums: Hashable, Sendable, Codable {
+public struct ForcedSums: Hashable, Sendable {
   /// Tokens.
   public var count = 0
   /// The sum of KL divergences from the base, in nats.
@@ -23,7 +23,7 @@ public struct ForcedSums: Hashable, Sendable, Codable {
 }
 
 /// Sums over the digits of coordinates, for one prompt, in percent of the `viewBox`.
-public struct CoordinateSums: Hashable, Sendable, Codable {
+public struct CoordinateSums: Hashable, Sendable {
   /// Tokens that are digits of numbers.
   public var count = 0
   /// The expected change of the number when the tested model draws the digit: `sum of q(d) |value(d) - value|`.
@@ -45,7 +45,7 @@ public struct CoordinateSums: Hashable, Sendable, Codable {
 }
 
 /// What one forward pass over the base's answer to one prompt showed (layer A).
-public struct ForcedScore: Hashable, Sendable, Codable {
+public struct ForcedScore: Hashable, Sendable {
   /// Sums by class.
   public var classes: [SVGTokenClass: ForcedSums] = [:]
   /// Sums over digits.

@@ -1,5 +1,5 @@
 /// One answer of a model to a prompt.
-public struct AnswerRecord: Hashable, Sendable, Codable {
+public struct AnswerRecord: Hashable, Sendable {
   /// The prompt's id.
   public var prompt: String
   /// 0 for the greedy answer, then the number of the seeded draw.
@@ -13,11 +13,11 @@ public struct AnswerRecord: Hashable, Sendable, Codable {
 }
 
 /// What teacher forcing found for a model and a prompt.
-public struct ForcedRecord: Hashable, Sendable, Codable {
+public struct ForcedRecord: Hashable, Sendable {
   /// The prompt's id.
   public var prompt: String
-  /// XXH64 of the base's answer, in hexadecimal digits.
-  public var answerHash: String
+  /// XXH64 of the tokens of the base's answer.
+  public var answerHash: UInt64
   /// The sums.
   public var score: ForcedScore
 }

@@ -27,7 +27,7 @@ public final class SVGContestant {
   public let model: LoadedModel
   /// Its tokenizer.
   public let tokenizer: Tokenizer
-  /// ``ModelIdentity`` of its files.
+  /// ``ModelFingerprint`` of its files.
   public let identity: String
 
   /// Describes a contestant.

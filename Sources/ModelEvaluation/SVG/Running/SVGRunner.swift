@@ -1,6 +1,5 @@
 internal import Dispatch
 internal import FileBytes
-internal import Foundation
 internal import ReferenceRuntime
 internal import TextTokenizers
 
@@ -24,7 +23,7 @@ public final class SVGRunner {
   public let options: SVGRunOptions
   /// The contestants, the base first.
   public let contestants: [SVGContestant]
-  private let records: [RecordFile]
+  private let records: [AnswerLog]
   private let promptTokens: [[Int32]]
 
   /// Prepares a run.
@@ -34,11 +33,13 @@ public final class SVGRunner {
   ///   - contestants: The base first, then the models compared with it.
   ///   - folder: Where results are kept; it must exist.
   ///   - options: The settings.
+  ///   - version: The version of Pouch.
   ///   - force: Whether results of another run in the folder are thrown away.
-  /// - Throws: ``EvaluationError`` with `tokenizerMismatch`, `vocabularyMismatch` or `otherRun`; `FileError`,
-  ///   `TokenizerError`.
+  /// - Throws: ``EvaluationError`` with `tokenizerMismatch` or `vocabularyMismatch`; `ResumeLogError` for a folder that
+  ///   another run uses or has filled; `FileError`, `TokenizerError`.
   public init(
-    prompts: PromptSet, contestants: [SVGContestant], folder: String, options: SVGRunOptions, force: Bool
+    prompts: PromptSet, contestants: [SVGContestant], folder: String, options: SVGRunOptions, version: String,
+    force: Bool
   ) throws {
     self.prompts = prompts
     self.options = options
@@ -51,9 +52,9 @@ public final class SVGRunner {
       try Self.check(other, base, prompts, promptTokens, options)
     }
     records = try contestants.enumerated().map { index, contestant in
-      let fingerprint = RunFingerprint(contestant, prompts, options).line
+      let fingerprint = Fingerprint(contestant, prompts, options, version: version)
       let name = index == 0 ? "base" : "\(contestant.kind.rawValue)-\(contestant.identity)"
-      return try RecordFile(path: "\(folder)/\(name).jsonl", fingerprint: fingerprint, force: force)
+      return try AnswerLog(path: "\(folder)/\(name)", fingerprint: fingerprint, force: force)
     }
   }
 
@@ -113,7 +114,7 @@ public final class SVGRunner {
           guard let record = try answer(contestant, open, number, variant, onProgress, progress) else {
             return false
           }
-          try records[index].append(.init(answer: record))
+          try records[index].append(.answer(record))
         }
       }
     }
@@ -172,17 +173,17 @@ public final class SVGRunner {
         tested: missing.compactMap { sessions[$0] })
       for (index, score) in zip(missing, scores) {
         try records[index].append(
-          .init(forced: ForcedRecord(prompt: prompt.id, answerHash: hash, score: score)))
+          .forced(ForcedRecord(prompt: prompt.id, answerHash: hash, score: score)))
       }
     }
     return true
   }
 
-  /// XXH64 of an answer's tokens, as hexadecimal digits.
-  static func hash(_ tokens: [Int32]) -> String {
+  /// XXH64 of an answer's tokens.
+  private static func hash(_ tokens: [Int32]) -> UInt64 {
     var bytes: [UInt8] = []
-    for token in tokens { bytes += withUnsafeBytes(of: token.littleEndian) { Array($0) } }
-    return String(bytes.withUnsafeBytes { XXHash64.hash($0) }, radix: 16)
+    for token in tokens { bytes.appendLittleEndian(token) }
+    return bytes.withUnsafeBytes { XXHash64.hash($0) }
   }
 
   /// What a contestant answered.

@@ -1,15 +1,18 @@
-internal import FileBytes
+package import FileBytes
 internal import TensorTypes
 
-extension JobFingerprint {
+extension Fingerprint {
   /// The fingerprint of a plan and its importance data.
   package init(plan: ConversionPlan, importance: String, version: String) {
-    var sources = HashedText()
+    self.init(task: "conversion", version: version)
+    var sources = FieldHash()
     for file in plan.sourceFiles {
       sources.add(FileSystem.name(of: file.path))
       sources.add([file.byteCount, Int(file.modificationTime), Int(bitPattern: UInt(file.headerHash))])
     }
-    var shape = HashedText()
+    add("the source files", sources)
+    if !importance.isEmpty { add("the importance data", importance, .named) }
+    var shape = FieldHash()
     for file in plan.files {
       shape.add(FileSystem.name(of: file.path))
       shape.add(file.header)
@@ -25,34 +28,13 @@ extension JobFingerprint {
       shape.add(tensor.importanceName ?? "")
       shape.add(tensor.content)
     }
-    self.init(version: version, sources: sources.digest, importance: importance, plan: shape.digest)
+    add("the output type, flags or output names", shape)
   }
 }
 
-/// Bytes gathered for one hash.
-private struct HashedText {
-  private var bytes: [UInt8] = []
-
-  mutating func add(_ text: String) {
-    add(text.utf8.count)
-    bytes.append(contentsOf: text.utf8)
-  }
-
-  mutating func add(_ raw: [UInt8]) {
-    add(raw.count)
-    bytes.append(contentsOf: raw)
-  }
-
-  mutating func add(_ number: Int) {
-    withUnsafeBytes(of: Int64(number).littleEndian) { bytes.append(contentsOf: $0) }
-  }
-
-  mutating func add(_ numbers: [Int]) {
-    add(numbers.count)
-    for number in numbers { add(number) }
-  }
-
-  mutating func add(_ content: TensorContent) {
+extension FieldHash {
+  /// Takes in what a tensor is made of.
+  fileprivate mutating func add(_ content: TensorContent) {
     switch content {
     case .values(let values):
       add(values.map { Int($0.bitPattern) })
@@ -75,11 +57,5 @@ private struct HashedText {
       case .negateExponential: add(2)
       }
     }
-  }
-
-  var digest: String {
-    let hash = bytes.withUnsafeBytes { XXHash64.hash($0) }
-    let text = String(hash, radix: 16)
-    return String(repeating: "0", count: 16 - text.count) + text
   }
 }

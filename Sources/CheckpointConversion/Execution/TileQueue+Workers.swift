@@ -1,0 +1,38 @@
+internal import Dispatch
+internal import Synchronization
+
+extension TileQueue {
+  /// Processes the tiles on several threads, each with a worker of its own, and returns early when asked to.
+  ///
+  /// Not `parallelForEach`: the queue decides which tile comes next for whom, several streams at a time. After a failure no
+  /// further tile is begun, and the failure that came first is thrown.
+  ///
+  /// - Parameters:
+  ///   - threadCount: The number of threads.
+  ///   - isCancelled: Asked between tiles.
+  ///   - worker: Makes the worker of a thread.
+  ///   - body: Called with the number of the thread, a tile, its stored bytes, valid during the call, and what became zeros.
+  /// - Throws: What workers, the sources' files and `body` throw.
+  func forEachTile(
+    threadCount: Int, isCancelled: @Sendable () -> Bool, worker: @Sendable () -> TileWorker,
+    _ body:
+      @Sendable (_ thread: Int, _ tile: Tile, _ bytes: UnsafeRawBufferPointer, _ losses: RowLosses) throws ->
+      Void
+  ) throws {
+    let failure = Mutex<(any Error)?>(nil)
+    DispatchQueue.concurrentPerform(iterations: threadCount) { thread in
+      do {
+        var worker = worker()
+        while !isCancelled(), failure.withLock({ $0 == nil }),
+          let tile = try next(worker: thread, buffer: worker.source)
+        {
+          let (bytes, losses) = try worker.process(tile)
+          try body(thread, tile, bytes, losses)
+        }
+      } catch {
+        failure.withLock { if $0 == nil { $0 = error } }
+      }
+    }
+    if let error = failure.withLock({ $0 }) { throw error }
+  }
+}

@@ -1,0 +1,163 @@
+internal import Synchronization
+
+/// One thing that a run has finished, as a ``ResumeLog`` stores it.
+public protocol ResumeRecord: Sendable {
+  /// Reads what ``encode(into:)`` wrote, all of it; `nil` when it makes no sense.
+  init?(decoding cursor: inout ByteCursor)
+  /// Appends the record's bytes.
+  func encode(into bytes: inout [UInt8])
+}
+
+/// What a run has finished so far, on disk, so that a killed run can be gone on with.
+///
+/// The file begins with the ``Fingerprint`` of the job (``ResumeLogHead`` has the layout); then a record follows for
+/// everything that is done: u32 bytes of content, the content, u64 XXH64 of these, seeded with the hash before it; the
+/// first seed is the last hash of the head. All numbers are little-endian.
+///
+/// As hashes are chained, a record counts only behind all those before it: at the first one that is torn or damaged the
+/// log ends, what follows is dropped when it is opened, and its work is done again. A damaged head is refused instead,
+/// for nobody can say whose the records are. The file is locked for as long as the object lives.
+///
+/// A record is safe from the end of the process as soon as ``append(_:)`` returns. It is not forced to disk: after a
+/// power failure the log ends earlier, which costs work and nothing else. Records that speak of other files, whose
+/// bytes may have been lost then, carry hashes of these bytes, to be compared before they are believed.
+public final class ResumeLog<Record: ResumeRecord>: Sendable {
+  /// What becomes of a file that is there.
+  public enum Opening: Hashable, Sendable {
+    /// The log of the same job is gone on with, anything else refused.
+    case goesOn
+    /// The log of the same job is gone on with, anything else replaced.
+    case replacesOthers
+    /// Whatever is there is replaced.
+    case startsOver
+  }
+
+  private struct End {
+    var offset: Int
+    var chain: UInt64
+    var isEmpty: Bool
+  }
+
+  /// The path as given.
+  public let path: String
+  /// The records found when the log was opened.
+  public let existing: [Record]
+  private let file: WritableFile
+  private let end: Mutex<End>
+
+  /// Opens the log at `path`, or starts one.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - fingerprint: What the job depends on.
+  ///   - words: How messages speak of the log.
+  ///   - opening: What becomes of a file that is there.
+  /// - Throws: ``ResumeLogError``, after which the file is as it was; ``FileError``.
+  public init(
+    path: String, fingerprint: Fingerprint, words: ResumeLogWords, opening: Opening = .goesOn
+  ) throws {
+    self.path = path
+    let file = try WritableFile.locked(path: path, words)
+    self.file = file
+    let head = ResumeLogHead(fingerprint)
+    let content = opening == .startsOver ? [] : try file.contents()
+    var records: [Record] = []
+    var end = End(offset: head.bytes.count, chain: head.chain, isEmpty: true)
+    if try Self.belongs(content, to: fingerprint, path, words, replaces: opening == .replacesOthers) {
+      try content.withUnsafeBytes { bytes in
+        var cursor = ByteCursor(bytes, offset: head.bytes.count)
+        while let (body, hash) = Self.next(&cursor, end.chain) {
+          var inner = ByteCursor(body)
+          guard let record = Record(decoding: &inner), inner.remaining == 0 else {
+            throw words.damaged(path, "a record at byte \(end.offset) that makes no sense")
+          }
+          records.append(record)
+          end = End(offset: cursor.offset, chain: hash, isEmpty: false)
+        }
+      }
+      if content.count > end.offset { try file.truncate(to: end.offset) }
+    } else {
+      try file.truncate()
+      try head.bytes.withUnsafeBytes { try file.write($0, at: 0) }
+    }
+    existing = records
+    self.end = Mutex(end)
+  }
+
+  /// Whether `content` is the log of this job; if not, the file may be replaced.
+  private static func belongs(
+    _ content: [UInt8], to fingerprint: Fingerprint, _ path: String, _ words: ResumeLogWords, replaces: Bool
+  ) throws -> Bool {
+    let refusal: ResumeLogError
+    switch content.withUnsafeBytes(ResumeLogHead.read) {
+    case .nothing: return false
+    case .job(let found):
+      let differences = found.differences(from: fingerprint)
+      if differences.isEmpty { return true }
+      refusal = words.otherJob(path, differences)
+    case .damaged: refusal = words.damaged(path, "damage in its first bytes")
+    case .otherVersion(let version):
+      refusal = words.notALog(path, "one in format \(version), which another version wrote")
+    case .somethingElse: refusal = words.notALog(path, "something else, or that of another version")
+    }
+    guard replaces else { throw refusal }
+    return false
+  }
+
+  /// The content and the hash of the next record; `nil` at the end, and where it is torn or damaged.
+  private static func next(_ cursor: inout ByteCursor, _ chain: UInt64) -> (
+    content: UnsafeRawBufferPointer, hash: UInt64
+  )? {
+    let start = cursor.offset
+    guard let count: UInt32 = cursor.read(), let content = cursor.take(Int(count)) else { return nil }
+    let hash = XXHash64.hash(
+      UnsafeRawBufferPointer(rebasing: cursor.bytes[start..<cursor.offset]), seed: chain)
+    return cursor.read(UInt64.self) == hash ? (content, hash) : nil
+  }
+
+  /// Adds a record, from any thread; records stand in the order of the calls.
+  ///
+  /// - Throws: ``FileError``; the log is then as if the call had not been made.
+  public func append(_ record: Record) throws {
+    var bytes: [UInt8] = [0, 0, 0, 0]
+    record.encode(into: &bytes)
+    guard let count = UInt32(exactly: bytes.count - 4) else {
+      preconditionFailure("a record of 4 GiB or more")
+    }
+    withUnsafeBytes(of: count.littleEndian) { bytes.replaceSubrange(0..<4, with: $0) }
+    try end.withLock { end in
+      let hash = bytes.withUnsafeBytes { XXHash64.hash($0, seed: end.chain) }
+      bytes.appendLittleEndian(hash)
+      try bytes.withUnsafeBytes { try file.write($0, at: end.offset) }
+      end = End(offset: end.offset + bytes.count, chain: hash, isEmpty: false)
+    }
+  }
+
+  /// Whether there is no record, neither found nor added.
+  public var isEmpty: Bool { end.withLock(\.isEmpty) }
+
+  /// Removes the file; it stays locked until the object goes away.
+  public func remove() { FileSystem.remove(path) }
+}
+
+extension WritableFile {
+  /// Opens a file for one run alone.
+  fileprivate static func locked(path: String, _ words: ResumeLogWords) throws -> WritableFile {
+    guard FileSystem.kind(of: path) != .other else {
+      throw words.notALog(path, "a pipe or device")
+    }
+    while true {
+      let file = try WritableFile(path: path, mode: .keep)
+      guard file.tryLock() else { throw words.inUse(path) }
+      // The run that held the lock may have removed the file in between; a lock without a name keeps nobody out.
+      if file.isAtItsPath { return file }
+    }
+  }
+
+  fileprivate func contents() throws -> [UInt8] {
+    let count = currentByteCount()
+    return try [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      initialized = try read(at: 0, into: UnsafeMutableRawBufferPointer(buffer)) ? count : 0
+    }
+  }
+}

@@ -1,0 +1,57 @@
+internal import FileBytes
+
+/// What a contestant has answered so far, on disk, so that a run that was cut off goes on.
+final class AnswerLog {
+  private let log: ResumeLog<AnswerLogRecord>
+  private var records: [AnswerLogRecord]
+
+  private static let words = ResumeLogWords(
+    name: "journal", startOver: "give another --out, or --force to start over")
+
+  /// Opens or creates the log.
+  ///
+  /// - Parameters:
+  ///   - path: The file, without its ending `.journal`.
+  ///   - fingerprint: What the answers depend on.
+  ///   - force: Whether answers of another run are thrown away.
+  /// - Throws: `FileError`, `ResumeLogError`.
+  init(path: String, fingerprint: Fingerprint, force: Bool) throws {
+    // What versions before journals left: not to be gone on with, and not to be mistaken for today's answers.
+    let old = path + ".jsonl"
+    if force {
+      FileSystem.remove(old)
+    } else if FileSystem.isFile(old) {
+      throw ResumeLogError(
+        .notALog,
+        Fault(
+          file: old, expected: "answers of this version of Pouch", found: "those of an earlier one",
+          remedy: Self.words.startOver))
+    }
+    log = try ResumeLog(
+      path: path + ".journal", fingerprint: fingerprint, words: Self.words,
+      opening: force ? .replacesOthers : .goesOn)
+    records = log.existing
+  }
+
+  /// Adds a result; it is in the file when this returns.
+  func append(_ record: AnswerLogRecord) throws {
+    try log.append(record)
+    records.append(record)
+  }
+
+  /// The answer to a prompt, if it is there.
+  func answer(_ prompt: String, variant: Int) -> AnswerRecord? {
+    for case .answer(let answer) in records where answer.prompt == prompt && answer.variant == variant {
+      return answer
+    }
+    return nil
+  }
+
+  /// The forced score of a prompt for the base's answer with a hash.
+  func forced(_ prompt: String, answerHash: UInt64) -> ForcedRecord? {
+    for case .forced(let score) in records where score.prompt == prompt && score.answerHash == answerHash {
+      return score
+    }
+    return nil
+  }
+}
