@@ -121,7 +121,7 @@ let package = Package(
       "ModelEvaluation",
       [
         "CBuiltinTexts", "TensorTypes", "FileBytes", "ZstdStreams", "GGUFFormat", "ImportanceData",
-        "TextTokenizers", "ReferenceRuntime", "TensorCompute", "SVGAnalysis",
+        "TextTokenizers", "ModelDescriptions", "ReferenceRuntime", "TensorCompute", "SVGAnalysis",
       ]),
 
     .target(
@@ -163,21 +163,32 @@ let package = Package(
       "pouch-validate",
       ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes", "OutputValidation"]),
     command(
-      "pouch-generate", ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers"]),
+      "pouch-generate",
+      [
+        "TensorTypes", "FileBytes", "ModelDescriptions", "ReferenceRuntime", "TensorCompute",
+        "TextTokenizers",
+      ]),
     command(
       "pouch-perplexity",
-      ["TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation"]),
+      [
+        "TensorTypes", "FileBytes", "ModelDescriptions", "ReferenceRuntime", "TensorCompute",
+        "TextTokenizers",
+        "ModelEvaluation",
+      ]),
     command(
       "pouch-imatrix",
       [
-        "TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation",
-        "ImportanceData",
+        "TensorTypes", "FileBytes", "ModelDescriptions", "ReferenceRuntime", "TensorCompute",
+        "TextTokenizers",
+        "ModelEvaluation", "ImportanceData",
       ]),
     command(
       "pouch-svg-eval",
       [
-        "TensorTypes", "FileBytes", "ReferenceRuntime", "TensorCompute", "TextTokenizers", "ModelEvaluation",
-        "SVGAnalysis", "SVGRendering", .product(name: "Mustache", package: "swift-mustache"),
+        "TensorTypes", "FileBytes", "ModelDescriptions", "ReferenceRuntime", "TensorCompute",
+        "TextTokenizers",
+        "ModelEvaluation", "SVGAnalysis", "SVGRendering",
+        .product(name: "Mustache", package: "swift-mustache"),
       ]),
     command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute"]),
     command(

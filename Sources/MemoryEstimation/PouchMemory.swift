@@ -44,7 +44,8 @@ struct PouchMemory {
   private func vectors() -> MemoryBreakdown.Part {
     let copied = priced.tensors.filter { tensor in
       !tensor.isNextToken && !tensor.isOutside
-        && (tensor.ggmlShape.count == 1 || [.convolution, .shortConvolutionTaps].contains(tensor.purpose.slot)
+        && (tensor.ggmlShape.count == 1
+          || [.convolution, .shortConvolutionTaps].contains(tensor.purpose.slot)
           || tensor.name.hasSuffix(".bias"))
     }
     let bytes = copied.reduce(0) { $0 + Checked.padded($1.elementCount * 4, to: 4096) }

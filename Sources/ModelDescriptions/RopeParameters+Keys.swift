@@ -68,7 +68,7 @@ extension RopeParameters {
   ///
   /// - Parameter keys: The keys.
   /// - Throws: ``DescriptionError`` with `invalidMetadata`, also for a type that llama.cpp does not know.
-  init(_ keys: KeyReader) throws {
+  package init(_ keys: KeyReader) throws {
     self.init(theta: try keys.value(.rotaryBase))
     sections = keys.raw(.rotarySections)?.integers
     magnitude = try keys.value(.rotaryMagnitude)

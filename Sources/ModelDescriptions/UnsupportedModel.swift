@@ -87,9 +87,7 @@ enum UnsupportedModel {
       [
         "gemma3", "idefics3", "internvl_chat", "llama4", "llava", "llava_next", "mistral3", "mllama",
         "paligemma",
-        "phi3_v", "pixtral", "qwen2_5_omni", "qwen2_5_vl", "qwen2_vl", "qwen3_omni_moe",
-
-        "smolvlm",
+        "phi3_v", "pixtral", "qwen2_5_omni", "qwen2_5_vl", "qwen2_vl", "qwen3_omni_moe", "smolvlm",
       ], "a language model that also reads pictures or sound"
     ),
     (
@@ -98,16 +96,14 @@ enum UnsupportedModel {
     ),
     (
       [
-        "bamba", "falcon_h1", "granitemoehybrid", "jamba", "lfm2", "lfm2_moe", "nemotron_h", "zamba",
+        "bamba", "falcon_h1", "granitemoehybrid", "jamba", "lfm2", "nemotron_h", "zamba",
         "zamba2",
       ],
       "a language model that mixes attention with other layers"
     ),
     (
       [
-        "afmoe", "dbrx", "deepseek_v32", "ernie4_5_moe",
-        "gpt_oss",
-        "granitemoe", "grok-1", "hunyuan_v1_moe", "minimax", "minimax_m2", "phimoe",
+        "afmoe", "dbrx", "deepseek_v32", "gpt_oss", "grok-1", "minimax", "phimoe",
       ], "a language model with a mixture of experts of another family"
     ),
   ]

@@ -308,9 +308,11 @@ struct RopeConfigurationTests {
 struct RopeMetadataTests {
   private func read(_ keys: [String: MetadataValue]) throws -> RopeParameters {
     let entries = keys.map { MetadataEntry("qwen3." + $0.key, $0.value) }
-    return try RopeParameters(
-      metadata: entries + [MetadataEntry("qwen3.context_length", .uint32(512))], architecture: "qwen3",
-      file: "x")
+    let others = [
+      MetadataEntry("general.architecture", .string("qwen3")),
+      MetadataEntry("qwen3.context_length", .uint32(512)),
+    ]
+    return try RopeParameters(KeyReader(entries + others, file: "x"))
   }
 
   /// As llama.cpp's loader and context do.

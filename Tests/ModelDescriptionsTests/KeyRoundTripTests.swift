@@ -1,4 +1,5 @@
 import FileBytes
+import Foundation
 import ModelDescriptions
 import TensorTypes
 import TestSupport

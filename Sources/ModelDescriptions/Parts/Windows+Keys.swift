@@ -28,6 +28,7 @@ extension ModelFamily.OwnKey {
   /// - Parameters:
   ///   - period: Where the file is silent on it, all layers have a window but every `period`-th.
   ///   - pattern: When the layers are written.
+  /// - Returns: The keys.
   static func windows(period: Int, pattern: ModelFamily.WindowPattern) -> Self {
     let size = TypedKey<Int>.required("attention.sliding_window", in: 1...Int(UInt32.max))
     @Sendable func usual(_ count: Int) -> [Bool] { (0..<count).map { $0 % period < period - 1 } }
