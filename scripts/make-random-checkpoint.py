@@ -17,9 +17,9 @@ import sys
 import numpy as np
 
 from families import FAMILIES
+from families.quantized import FORMS, encode, to_bf16
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
-FP8_BLOCK = 128
 
 
 def make_config(a):
@@ -42,9 +42,8 @@ def make_config(a):
     }
     if a.rope != "default" and "rope_parameters" not in c:
         c["rope_scaling"] = scaling[a.rope]
-    if a.fp8:
-        c["quantization_config"] = {"quant_method": "fp8", "fmt": "e4m3", "activation_scheme": "dynamic",
-                                    "weight_block_size": [FP8_BLOCK, FP8_BLOCK]}
+    if a.quantize:
+        c["quantization_config"] = FORMS[a.quantize].entry
     if a.nested:
         text = {k: v for k, v in c.items() if k not in ("architectures", "dtype")}
         c = {"architectures": [family.wrapper], "model_type": family.wrapper_model_type or a.family,
@@ -74,16 +73,27 @@ def common_tensors(a):
     family = FAMILIES[a.family]
     offset = family.norm_offset
     norm = "zero_norm" if offset else "norm"
-    matrix = "fp8" if a.fp8 else "matrix"
+    form = FORMS.get(a.quantize)
     H, A, K, D = a.hidden, a.heads, a.kv_heads, a.head_dim
     root = family.wrapped_root if a.nested else "model."
     head = family.wrapped_head if a.nested else ""
     yield root + "embed_tokens.weight", (a.vocab, H), "embedding"
 
-    def weight(name, shape):
-        yield name + ".weight", shape, matrix
-        if a.fp8:
-            yield name + ".weight_scale_inv", tuple(-(-n // FP8_BLOCK) for n in shape), "fp8_scale"
+    def parts(name, shape):
+        for index, part in enumerate(form.parts):
+            yield name + part.ending, part.shape(*shape), ("part", index, shape)
+
+    def weight(name, shape, expert=False):
+        if form and not form.fused and (expert or not form.experts_only):
+            yield from parts(name + ".", shape)
+        else:
+            yield name + ".weight", shape, "matrix"
+
+    def stack(name, shape):
+        if form and form.fused:
+            yield from parts(name, shape)
+        else:
+            yield name, shape, "matrix"
 
     def attention(p):
         rows = A * D * (2 if offset else 1)
@@ -150,8 +160,8 @@ def common_tensors(a):
             shape = (1, E) if family.selection_bias == "row" else (E,)
             yield p + "gate.e_score_correction_bias", shape, "selection_bias"
         if a.layout == "fused":
-            yield p + "experts.gate_up_proj", (E, 2 * F, H), "matrix"
-            yield p + "experts.down_proj", (E, H, F), "matrix"
+            yield from stack(p + "experts.gate_up_proj", (E, 2 * F, H))
+            yield from stack(p + "experts.down_proj", (E, H, F))
         elif a.layout == "transposed":
             yield p + "experts.gate_up_proj", (E, H, 2 * F), "transposed_matrix"
             yield p + "experts.down_proj", (E, F, H), "transposed_matrix"
@@ -168,7 +178,7 @@ def common_tensors(a):
             for e in range(E):
                 shapes = {gate: (F, H), up: (F, H), down: (H, F)}
                 for n in sorted(shapes) if gate == "w1" else (gate, up, down):
-                    yield from weight(p + f"experts.{e}.{n}", shapes[n])
+                    yield from weight(p + f"experts.{e}.{n}", shapes[n], expert=True)
         if family.shared == "gated":
             yield from dense(p + "shared_expert.", a.shared_width)
             yield p + "shared_expert_gate.weight", (1, H), "matrix"
@@ -210,20 +220,9 @@ def common_tensors(a):
         yield from family.wrapped_more
 
 
-def to_bf16(x):
-    bits = x.view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-
-
-def encode(x, dtype):
-    if dtype == "bf16":
-        return to_bf16(np.ascontiguousarray(x, np.float32))
-    return np.ascontiguousarray(x, np.float16 if dtype == "f16" else np.float32)
-
-
 def draw(rng, shape, kind):
     n = int(np.prod(shape))
-    if kind in ("matrix", "fp8"):
+    if kind == "matrix":
         x = rng.standard_normal(n, dtype=np.float32) * np.float32(1.0 / np.sqrt(shape[-1]))
     elif kind == "transposed_matrix":
         x = rng.standard_normal(n, dtype=np.float32) * np.float32(1.0 / np.sqrt(shape[-2]))
@@ -248,42 +247,22 @@ def draw(rng, shape, kind):
     return x.reshape(shape)
 
 
-SIZES = {"bf16": 2, "f16": 2, "f32": 4, "fp8": 1}
-NAMES = {"bf16": "BF16", "f16": "F16", "f32": "F32", "fp8": "F8_E4M3"}
+SIZES = {"bf16": 2, "f16": 2, "f32": 4, "fp8": 1, "i8": 1, "u8": 1, "i32": 4}
+NAMES = {"bf16": "BF16", "f16": "F16", "f32": "F32", "fp8": "F8_E4M3", "i8": "I8", "u8": "U8", "i32": "I32"}
 
 
-def dtype_of(kind, dtype):
-    """The type in which a tensor is stored in a checkpoint of the given type."""
-    return {"fp8": "fp8", "fp8_scale": "f32", "selection_bias": "f32"}.get(kind, dtype)
+def dtype_of(kind, a):
+    """The type in which a tensor is stored."""
+    if kind[0] == "part":
+        return FORMS[a.quantize].parts[kind[1]].dtype or a.dtype
+    return "f32" if kind == "selection_bias" else a.dtype
 
 
-def fp8_values():
-    """The values of the codes 0 to 126 of E4M3 without infinities; the sign is the top bit."""
-    code = np.arange(127)
-    exponent, mantissa = code >> 3, code & 7
-    return np.where(exponent == 0, mantissa / 512.0, (8 + mantissa) * 2.0 ** (exponent - 10.0)).astype(np.float32)
-
-
-def to_fp8(x):
-    """Codes of a matrix and a scale for each block, edge blocks included; the scale multiplies."""
-    table = fp8_values()
-    middles = (table[1:] + table[:-1]) / 2
-    codes = np.empty(x.shape, np.uint8)
-    scales = np.empty(tuple(-(-n // FP8_BLOCK) for n in x.shape), np.float32)
-    for i in range(scales.shape[0]):
-        for j in range(scales.shape[1]):
-            at = np.s_[i * FP8_BLOCK:(i + 1) * FP8_BLOCK, j * FP8_BLOCK:(j + 1) * FP8_BLOCK]
-            scales[i, j] = np.abs(x[at]).max() / np.float32(448)
-            scaled = x[at] / scales[i, j]
-            codes[at] = np.searchsorted(middles, np.abs(scaled)).astype(np.uint8) | (np.signbit(scaled) << 7).astype(np.uint8)
-    return codes, scales
-
-
-def shard_plan(items, dtype, limit):
+def shard_plan(items, a):
     shards, current, used = [], [], 0
     for item in items:
-        size = int(np.prod(item[1])) * SIZES[dtype_of(item[2], dtype)]
-        if current and used + size > limit:
+        size = int(np.prod(item[1])) * SIZES[dtype_of(item[2], a)]
+        if current and used + size > a.shard_bytes:
             shards.append(current)
             current, used = [], 0
         current.append(item)
@@ -292,10 +271,10 @@ def shard_plan(items, dtype, limit):
     return shards
 
 
-def header_bytes(shard, dtype):
+def header_bytes(shard, a):
     header, offset = {"__metadata__": {"format": "pt"}}, 0
     for name, shape, kind in shard:
-        stored = dtype_of(kind, dtype)
+        stored = dtype_of(kind, a)
         size = int(np.prod(shape)) * SIZES[stored]
         header[name] = {"dtype": NAMES[stored], "shape": list(shape), "data_offsets": [offset, offset + size]}
         offset += size
@@ -337,14 +316,14 @@ def write(a, folder):
     if a.tokenizer:
         add_tokens(folder, FAMILIES[a.family].tokens)
     rng = np.random.Generator(np.random.SFC64(a.seed))
-    shards = shard_plan(list(tensors(a)), a.dtype, a.shard_bytes)
+    shards = shard_plan(list(tensors(a)), a)
     weight_map, total = {}, 0
     # Values come from a pool drawn once when speed matters: quantizers do not care about repetitions far apart.
     pool = to_bf16(fast_rows(rng, 1 << 24, 1.0)) if a.fast else None
     for number, shard in enumerate(shards, 1):
         name = ("model.safetensors" if len(shards) == 1
                 else f"model-{number:05d}-of-{len(shards):05d}.safetensors")
-        header, size = header_bytes(shard, a.dtype)
+        header, size = header_bytes(shard, a)
         total += size
         with open(os.path.join(folder, name), "wb") as f:
             f.write(header)
@@ -352,13 +331,12 @@ def write(a, folder):
                 weight_map[tensor] = name
                 if pool is not None and kind in ("matrix", "embedding"):
                     write_fast(f, rng, pool, shape)
-                elif kind == "fp8":
-                    codes, scales = to_fp8(draw(rng, shape, kind))
-                    f.write(codes.tobytes())
-                elif kind == "fp8_scale":
-                    f.write(scales.tobytes())  # of the matrix before
+                elif kind[0] == "part":
+                    if kind[1] == 0:
+                        parts = FORMS[a.quantize].encode(draw(rng, kind[2], "matrix"), a.dtype)
+                    f.write(parts[kind[1]].tobytes())
                 else:
-                    f.write(encode(draw(rng, shape, kind), dtype_of(kind, a.dtype)).tobytes())
+                    f.write(encode(draw(rng, shape, kind), dtype_of(kind, a)).tobytes())
         print(f"{name}: {len(shard)} tensors, {size} bytes", file=sys.stderr)
     if len(shards) > 1:
         with open(os.path.join(folder, "model.safetensors.index.json"), "w") as f:
@@ -398,7 +376,8 @@ def parser():
     p.add_argument("--tokenizer", help="folder whose tokenizer files are copied")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--dtype", choices=("bf16", "f16", "f32"), default="bf16")
-    p.add_argument("--fp8", action="store_true", help="matrices as E4M3 with a scale for each 128x128 block")
+    p.add_argument("--quantize", choices=tuple(FORMS), help="store matrices in a quantized form; fp8 is that of "
+                   "DeepSeek's releases, int4 that of Kimi K2 Thinking, mxfp4 (with --layout fused) that of gpt-oss")
     p.add_argument("--layout", choices=("auto", "per-expert", "fused", "transposed", "linear", "stacked"), default="auto")
     p.add_argument("--tied", action="store_true")
     p.add_argument("--mtp", action="store_true", help="add a next-token block")

@@ -21,19 +21,46 @@ def text_configuration(document):
     return text, family
 
 
+FLOAT4 = torch.tensor([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6])
+
+
 def dequantized(tensors, block=128):
-    """Replaces codes with a scale for each block by their values."""
+    """Replaces codes with their scales by their values."""
+    ends = ("_scale_inv", ".weight_scale", ".weight_shape", "_scales", ".weight_scale_2", ".weight_global_scale",
+            ".input_scale", ".input_global_scale", ".activation_scale")
     out = {}
     for name, value in tensors.items():
-        if name.endswith("_scale_inv"):
+        if name.endswith(ends):
             continue
-        scale = tensors.get(name + "_scale_inv")
+        plain = name.removesuffix("_packed").removesuffix("_blocks")
+        scale = next((tensors[plain + e] for e in ("_scale_inv", "_scale", "_scales") if plain + e in tensors), None)
+        if scale is None:
+            out[plain] = value.to(torch.float32)
+            continue
+        if value.dtype == torch.int32:
+            rows, columns = tensors[plain + "_shape"].tolist()
+            bits = 32 * value.shape[1] // columns
+            half = 1 << bits - 1
+            shifts = torch.arange(0, 32, bits, dtype=torch.int32)
+            value = ((value[..., None] >> shifts) & 2 * half - 1).flatten(1) - half
+        elif value.dtype == torch.uint8:
+            value = FLOAT4[torch.stack([value & 15, value >> 4], -1).flatten(-2).long()]
         value = value.to(torch.float32)
-        if scale is not None:
+        if name.endswith("_blocks"):
+            out[plain] = (value * torch.exp2(scale.to(torch.float32) - 127)[..., None]).flatten(-2)
+            continue
+        scale = scale.to(torch.float32)
+        if plain + "_scale_2" in tensors:
+            scale = scale * tensors[plain + "_scale_2"]
+        if plain + "_global_scale" in tensors:
+            scale = scale / tensors[plain + "_global_scale"]
+        if scale.dim() == 2:
             rows, columns = value.shape
-            wide = scale.repeat_interleave(block, 0)[:rows].repeat_interleave(block, 1)[:, :columns]
-            value = value * wide
-        out[name] = value
+            high = block if scale.shape[0] < rows else 1
+            # Groups of a row have its rows, blocks fewer.
+            wide = block if high > 1 else columns // scale.shape[1]
+            scale = scale.repeat_interleave(high, 0)[:rows].repeat_interleave(wide, 1)[:, :columns]
+        out[plain] = value * scale
     return out
 
 

@@ -6,14 +6,16 @@ public enum FloatConversion {
   /// True when ``widen(_:bytes:into:level:)`` accepts the element type.
   public static func canWiden(_ type: ElementType) -> Bool {
     switch type {
-    case .bool, .u8, .i8, .f8E4M3, .f8E5M2, .i16, .u16, .f16, .bf16, .i32, .u32, .f32, .i64, .u64, .f64: true
-    case .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ, .c64, .f4, .f6E2M3, .f6E3M2: false
+    case .bool, .u8, .i8, .f8E4M3, .f8E5M2, .f8E8M0, .i16, .u16, .f16, .bf16, .i32, .u32, .f32, .i64, .u64,
+      .f64:
+      true
+    case .f8E4M3FNUZ, .f8E5M2FNUZ, .c64, .f4, .f6E2M3, .f6E3M2: false
     }
   }
 
   /// Converts elements to f32.
   ///
-  /// Exact for bf16, f16 and both 8-bit floats; f64 and integers beyond 24 bits are rounded to nearest even.
+  /// Exact for bf16, f16 and 8-bit floats; f64 and integers beyond 24 bits are rounded to nearest even.
   ///
   /// - Parameters:
   ///   - type: A type for which ``canWiden(_:)`` holds.
@@ -49,7 +51,17 @@ public enum FloatConversion {
     case .u32: widenIntegers(bytes, output, UInt32.self)
     case .i64: widenIntegers(bytes, output, Int64.self)
     case .u64: widenIntegers(bytes, output, UInt64.self)
-    case .f8E8M0, .f8E4M3FNUZ, .f8E5M2FNUZ, .c64, .f4, .f6E2M3, .f6E3M2: break
+    case .f8E8M0: for i in output.indices { output[i] = powerOfTwo(bytes[i]) }
+    case .f8E4M3FNUZ, .f8E5M2FNUZ, .c64, .f4, .f6E2M3, .f6E3M2: break
+    }
+  }
+
+  /// The value of an exponent with bias 127 and nothing beside it; 255 is a NaN.
+  private static func powerOfTwo(_ code: UInt8) -> Float {
+    switch code {
+    case 0: Float(bitPattern: 0x0040_0000)
+    case 255: .nan
+    default: Float(bitPattern: UInt32(code) << 23)
     }
   }
 

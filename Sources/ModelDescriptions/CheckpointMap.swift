@@ -16,10 +16,22 @@ public struct CheckpointMap: Sendable {
   public var warnings: [String]
   /// What the configuration says and the output cannot.
   public var losses: [ConfigurationLoss] = []
-  /// True when the checkpoint is stored as fp8 with scales.
-  public var isScaledFP8: Bool
+  /// Sources that are not what the type in their header says, by their index: packed codes, and exponents in bytes.
+  public var encodings: [Int: SourceEncoding] = [:]
+  /// True when weights are stored as codes with scales.
+  public var hasScales: Bool
   /// The 16-bit type that fits the checkpoint: that of the first matrix stored in one, else f16.
   public var automaticType: TensorType
+
+  /// How the bytes of a source encode values.
+  ///
+  /// - Parameters:
+  ///   - index: The index of the source in the list.
+  ///   - tensor: The source.
+  /// - Returns: What the description says of the source, or else its header.
+  public func encoding(of index: Int, _ tensor: SourceTensor) -> SourceEncoding {
+    encodings[index] ?? .element(tensor.elementType)
+  }
 
   /// The layers of the model, as the tensors complete them.
   public var architecture: Architecture {

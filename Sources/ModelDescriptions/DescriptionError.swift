@@ -48,24 +48,33 @@ public enum TensorProblem: Hashable, Sendable {
   case elementType(name: String, found: String)
   /// As many experts as there should be, with numbers from before others were taken out; `prefix` starts their names.
   case expertNumbers(prefix: String, numbers: [Int])
-  /// A weight stored as fp8 in a checkpoint of fp8 with scales that has no scale.
-  case scaleMissing(name: String)
+  /// A weight stored as codes that has no scale; `scale` is the name it would have.
+  case scaleMissing(name: String, scale: String, elementType: String)
   /// A weight stored in 16 or more bits that has a scale all the same.
-  case scaleLeftOver(name: String, elementType: String)
+  case scaleLeftOver(name: String, scale: String, elementType: String)
+  /// Codes of a few bits whose columns would become rows.
+  case packedColumns(name: String)
+
+  private static let endingsOfScales = [
+    "_scale_inv", ".weight_scale", ".weight_scale_2", ".weight_global_scale", "_proj_scales",
+  ]
 
   /// The problem as one line.
   public var summary: String {
     switch self {
-    case .unknown(let name, nil) where name.hasSuffix("_scale_inv"):
-      name + " is the scale of a weight that is not there"
+    case .unknown(let name, nil) where Self.endingsOfScales.contains(where: name.hasSuffix):
+      name + " is the scale of a weight that is not there or has no use for it"
     case .unknown(let name, let nearest):
       name + " is unknown" + (nearest.map { " (did you mean \($0)?)" } ?? "")
     case .missing(let name): name + " is missing"
     case .duplicate(let name): name + " is there twice"
     case .shape(let name, let found, let expected): "\(name) is \(found), should be \(expected)"
-    case .scaleMissing(let name): "\(name) is stored as fp8, and its scale, \(name)_scale_inv, is missing"
-    case .scaleLeftOver(let name, let type):
-      "\(name) is stored as \(type), and a scale for fp8, \(name)_scale_inv, is beside it"
+    case .scaleMissing(let name, let scale, let type):
+      "\(name) is stored as \(type), and its scale, \(scale), is missing"
+    case .scaleLeftOver(let name, let scale, let type):
+      "\(name) is stored as \(type), and a scale for codes, \(scale), is beside it"
+    case .packedColumns(let name):
+      "\(name) is packed, several values to a byte, and its columns would become rows, which is not supported"
     case .elementType(let name, let found): "\(name) is stored as \(found), which is no weight format"
     case .expertNumbers(let prefix, let numbers):
       "\(prefix)experts has \(numbers.count) experts with the numbers "

@@ -73,17 +73,21 @@ extension ModelDescription {
       return stacks[prefix]?.rule.layouts(of: part).first?.shape
     }
     let type = storedType(config)
-    let scaled = Set(used.filter { $0.hasSuffix("_scale_inv") }.map { String($0.dropLast(10)) })
+    let parts = used.map { quantization.part($0) }
+    let scaled = Set(parts.compactMap { $0?.part == .scale ? $0?.weight : nil })
     return zip(names, verdicts).map { name, verdict in
       guard case .use(let plain) = verdict else {
         return SourceTensor(name: name, elementType: type, shape: [1])
       }
-      if plain.hasSuffix("_scale_inv") {
-        let scales = shape(String(plain.dropLast(10))).flatMap(quantization.scaleShape)
-        return SourceTensor(name: name, elementType: .f32, shape: scales ?? [1])
+      if let part = quantization.part(plain) {
+        let stored = shape(part.weight).flatMap { quantization.stored(part.part, part.ending, of: $0) }
+        return SourceTensor(name: name, elementType: stored?.type ?? .f32, shape: stored?.shape ?? [1])
       }
-      return SourceTensor(
-        name: name, elementType: scaled.contains(plain) ? .f8E4M3 : type, shape: shape(plain) ?? [1])
+      let own = shape(plain) ?? [1]
+      if scaled.contains(plain), let stored = quantization.stored(.codes, "", of: own) {
+        return SourceTensor(name: name, elementType: stored.type, shape: stored.shape)
+      }
+      return SourceTensor(name: name, elementType: type, shape: own)
     }
   }
 

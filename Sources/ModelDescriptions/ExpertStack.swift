@@ -34,7 +34,9 @@ extension ExpertRule {
     let plain = Layout(
       shape: [count, rows, columns],
       runs: slots(roles) { expert, position, rowCount in
-        (expert * rows + position * rowCount, .identity)
+        isJoint && alternatesGateAndUp
+          ? (expert * rows + position, .every(step: roles.count))
+          : (expert * rows + position * rowCount, .identity)
       })
     guard mayBeTransposed else { return [plain] }
     let transposed = Layout(

@@ -74,7 +74,8 @@ struct MismatchRemedy {
   private func isNextToken(_ problem: TensorProblem) -> Bool {
     switch problem {
     case .unknown(let name, _), .missing(let name), .duplicate(let name), .shape(let name, _, _),
-      .elementType(let name, _), .scaleMissing(let name), .scaleLeftOver(let name, _):
+      .elementType(let name, _), .scaleMissing(let name, _, _), .scaleLeftOver(let name, _, _),
+      .packedColumns(let name):
       isNextToken(name)
     case .expertNumbers(let prefix, _): prefix.hasPrefix("mtp.")
     }

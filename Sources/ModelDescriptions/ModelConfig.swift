@@ -35,11 +35,24 @@ public struct ModelConfig: Sendable {
     try self.init(document: try JSONValue(parsing: bytes, file: file), file: file)
   }
 
-  /// Reads a file.
+  /// Reads a file, and `hf_quant_config.json` beside it where the file itself says nothing of quantization.
   ///
   /// - Throws: `FileError`, `TokenizerError` or ``DescriptionError``.
   public init(contentsOf path: String) throws {
-    try self.init(document: try JSONValue(contentsOf: path), file: path)
+    let document = try JSONValue(contentsOf: path)
+    try self.init(document: try Self.withQuantization(document, beside: path), file: path)
+  }
+
+  /// Adds what NVIDIA's Model Optimizer says of quantization in a file of its own.
+  private static func withQuantization(_ document: JSONValue, beside path: String) throws -> JSONValue {
+    let other = FileSystem.folder(of: path) + "/hf_quant_config.json"
+    guard var members = document.members, document["quantization_config"] == nil,
+      FileSystem.kind(of: other) == .file,
+      var entry = try JSONValue(contentsOf: other)["quantization"]?.members
+    else { return document }
+    entry["quant_method"] = entry["quant_method"] ?? .string("modelopt")
+    members["quantization_config"] = .object(entry)
+    return .object(members)
   }
 
   /// Reads `config.json` of a checkpoint folder.

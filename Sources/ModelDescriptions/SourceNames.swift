@@ -123,8 +123,16 @@ enum SourceNames {
   private static func isPlainLayerWeight(_ name: String.UTF8View) -> Bool {
     guard name.starts(with: "model.layers.".utf8), name.count > 14 else { return false }
     let digit = name[name.index(name.startIndex, offsetBy: 13)]
-    return (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) && name.last == UInt8(ascii: "t")
+    guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(digit) else { return false }
+    return name.last == UInt8(ascii: "t")
+      || partsOfWeights.contains { name.suffix($0.count).elementsEqual($0) }
   }
+
+  /// What the other tensors of quantized weights are called.
+  private static let partsOfWeights = [
+    ".weight_packed", ".weight_scale", ".weight_shape", ".weight_scale_inv",
+  ]
+  .map { Array($0.utf8) }
 
   /// The number of next-token prediction layers among normalised names: one more than the highest index.
   static func nextTokenLayerCount(

@@ -9,8 +9,8 @@ internal import TensorTypes
 struct SourceQuantization {
   /// The method that the configuration names; `nil` without an entry.
   let method: String?
-  /// Rows and columns of a scale's block; `nil` for checkpoints of plain weights.
-  private(set) var fp8Block: (rows: Int, columns: Int)?
+  /// The forms that weights may have beside plain ones; none for checkpoints of plain weights.
+  private(set) var forms: [WeightForm] = []
   /// What the user should know, one sentence each.
   private(set) var notes: [String] = []
 
@@ -27,14 +27,11 @@ struct SourceQuantization {
 
   /// Reads the entry of a configuration, without knowing the tensors.
   ///
-  /// - Throws: ``DescriptionError`` with `notSupported` for anything but fp8 in blocks.
+  /// - Throws: ``DescriptionError`` with `notSupported` for anything but the forms that can be read.
   init(expecting config: ModelConfig) throws {
-    method = Self.method(of: Self.table(config))
-    if method == "fp8" {
-      fp8Block = try Self.block(config)
-    } else if let method {
-      throw Self.notSupported(method, config, signs: [])
-    }
+    let entry = QuantizationEntry(config)
+    method = entry?.method
+    if let entry { forms = try Self.forms(entry, config, signs: []) }
   }
 
   /// Judges the entry of a configuration by the tensors.
@@ -45,78 +42,112 @@ struct SourceQuantization {
   /// - Throws: ``DescriptionError`` with `notSupported` for a quantized checkpoint that cannot be read, `invalidConfig`
   ///   for scales that the configuration says nothing about.
   init(_ config: ModelConfig, tensors: [SourceTensor]) throws {
-    method = Self.method(of: Self.table(config))
+    let entry = QuantizationEntry(config)
+    method = entry?.method
     let signs = tensors.filter(Self.isSign)
-    guard let method else {
+    guard let entry else {
       if let scale = signs.first(where: { Self.isScale($0.name) }) {
         throw Self.unexplained(scale, signs, config)
       }
       return
     }
     guard !signs.isEmpty else {
-      guard Self.replacingMethods.contains(method) else { throw Self.notSupported(method, config, signs: []) }
+      guard Self.replacingMethods.contains(entry.method) else {
+        throw Self.notSupported(entry.method, config, signs: [])
+      }
       notes.append(
-        "config.json has a quantization entry (\(method)), but every tensor holds 16- or 32-bit numbers and none "
-          + "holds scales; the entry is taken as left over from another checkpoint and ignored")
+        "config.json has a quantization entry (\(entry.method)), but every tensor holds 16- or 32-bit numbers and "
+          + "none holds scales; the entry is taken as left over from another checkpoint and ignored")
       return
     }
-    guard method == "fp8" else { throw Self.notSupported(method, config, signs: signs) }
-    fp8Block = try Self.block(config)
+    forms = try Self.forms(entry, config, signs: signs)
+    let unread = signs.filter { sign in Self.unreadParts.contains { sign.name.hasEnding($0) } }
+    if !unread.isEmpty { throw Self.notSupported(entry.method, config, signs: unread) }
   }
 
   /// True for scales of activations and caches, which weights have no use for.
   static func isActivationScale(_ name: String) -> Bool {
-    ["activation_scale", "input_scale", ".k_scale", ".v_scale"].contains(where: name.hasSuffix)
+    [
+      "activation_scale", "input_scale", "input_global_scale", "input_zero_point", "output_scale", ".k_scale",
+      ".v_scale", ".q_scale",
+    ]
+    .contains(where: name.hasEnding)
   }
 
-  /// The shape of the scales of a weight of `shape`.
-  func scaleShape(of shape: [Int]) -> [Int]? {
-    guard let block = fp8Block, shape.count >= 2 else { return nil }
-    var result = shape
-    result[shape.count - 1] = (shape[shape.count - 1] + block.columns - 1) / block.columns
-    result[shape.count - 2] = (shape[shape.count - 2] + block.rows - 1) / block.rows
-    return result
+  /// What a tensor is to a weight.
+  enum Part: Hashable {
+    case codes, scale, common, shape
   }
 
-  // MARK: - The configuration
-
-  private static func table(_ config: ModelConfig) -> JSONValue? {
-    for key in ["quantization_config", "compression_config", "quantization"] {
-      if let table = config[key] ?? config.document[key], table.members?.isEmpty == false { return table }
+  /// The weight that a tensor is a part of beside its codes of the same name; `nil` for other tensors.
+  func part(_ name: String) -> (weight: String, part: Part, ending: String)? {
+    guard !forms.isEmpty, !name.hasEnding(".weight") else { return nil }
+    for form in forms {
+      if !form.codesEnding.isEmpty, name.hasEnding(form.codesEnding) {
+        return (name.dropping(form.codesEnding), .codes, form.codesEnding)
+      }
+      // Other things have scales, too, such as the experts of some routers.
+      if name.hasEnding(form.scaleEnding), form.scaleEnding != "_scale" || name.hasEnding("weight_scale") {
+        return (name.dropping(form.scaleEnding), .scale, form.scaleEnding)
+      }
+      if let common = form.common, name.hasEnding(common.ending) {
+        return (name.dropping(common.ending), .common, common.ending)
+      }
+      if case .words = form.codes, name.hasEnding(".weight_shape") {
+        return (name.dropping("_shape"), .shape, "_shape")
+      }
     }
     return nil
   }
 
-  private static func method(of table: JSONValue?) -> String? {
-    guard let table else { return nil }
-    if let name = table["quant_method"]?.text { return name.lowercased() }
-    // mlx-lm names no method.
-    if table["group_size"] != nil, table["bits"] != nil { return "mlx" }
-    return table["quant_algo"]?.text.map { "modelopt \($0)" } ?? "of an unnamed method"
+  /// The forms whose codes a tensor can hold.
+  func forms(ofCodes type: ElementType, ending: String) -> [WeightForm] {
+    forms.filter { $0.codesEnding == ending && $0.holds(type) }
   }
 
-  private static func block(_ config: ModelConfig) throws -> (rows: Int, columns: Int) {
-    let key = "quantization_config.weight_block_size"
-    guard let size = table(config)?["weight_block_size"]?.elements else {
-      throw DescriptionError(
-        .notSupported,
-        Fault(
-          file: config.file, subject: key, expected: "rows and columns of a block, such as [128, 128]",
-          found: "no such key", remedy: "convert the original checkpoint instead"))
+  /// The usual type and shape of a part of a weight with a shape; `nil` where there is none.
+  func stored(_ part: Part, _ ending: String, of shape: [Int]) -> (type: ElementType, shape: [Int])? {
+    for form in forms {
+      switch part {
+      case .codes where form.codesEnding == ending:
+        if let codes = form.shapeOfCodes(of: shape) { return (form.codesType, codes) }
+      case .scale where form.scaleEnding == ending:
+        let types: [ElementType] = [.f32, .f8E4M3, .u8]
+        if let scale = form.scaleShapes(of: shape).first,
+          let type = types.first(where: form.scaleTypes.contains)
+        {
+          return (type, scale)
+        }
+      case .common where form.common?.ending == ending: return (.f32, [1])
+      case .shape: return (.i32, [2])
+      case .codes, .scale, .common: continue
+      }
     }
-    guard size.count == 2, let rows = size[0].integer, let columns = size[1].integer,
-      rows > 0, columns > 0, rows <= 1 << 20, columns <= 1 << 20
-    else {
+    return nil
+  }
+
+  // MARK: - The configuration
+
+  private static func forms(
+    _ entry: QuantizationEntry, _ config: ModelConfig, signs: [SourceTensor]
+  ) throws -> [WeightForm] {
+    do {
+      guard let forms = try entry.forms() else { throw notSupported(entry.method, config, signs: signs) }
+      return forms
+    } catch let refusal as QuantizationEntry.Refusal {
       throw DescriptionError(
-        .invalidConfig,
+        refusal.isInvalid ? .invalidConfig : .notSupported,
         Fault(
-          file: config.file, subject: key, expected: "two whole numbers above 0",
-          found: table(config)?["weight_block_size"]?.summary ?? ""))
+          file: config.file, subject: refusal.key, expected: refusal.expected,
+          found: "\(refusal.found) (\(entry.method)\(signs.isEmpty ? "" : ", with \(list(signs))"))",
+          remedy: "convert the original checkpoint instead"))
     }
-    return (rows, columns)
   }
 
   // MARK: - The tensors
+
+  /// Parts of weights that no form here has: zero points, orders of columns, factors of columns.
+  private static let unreadParts = [".weight_zero_point", ".weight_g_idx", ".pre_quant_scale"]
 
   /// True for tensors that only a quantized checkpoint has.
   private static func isSign(_ tensor: SourceTensor) -> Bool {
@@ -131,16 +162,17 @@ struct SourceQuantization {
   /// True for the names of scales, zero points and tables of quantized weights.
   private static func isScale(_ name: String) -> Bool {
     // Nearly all names end like this, and there may be tens of thousands.
-    if name.utf8.suffix(7).elementsEqual(".weight".utf8) { return false }
+    if name.hasEnding(".weight") { return false }
     guard !isActivationScale(name) else { return false }
-    if name.hasSuffix("_scale_inv") || name.hasSuffix("weight_scale") || name.contains(".quant_state.") {
+    if name.hasEnding("_scale_inv") || name.hasEnding("weight_scale") || name.contains(".quant_state.") {
       return true
     }
     return [
-      "SCB", "absmax", "biases", "g_idx", "nested_absmax", "nested_quant_map", "qscale_weight", "quant_map",
-      "qweight", "qzeros", "scales", "weight_g_idx", "weight_global_scale", "weight_packed", "weight_scale_2",
-      "weight_shape", "weight_zero_point",
-    ].contains { name.hasSuffix("." + $0) }
+      "SCB", "absmax", "biases", "g_idx", "nested_absmax", "nested_quant_map", "pre_quant_scale",
+      "qscale_weight",
+      "quant_map", "qweight", "qzeros", "scales", "weight_g_idx", "weight_global_scale", "weight_packed",
+      "weight_scale_2", "weight_shape", "weight_zero_point",
+    ].contains { name.hasEnding("." + $0) }
   }
 
   private static func list(_ signs: [SourceTensor]) -> String {
@@ -156,7 +188,8 @@ struct SourceQuantization {
       .notSupported,
       Fault(
         file: config.file, subject: "quantization_config",
-        expected: "a checkpoint of 16-bit or 32-bit weights, or fp8 in blocks",
+        expected:
+          "a checkpoint of 16-bit or 32-bit weights, fp8, symmetric integers of 4 or 8 bits, NVFP4 or MXFP4",
         found: "\(method)" + (signs.isEmpty ? "" : ", with \(list(signs))"),
         remedy: "convert the original checkpoint instead"))
   }
@@ -173,4 +206,13 @@ struct SourceQuantization {
         remedy:
           "restore config.json of the original; if the weights are no longer quantized, remove the scales"))
   }
+}
+
+extension String {
+  /// The same as `hasSuffix` for names, several times faster.
+  func hasEnding(_ ending: String) -> Bool {
+    utf8.suffix(ending.utf8.count).elementsEqual(ending.utf8)
+  }
+
+  fileprivate func dropping(_ ending: String) -> String { String(utf8.dropLast(ending.utf8.count)) ?? self }
 }

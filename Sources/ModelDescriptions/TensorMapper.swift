@@ -3,12 +3,6 @@ internal import TensorTypes
 
 /// Matches a checkpoint's tensors with a family's rules and collects what does not match.
 struct TensorMapper {
-  private struct Entry {
-    var name: String
-    var index: Int
-    var tensor: SourceTensor
-  }
-
   private let family: ModelFamily
   private let model: HyperParameters
   private let quantization: SourceQuantization
@@ -19,8 +13,8 @@ struct TensorMapper {
   private var stacks: [String: ExpertStack] = [:]
   /// The numbers of the blocks of rules and stacks, by the names that these have in `rules` and `stacks`.
   private var blockNumbers: [String: Int] = [:]
-  private var entries: [Entry] = []
-  private var scales: [String: Entry] = [:]
+  private var entries: [SourceEntry] = []
+  private var quantized: QuantizedWeights
   private var seen: Set<String> = []
   private var problems: [TensorProblem] = []
   /// Matrices of experts with numbers above the highest, by the prefix of their names.
@@ -40,6 +34,7 @@ struct TensorMapper {
     self.family = family
     self.model = model
     self.quantization = quantization
+    quantized = QuantizedWeights(quantization)
     blocks = family.blocks(model)
     for block in blocks {
       for rule in block.rules {
@@ -55,22 +50,15 @@ struct TensorMapper {
 
   /// Notes a tensor under its normalised name; scales are set aside.
   mutating func register(name: String, index: Int, _ tensor: SourceTensor) {
-    let entry = Entry(name: name, index: index, tensor: tensor)
     if quantization.method != nil, SourceQuantization.isActivationScale(name) {
       skipped.append(.init(name: tensor.name, reason: "a scale of activations"))
       return
     }
-    if quantization.fp8Block != nil, name.hasSuffix("_scale_inv") {
-      if scales.updateValue(entry, forKey: String(name.dropLast("_scale_inv".count))) != nil {
-        problems.append(.duplicate(name: tensor.name))
-      }
-      return
+    switch quantized.sort(name: name, index: index, tensor) {
+    case .part: break
+    case .weight(let entry) where seen.insert(entry.name).inserted: entries.append(entry)
+    case .weight, .duplicate: problems.append(.duplicate(name: tensor.name))
     }
-    guard seen.insert(name).inserted else {
-      problems.append(.duplicate(name: tensor.name))
-      return
-    }
-    entries.append(entry)
   }
 
   /// Maps what was registered.
@@ -80,16 +68,16 @@ struct TensorMapper {
         name: $0.name, slot: $0.slot, block: $0.block, ggmlShape: [$0.values.count],
         content: .values($0.values))
     }
-    for entry in entries { map(entry) }
+    // llama.cpp's converter comes to what it unpacks from words after everything else.
+    for entry in entries where !entry.isUnpackedLast { map(entry) }
+    for entry in entries where entry.isUnpackedLast { map(entry) }
     reportStrays()
     reportMissing()
-    for entry in scales.values.sorted(by: { $0.index < $1.index }) {
-      problems.append(.unknown(name: entry.tensor.name, nearest: nil))
-    }
+    problems += quantized.strays
     guard problems.isEmpty else { throw mismatch(file: file) }
     return CheckpointMap(
       family: family, model: model, outputs: outputs, skipped: skipped, warnings: rawFP8Warnings,
-      isScaledFP8: quantization.fp8Block != nil, automaticType: automaticType)
+      encodings: quantized.encodings, hasScales: !quantization.forms.isEmpty, automaticType: automaticType)
   }
 
   /// Without a scale anywhere and without an entry in the configuration, fp8 numbers are the weights: that is what
@@ -111,14 +99,11 @@ struct TensorMapper {
     return .f16
   }
 
-  private mutating func map(_ entry: Entry) {
+  private mutating func map(_ entry: SourceEntry) {
     if let rule = rules[entry.name] {
-      guard checkStorage(entry) else { return }
-      guard rule.shapes.contains(entry.tensor.shape) else {
-        problems.append(.shape(name: entry.tensor.name, found: entry.tensor.shape, expected: rule.shapes[0]))
-        return
-      }
-      let scale = takeScale(of: entry)
+      guard let readings = readings(of: entry, shapes: rule.shapes) else { return }
+      let scale = takeScale(of: entry, readings)
+      checkColumns(entry, readings, rule.outputs.flatMap(\.runs).map(\.order))
       func runs(_ output: RuleOutput) -> [RowRun] {
         output.runs.map {
           RowRun(source: entry.index, firstRow: $0.first, rowCount: $0.count, order: $0.order, scale: scale)
@@ -151,18 +136,15 @@ struct TensorMapper {
       problems.append(.unknown(name: entry.tensor.name, nearest: nearest(entry.name)))
       return
     }
-    guard checkStorage(entry) else {
-      stacks[prefix]?.isBroken = true
-      return
-    }
-    let fitting = layouts.filter { $0.shape == entry.tensor.shape }
-    guard let first = fitting.first else {
-      problems.append(.shape(name: entry.tensor.name, found: entry.tensor.shape, expected: usual.shape))
+    guard let readings = readings(of: entry, shapes: [usual.shape] + layouts.dropFirst().map(\.shape)),
+      case let fitting = layouts.filter({ $0.shape == readings[0].shape }), let first = fitting.first
+    else {
       stacks[prefix]?.isBroken = true
       return
     }
     let slots = fitting.count > 1 ? chosen(among: fitting, prefix: prefix) : first
-    let scale = takeScale(of: entry)
+    let scale = takeScale(of: entry, readings)
+    checkColumns(entry, readings, slots.runs.map(\.order))
     for slot in slots.runs {
       let run = RowRun(
         source: entry.index, firstRow: slot.firstRow, rowCount: slot.rowCount, order: slot.order, scale: scale
@@ -208,52 +190,37 @@ struct TensorMapper {
       OutputTensor(name: name, slot: slot, block: block, ggmlShape: shape, content: .feed(feed)))
   }
 
-  private mutating func checkStorage(_ entry: Entry) -> Bool {
-    switch entry.tensor.elementType {
-    case .f16, .bf16, .f32, .f64: return true
-    case .f8E4M3, .f8E5M2: return true
-    default:
+  /// What a tensor stands for when it is to have one of some shapes; `nil` after saying why it cannot.
+  private mutating func readings(of entry: SourceEntry, shapes: [[Int]]) -> [WeightReading]? {
+    let readings = quantized.readings(of: entry)
+    guard let first = readings.first else {
       problems.append(.elementType(name: entry.tensor.name, found: entry.tensor.elementType.rawValue))
-      return false
+      quantized.drop(entry)
+      return nil
     }
+    let fitting = readings.filter { shapes.contains($0.shape) }
+    guard let shape = fitting.first?.shape else {
+      let expected = first.form?.shapeOfCodes(of: shapes[0]) ?? shapes[0]
+      problems.append(.shape(name: entry.tensor.name, found: entry.tensor.shape, expected: expected))
+      quantized.drop(entry)
+      return nil
+    }
+    return fitting.filter { $0.shape == shape }
   }
 
-  /// The scales of a weight, if it has any; checks their shape.
-  ///
-  /// In a checkpoint with scales, fp8 numbers without one are hundreds of times too large, and 16-bit numbers with one
-  /// may have been multiplied already; neither is guessed.
-  private mutating func takeScale(of entry: Entry) -> BlockScale? {
-    let isFP8 = [.f8E4M3, .f8E5M2].contains(entry.tensor.elementType)
-    guard let block = quantization.fp8Block else {
-      if isFP8 { rawFP8.append(entry.tensor.name) }
-      return nil
+  private mutating func takeScale(of entry: SourceEntry, _ readings: [WeightReading]) -> BlockScale? {
+    if readings[0].form == nil, [.f8E4M3, .f8E5M2].contains(entry.tensor.elementType) {
+      rawFP8.append(entry.tensor.name)
     }
-    guard let scale = scales.removeValue(forKey: entry.name) else {
-      if isFP8 { problems.append(.scaleMissing(name: entry.tensor.name)) }
-      return nil
-    }
-    guard isFP8 else {
-      problems.append(
-        .scaleLeftOver(name: entry.tensor.name, elementType: entry.tensor.elementType.rawValue))
-      return nil
-    }
-    let shape = entry.tensor.shape
-    guard let expected = quantization.scaleShape(of: shape) else {
-      problems.append(.unknown(name: scale.tensor.name, nearest: nil))
-      return nil
-    }
-    guard scale.tensor.shape == expected else {
-      problems.append(.shape(name: scale.tensor.name, found: scale.tensor.shape, expected: expected))
-      return nil
-    }
-    switch scale.tensor.elementType {
-    case .f32, .bf16, .f16: break
-    default:
-      problems.append(.elementType(name: scale.tensor.name, found: scale.tensor.elementType.rawValue))
-    }
-    return BlockScale(
-      source: scale.index, blockRows: block.rows, blockColumns: block.columns,
-      matrixRows: shape[shape.count - 2])
+    return quantized.takeScale(of: entry, readings: readings, problems: &problems)
+  }
+
+  /// Refuses packed codes whose columns would become rows: several share a byte.
+  private mutating func checkColumns(_ entry: SourceEntry, _ readings: [WeightReading], _ orders: [RowOrder])
+  {
+    guard readings[0].form?.encoding != nil else { return }
+    let isTurned = orders.contains { if case .columns = $0 { true } else { false } }
+    if isTurned { problems.append(.packedColumns(name: entry.tensor.name)) }
   }
 
   /// Reports experts with numbers that are too high: one problem per block when nothing but the numbers is wrong.
@@ -309,7 +276,7 @@ struct TensorMapper {
     for problem in problems {
       switch problem {
       case .scaleMissing:
-        return "the scales of fp8 weights (weight_scale_inv) were lost; fetch the checkpoint again"
+        return "the scales of quantized weights were lost; fetch the checkpoint again"
       case .scaleLeftOver:
         return "if the weights were multiplied with their scales already, remove the scales and the "
           + "quantization_config; else fetch the checkpoint again"

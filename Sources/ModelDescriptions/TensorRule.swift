@@ -101,6 +101,8 @@ struct ExpertRule: Sendable {
   var hidden: Int
   /// Whether checkpoints may hold all matrices of a role transposed; the shapes tell.
   var mayBeTransposed = false
+  /// Whether the rows of gate and up projections take turns where a checkpoint holds both in one tensor, gate first.
+  var alternatesGateAndUp = false
   /// Whether a GGUF has gate and up projections as one tensor, each expert's gate rows first.
   var joinsGateAndUp = false
 

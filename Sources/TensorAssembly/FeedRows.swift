@@ -4,8 +4,8 @@ package import TensorTypes
 /// The rows of a feed whose sources are all in memory, mapped or not.
 ///
 /// Rows that lie as the output wants them are used in their place. Rows and columns that only change their order are
-/// copied in the type that they have; whatever changes values, or has a type that no GGUF has, is made in f32 by a
-/// ``RowAssembler``.
+/// copied in the type that they have, and MXFP4 codes with their exponents become MXFP4 blocks; whatever changes
+/// values, or has a type that no GGUF has, is made in f32 by a ``RowAssembler``.
 package struct FeedRows {
   /// The source of a run.
   package struct Source {
@@ -13,11 +13,16 @@ package struct FeedRows {
     package var encoding: SourceEncoding
     /// All bytes of the source tensor.
     package var bytes: UnsafeRawBufferPointer
+    /// The scales of all its rows, for runs that have scales by row.
+    package var scales: StoredRows.Scales?
 
     /// Describes a source.
-    package init(encoding: SourceEncoding, bytes: UnsafeRawBufferPointer) {
+    package init(
+      encoding: SourceEncoding, bytes: UnsafeRawBufferPointer, scales: StoredRows.Scales? = nil
+    ) {
       self.encoding = encoding
       self.bytes = bytes
+      self.scales = scales
     }
   }
 
@@ -36,6 +41,8 @@ package struct FeedRows {
   /// The source of each run.
   private let sources: [Source]
   private let scales: ScaleTable
+  /// Whether all rows become MXFP4 blocks bit for bit.
+  private let isRepacked: Bool
   /// The first output row of each run.
   private let starts: [Int]
   /// The type of copies; it holds every value exactly as a conversion to f32 would.
@@ -46,6 +53,7 @@ package struct FeedRows {
     switch encoding {
     case .element(let type): FloatConversion.canWiden(type)
     case .block(let type): BlockQuantizer.canDequantize(type)
+    case .codes: true
     }
   }
 
@@ -72,6 +80,11 @@ package struct FeedRows {
       total += run.rowCount
     }
     self.starts = starts
+    isRepacked =
+      !sources.isEmpty && rowLength % TensorType.mxfp4.blockLength == 0
+      && zip(feed.runs, sources).allSatisfy { run, source in
+        MXFP4Repacking.applies(to: run, of: feed, encoding: source.encoding, scaleType: source.scales?.type)
+      }
     let types = Set(sources.map(\.encoding.tensorType))
     let isMoved = feed.operation == .identity && feed.runs.allSatisfy { $0.scale == nil }
     // Columns of quantized rows cannot change places without their blocks.
@@ -79,6 +92,8 @@ package struct FeedRows {
       !type.isQuantized || feed.columns == .identity
     {
       copyType = type
+    } else if isRepacked {
+      copyType = .mxfp4
     } else {
       copyType = .f32
     }
@@ -130,6 +145,14 @@ package struct FeedRows {
         rebasing: target[(first * rowBytes)..<((first + part.count) * rowBytes)])
       if isMoved, sources[index].encoding.tensorType == copyType {
         move(offsets, of: index, into: place)
+      } else if isRepacked {
+        MXFP4Repacking.repack(offsets, of: run, from: stored(index), rowLength: rowLength, into: place)
+        if let block = BlockQuantizer.firstInvalidBlock(.mxfp4, bytes: UnsafeRawBufferPointer(place)) {
+          let blocksPerRow = rowLength / TensorType.mxfp4.blockLength
+          throw BadValue(
+            value: .nan, row: first + block / blocksPerRow,
+            column: block % blocksPerRow * TensorType.mxfp4.blockLength)
+        }
       } else {
         do {
           try assemble(offsets, of: index, with: assembler, into: place)
@@ -216,7 +239,7 @@ package struct FeedRows {
   private func stored(_ run: Int) -> StoredRows {
     let source = sources[run]
     guard case .columns(let firstElement, let stride) = feed.runs[run].order else {
-      return StoredRows(encoding: source.encoding, bytes: source.bytes)
+      return StoredRows(encoding: source.encoding, bytes: source.bytes, scales: source.scales)
     }
     let start = firstElement * source.encoding.columnValueByteCount
     return StoredRows(

@@ -4,7 +4,7 @@ package import TensorTypes
 /// Makes output rows of source bytes: the one place that carries out what a `TensorFeed` says.
 ///
 /// Converting, comparing with a source and running a checkpoint all read their values here. The steps are those of
-/// the feed, in this order: choice of rows, decoding to f32, block scales, order of columns, operation. One per thread,
+/// the feed, in this order: choice of rows, decoding to f32, scales, order of columns, operation. One per thread,
 /// with buffers of its own.
 package struct RowAssembler: ~Copyable {
   /// Two areas of f32 values, a few rows at a time, sized to stay in the second-level cache.
@@ -71,8 +71,13 @@ package struct RowAssembler: ~Copyable {
       decodeRows(rows, of: run, from: source, rowLength: rowLength, into: chunk)
       if let scale = run.scale {
         for (index, offset) in rows.enumerated() {
-          scales.apply(
-            scale, row: run.sourceRow(at: offset), to: Self.row(index, of: chunk, rowLength: rowLength))
+          let row = run.sourceRow(at: offset)
+          let values = Self.row(index, of: chunk, rowLength: rowLength)
+          if let stored = source.scales {
+            apply(scale, stored, row: row, to: values, common: scales)
+          } else {
+            scales.apply(scale, row: row, to: values)
+          }
         }
       }
     }
@@ -90,6 +95,23 @@ package struct RowAssembler: ~Copyable {
       throw BadValue(ordered, at: bad, rowLength: rowLength, .operation)
     }
     return ordered
+  }
+
+  /// Multiplies one source row by the scales that were read with it.
+  private func apply(
+    _ scale: BlockScale, _ stored: StoredRows.Scales, row: Int, to values: UnsafeMutableBufferPointer<Float>,
+    common: ScaleTable
+  ) {
+    let count = scale.countPerRow(rowLength: values.count)
+    // Free until columns are reordered; a row has no more scales than values.
+    let factors = UnsafeMutableBufferPointer(rebasing: shuffled[0..<count])
+    FloatConversion.widen(
+      stored.type, bytes: stored.bytes(ofRows: row..<(row + 1), count: count), into: factors)
+    common.complete(factors, of: scale)
+    for (block, factor) in factors.enumerated() {
+      let first = block * scale.blockColumns
+      for column in first..<min(first + scale.blockColumns, values.count) { values[column] *= factor }
+    }
   }
 
   private static func row(
@@ -134,6 +156,7 @@ package struct RowAssembler: ~Copyable {
     switch encoding {
     case .element(let type): FloatConversion.widen(type, bytes: bytes, into: chunk)
     case .block(let type): BlockQuantizer.dequantize(type, bytes: bytes, rowLength: rowLength, into: chunk)
+    case .codes(let codes): codes.decode(bytes, into: chunk)
     }
   }
 

@@ -11,18 +11,48 @@ package struct StoredRows {
     case columns(pitch: Int)
   }
 
+  /// Scales of rows, of which each row has its own.
+  package struct Scales {
+    /// Their type.
+    package var type: ElementType
+    /// The scales of whole source rows, one row after the other; there may be more of them than are needed.
+    package var bytes: UnsafeRawBufferPointer
+    /// The source row that the first ones belong to.
+    package var firstRow: Int
+
+    /// Describes scales.
+    package init(type: ElementType, bytes: UnsafeRawBufferPointer, firstRow: Int = 0) {
+      self.type = type
+      self.bytes = bytes
+      self.firstRow = firstRow
+    }
+
+    /// The bytes of the scales of some source rows, of which each has `count`.
+    func bytes(ofRows rows: Range<Int>, count: Int) -> UnsafeRawBufferPointer {
+      let size = count * type.bitCount / 8
+      let first = (rows.lowerBound - firstRow) * size
+      return UnsafeRawBufferPointer(rebasing: bytes[first..<(first + rows.count * size)])
+    }
+  }
+
   /// How the bytes encode values.
   package var encoding: SourceEncoding
   /// The bytes; there may be more of them than are needed.
   package var bytes: UnsafeRawBufferPointer
   /// Where the values lie in them.
   package var layout: Layout
+  /// The scales of the rows; `nil` for rows without any, and for those whose scales are in a ``ScaleTable``.
+  package var scales: Scales?
 
   /// Describes rows.
-  package init(encoding: SourceEncoding, bytes: UnsafeRawBufferPointer, layout: Layout = .rows(first: 0)) {
+  package init(
+    encoding: SourceEncoding, bytes: UnsafeRawBufferPointer, layout: Layout = .rows(first: 0),
+    scales: Scales? = nil
+  ) {
     self.encoding = encoding
     self.bytes = bytes
     self.layout = layout
+    self.scales = scales
   }
 }
 

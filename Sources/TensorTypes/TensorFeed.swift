@@ -52,6 +52,12 @@ public struct RowRun: Hashable, Sendable {
     self.scale = scale
   }
 
+  /// Whether each row has scales that can be read with it.
+  public var hasScalesByRow: Bool {
+    if case .columns = order { return false }
+    return scale?.isByRow == true
+  }
+
   /// The source row for output row `offset` of this run; runs of columns have none.
   @inlinable
   public func sourceRow(at offset: Int) -> Int {
@@ -62,6 +68,25 @@ public struct RowRun: Hashable, Sendable {
       let head = offset / headDim
       let within = offset % headDim
       return firstRow + head * headDim + (within & 1) * (headDim / 2) + within / 2
+    case .every(let step): return firstRow + offset * step
+    case .columns: preconditionFailure("rows that are columns have no source row")
+    }
+  }
+
+  /// The source rows from the first to the last one of those for output rows `offsets` of this run; runs of columns
+  /// have none.
+  public func sourceRows(holding offsets: Range<Int>) -> Range<Int> {
+    switch order {
+    case .identity:
+      return (firstRow + offsets.lowerBound)..<(firstRow + offsets.upperBound)
+    case .pairHalves(let headDim):
+      // Rows of a permuted head are read together, so that a range stays contiguous.
+      let first = offsets.lowerBound / headDim * headDim
+      let end = (offsets.upperBound + headDim - 1) / headDim * headDim
+      return (firstRow + first)..<(firstRow + end)
+    case .every(let step):
+      let first = firstRow + offsets.lowerBound * step
+      return first..<(offsets.isEmpty ? first : firstRow + (offsets.upperBound - 1) * step + 1)
     case .columns: preconditionFailure("rows that are columns have no source row")
     }
   }
@@ -86,6 +111,8 @@ public enum RowOrder: Hashable, Sendable {
   /// Rotary pairs from half-split to adjacent: within each head of `headDim` rows, output rows 2j and 2j+1 are
   /// source rows j and j + headDim/2 (the permutation of the llama architecture).
   case pairHalves(headDim: Int)
+  /// Every `step`-th row: output row i is source row i * `step` of the run (gate and up rows that take turns).
+  case every(step: Int)
   /// Rows that are columns of the source: value j of the run's row i is element `firstElement + j * stride + i` of the
   /// source read as a flat sequence, whose rows have `stride` elements. The run's `firstRow` has no meaning, and its
   /// columns are columns of the same source rows. The source holds elements, not blocks, which cannot be taken apart.

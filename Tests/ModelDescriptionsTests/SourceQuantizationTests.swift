@@ -53,7 +53,7 @@ struct SourceQuantizationTests {
     arguments: ["bitsandbytes", "gptq", "awq", "fp8", "compressed-tensors", "AWQ"])
   func leftover(method: String) throws {
     let map = try describe(.object(["quant_method": .string(method)]))
-    #expect(map.warnings.count == 1 && !map.isScaledFP8)
+    #expect(map.warnings.count == 1 && !map.hasScales)
     #expect(map.warnings[0].contains(method.lowercased()) && map.warnings[0].contains("left over"))
     #expect(try map.outputs == golden.map().outputs)
   }
@@ -103,13 +103,16 @@ struct SourceQuantizationTests {
 
   @Test("fp8 weights without their scale are named; the others are fine")
   func missingScales() throws {
-    #expect(try describe(Self.fp8, Self.quantize).isScaledFP8)
+    #expect(try describe(Self.fp8, Self.quantize).hasScales)
     for name in [Self.query, Self.down] {
       let found = error(Self.fp8) {
         Self.quantize(&$0)
         Self.remove(name + "_scale_inv", &$0)
       }
-      #expect(found?.problems == [.scaleMissing(name: name)])
+      #expect(
+        found?.problems == [
+          .scaleMissing(name: name, scale: name + "_scale_inv", elementType: "F8_E4M3")
+        ])
       #expect(found?.description.contains(name + "_scale_inv") == true)
     }
     let all = error(Self.fp8) {
@@ -127,14 +130,19 @@ struct SourceQuantizationTests {
         tensors[index].elementType = .bf16
       }
     }
-    #expect(one?.problems == [.scaleLeftOver(name: Self.query, elementType: "BF16")])
+    #expect(
+      one?.problems == [
+        .scaleLeftOver(name: Self.query, scale: Self.query + "_scale_inv", elementType: "BF16")
+      ])
     let all = error(Self.fp8) { tensors in
       Self.quantize(&tensors)
       for index in tensors.indices where tensors[index].elementType == .f8E4M3 {
         tensors[index].elementType = .bf16
       }
     }
-    #expect(all?.problems.contains(.scaleLeftOver(name: Self.down, elementType: "BF16")) == true)
+    #expect(
+      all?.problems.contains(
+        .scaleLeftOver(name: Self.down, scale: Self.down + "_scale_inv", elementType: "BF16")) == true)
     // Nothing says what the scales are for.
     let silent = error(nil) {
       $0.append(SourceTensor(name: Self.query + "_scale_inv", elementType: .f32, shape: [2, 2]))
@@ -159,7 +167,7 @@ struct SourceQuantizationTests {
         tensors[index].elementType = .f8E5M2
       }
     }
-    #expect(!map.isScaledFP8 && map.warnings.count == 1)
+    #expect(!map.hasScales && map.warnings.count == 1)
     #expect(map.warnings[0].contains("8-bit floats without scales"))
   }
 
@@ -178,7 +186,7 @@ struct SourceQuantizationTests {
     let tensors = try ModelDescription.expectedTensors(config: entry)
     let map = try ModelDescription.describe(
       config: entry, tensors: tensors, options: DescriptionOptions(tensorsAreExpected: true))
-    #expect(map.warnings.isEmpty && map.isScaledFP8)
+    #expect(map.warnings.isEmpty && map.hasScales)
     let other = try config(.object(["quant_method": .string("gptq")]))
     #expect(throws: DescriptionError.self) { try ModelDescription.expectedTensors(config: other) }
   }

@@ -66,6 +66,81 @@ import ZstdStreams
     #expect(firstDifference(try logits(of: folder, golden.tokens), expected) == nil)
   }
 
+  /// Codes with scales are the numbers that they stand for, to the last bit of the logits.
+  @Test(arguments: GoldenModel.families, StoredForm.allCases)
+  func codesAreTheirValues(_ family: String, _ form: StoredForm) throws {
+    let golden = try GoldenModel(family)
+    let parent = try TemporaryFolder()
+    var stored = try StoredCheckpoint(folder: golden.folder)
+    let before = stored.tensors.count
+    let plain = stored.store(as: form)
+    #expect(stored.tensors.count > before)
+    let logits = try logitsOfBoth(stored.write(in: parent, name: "codes"), golden.tokens, parent)
+    let expected = try self.logits(of: plain.write(in: parent, name: "plain"), golden.tokens)
+    #expect(firstDifference(logits.checkpoint, expected) == nil)
+    #expect(firstDifference(logits.converted, expected) == nil)
+    #expect(relativeError(expected, golden.logits) > 0)
+  }
+
+  @Test func expertsInBlocks() throws {
+    let golden = try GoldenModel("mistral4")
+    let parent = try TemporaryFolder()
+    var stored = try StoredCheckpoint(folder: golden.folder)
+    let plain = stored.storeExpertsAsBlocks()
+    #expect(stored.tensors.keys.contains { $0.hasSuffix("_blocks") })
+    let folder = try stored.write(in: parent, name: "blocks")
+    let logits = try logitsOfBoth(folder, golden.tokens, parent)
+    let expected = try self.logits(of: plain.write(in: parent, name: "plain"), golden.tokens)
+    #expect(firstDifference(logits.checkpoint, expected) == nil)
+    #expect(firstDifference(logits.converted, expected) == nil)
+    // Blocks stay blocks: 17 bytes for 32 weights.
+    let model = try LoadedModel.open(path: folder)
+    let experts = try model.store.experts("blk.0.ffn_gate_up_exps.weight").experts
+    #expect(!experts.isEmpty && experts.allSatisfy { $0.type == .mxfp4 })
+  }
+
+  @Test(arguments: [StoredForm.int4Groups, .nvfp4, .fp8Rows])
+  func compressedCodes(_ form: StoredForm) throws {
+    let golden = try GoldenModel("qwen3_moe")
+    let parent = try TemporaryFolder()
+    var stored = try StoredCheckpoint(folder: golden.folder)
+    _ = stored.store(as: form)
+    let folder = try stored.write(in: parent, name: "codes")
+    let expected = try logits(of: folder, golden.tokens)
+    try Self.compress(folder)
+    let logits = try logitsOfBoth(folder, golden.tokens, parent)
+    #expect(firstDifference(logits.checkpoint, expected) == nil)
+    #expect(firstDifference(logits.converted, expected) == nil)
+  }
+
+  @Test func scalesThatAreNoNumbersAreNamed() throws {
+    let golden = try GoldenModel("qwen3_moe")
+    let parent = try TemporaryFolder()
+    let weight = "model.layers.1.self_attn.k_proj.weight"
+    var stored = try StoredCheckpoint(folder: golden.folder)
+    _ = stored.store(as: .nvfp4)
+    // 0x7F is the NaN of E4M3; the third group of the first row.
+    stored.tensors[weight + "_scale"]?.bytes[2] = 0x7F
+    let damaged = try stored.write(in: parent, name: "group")
+    var error = #expect(throws: RuntimeError.self) { try LoadedModel.open(path: damaged) }
+    #expect(error?.code == .nonFinite)
+    #expect(error?.fault.subject == "blk.1.attn_k.weight, row 0")
+    #expect(error?.fault.found == "nan in column 32")
+    let checkpoint = try ConvertibleCheckpoint(copying: damaged, to: parent.path("source"))
+    let conversion = #expect(throws: ConversionError.self) {
+      try checkpoint.plan(.bf16, to: parent.path("a.gguf")).executor.run(ExecutionOptions(threadCount: 1))
+    }
+    #expect(conversion?.code == .nonFiniteWeight)
+    #expect(conversion?.fault.subject == weight + "_packed -> blk.1.attn_k.weight, row 0")
+
+    stored = try StoredCheckpoint(folder: golden.folder)
+    _ = stored.store(as: .nvfp4)
+    stored.tensors[weight + "_global_scale"]?.bytes = [0, 0, 0x80, 0x7F]
+    let scaled = try stored.write(in: parent, name: "whole")
+    error = #expect(throws: RuntimeError.self) { try LoadedModel.open(path: scaled) }
+    #expect(error?.code == .nonFinite && error?.fault.subject == weight + "_global_scale")
+  }
+
   @Test func damageIsNamed() throws {
     let golden = try GoldenModel("qwen3_moe")
     let parent = try TemporaryFolder()

@@ -45,13 +45,13 @@ extension StoredCheckpoint {
     }
   }
 
-  private static func isProjection(_ name: String) -> Bool {
+  static func isProjection(_ name: String) -> Bool {
     ["_proj.weight", ".w1.weight", ".w2.weight", ".w3.weight", "experts.gate_up_proj", "experts.down_proj"]
       .contains(where: name.hasSuffix) || name.contains(".in_proj_")
   }
 
   /// The values of a bf16 tensor.
-  private static func floats(_ tensor: TinyCheckpoint.Tensor) -> [Float] {
+  static func floats(_ tensor: TinyCheckpoint.Tensor) -> [Float] {
     stride(from: 0, to: tensor.bytes.count, by: 2).map { index in
       Float(bitPattern: UInt32(tensor.bytes[index]) << 16 | UInt32(tensor.bytes[index + 1]) << 24)
     }
@@ -65,7 +65,7 @@ extension StoredCheckpoint {
       : Float(sign: .plus, exponent: exponent - 7, significand: 1 + fraction)
   }
 
-  private static func nearestE4M3(_ value: Float) -> UInt8 {
+  static func nearestE4M3(_ value: Float) -> UInt8 {
     let above = magnitudes.partitioningIndex { $0 >= value.magnitude }
     let code =
       if above == magnitudes.count {

@@ -74,6 +74,7 @@ def yarn(factor, mscale, **more):
                      "beta_slow": 1, "mscale": mscale, "mscale_all_dim": mscale, **more}}
 
 
+KIMI_BETAS = dict(yarn_beta_fast=1, yarn_beta_slow=1)
 MISTRAL_VISION = dict(model_type="pixtral", hidden_size=32, intermediate_size=48, num_hidden_layers=1,
                       num_attention_heads=2, head_dim=16, patch_size=4, image_size=16, num_channels=3,
                       hidden_act="silu", rope_theta=10000.0)
@@ -119,7 +120,7 @@ FAMILIES = (
         defaults=dict(LATENT, groups=4, used_groups=2),
         cases=(
             Case("deepseek_v3", "--mtp", uses="convert metadata files memory", mixes=MAIN_MIXES),
-            Case("deepseek_v3-fp8", "--fp8 --hidden 320 --width 608 --expert-width 320 --mtp",
+            Case("deepseek_v3-fp8", "--quantize fp8 --hidden 320 --width 608 --expert-width 320 --mtp",
                  mixes=MAIN_MIXES[:1]),
             Case("deepseek_v3", "--layers 2 --groups 2 --used-groups 1 --used-experts 2", "loader"),
         ),
@@ -130,7 +131,7 @@ FAMILIES = (
             )),
             # One group, no YaRN, a next-token block to be left out; blocks of 128x128 with partial ones at both edges.
             "deepseek_v3-mtp": Golden(options=SMALL_LATENT_OPTIONS + "--mtp --groups 1 --used-groups 1 --rope default"),
-            "deepseek_v3-fp8": Golden(options=SMALL_LATENT_OPTIONS + "--fp8 --hidden 136 --vocab 48 --experts 4 "
+            "deepseek_v3-fp8": Golden(options=SMALL_LATENT_OPTIONS + "--quantize fp8 --hidden 136 --vocab 48 --experts 4 "
                                       "--groups 2 --used-groups 1"),
         },
     ),
@@ -139,12 +140,18 @@ FAMILIES = (
         shared="plain", selection_bias=True, next_token="layer", scaling=yarn(32.0, 1.0, beta_fast=1.0, beta_slow=1.0),
         transformers="DeepseekV3", defaults=LATENT,
         # llama.cpp does not read the file's betas.
-        cases=(Case("kimi_k2", mixes=MAIN_MIXES[:1], llama_parameters=dict(yarn_beta_fast=1, yarn_beta_slow=1)),),
+        cases=(
+            Case("kimi_k2", mixes=MAIN_MIXES[:1], llama_parameters=KIMI_BETAS),
+            Case("kimi_k2-int4", "--quantize int4", mixes=MAIN_MIXES[:1], llama_parameters=KIMI_BETAS),
+        ),
         goldens={
             "kimi_k2": Golden(dict(
                 SMALL_MIXTURE, **SMALL_LATENT, **small_yarn(1.0, 32.0, 5e4, beta_fast=1.0, beta_slow=1.0), n_group=1,
                 topk_group=1, scoring_func="sigmoid", topk_method="noaux_tc",
             ), edit=named_kimi),
+            # Experts in four bits, rows of one and of two groups.
+            "kimi_k2-int4": Golden(
+                options=SMALL_LATENT_OPTIONS + "--quantize int4 --hidden 64 --expert-width 32 --experts 4"),
         },
     ),
     Family(

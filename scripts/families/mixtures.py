@@ -74,7 +74,7 @@ FAMILIES = (
         defaults=dict(experts=12, used_experts=3, width=256), transformers="MiniMaxM2",
         cases=(
             Case("minimax_m2", uses="convert metadata files memory", mixes=MIXES),
-            Case("minimax_m2-fp8", "--fp8", "convert", mixes=("Q4_K_M",)),
+            Case("minimax_m2-fp8", "--quantize fp8", "convert", mixes=("Q4_K_M",)),
             Case("minimax_m2", "--layers 2", "loader"),
         ),
         goldens={"minimax_m2": Golden(dict(

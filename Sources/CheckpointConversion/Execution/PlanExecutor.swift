@@ -275,12 +275,13 @@ public struct PlanExecutor: Sendable {
           found: "\(options.threadCount)"))
     }
     let longestRow = plan.tensors.lazy.map(\.rowLength).max() ?? 0
+    let scales = plan.keptScaleByteCount
     var tile = 2 << 20
     while true {
       let largest = TileCutter(plan: plan, sourceByteLimit: tile).largestTile()
       let perWorker = TileWorker.byteCount(
         source: largest.source, output: largest.output, longestRow: longestRow)
-      var total = perWorker * options.threadCount
+      var total = perWorker * options.threadCount + scales
       // As many as can be inflated at a time, if memory allows, and at least one.
       var regionCount = 0
       if largest.region > 0 {

@@ -107,5 +107,6 @@ package struct PlanRows: Sendable {
     let perThread = TileWorker.byteCount(
       source: sizes.source, output: sizes.output, longestRow: plan.tensors.lazy.map(\.rowLength).max() ?? 0)
     return threadCount * perThread + regionCount(sizes, threadCount: threadCount) * sizes.region
+      + plan.keptScaleByteCount
   }
 }

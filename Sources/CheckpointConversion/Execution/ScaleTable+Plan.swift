@@ -3,18 +3,47 @@ internal import TensorAssembly
 internal import TensorTypes
 internal import ZstdStreams
 
+extension ConversionPlan {
+  /// Whether the scales of a run are read with its rows: those of compressed files are not, which can only be read
+  /// from front to back.
+  func readsScalesByRow(_ run: RowRun) -> Bool {
+    guard run.hasScalesByRow, let scale = run.scale, case let file = sources[scale.source].file else {
+      return false
+    }
+    // A plan that was made of an outline may not know its files.
+    return !sourceFiles.indices.contains(file) || !sourceFiles[file].isCompressed
+  }
+
+  /// The source tensors whose scales are kept in memory during a run: those of blocks and tensors as f32 values, those
+  /// by row, which may be many, as they are stored.
+  var keptScales: (values: Set<Int>, rows: Set<Int>) {
+    let feeds = tensors.lazy.compactMap { tensor -> TensorFeed? in
+      guard case .feed(let feed) = tensor.content else { return nil }
+      return feed
+    }
+    var rows: Set<Int> = []
+    for run in feeds.flatMap(\.runs) where run.hasScalesByRow && !readsScalesByRow(run) {
+      if let scale = run.scale { rows.insert(scale.source) }
+    }
+    return (ScaleTable.sources(of: feeds, isReadByRow: \.hasScalesByRow), rows)
+  }
+
+  /// Bytes of these.
+  var keptScaleByteCount: Int {
+    let kept = keptScales
+    return kept.values.reduce(0) { $0 + sources[$1].elementCount * MemoryLayout<Float>.stride }
+      + kept.rows.reduce(0) { $0 + sources[$1].encoding.byteCount(ofElements: sources[$1].elementCount) }
+  }
+}
+
 extension ScaleTable {
-  /// Reads the scale tensors that the feeds of `plan` refer to.
+  /// Reads the scale tensors of `plan` that are not read with the rows they belong to.
   ///
   /// - Throws: ``ConversionError`` with `nonFiniteWeight`, `FileError`, `ZstdError`.
   init(plan: ConversionPlan) throws {
     self.init()
-    let feeds = plan.tensors.lazy.compactMap { tensor -> TensorFeed? in
-      guard case .feed(let feed) = tensor.content else { return nil }
-      return feed
-    }
-    let wanted = Self.sources(of: feeds)
-    let inFileOrder = wanted.sorted {
+    let kept = plan.keptScales
+    let inFileOrder = kept.values.union(kept.rows).sorted {
       (plan.sources[$0].file, plan.sources[$0].offset) < (plan.sources[$1].file, plan.sources[$1].offset)
     }
     var stream: (file: Int, reader: ZstdReader)?
@@ -36,6 +65,10 @@ extension ScaleTable {
       } else {
         bytes = try ReadableFile(path: file.path).bytes(at: source.offset, count: count)
       }
+      if kept.rows.contains(index), case .element(let type) = source.encoding {
+        bytes.withUnsafeBytes { addRows(source: index, type: type, bytes: $0) }
+      }
+      guard kept.values.contains(index) else { continue }
       do {
         try bytes.withUnsafeBytes { try add(source: index, encoding: source.encoding, bytes: $0) }
       } catch let error as BadValue {

@@ -1,3 +1,5 @@
+internal import TensorTypes
+
 /// A piece of work: consecutive rows of one output tensor, made from one range of one source file.
 struct Tile: Sendable {
   /// The index of the output tensor.
@@ -20,6 +22,25 @@ struct Tile: Sendable {
   var sourceByteCount: Int
   /// What is read of each source row when the tile's rows are columns of the source.
   var pieces: Pieces?
+  /// The scales that are read with the rows; `nil` for rows without any, and for those whose scales are in a table.
+  var scales: Scales?
+
+  /// Scales of the source rows of a tile.
+  struct Scales: Sendable {
+    /// Their type.
+    var type: ElementType
+    /// Their file, never a compressed one.
+    var file: Int
+    /// Where they start in the file.
+    var offset: Int
+    /// How many bytes are read.
+    var byteCount: Int
+    /// Where they are put in the buffer, behind the rows.
+    var place: Int
+
+    /// The place behind rows of as many bytes.
+    static func place(behind byteCount: Int) -> Int { (byteCount + 63) / 64 * 64 }
+  }
 
   /// The part of each source row that holds the columns of a tile.
   struct Pieces: Sendable {

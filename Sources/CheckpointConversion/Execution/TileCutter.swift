@@ -64,7 +64,7 @@ struct TileCutter {
     let tensor = plan.tensors[index]
     let source = plan.sources[run.source]
     let rowBytes = source.encoding.byteCount(ofElements: tensor.rowLength)
-    let (group, rowsPerTile) = tileSize(run, rowByteCount: rowBytes)
+    let rowsPerTile = tileSize(run, rowByteCount: rowBytes)
     var offset = wanted.lowerBound - runStart
     let end = wanted.upperBound - runStart
     let matrixRows = tensor.rowsPerLossMatrix
@@ -78,18 +78,29 @@ struct TileCutter {
             offset..<stop, tensor: index, run: runIndex, runStart: runStart, firstElement: firstElement,
             stride: stride))
       } else {
-        let firstGroup = offset / group * group
-        let lastGroup = (stop + group - 1) / group * group
+        let sourceRows = run.sourceRows(holding: offset..<stop)
+        let byteCount = sourceRows.count * rowBytes
         tiles.append(
           Tile(
             tensor: index, run: runIndex, firstRow: runStart + offset, rowCount: stop - offset,
-            offsetInRun: offset,
-            firstSourceRow: run.firstRow + firstGroup, file: source.file,
-            sourceOffset: source.offset + (run.firstRow + firstGroup) * rowBytes,
-            sourceByteCount: (lastGroup - firstGroup) * rowBytes))
+            offsetInRun: offset, firstSourceRow: sourceRows.lowerBound, file: source.file,
+            sourceOffset: source.offset + sourceRows.lowerBound * rowBytes, sourceByteCount: byteCount,
+            scales: scales(of: run, rows: sourceRows, rowLength: tensor.rowLength, behind: byteCount)))
       }
       offset = stop
     }
+  }
+
+  /// What is read of the scales of source rows; `nil` when nothing is.
+  private func scales(of run: RowRun, rows: Range<Int>, rowLength: Int, behind byteCount: Int) -> Tile.Scales?
+  {
+    guard plan.readsScalesByRow(run), let scale = run.scale,
+      case let source = plan.sources[scale.source], case .element(let type) = source.encoding
+    else { return nil }
+    let rowBytes = source.encoding.byteCount(ofElements: scale.countPerRow(rowLength: rowLength))
+    return Tile.Scales(
+      type: type, file: source.file, offset: source.offset + rows.lowerBound * rowBytes,
+      byteCount: rows.count * rowBytes, place: Tile.Scales.place(behind: byteCount))
   }
 
   /// A tile of rows that are columns of the source.
@@ -113,22 +124,22 @@ struct TileCutter {
         region: (source.offset + firstOfRegion * size)..<(source.offset + endOfRegion * size)))
   }
 
-  /// Rows that must be read together, and the rows of a tile.
-  private func tileSize(_ run: RowRun, rowByteCount: Int) -> (group: Int, rows: Int) {
+  /// The rows of a tile.
+  private func tileSize(_ run: RowRun, rowByteCount: Int) -> Int {
     switch run.order {
-    case .identity: return (1, max(1, sourceByteLimit / max(1, rowByteCount)))
+    case .identity: return max(1, sourceByteLimit / max(1, rowByteCount))
     case .pairHalves(let headDim):
-      // Rows of a permuted head are read together, so that a tile's source bytes stay contiguous.
-      return (headDim, max(1, sourceByteLimit / max(1, rowByteCount * headDim)) * headDim)
+      return max(1, sourceByteLimit / max(1, rowByteCount * headDim)) * headDim
+    case .every(let step): return max(1, sourceByteLimit / max(1, rowByteCount * step))
     case .columns:
       let columns = max(1, columnByteLimit / max(1, rowByteCount))
-      return (1, columns < Self.columnUnit ? columns : columns / Self.columnUnit * Self.columnUnit)
+      return columns < Self.columnUnit ? columns : columns / Self.columnUnit * Self.columnUnit
     }
   }
 
   /// What tiles need.
   struct Sizes {
-    /// The most source bytes of a tile, with those that are read before they are turned.
+    /// The most source bytes of a tile, with those that are read before they are turned, and with scales.
     var source = 0
     /// The most output bytes of a tile.
     var output = 0
@@ -147,10 +158,15 @@ struct TileCutter {
       for run in feed.runs {
         let source = plan.sources[run.source]
         let rowBytes = source.encoding.byteCount(ofElements: tensor.rowLength)
-        let rows = min(tileSize(run, rowByteCount: rowBytes).rows, run.rowCount)
+        let rows = min(tileSize(run, rowByteCount: rowBytes), run.rowCount)
         largest.output = max(largest.output, rows * tensor.rowByteCount)
         guard case .columns(_, let stride) = run.order else {
-          largest.source = max(largest.source, rows * rowBytes)
+          let sourceRows = run.sourceRows(holding: 0..<rows)
+          var byteCount = sourceRows.count * rowBytes
+          if let scales = scales(of: run, rows: sourceRows, rowLength: tensor.rowLength, behind: byteCount) {
+            byteCount = scales.place + scales.byteCount
+          }
+          largest.source = max(largest.source, byteCount)
           continue
         }
         let piece = rows * source.encoding.columnValueByteCount

@@ -8,9 +8,10 @@ internal import ZstdStreams
 /// Plain files are read at any offset, in file order so that disks stream.
 /// A compressed shard is one stream: its tiles are handed out in the order of
 /// their bytes, and popping a tile and inflating its bytes is one step under the
-/// lane's lock. Source rows whose columns become rows are wanted by many tiles,
-/// each with a piece of every row; of a stream they are kept until the last of
-/// these tiles has its pieces, of a plain file the system keeps them.
+/// lane's lock. Scales of rows are put behind the rows; they come from plain files
+/// alone. Source rows whose columns become rows are wanted by many tiles, each
+/// with a piece of every row; of a stream they are kept until the last of these
+/// tiles has its pieces, of a plain file the system keeps them.
 final class TileQueue: Sendable {
   /// The tiles of one compressed file (or of several, whose kept rows share memory), or of all plain files together.
   ///
@@ -90,7 +91,14 @@ final class TileQueue: Sendable {
     // Workers start at different lanes, so that several compressed shards inflate at the same time.
     for step in 0..<lanes.count {
       let lane = lanes[(worker + step) % lanes.count]
-      if let tile = try take(from: lane, buffer: buffer) { return tile }
+      guard let tile = try take(from: lane, buffer: buffer) else { continue }
+      if let scales = tile.scales {
+        try files[scales.file]?.read(
+          at: scales.offset,
+          into: UnsafeMutableRawBufferPointer(
+            rebasing: buffer[scales.place..<(scales.place + scales.byteCount)]))
+      }
+      return tile
     }
     return nil
   }

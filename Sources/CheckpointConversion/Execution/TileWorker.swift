@@ -74,6 +74,16 @@ struct TileWorker: ~Copyable {
       try checkBlocks(type, bytes, work)
       return (bytes, RowLosses())
     }
+    if tensor.type == .mxfp4,
+      MXFP4Repacking.applies(
+        to: work.run, of: feed, encoding: work.origin.encoding, scaleType: storedRows(work).scales?.type)
+    {
+      MXFP4Repacking.repack(
+        tile.offsetInRun..<(tile.offsetInRun + tile.rowCount), of: work.run, from: storedRows(work),
+        rowLength: tensor.rowLength, into: stored)
+      try checkBlocks(.mxfp4, UnsafeRawBufferPointer(stored), work)
+      return (UnsafeRawBufferPointer(stored), RowLosses())
+    }
     let rowLength = tensor.rowLength
     let step = RowAssembler.rowsPerStep(rowLength: rowLength)
     var losses = RowLosses()
@@ -144,9 +154,7 @@ struct TileWorker: ~Copyable {
     -> UnsafeBufferPointer<Float>
   {
     let rows = (work.tile.offsetInRun + row)..<(work.tile.offsetInRun + row + count)
-    let stored = StoredRows(
-      encoding: work.origin.encoding, bytes: UnsafeRawBufferPointer(source),
-      layout: .rows(first: work.tile.firstSourceRow))
+    let stored = storedRows(work)
     let chunk: UnsafeMutableBufferPointer<Float>
     do {
       chunk = try assembler.assemble(
@@ -156,6 +164,19 @@ struct TileWorker: ~Copyable {
     }
     if rounded, let type = work.rounding { try round(chunk, to: type, work, row: row) }
     return UnsafeBufferPointer(chunk)
+  }
+
+  /// The source rows of a tile, with their scales.
+  private func storedRows(_ work: Work) -> StoredRows {
+    let first = work.tile.firstSourceRow
+    return StoredRows(
+      encoding: work.origin.encoding, bytes: UnsafeRawBufferPointer(source), layout: .rows(first: first),
+      scales: work.tile.scales.map {
+        StoredRows.Scales(
+          type: $0.type,
+          bytes: UnsafeRawBufferPointer(rebasing: source[$0.place..<($0.place + $0.byteCount)]),
+          firstRow: first)
+      } ?? scales.rows(of: work.run))
   }
 
   /// Rounds values to 16 bits: the 16-bit file of a two-step conversion would hold rounded values; so does this path.

@@ -95,6 +95,17 @@ public struct PlannedSource: Hashable, Sendable {
   public var offset: Int
 }
 
+extension PlannedSource {
+  /// A tensor of a checkpoint, read as the description of the checkpoint says.
+  init(_ index: Int, _ tensor: SourceTensor, map: CheckpointMap, file: Int, offset: Int) {
+    let encoding = map.encoding(of: index, tensor)
+    self.init(
+      name: tensor.name, encoding: encoding,
+      elementCount: encoding.valueCount(of: tensor.shape.reduce(1, *), tensor.elementType), file: file,
+      offset: offset)
+  }
+}
+
 /// A tensor that is written.
 public struct PlannedTensor: Hashable, Sendable {
   /// The GGUF name.

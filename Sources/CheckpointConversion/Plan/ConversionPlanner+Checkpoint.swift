@@ -132,10 +132,9 @@ extension ConversionPlanner {
         path: $0.path, byteCount: $0.storedByteCount, modificationTime: $0.modificationTime,
         headerHash: $0.headerHash, isCompressed: $0.isCompressed)
     }
-    let sources = tensors.map { tensor in
+    let sources = tensors.enumerated().map { index, tensor in
       PlannedSource(
-        name: tensor.tensor.name, encoding: .element(tensor.tensor.elementType),
-        elementCount: tensor.tensor.shape.reduce(1, *), file: tensor.shard, offset: tensor.byteOffset)
+        index, tensor.tensor, map: map, file: tensor.shard, offset: tensor.byteOffset)
     }
     let outputs = map.outputs.map { output in
       PlanDraft.Tensor(

@@ -78,10 +78,8 @@ extension ConversionPlanner {
         PlannedSourceFile(
           path: $0, byteCount: 0, modificationTime: 0, headerHash: 0, isCompressed: $0.hasSuffix(".zst"))
       },
-      sources: outline.tensors.map {
-        PlannedSource(
-          name: $0.name, encoding: .element($0.elementType), elementCount: $0.shape.reduce(1, *), file: 0,
-          offset: 0)
+      sources: outline.tensors.enumerated().map { index, tensor in
+        PlannedSource(index, tensor, map: map, file: 0, offset: 0)
       },
       tensors: map.outputs.map {
         PlanDraft.Tensor(

@@ -20,6 +20,7 @@ extension Fingerprint {
     for source in plan.sources {
       shape.add(source.name)
       shape.add([source.file, source.offset, source.elementCount])
+      shape.add("\(source.encoding)")
     }
     for tensor in plan.tensors {
       shape.add(tensor.name)
@@ -44,10 +45,12 @@ extension FieldHash {
         switch run.order {
         case .identity: break
         case .pairHalves(let headDim): add(headDim)
+        case .every(let step): add([step])
         case .columns(let firstElement, let stride): add([firstElement, stride])
         }
         if let scale = run.scale {
           add([scale.source, scale.blockRows, scale.blockColumns, scale.matrixRows])
+          if let common = scale.common { add([common.source, common.divides ? 1 : 0]) }
         }
       }
       if case .blocks(let width, let order) = feed.columns { add([width] + order) }

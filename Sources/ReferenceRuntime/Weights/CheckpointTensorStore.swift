@@ -12,12 +12,14 @@ internal import TensorTypes
 /// or one by one, and nearly all other matrices are. Where rows or columns change their order (query and key rows
 /// of the llama architecture, value heads of delta nets) or rows are stored as columns, a copy is made in the
 /// checkpoint's own type when the model is opened; where values change (norms stored minus one, decay rates) or have a
-/// type without kernels (fp8 with its scales, f64), a copy in f32, by the code that converts. Compressed shards are
+/// type without kernels (fp8 and codes of fewer bits with their scales, f64), a copy in f32, by the code that
+/// converts; MXFP4 codes become MXFP4 blocks. Compressed shards are
 /// inflated into memory.
 public final class CheckpointTensorStore: TensorStore {
   /// The folder as given.
   public let source: String
   private let checkpoint: SafetensorsCheckpoint
+  private let map: CheckpointMap
   private let outputs: [String: OutputTensor]
   private let layout: GGUFLayout
   /// The names in the converter's order.
@@ -32,6 +34,7 @@ public final class CheckpointTensorStore: TensorStore {
   init(_ checkpoint: SafetensorsCheckpoint, _ map: CheckpointMap) throws {
     source = checkpoint.folder
     self.checkpoint = checkpoint
+    self.map = map
     outputs = Dictionary(map.outputs.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     layout = map.layout
     names = map.outputs.map(\.name)
@@ -39,7 +42,8 @@ public final class CheckpointTensorStore: TensorStore {
       guard case .feed(let feed) = output.content else { return nil }
       return feed
     }
-    let scaleSources = ScaleTable.sources(of: feeds)
+    // All of a map is at hand, so that scales by row are read where they lie.
+    let scaleSources = ScaleTable.sources(of: feeds, isReadByRow: \.hasScalesByRow)
     let needed = scaleSources.union(feeds.joinedSources).reduce(into: Set<Int>()) {
       $0.insert(checkpoint.tensors[$1].shard)
     }
@@ -48,7 +52,7 @@ public final class CheckpointTensorStore: TensorStore {
     }
     var scales = ScaleTable()
     for index in scaleSources {
-      let stored = try Self.stored(index, checkpoint, shards)
+      let stored = try Self.stored(index, checkpoint, map, shards)
       do {
         try scales.add(source: index, encoding: stored.encoding, bytes: stored.bytes)
       } catch {
@@ -108,19 +112,29 @@ public final class CheckpointTensorStore: TensorStore {
     guard case .feed(let feed) = output.content else {
       return Content(store: self, output: output, rows: nil)
     }
-    let sources = try feed.runs.map { try Self.stored($0.source, checkpoint, shards) }
+    let sources = try feed.runs.map { run in
+      var source = try Self.stored(run.source, checkpoint, map, shards)
+      if run.hasScalesByRow, let scale = run.scale {
+        let stored = try Self.stored(scale.source, checkpoint, map, shards)
+        if case .element(let type) = stored.encoding {
+          source.scales = StoredRows.Scales(type: type, bytes: stored.bytes)
+        }
+      }
+      return source
+    }
     return Content(
       store: self, output: output,
       rows: FeedRows(feed, rowLength: output.ggmlShape.first ?? 1, sources: sources, scales: scales))
   }
 
   /// The bytes of a source tensor.
-  private static func stored(_ index: Int, _ checkpoint: SafetensorsCheckpoint, _ shards: [ShardBytes]) throws
-    -> FeedRows.Source
-  {
+  private static func stored(
+    _ index: Int, _ checkpoint: SafetensorsCheckpoint, _ map: CheckpointMap, _ shards: [ShardBytes]
+  ) throws -> FeedRows.Source {
     let tensor = checkpoint.tensors[index]
+    let encoding = map.encoding(of: index, tensor.tensor)
     let bytes = shards[tensor.shard].bytes
-    guard FeedRows.canRead(.element(tensor.tensor.elementType)) else {
+    guard FeedRows.canRead(encoding) else {
       throw RuntimeError(
         .unsupportedType,
         Fault(
@@ -135,8 +149,7 @@ public final class CheckpointTensorStore: TensorStore {
           found: "the end of the file"))
     }
     let range = tensor.byteOffset..<(tensor.byteOffset + tensor.byteCount)
-    return FeedRows.Source(
-      encoding: .element(tensor.tensor.elementType), bytes: UnsafeRawBufferPointer(rebasing: bytes[range]))
+    return FeedRows.Source(encoding: encoding, bytes: UnsafeRawBufferPointer(rebasing: bytes[range]))
   }
 
   /// A tensor with its sources.
@@ -197,8 +210,13 @@ public final class CheckpointTensorStore: TensorStore {
 }
 
 extension [TensorFeed] {
-  /// The source tensors of all rows.
+  /// The source tensors of all rows, and of their scales.
   fileprivate var joinedSources: Set<Int> {
-    reduce(into: []) { result, feed in for run in feed.runs { result.insert(run.source) } }
+    reduce(into: []) { result, feed in
+      for run in feed.runs {
+        result.insert(run.source)
+        if let scale = run.scale { result.insert(scale.source) }
+      }
+    }
   }
 }

@@ -1,0 +1,15 @@
+/// Codes of a few bits, packed into the words or bytes of a checkpoint; scales that are stored apart make values of them.
+///
+/// All are in the order of their row, so that a word of 32 bits, little-endian, holds its codes in the order of its
+/// bytes, and two codes of four bits share a byte, the first one in the lower half.
+public enum PackedCodes: Hashable, Sendable {
+  /// Four bits; the value is the code minus 8.
+  case offset4
+  /// Eight bits; the value is the code minus 128.
+  case offset8
+  /// Four bits: a sign, two of exponent, one of fraction. 0, 0.5, 1, 1.5, 2, 3, 4, 6, and the same below zero.
+  case e2m1
+
+  /// Bits per code.
+  public var bitCount: Int { self == .offset8 ? 8 : 4 }
+}
