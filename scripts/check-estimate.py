@@ -53,8 +53,12 @@ def convert(a, folder, mix):
     return output
 
 
+def report(a, source, *flags):
+    return json.loads(run(a.estimate, source, "--json", *flags).stdout)
+
+
 def estimate(a, source, *flags):
-    return json.loads(run(a.estimate, source, "--json", *flags).stdout)["outputs"][0]
+    return report(a, source, *flags)["outputs"][0]
 
 
 def check_files(a):
@@ -109,10 +113,12 @@ def check_file(a, name, folder, sources, flag, mix, *more):
     return size
 
 
+# Rows of all tokens are asked for as embeddings, for which these builders compute no logits.
+HEADLESS = ("lfm2moe",)
 LOG = """
 import os, sys, xllamacpp
 p = xllamacpp.CommonParams()
-model, context, ubatch, parallel, keys, values, flash, rows = sys.argv[1:9]
+model, context, ubatch, parallel, keys, values, flash, rows, windows = sys.argv[1:10]
 p.model.path = model
 p.n_ctx, p.n_ubatch, p.n_parallel = int(context), int(ubatch), int(parallel)
 p.n_batch = max(2048, int(ubatch))
@@ -123,6 +129,7 @@ if flash == "off":
     p.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
 if rows == "all":
     p.embedding = True
+p.swa_full = windows == "full"
 server = xllamacpp.Server(p)
 sys.stdout.flush()
 os._exit(0)
@@ -170,8 +177,18 @@ def convert_sample(a):
     return output
 
 
-def settings(name):
-    """Context, micro batch, sequences, cache types, flash attention, rows of logits."""
+def settings(name, has_windows):
+    """Context, micro batch, sequences, cache types, flash attention, rows of logits, caches of layers with a window."""
+    for setting in plain_settings(name):
+        yield *setting, "short"
+    if has_windows:
+        # Two caches, the second of which is short or as long as the first.
+        yield from ((4096, 128, 1, "f16", "f16", "on", "one", "short"), (8192, 512, 2, "f16", "f16", "on", "one", "short"),
+                    (4096, 512, 1, "q8_0", "q8_0", "on", "one", "short"), (4096, 512, 1, "f16", "f16", "off", "one", "short"),
+                    (16384, 512, 1, "f16", "f16", "on", "one", "full"), (4096, 512, 1, "f16", "f16", "off", "one", "full"))
+
+
+def plain_settings(name):
     yield from ((4096, 512, 1, "f16", "f16", "on", "one"), (16384, 512, 1, "f16", "f16", "on", "one"),
                 (4096, 512, 1, "f16", "f16", "on", "all"))
     if "(" not in name or name.startswith("sample"):
@@ -186,13 +203,18 @@ def check_llama(a):
     print("Told / logged, MiB.\n\n| model, -c -ub -np -ctk/-ctv -fa, logits | weights | repacked | KV cache | state "
           "| compute | output |\n|---|---|---|---|---|---|---|")
     for name, model in models(a):
-        for setting in settings(name):
-            context, ubatch, parallel, keys, values, flash, rows = setting
+        told = report(a, model, "--engine", "llama.cpp")
+        has_windows = "windowForms" in told["outputs"][0]
+        for setting in settings(name, has_windows):
+            context, ubatch, parallel, keys, values, flash, rows, windows = setting
+            if rows == "all" and told["architecture"] in HEADLESS:
+                continue
             text = run(sys.executable, "-c", LOG, model, *setting)
             flags = ["-c", context, "-ub", ubatch, "-b", max(2048, ubatch), "-np", parallel, "-ctk", keys, "-ctv",
                      values, "-fa", flash] + (["--all-logits"] if rows == "all" else [])
-            compare(a, f"{name}, {context} {ubatch} {parallel} {keys}/{values} {flash}, {rows}", model, flags,
-                    logged(text.stdout + text.stderr))
+            flags += ["--swa-full"] if windows == "full" else []
+            compare(a, f"{name}, {context} {ubatch} {parallel} {keys}/{values} {flash}, {rows}"
+                    + (f", {windows} windows" if has_windows else ""), model, flags, logged(text.stdout + text.stderr))
 
 
 def compare(a, name, model, flags, seen):

@@ -53,6 +53,9 @@ public struct EstimateReport: Codable, Sendable {
     public var byRole: [PlanReport.Total]
     /// Run-time memory, one entry per engine.
     public var memory: [MemoryBreakdown]
+    /// Both forms of the caches of layers with a window in llama.cpp; `nil` for models without such a cache, and when
+    /// another engine alone was asked for.
+    public var windowForms: WindowForms?
     /// What fits, one entry per engine; empty without a machine.
     public var fits: [Fit]
     /// What converting takes; `nil` for a GGUF as it is.
@@ -225,6 +228,7 @@ extension EstimateReport.Output {
     byType = model.byType
     byRole = model.byRole
     memory = try options.engines.map { try model.memory(of: $0, run) }
+    windowForms = options.engines.contains(.llamaCpp) ? try model.windowForms(run) : nil
     fits =
       try machine.map { machine in
         try options.engines.map {

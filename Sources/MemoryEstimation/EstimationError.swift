@@ -12,8 +12,6 @@ public enum EstimationErrorCode: FaultCode {
   case overflow
   /// The source has too little to tell sizes from.
   case incompleteSource
-  /// A model whose memory in the engine that was asked for is not known.
-  case unsupportedModel
 
   /// Bad options are wrong usage, all else is the input's fault.
   public var faultClass: FaultClass { self == .badOption ? .usage : .rejected }

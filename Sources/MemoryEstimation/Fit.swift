@@ -82,7 +82,7 @@ extension PricedModel {
 }
 
 extension PricedModel {
-  /// What to change so that it fits: a shorter context, 8-bit caches, another mix.
+  /// What to change so that it fits: a shorter context, 8-bit caches, windowed caches, another mix.
   ///
   /// - Throws: ``EstimationError``.
   func advice(_ fit: Fit, best: EstimateReport.BestMix, _ run: RunOptions) throws -> String {
@@ -93,6 +93,11 @@ extension PricedModel {
       try memory(of: fit.engine, small).totalBytes <= fit.machine.availableBytes
     {
       ways.append("caches of q8_0 (-ctk q8_0 -ctv q8_0)")
+    }
+    if fit.engine == .llamaCpp, run.keepsFullWindows, let forms = try windowForms(run),
+      forms.windowedTotalBytes <= fit.machine.availableBytes
+    {
+      ways.append("caches of what windows reach (without --swa-full)")
     }
     if let context = fit.largestContext { ways.append("a context of \(context) tokens (-c \(context))") }
     if let mix = best.mix, mix != self.mix {

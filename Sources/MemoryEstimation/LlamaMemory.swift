@@ -5,8 +5,9 @@ internal import TensorTypes
 /// The memory of llama.cpp's CPU backend, by its allocation rules.
 ///
 /// Rules of October 2026: `llama_context` pads contexts to 256 cells, `llama_kv_cache` allocates all cells of all
-/// attention layers, `llama_memory_recurrent` one f32 state per sequence, and the scheduler reserves the buffer of the
-/// largest graph, which is simulated here (``DecoderGraph``).
+/// attention layers, `llama_kv_cache_iswa` for layers with a window as many as that reaches, `llama_memory_recurrent` one
+/// f32 state per sequence, and the scheduler reserves the buffer of the largest graph, which is simulated here
+/// (``DecoderGraph``).
 struct LlamaMemory {
   let priced: PricedModel
   let options: RunOptions
@@ -18,11 +19,10 @@ struct LlamaMemory {
   /// - Throws: ``EstimationError`` with `overflow` or `badOption`.
   func breakdown() throws -> MemoryBreakdown {
     try options.check()
-    try checkParts()
     var parts = [try weights()]
     if options.repacks { parts.append(try repacked()) }
-    parts.append(try keyValueCache())
-    if let state = try recurrentState() { parts.append(state) }
+    parts.append(try caches.keyValues())
+    if let state = try caches.states() { parts.append(state) }
     parts.append(try computeBuffer())
     parts.append(try outputBuffer())
     if !options.skipsTokenizer { parts.append(tokenizer()) }
@@ -39,39 +39,29 @@ struct LlamaMemory {
     return (Checked.padded(max(context / options.sequenceCount, 1), to: 256), options.sequenceCount)
   }
 
-  /// Refuses parts of models whose caches and operations in llama.cpp are not simulated.
-  private func checkParts() throws {
-    for layer in model.layers {
-      if let part = layer.mixer.attention {
-        var known = part
-        (known.hasValueProjection, known.normsAfterRotation, known.normsValues) = (true, false, false)
-        (known.hasSinks, known.scoreScale) = (false, nil)
-        if known != part || part.rotaryDimensions == 0 {
-          throw Self.unknown(model.name, "sinks, norms of values or attention without positions")
-        }
-      }
-      if let experts = layer.feedForward.experts {
-        var known = experts
-        known.hasBias = false
-        (known.router.hasOwnInput, known.router.hasBias, known.router.hasExpertScales) = (false, false, false)
-        if known != experts || ![.softmax, .sigmoid].contains(experts.router.scoring) {
-          throw Self.unknown(model.name, "such routers and experts")
-        }
-      }
-      if layer.residual != Residual() { throw Self.unknown(model.name, "such residual connections") }
-    }
-    if model.ends != StreamEnds() || model.norm != .rootMeanSquare || model.activation != .silu {
-      throw Self.unknown(model.name, "such norms, activations or factors")
-    }
+  /// The cells of the cache of layers with a window, per stream; `nil` when all layers share one cache.
+  var windowCells: Int? {
+    guard let window else { return nil }
+    if options.keepsFullWindows { return cells.perStream }
+    let sequences = options.isUnified ? options.sequenceCount : 1
+    return Checked.padded(
+      min(cells.perStream, min(window, cells.perStream) * sequences + microBatch), to: 256)
   }
 
-  /// The error for a model with parts that are not simulated.
-  static func unknown(_ name: String, _ part: String) -> EstimationError {
-    EstimationError(
-      .unsupportedModel,
-      Fault(
-        subject: "general.architecture", expected: "a model whose memory in llama.cpp is known",
-        found: "\(name), with \(part)", remedy: "ask for the memory of Pouch's own runtime"))
+  /// The window of the layers that llama.cpp keeps a cache of their own for.
+  var window: Int? {
+    guard BuilderHabits(model.name).hasWindowCache else { return nil }
+    return model.attentionLayers.lazy.compactMap(\.attention.window).first
+  }
+
+  /// The most tokens computed together.
+  private var microBatch: Int { min(cells.perStream * cells.streams, options.microBatchLength) }
+
+  /// The caches and states of its layers.
+  var caches: LlamaCaches {
+    LlamaCaches(
+      model: model, options: options, cells: cells.perStream, windowCells: windowCells, streams: cells.streams
+    )
   }
 
   private var loaded: [PricedTensor] {
@@ -82,12 +72,12 @@ struct LlamaMemory {
     !tensor.isOutside && (options.loadsNextToken || !tensor.isNextToken)
   }
 
-  /// Whether the CPU backend copies a tensor into interleaved rows on x86 with AVX2: matrices of Q4_0, Q4_K and IQ4_NL
-  /// with a multiple of 8 rows, except the embedding.
+  /// Whether the CPU backend copies a tensor into interleaved rows on x86 with AVX2: matrices of Q4_0, Q4_K, IQ4_NL
+  /// and MXFP4 with a multiple of 8 rows, except the embedding.
   ///
   /// Of stacks of matrices those of routed experts alone: latent attention's, one per head, are used where they lie.
   private func isRepacked(_ tensor: PricedTensor) -> Bool {
-    options.repacks && [.q4_0, .q4_K, .iq4_nl].contains(tensor.type)
+    options.repacks && [.q4_0, .q4_K, .iq4_nl, .mxfp4].contains(tensor.type)
       && (tensor.ggmlShape.count == 2 || tensor.ggmlShape.count > 2 && tensor.isRouted)
       && tensor.ggmlShape[1] % 8 == 0 && tensor.role != .tokenEmbedding
   }
@@ -123,80 +113,21 @@ struct LlamaMemory {
     return .init(
       kind: .repackedWeights, name: "weights, repacked copies",
       bytes: try Checked.sum("repacked weights", copied.map(\.byteCount)),
-      formula: "\(copied.count) matrices of q4_0, q4_K or iq4_nl, copied for AVX2 kernels", basis: .exact)
-  }
-
-  private func keyValueCache() throws -> MemoryBreakdown.Part {
-    let (perStream, streams) = cells
-    func row(_ type: TensorType, _ width: Int, _ flag: String) throws -> Int {
-      guard let bytes = type.rowByteCount(length: width) else {
-        throw EstimationError(
-          .badOption,
-          Fault(
-            subject: flag, expected: "a type that \(width) values per token fit into",
-            found: "\(type.name), blocks of \(type.blockLength)"))
-      }
-      return bytes
-    }
-    var bytes: [Int] = []
-    var texts: [String] = []
-    for (a, layers) in model.attentionKinds {
-      let keyRow = try row(options.keyType, a.keyValueWidth, "-ctk")
-      let valueRow = try row(options.valueType, a.keyValueWidth, "-ctv")
-      bytes.append(try Checked.product("KV cache", layers, perStream, streams, keyRow + valueRow))
-      texts.append(
-        "\(layers) attention layers of \(model.layers.count) x \(perStream * streams) cells x (\(keyRow) B of keys "
-          + "[\(options.keyType.name)] + \(valueRow) B of values [\(options.valueType.name)]), "
-          + "\(a.keyValueHeadCount) KV heads x \(a.headDim)")
-    }
-    let latents = model.layers.compactMap(\.mixer.latent)
-    for a in latents.indices.filter({ $0 == latents.firstIndex(of: latents[$0]) }).map({ latents[$0] }) {
-      guard options.keyType == options.valueType else {
-        throw EstimationError(
-          .badOption,
-          Fault(
-            subject: "-ctv",
-            expected: "\(options.keyType.name) as -ctk says: latent attention has one cache for both",
-            found: options.valueType.name))
-      }
-      let layers = latents.count { $0 == a }
-      let keyRow = try row(options.keyType, a.cachedWidth, "-ctk")
-      bytes.append(try Checked.product("KV cache", layers, perStream, streams, keyRow))
-      texts.append(
-        "\(layers) attention layers of \(model.layers.count) x \(perStream * streams) cells x \(keyRow) B "
-          + "[\(options.keyType.name)], \(a.latentWidth) latent + \(a.rotaryDim) rotary values")
-    }
-    return .init(
-      kind: .keyValueCache, name: "KV cache", bytes: try Checked.sum("KV cache", bytes),
-      formula: texts.joined(separator: " + "), basis: .exact)
-  }
-
-  private func recurrentState() throws -> MemoryBreakdown.Part? {
-    let layers = model.deltaNetLayers.count
-    guard let net = model.deltaNetLayers.first?.net else { return nil }
-    let convolution = try Checked.product("state", net.kernelLength - 1, net.channelCount)
-    let matrices = try Checked.product("state", net.valueHeadCount, net.valueDim, net.keyDim)
-    return .init(
-      kind: .recurrentState, name: "recurrent and conv state",
-      bytes: try Checked.product("state", layers, options.sequenceCount, 4, convolution + matrices),
-      formula: "\(layers) linear layers x \(options.sequenceCount) sequences x 4 B x "
-        + "(\(net.kernelLength - 1) x \(net.channelCount) conv + \(net.valueHeadCount) heads x \(net.keyDim) x "
-        + "\(net.valueDim))",
+      formula: "\(copied.count) matrices of q4_0, q4_K, iq4_nl or mxfp4, copied for AVX2 kernels",
       basis: .exact)
   }
 
   private func computeBuffer() throws -> MemoryBreakdown.Part {
     let (perStream, streams) = cells
     let sequences = options.sequenceCount
-    let context = perStream * streams
-    let tokens = Checked.padded(min(context, options.microBatchLength), to: sequences)
-    let outputs = min(
-      min(context, options.microBatchLength), options.keepsAllLogits ? options.batchLength : sequences)
+    let tokens = Checked.padded(microBatch, to: sequences)
+    let outputs = min(microBatch, options.keepsAllLogits ? options.batchLength : sequences)
     let graph = try DecoderGraph(
       model: model, forms: priced.forms,
       batch: DecoderGraph.Batch(
-        tokens: tokens, sequences: sequences, outputs: max(outputs, 1), cells: perStream, streams: streams,
-        keyType: options.keyType, valueType: options.valueType, flashAttention: options.flashAttention))
+        tokens: tokens, sequences: sequences, outputs: max(outputs, 1), cells: perStream,
+        windowCells: windowCells, streams: streams, keyType: options.keyType, valueType: options.valueType,
+        flashAttention: options.flashAttention))
     let reserved = graph.graph.reserve()
     let largest = reserved.atPeak.prefix(4).map { "\($0.label) \($0.byteCount)" }.joined(separator: " + ")
     return .init(

@@ -23,6 +23,9 @@ public struct RunOptions: Hashable, Sendable {
   public var sequenceCount = 1
   /// Whether they share one cache (`-kvu`).
   public var isUnified = false
+  /// Whether caches of layers with a window keep every position (`--swa-full`), as llama.cpp's C API has it by default;
+  /// its tools keep those that the window reaches.
+  public var keepsFullWindows = false
   /// Whether attention is one operation (`-fa`); llama.cpp turns it on wherever it can.
   public var flashAttention = true
   /// Whether logits of all tokens of a batch are kept, as llama-perplexity and llama-bench do; llama-server and

@@ -48,6 +48,13 @@ struct RunFlags: ParsableArguments {
     help: "One cache for all sequences.")
   var unified = false
 
+  @Flag(
+    name: .customLong("swa-full"),
+    help:
+      "Keep every position in caches of layers with a window, as programs on llama.cpp's C API do by default."
+  )
+  var fullWindows = false
+
   @Option(
     name: [.customLong("fa", withSingleDash: true), .customLong("flash-attn")],
     help: "Flash attention: on, off or auto (on).")
@@ -95,6 +102,7 @@ struct RunFlags: ParsableArguments {
     run.microBatchLength = microBatch
     run.sequenceCount = parallel
     run.isUnified = unified
+    run.keepsFullWindows = fullWindows
     run.keepsAllLogits = allLogits
     run.repacks = repack
     run.loadsNextToken = loadsNextToken

@@ -143,6 +143,7 @@ struct ReportPrinter {
       Standard.output(left("  " + name, width) + cells.joined())
     }
     Standard.output(left("  total", width) + engines.map { both($0.totalBytes) }.joined())
+    if let forms = output.windowForms { printForms(forms) }
     guard explains else { return }
     for engine in engines {
       Standard.output("")
@@ -153,6 +154,18 @@ struct ReportPrinter {
         for line in Self.wrapped(part.formula, 74) { Standard.output("    " + line) }
       }
     }
+  }
+
+  private func printForms(_ forms: WindowForms) {
+    Standard.output(
+      "  \(forms.layers) layers have a window of \(forms.windowLength) tokens; with llama.cpp their caches take"
+    )
+    Standard.output(
+      "    \(size(forms.windowedCacheBytes)) as its tools keep them, \(size(forms.windowedTotalBytes)) in all, or"
+    )
+    Standard.output(
+      "    \(size(forms.fullCacheBytes)) whole (--swa-full, the default of its C API), \(size(forms.fullTotalBytes)) in all"
+    )
   }
 
   /// All names, each after those that come before it in some breakdown, in the order of kinds.

@@ -5,6 +5,7 @@ extension DecoderGraph {
   /// Attention over latent vectors: queries are brought to the latent space, whose one key serves all heads, and what
   /// they find there is made into values afterwards (`deepseek2`, `mistral4`).
   mutating func latent(_ x: TensorGraph.ID, _ a: LatentAttention) throws -> TensorGraph.ID {
+    guard let cache else { preconditionFailure("layers with attention have a cache") }
     let query = try latentQuery(x, a)
     let joint = try product("latent vectors", x, rows: a.cachedWidth, columns: tokens)
     let turned = try graph.result(
@@ -14,8 +15,8 @@ extension DecoderGraph {
     graph.expand(query)
     graph.expand(vector)
     graph.expand(key)
-    graph.store([graph.view(key), keyIndices])
-    let output = batch.flashAttention ? try latentFlash(query, a) : try latentScores(query, a)
+    graph.store([graph.view(key), cache.keyIndices])
+    let output = batch.flashAttention ? try latentFlash(query, a, cache) : try latentScores(query, a, cache)
     graph.expand(output)
     return try product("attention output", output, rows: width, columns: tokens)
   }
@@ -40,11 +41,15 @@ extension DecoderGraph {
     return try graph.result("queries", shape, [query, queryGrowth], overwrites: true)
   }
 
-  private mutating func latentFlash(_ query: TensorGraph.ID, _ a: LatentAttention) throws -> TensorGraph.ID {
-    let keys = try flashOperand("keys as f16", width: a.cachedWidth, type: batch.keyType)
-    let vectors = try flashOperand("latent vectors as f16", width: a.latentWidth, type: batch.keyType)
+  private mutating func latentFlash(
+    _ query: TensorGraph.ID, _ a: LatentAttention, _ cache: Cache
+  ) throws -> TensorGraph.ID {
+    let keys = try flashOperand(
+      "keys as f16", width: a.cachedWidth, type: batch.keyType, cells: cache.cells)
+    let vectors = try flashOperand(
+      "latent vectors as f16", width: a.latentWidth, type: batch.keyType, cells: cache.cells)
     let sums = try graph.result(
-      "attention", [a.latentWidth, a.headCount, tokens], [graph.view(query), keys, vectors, mask])
+      "attention", [a.latentWidth, a.headCount, tokens], [graph.view(query), keys, vectors, cache.mask])
     let values = try graph.result(
       "values", [a.valueDim, tokens, a.headCount], [graph.external, graph.view(sums)])
     return graph.view(
@@ -52,16 +57,16 @@ extension DecoderGraph {
   }
 
   private mutating func latentScores(
-    _ query: TensorGraph.ID, _ a: LatentAttention
+    _ query: TensorGraph.ID, _ a: LatentAttention, _ cache: Cache
   ) throws -> TensorGraph.ID {
-    let cache = graph.view(graph.external)
+    let stored = graph.view(graph.external)
     // The cache has the vectors in rows; the sum needs them in columns.
     let columns = try graph.result(
-      "latent vectors, transposed", [batch.cells, a.latentWidth, batch.streams], [graph.view(cache)],
+      "latent vectors, transposed", [cache.cells, a.latentWidth, batch.streams], [graph.view(stored)],
       elementByteCount: batch.keyType == .f32 ? 4 : 2)
-    let shape = [batch.cells, tokens, a.headCount]
-    let products = try graph.result("scores", shape, [cache, graph.view(query)])
-    let shares = try graph.result("scores", shape, [products, mask], overwrites: true)
+    let shape = [cache.cells, tokens, a.headCount]
+    let products = try graph.result("scores", shape, [stored, graph.view(query)])
+    let shares = try graph.result("scores", shape, [products, cache.mask], overwrites: true)
     let sums = try graph.result("attention", [a.latentWidth, tokens, a.headCount], [columns, shares])
     let values = try graph.result("values", [a.valueDim, tokens, a.headCount], [graph.external, sums])
     return try graph.result("attention", [a.valueWidth, tokens], [graph.view(values)])
