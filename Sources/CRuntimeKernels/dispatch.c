@@ -33,6 +33,11 @@ void crk_rms_norm(int level, const float *x, const float *weight, ptrdiff_t coun
   table(level)->rms_norm(x, weight, count, epsilon, out);
 }
 
+void crk_layer_norm(int level, const float *x, const float *weight, const float *bias, ptrdiff_t count, float epsilon,
+                    float *out) {
+  table(level)->layer_norm(x, weight, bias, count, epsilon, out);
+}
+
 void crk_l2_norm(int level, const float *x, ptrdiff_t count, float epsilon, float scale, float *out) {
   table(level)->l2_norm(x, count, epsilon, scale, out);
 }
@@ -46,6 +51,16 @@ void crk_add_scaled(int level, const float *x, float factor, ptrdiff_t count, fl
 void crk_silu_multiply(int level, const float *x, ptrdiff_t count, float *y) {
   table(level)->silu_multiply(x, count, y);
 }
+
+void crk_gelu_multiply(int level, const float *x, ptrdiff_t count, float *y) {
+  table(level)->gelu_multiply(x, count, y);
+}
+
+void crk_clamped_swiglu(int level, const float *x, float limit, float slope, ptrdiff_t count, float *y) {
+  table(level)->clamped_swiglu(x, limit, slope, count, y);
+}
+
+void crk_soft_cap(int level, float cap, ptrdiff_t count, float *y) { table(level)->soft_cap(cap, count, y); }
 
 void crk_sigmoid_multiply(int level, const float *x, ptrdiff_t count, float *y) {
   table(level)->sigmoid_multiply(x, count, y);
@@ -66,6 +81,11 @@ void crk_rotate_halves(int level, const float *cosines, const float *sines, ptrd
 void crk_convolve(int level, const float *const *rows, const float *weight, ptrdiff_t taps, ptrdiff_t channels,
                   float *out) {
   table(level)->convolve(rows, weight, taps, channels, out);
+}
+
+void crk_gated_convolve(int level, const float *const *rows, const float *weight, ptrdiff_t taps, ptrdiff_t channels,
+                        const float *gate, float *out) {
+  table(level)->gated_convolve(rows, weight, taps, channels, gate, out);
 }
 
 void crk_attend(int level, const crk_cache *cache, const float *const *queries, const crk_span *spans,

@@ -121,6 +121,29 @@ INLINE v16 sigmoid(v16 x) { return splat(1.0f) / (splat(1.0f) + exponential(-x))
 
 INLINE v16 silu(v16 x) { return x / (splat(1.0f) + exponential(-x)); }
 
+/// `yes` where all bits of a lane are set, `no` where none is.
+INLINE v16 choose(i16v set, v16 yes, v16 no) { return (v16)(((i16v)yes & set) | ((i16v)no & ~set)); }
+
+/// gelu with tanh: x / 2 * (1 + tanh(u)) is x * sigmoid(2u).
+INLINE v16 tanh_gelu(v16 x) {
+  v16 twice = x * fused(x * x, splat(0.0713548162726f), splat(1.5957691216057f));
+  return x / (splat(1.0f) + exponential(-twice));
+}
+
+/// tanh to within some units in the last place: near 0 a polynomial (the classic coefficients of Cephes' tanhf, which
+/// are public domain facts), elsewhere by way of an exponential.
+INLINE v16 hyperbolic_tangent(v16 x) {
+  const i16v sign = (i16v)splat(-0.0f);
+  v16 size = (v16)((i16v)x & ~sign), z = x * x;
+  v16 far = splat(1.0f) - splat(2.0f) / (splat(1.0f) + exponential(size + size));
+  v16 p = splat(-5.70498872745e-3f);
+  p = fused(p, z, splat(2.06390887954e-2f));
+  p = fused(p, z, splat(-5.37397155531e-2f));
+  p = fused(p, z, splat(1.33314422036e-1f));
+  p = fused(p, z, splat(-3.33332819422e-1f));
+  return choose(size < splat(0.625f), fused(p * z, x, x), (v16)((i16v)far | ((i16v)x & sign)));
+}
+
 INLINE float sum_of_squares(const float *x, ptrdiff_t count) {
   v16 sum = splat(0);
   ptrdiff_t i = 0;
@@ -157,6 +180,18 @@ static void rms_norm(const float *x, const float *weight, ptrdiff_t count, float
   OVER(count, out, AT(weight) * (AT(x) * scale));
 }
 
+static void layer_norm(const float *x, const float *weight, const float *bias, ptrdiff_t count, float epsilon,
+                       float *out) {
+  v16 sum = splat(0);
+  ptrdiff_t from = 0;
+  for (; from + 16 <= count; from += 16) sum = sum + load(x + from);
+  if (from < count) sum = sum + load_some(x + from, count - from);
+  v16 mean = splat(total(sum) / (float)count);
+  OVER(count, out, AT(x) - mean);
+  v16 scale = splat(1.0f / sqrtf(sum_of_squares(out, count) / (float)count + epsilon));
+  OVER(count, out, fused(AT(weight), AT(out) * scale, AT(bias)));
+}
+
 static void l2_norm(const float *x, ptrdiff_t count, float epsilon, float scale, float *out) {
   v16 factor = splat(1.0f / sqrtf(sum_of_squares(x, count) + epsilon)), scales = splat(scale);
   OVER(count, out, AT(x) * factor * scales);
@@ -170,6 +205,25 @@ static void add_scaled(const float *x, float factor, ptrdiff_t count, float *y) 
 }
 
 static void silu_multiply(const float *x, ptrdiff_t count, float *y) { OVER(count, y, silu(AT(y)) * AT(x)); }
+
+static void gelu_multiply(const float *x, ptrdiff_t count, float *y) { OVER(count, y, tanh_gelu(AT(y)) * AT(x)); }
+
+/// The gate times its sigmoid, and the other half plus 1; a limit takes the place of what is beyond it, NaN stays.
+INLINE v16 clamped(v16 gate, v16 up, v16 limit, v16 slope) {
+  v16 g = choose(limit < gate, limit, gate);
+  v16 u = choose(limit < up, limit, choose(up < -limit, -limit, up));
+  return (u + splat(1.0f)) * (g / (splat(1.0f) + exponential(-(slope * g))));
+}
+
+static void clamped_swiglu(const float *x, float limit, float slope, ptrdiff_t count, float *y) {
+  v16 limits = splat(limit), slopes = splat(slope);
+  OVER(count, y, clamped(AT(y), AT(x), limits, slopes));
+}
+
+static void soft_cap(float cap, ptrdiff_t count, float *y) {
+  v16 caps = splat(cap);
+  OVER(count, y, hyperbolic_tangent(AT(y) / caps) * caps);
+}
 
 static void sigmoid_multiply(const float *x, ptrdiff_t count, float *y) { OVER(count, y, AT(y) * sigmoid(AT(x))); }
 
@@ -211,6 +265,21 @@ static void convolve(const float *const *rows, const float *weight, ptrdiff_t ta
     for (ptrdiff_t tap = 0; tap < taps; tap++)
       sum = fused(AT(weight + tap * channels), AT(rows[tap]), sum);
     sum = silu(sum);
+    if (some == 16)
+      store(out + i, sum);
+    else
+      store_some(out + i, sum, some);
+  }
+}
+
+static void gated_convolve(const float *const *rows, const float *weight, ptrdiff_t taps, ptrdiff_t channels,
+                           const float *gate, float *out) {
+  for (ptrdiff_t i = 0; i < channels; i += 16) {
+    ptrdiff_t some = channels - i < 16 ? channels - i : 16;
+    v16 sum = splat(0);
+    for (ptrdiff_t tap = 0; tap < taps; tap++)
+      sum = fused(AT(weight + tap * channels), AT(rows[tap]), sum);
+    sum = AT(gate) * sum;
     if (some == 16)
       store(out + i, sum);
     else
@@ -277,16 +346,21 @@ static void delta_rule(const crk_delta_rule_arguments *arguments) {
 
 const crk_level CRK_TABLE = {
     .rms_norm = rms_norm,
+    .layer_norm = layer_norm,
     .l2_norm = l2_norm,
     .add = add,
     .add_scaled = add_scaled,
     .silu_multiply = silu_multiply,
+    .gelu_multiply = gelu_multiply,
+    .clamped_swiglu = clamped_swiglu,
+    .soft_cap = soft_cap,
     .sigmoid_multiply = sigmoid_multiply,
     .multiply_silu = multiply_silu,
     .softmax = softmax,
     .exponentials = exponentials,
     .rotate_halves = rotate_halves,
     .convolve = convolve,
+    .gated_convolve = gated_convolve,
     .attend = attend,
     .store_position = store_position,
     .delta_rule = delta_rule,

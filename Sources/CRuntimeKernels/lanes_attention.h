@@ -133,13 +133,14 @@ INLINE void attend_some(const crk_cache *whole, const float *const *queries, con
     for (ptrdiff_t t = spans[q].end - first; t < span; t++) row[t] = -INFINITY;
     v16 best = load(row);
     for (ptrdiff_t t = 16; t < span; t += 16) best = maximum(best, load(row + t));
-    v16 shift = splat(greatest(best)), sum = splat(0);
+    const float own = greatest(best), top = spans[q].sink > own ? spans[q].sink : own;
+    v16 shift = splat(top), sum = splat(0);
     for (ptrdiff_t t = 0; t < span; t += 16) {
       v16 e = exponential(load(row + t) - shift);
       store(row + t, e);
       sum = sum + e;
     }
-    divisors[q] = total(sum);
+    divisors[q] = total(sum) + exponential(splat(spans[q].sink - top))[0];
   }
   if (cache->values)
     gather(cache, count, span, longest, half, scores, sums);

@@ -6,16 +6,21 @@
 
 typedef struct {
   void (*rms_norm)(const float *, const float *, ptrdiff_t, float, float *);
+  void (*layer_norm)(const float *, const float *, const float *, ptrdiff_t, float, float *);
   void (*l2_norm)(const float *, ptrdiff_t, float, float, float *);
   void (*add)(const float *, ptrdiff_t, float *);
   void (*add_scaled)(const float *, float, ptrdiff_t, float *);
   void (*silu_multiply)(const float *, ptrdiff_t, float *);
+  void (*gelu_multiply)(const float *, ptrdiff_t, float *);
+  void (*clamped_swiglu)(const float *, float, float, ptrdiff_t, float *);
+  void (*soft_cap)(float, ptrdiff_t, float *);
   void (*sigmoid_multiply)(const float *, ptrdiff_t, float *);
   void (*multiply_silu)(const float *, ptrdiff_t, float *);
   void (*softmax)(ptrdiff_t, float *);
   void (*exponentials)(ptrdiff_t, float *);
   void (*rotate_halves)(const float *, const float *, ptrdiff_t, float *);
   void (*convolve)(const float *const *, const float *, ptrdiff_t, ptrdiff_t, float *);
+  void (*gated_convolve)(const float *const *, const float *, ptrdiff_t, ptrdiff_t, const float *, float *);
   void (*attend)(const crk_cache *, const float *const *, const crk_span *, ptrdiff_t, float, float *, float *const *);
   void (*store_position)(const float *, const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, bool, void *, void *);
   void (*delta_rule)(const crk_delta_rule_arguments *);

@@ -66,9 +66,13 @@ struct PouchMemory {
   private func keyValueCache() throws -> MemoryBreakdown.Part {
     let size = options.pouchCacheType == .f32 ? 4 : 2
     let positions = Checked.padded(options.contextLength, to: 16)
-    var texts = model.attentionKinds.map { kind in
-      let (a, layers) = kind
-      return "\(layers) attention layers of \(model.layers.count) x \(positions) positions x "
+    let attentions = model.attentionLayers.map(\.attention)
+    var texts = attentions.indices.filter { attentions.firstIndex(of: attentions[$0]) == $0 }.map { first in
+      let a = attentions[first]
+      let room = RuntimeMemory.cachedPositions(
+        of: a, contextLength: options.contextLength, batchLength: batch)
+      return
+        "\(attentions.count { $0 == a }) attention layers of \(model.layers.count) x \(room) positions x "
         + "\(a.keyValueHeadCount) KV heads x (\(a.headDim) + \(Checked.padded(a.headDim, to: 16))) x \(size) B"
     }
     let latents = model.layers.compactMap(\.mixer.latent)

@@ -159,7 +159,7 @@ struct CommonTensors {
   ) -> TensorRule {
     let shape = [rows, model.hiddenSize]
     let order: RowOrder =
-      rotates && model.attention.isReordered
+      rotates && model.attention.reordersPairs
       ? .pairHalves(headDim: model.attention.headDim) : .identity
     return TensorRule(
       source + "self_attn.\(letter)_proj.weight", shapes: [shape],
@@ -174,7 +174,7 @@ struct CommonTensors {
     _ letter: String, _ output: String, _ slot: TensorSlot, rows: Int, rotates: Bool
   ) -> TensorRule {
     var columns = ColumnOrder.identity
-    if rotates, model.attention.isReordered {
+    if rotates, model.attention.reordersPairs {
       let pairing = RowRun(
         source: 0, firstRow: 0, rowCount: rows, order: .pairHalves(headDim: model.attention.headDim))
       columns = .blocks(width: 1, order: (0..<rows).map { pairing.sourceRow(at: $0) })

@@ -10,17 +10,19 @@ import Testing
     var router: Router
     var scores: [Float]
     var bias: [Float]?
+    var scales: [Float]?
     var chosen: [Int32]
     var shares: [Float]
 
     init(
-      _ name: String, _ router: Router, _ scores: [Float], bias: [Float]? = nil, _ chosen: [Int32],
-      _ shares: [Float]
+      _ name: String, _ router: Router, _ scores: [Float], bias: [Float]? = nil, scales: [Float]? = nil,
+      _ chosen: [Int32], _ shares: [Float]
     ) {
       testDescription = name
       self.router = router
       self.scores = scores
       self.bias = bias
+      self.scales = scales
       self.chosen = chosen
       self.shares = shares
     }
@@ -29,9 +31,10 @@ import Testing
   private static func router(
     _ scoring: Router.Scoring = .sigmoid, groups: Int = 1, used: Int = 1,
     _ rule: Router.GroupRule = .twoHighest,
-    normalizes: Bool = true, scale: Double = 1
+    normalizes: Bool = true, scale: Double = 1, sumGuard: Router.SumGuard = .added(1e-20)
   ) -> Router {
     var router = Router(scoring: scoring, normalizesTopK: normalizes)
+    router.sumGuard = sumGuard
     router.groupCount = groups
     router.usedGroupCount = used
     router.groupRule = rule
@@ -83,11 +86,41 @@ import Testing
       [-3, -2, 0, -200, -1, -300], [0, 2, 4], [0, 0.643914260, 0.236882818]),
   ]
 
-  @Test(arguments: examples) func knownAnswers(_ example: Example) {
+  /// What the routers of transformers' gpt_oss, phimoe, ernie4_5_moe, lfm2_moe and gemma4 return.
+  static let laterExamples = [
+    Example(
+      "softmax over the chosen", router(.chosenSoftmax), scores, [2, 4, 7],
+      [0.506480396, 0.307195932, 0.186323747]),
+    Example("sparse mixer, nobody near", router(.sparseMixer(jitter: 0.01)), scores, [2, 4], [1, 1]),
+    Example(
+      "sparse mixer, some near", router(.sparseMixer(jitter: 0.2)), scores, [2, 4],
+      [0.622459352, 0.622459352]),
+    Example(
+      "sparse mixer, more near", router(.sparseMixer(jitter: 0.3)), scores, [2, 4],
+      [0.439443707, 0.398456305]),
+    Example(
+      "sparse mixer, scores below 0", router(.sparseMixer(jitter: 0.3)), scores.map { -abs($0) - 0.1 },
+      [0, 5],
+      [0.320105612, 0.351625592]),
+    Example(
+      "softmax with a bias", router(.softmax, sumGuard: .atLeast(1e-12)), scores, bias: bias, [1, 3, 5],
+      [0.10089355, 0.674563706, 0.224542722]),
+    Example(
+      "a sum below the least", router(.softmax, sumGuard: .atLeast(2)), scores, [2, 4, 7],
+      [0.178159848, 0.108059421, 0.0655413495]),
+    Example(
+      "1e-6 beside a small sum", router(sumGuard: .added(1e-6)), scores.map { $0 - 9 }, [2, 4, 7],
+      [0.506104112, 0.307089299, 0.186303869]),
+    Example(
+      "factors of experts", router(.softmax), scores, scales: [1.5, 1, 0.5, 2, 3, 1, 0.25, 0.75], [2, 4, 7],
+      [0.253240168, 0.921587706, 0.139742792]),
+  ]
+
+  @Test(arguments: examples + laterExamples) func knownAnswers(_ example: Example) {
     let count = example.scores.count
     let shape = Experts(
       count: count, usedCount: example.chosen.count, width: 1, router: example.router)
-    let routing = ExpertRouting(shape, bias: example.bias)
+    let routing = ExpertRouting(shape, bias: example.bias, expertScales: example.scales)
     for level in Session.levels {
       var probabilities = example.scores
       routing.makeProbabilities(&probabilities, level: level)

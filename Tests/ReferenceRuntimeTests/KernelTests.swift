@@ -70,6 +70,87 @@ import Testing
     }
   }
 
+  @Test(arguments: [1, 3, 15, 16, 17, 48, 100]) func laterRowKernelsAgreeWithPlainCode(_ count: Int) {
+    let (x, y, z) = (random(count, seed: 1), random(count, seed: 2, -9...9), random(count, seed: 3))
+    let (dx, dy, dz) = (x.map(Double.init), y.map(Double.init), z.map(Double.init))
+    let mean = dx.reduce(0, +) / Double(count)
+    let centred: [Double] = dx.map { $0 - mean }
+    let variance = centred.reduce(0.0) { $0 + $1 * $1 } / Double(count)
+    let deviation = (variance + 1e-2).squareRoot()
+    func gelu(_ g: Double) -> Double {
+      let inner = (2 / Double.pi).squareRoot() * (g + 0.044715 * g * g * g)
+      return g / 2 * (1 + tanh(inner))
+    }
+    func swiglu(_ up: Double, _ gate: Double) -> Double {
+      let (u, g) = (min(max(up, -1.5), 1.5), min(gate, 1.5))
+      return (u + 1) * g / (1 + exp(-1.702 * g))
+    }
+    var results: [[Float]] = []
+    for level in Self.levels {
+      var out = x
+      out.withUnsafeMutableBufferPointer { out in
+        crk_layer_norm(level, out.baseAddress, z, y, count, 1e-2, out.baseAddress)
+      }
+      expectClose(out, dx.indices.map { dz[$0] * centred[$0] / deviation + dy[$0] })
+      var all = out
+      out = y
+      crk_gelu_multiply(level, x, count, &out)
+      expectClose(out, zip(dx, dy).map { gelu($1) * $0 }, within: 2e-6)
+      all += out
+      out = y
+      crk_clamped_swiglu(level, x, 1.5, 1.702, count, &out)
+      expectClose(out, zip(dx, dy).map { swiglu($0, $1) })
+      all += out
+      out = y
+      crk_soft_cap(level, 3, count, &out)
+      expectClose(out, dy.map { 3 * tanh($0 / 3) })
+      results.append(all + out)
+    }
+    for other in results.dropFirst() { #expect(firstDifference(other, results[0]) == nil) }
+  }
+
+  /// Values that nothing may hide or be spoilt by.
+  @Test(arguments: levels) func gatesKeepWhatIsNotFinite(_ level: Int32) {
+    let extremes: [Float] = [.nan, 1e30, -1e30, 0, -0.0, 100, -100]
+    var out = extremes
+    crk_gelu_multiply(level, [Float](repeating: 1, count: 7), 7, &out)
+    #expect(out[0].isNaN && out[1] == 1e30 && out[5] == 100)
+    #expect(out[2] == 0 && out[3] == 0 && out[6] == 0)
+    out = extremes
+    crk_clamped_swiglu(level, [1, 1, 1, 1, 1, .nan, 1], 7, 1.702, 7, &out)
+    #expect(out[0].isNaN && out[5].isNaN && abs(out[1] - 14) < 1e-3 && out[2] == 0 && out[3] == 0)
+    out = extremes
+    crk_soft_cap(level, 30, 7, &out)
+    #expect(out[0].isNaN && out[1] == 30 && out[2] == -30 && out[3] == 0)
+  }
+
+  /// Near 0 a polynomial, elsewhere an exponential: both keep relative precision, and they meet.
+  @Test(arguments: levels) func softCapsAreAccurate(_ level: Int32) {
+    let inputs = stride(from: Float(-12), through: 12, by: 0.0037).map { $0 } + [1e-20, 0.6249999, 0.625]
+    var values = inputs
+    crk_soft_cap(level, 1, values.count, &values)
+    for (x, y) in zip(inputs, values) {
+      let wanted = tanh(Double(x))
+      #expect(abs(Double(y) - wanted) <= 3 * 0x1p-23 * abs(wanted), "tanh(\(x)) is \(y)")
+    }
+  }
+
+  /// The published example: weights 0.1, -0.2, 0.3 over 1, 2, -0.5 from a state of zeros, no activation.
+  @Test(arguments: levels) func gatedConvolutionGivesTheWorkedExample(_ level: Int32) {
+    let inputs: [Float] = [0, 0, 1, 2, -0.5]
+    var results: [Float] = []
+    inputs.withUnsafeBufferPointer { inputs in
+      for token in 2..<5 {
+        var rows: [UnsafePointer<Float>?] = []
+        for tap in 0..<3 { rows.append(inputs.baseAddress.map { base in base + (token - 2 + tap) }) }
+        var out: Float = 0
+        crk_gated_convolve(level, rows, [0.1, -0.2, 0.3], 3, 1, [-2], &out)
+        results.append(out)
+      }
+    }
+    expectClose(results, [-0.6, -0.8, 0.9], within: 1e-7)
+  }
+
   @Test(arguments: levels) func convolutionGivesTheWorkedExample(_ level: Int32) {
     let inputs: [Float] = [0, 0, 0, 1, 2, -0.5]
     var results: [Float] = []
@@ -135,12 +216,12 @@ import Testing
 
   /// Attention in double precision.
   private func attention(
-    _ query: [Float], _ keys: [[Float]], _ values: [[Float]], _ scale: Double
+    _ query: [Float], _ keys: [[Float]], _ values: [[Float]], _ scale: Double, sink: Float
   ) -> [Double] {
     let scores = keys.map { key in scale * zip(query, key).reduce(0.0) { $0 + Double($1.0) * Double($1.1) } }
-    let top = scores.max() ?? 0
+    let top = max(scores.max() ?? 0, Double(sink))
     let weights = scores.map { exp($0 - top) }
-    let total = weights.reduce(0, +)
+    let total = weights.reduce(0, +) + exp(Double(sink) - top)
     return query.indices.map { d in
       zip(weights, values).reduce(0.0) { $0 + $1.0 * Double($1.1[d]) } / total
     }
@@ -151,8 +232,11 @@ import Testing
     let ends = [positions, max(1, positions / 2), 1, max(1, positions - 1)]
     // Everything, and windows of several sizes that begin within and between blocks.
     for window in [positions, 1, 7, 16, 33] where window <= positions {
-      let spans = ends.map { crk_span(start: max(0, $0 - window), end: $0) }
-      expectAttention(headDim, positions, spans)
+      let none = [Float](repeating: -.infinity, count: 4)
+      for sinks: [Float] in [none, [-.infinity, 0.5, -3, 90]] {
+        let spans = zip(ends, sinks).map { crk_span(start: max(0, $0 - window), end: $0, sink: $1) }
+        expectAttention(headDim, positions, spans)
+      }
     }
   }
 
@@ -192,7 +276,8 @@ import Testing
         #expect(firstDifference(outs.flatMap(\.self), single.flatMap(\.self)) == nil)
         for q in 0..<4 {
           let seen = spans[q].start..<spans[q].end
-          let wanted = attention(queries[q], Array(keys[seen]), Array(values[seen]), 0.3)
+          let wanted = attention(
+            queries[q], Array(keys[seen]), Array(values[seen]), 0.3, sink: spans[q].sink)
           expectClose(outs[q], wanted, within: half ? 5e-3 : 2e-6)
         }
         results.append(outs.flatMap(\.self))

@@ -21,22 +21,67 @@ struct MadeModel {
     generator = SeededGenerator(seed: seed)
     let hidden = architecture.hiddenSize
     add("token_embd", .tokenEmbedding, nil, [hidden, architecture.vocabularySize], spread: 1)
-    add("output_norm", .outputNorm, nil, [hidden])
+    norm("output_norm", .outputNorm, nil, bias: .outputNormBias)
     add("output", .output, nil, [hidden, architecture.vocabularySize])
+    if architecture.ends.hasOutputBias {
+      add("output", .outputBias, nil, [architecture.vocabularySize], suffix: ".bias")
+    }
     for (block, layer) in architecture.layers.enumerated() {
-      add("attn_norm", .mixerNorm, block, [hidden])
+      norm("attn_norm", .mixerNorm, block, bias: .mixerNormBias)
       switch layer.mixer {
       case .attention(let part): attention(part, block)
       case .latent(let part): latent(part, block)
-      case .deltaNet, .shortConvolution: preconditionFailure("no test makes these")
+      case .deltaNet: preconditionFailure("no test makes delta nets")
+      case .shortConvolution(let part):
+        add("shortconv.in_proj", .shortConvolutionInput, block, [hidden, 3 * hidden])
+        add("shortconv.conv", .shortConvolutionTaps, block, [part.kernelLength, hidden])
+        add("shortconv.out_proj", .shortConvolutionOutput, block, [hidden, hidden])
       }
-      add("ffn_norm", .feedForwardNorm, block, [hidden])
-      switch layer.feedForward {
-      case .dense(let part):
-        network("", [.gate, .up, .down], block, width: part.width)
-      case .experts(let part): experts(part, block)
-      case .parallel: preconditionFailure("no test makes these")
+      norm("ffn_norm", .feedForwardNorm, block, bias: .feedForwardNormBias)
+      if let part = layer.feedForward.dense { network("", [.gate, .up, .down], block, width: part.width) }
+      if let part = layer.feedForward.experts { experts(part, block) }
+      if case .parallel = layer.feedForward {
+        add("post_ffw_norm_1", .denseOutputNorm, block, [hidden])
+        add("pre_ffw_norm_2", .expertInputNorm, block, [hidden])
+        add("post_ffw_norm_2", .expertOutputNorm, block, [hidden])
       }
+      if layer.residual.normsOutputs {
+        add("post_attention_norm", .mixerOutputNorm, block, [hidden])
+        add("post_ffw_norm", .feedForwardOutputNorm, block, [hidden])
+      }
+      if layer.residual.hasOutputScale { add("layer_output_scale", .layerScale, block, [1]) }
+    }
+  }
+
+  /// Some parameters of longrope for texts of up to 64 tokens, to be changed.
+  static var longRope: RopeParameters.LongRopeParameters {
+    guard let model = try? LoadedModel.open(path: GoldenModel("qwen3_moe-longrope").folder),
+      case .longRope(let long)? = model.architecture.attentionLayers.first?.attention.rope.scaling
+    else { preconditionFailure("the golden model is stretched by longrope") }
+    return long
+  }
+
+  /// Takes a tensor away.
+  mutating func remove(_ name: String) { tensors.removeAll { $0.name == name } }
+
+  /// Adds a tensor with the values of another one.
+  mutating func copy(_ name: String, to copy: String, _ slot: TensorSlot, _ block: Int) {
+    guard let shape = tensors.first(where: { $0.name == name })?.ggmlShape else { return }
+    tensors.append(
+      ExpectedTensor(name: copy, slot: slot, block: block, ggmlShape: shape, isOptional: false))
+    values[copy] = values[name]
+  }
+
+  /// Factors for rotary pairs, as files have them.
+  mutating func addRotaryFactors(_ factors: [Float]) {
+    add("rope_freqs", .rotaryFactors, nil, [factors.count])
+    change("rope_freqs.weight") { $0 = factors }
+  }
+
+  private mutating func norm(_ name: String, _ slot: TensorSlot, _ block: Int?, bias: TensorSlot) {
+    add(name, slot, block, [architecture.hiddenSize])
+    if architecture.norm == .meanAndVariance {
+      add(name, bias, block, [architecture.hiddenSize], suffix: ".bias")
     }
   }
 
@@ -75,7 +120,9 @@ struct MadeModel {
   ) throws -> LoadedModel {
     let store = MemoryTensorStore(stacksApart: stacksApart)
     for tensor in tensors {
-      let isVector = tensor.ggmlShape.count == 1
+      let isVector =
+        tensor.ggmlShape.count == 1 || !tensor.name.hasSuffix(".weight")
+        || tensor.slot == .shortConvolutionTaps
       try store.add(
         tensor.name, tensor.ggmlShape, values[tensor.name] ?? [],
         isVector ? .f32 : type(tensor.name, tensor.ggmlShape[0]))
@@ -90,8 +137,17 @@ struct MadeModel {
     let hidden = architecture.hiddenSize
     add("attn_q", .query, block, [hidden, part.queryWidth])
     add("attn_k", .key, block, [hidden, part.keyValueWidth])
-    add("attn_v", .value, block, [hidden, part.keyValueWidth])
+    if part.hasValueProjection { add("attn_v", .value, block, [hidden, part.keyValueWidth]) }
     add("attn_output", .attentionOutput, block, [part.queryWidth, hidden])
+    if part.hasInputBias {
+      add("attn_q", .queryBias, block, [part.queryWidth], suffix: ".bias")
+      add("attn_k", .keyBias, block, [part.keyValueWidth], suffix: ".bias")
+      if part.hasValueProjection {
+        add("attn_v", .valueBias, block, [part.keyValueWidth], suffix: ".bias")
+      }
+    }
+    if part.hasOutputBias { add("attn_output", .attentionOutputBias, block, [hidden], suffix: ".bias") }
+    if part.hasSinks { add("attn_sinks", .sinks, block, [part.headCount]) }
     guard part.hasQueryKeyNorm else { return }
     add("attn_q_norm", .queryNorm, block, [part.normsWholeWidth ? part.queryWidth : part.headDim])
     add("attn_k_norm", .keyNorm, block, [part.normsWholeWidth ? part.keyValueWidth : part.headDim])
@@ -120,7 +176,19 @@ struct MadeModel {
     if part.router.hasSelectionBias {
       add("exp_probs_b", .selectionBias, block, [part.count], suffix: ".bias")
     }
+    if part.router.hasBias { add("ffn_gate_inp", .routerBias, block, [part.count], suffix: ".bias") }
+    if part.router.hasOwnInput {
+      add("ffn_gate_inp", .routerInputScale, block, [hidden], suffix: ".scale")
+    }
     network("_exps", [.expertGate, .expertUp, .expertDown], block, width: part.width, count: part.count)
+    if part.router.hasExpertScales {
+      add("ffn_down_exps", .expertScales, block, [part.count], suffix: ".scale")
+    }
+    if part.hasBias {
+      add("ffn_gate_exps", .expertGateBias, block, [part.width, part.count], suffix: ".bias")
+      add("ffn_up_exps", .expertUpBias, block, [part.width, part.count], suffix: ".bias")
+      add("ffn_down_exps", .expertDownBias, block, [hidden, part.count], suffix: ".bias")
+    }
     guard let width = part.sharedWidth else { return }
     network("_shexp", [.sharedGate, .sharedUp, .sharedDown], block, width: width)
     if part.hasSharedGate { add("ffn_gate_inp_shexp", .sharedScale, block, [hidden, 1]) }

@@ -5,40 +5,75 @@ import ReferenceRuntime
 /// A forward pass in double precision, written down as the papers have it: keys and values of latent attention are made
 /// for every head, experts are sorted, nothing is cached.
 final class PlainModel {
-  private let model: LoadedModel
+  let model: LoadedModel
   private var known: [String: [Double]] = [:]
 
   init(_ model: LoadedModel) { self.model = model }
 
+  var architecture: Architecture { model.architecture }
+
   /// The logits of all tokens, one row after the other.
   func logits(_ tokens: [Int32]) throws -> [Double] {
-    let architecture = model.architecture
-    let (hidden, epsilon) = (architecture.hiddenSize, architecture.normEpsilon)
+    let (hidden, ends) = (architecture.hiddenSize, architecture.ends)
     let embedding = try values("token_embd.weight")
-    var stream = tokens.map { Array(embedding[(Int($0) * hidden)..<((Int($0) + 1) * hidden)]) }
+    var stream = tokens.map { token in
+      embedding[(Int(token) * hidden)..<((Int(token) + 1) * hidden)].map { $0 * ends.embeddingScale }
+    }
     for (block, layer) in architecture.layers.enumerated() {
       let prefix = "blk.\(block)."
-      let before = try stream.map { norm($0, try values(prefix + "attn_norm.weight"), epsilon) }
+      let before = try stream.map { try norm($0, prefix + "attn_norm") }
       let mixed =
         switch layer.mixer {
         case .attention(let part): try attention(before, part, prefix)
         case .latent(let part): try latent(before, part, prefix)
-        case .deltaNet, .shortConvolution: [[Double]]()
+        case .shortConvolution(let part): try convolution(before, part, prefix)
+        case .deltaNet: [[Double]]()
         }
-      for row in stream.indices { stream[row] = plus(stream[row], mixed[row]) }
       for row in stream.indices {
-        let x = norm(stream[row], try values(prefix + "ffn_norm.weight"), epsilon)
-        let y =
-          switch layer.feedForward {
-          case .dense: try network(x, prefix, "")
-          case .experts(let part): try experts(x, part, prefix)
-          case .parallel: x
-          }
-        stream[row] = plus(stream[row], y)
+        stream[row] = try added(mixed[row], to: stream[row], layer.residual, prefix + "post_attention_norm")
+      }
+      for row in stream.indices {
+        let y = try feedForward(
+          try norm(stream[row], prefix + "ffn_norm"), stream: stream[row], layer.feedForward, prefix)
+        stream[row] = try added(y, to: stream[row], layer.residual, prefix + "post_ffw_norm")
+        guard layer.residual.hasOutputScale else { continue }
+        let scale = try values(prefix + "layer_output_scale.weight")[0]
+        stream[row] = stream[row].map { $0 * scale }
       }
     }
-    return try stream.flatMap {
-      try product("output.weight", norm($0, try values("output_norm.weight"), epsilon))
+    return try stream.flatMap { row in
+      var logits = try product("output.weight", try norm(row, "output_norm"))
+      if ends.hasOutputBias { logits = plus(logits, try values("output.bias")) }
+      logits = logits.map { $0 / ends.logitDivisor }
+      if let cap = ends.logitCap { logits = logits.map { cap * tanh($0 / cap) } }
+      return logits
+    }
+  }
+
+  /// The stream with what a branch gives.
+  private func added(
+    _ y: [Double], to stream: [Double], _ residual: Residual, _ name: String
+  ) throws -> [Double] {
+    let normed = residual.normsOutputs ? rms(y, try values(name + ".weight")) : y
+    return plus(stream, normed.map { $0 * residual.factor })
+  }
+
+  private func convolution(
+    _ x: [[Double]], _ part: ShortConvolution, _ prefix: String
+  ) throws -> [[Double]] {
+    let taps = try values(prefix + "shortconv.conv.weight")
+    let thirds = try x.map { parts(try product(prefix + "shortconv.in_proj.weight", $0), part.width) }
+    return try x.indices.map { position in
+      let sums = (0..<part.width).map { channel in
+        (0..<part.kernelLength).reduce(0.0) { sum, tap in
+          let source = position - part.kernelLength + 1 + tap
+          guard source >= 0 else { return sum }
+          return sum + taps[channel * part.kernelLength + tap] * thirds[source][0][channel]
+            * thirds[source][2][channel]
+        }
+      }
+      return try product(
+        prefix + "shortconv.out_proj.weight", zip(sums, thirds[position][1]).map { $0 * $1 })
     }
   }
 
@@ -51,7 +86,7 @@ final class PlainModel {
       if part.queryRank == nil {
         all = try product(prefix + "attn_q.weight", row)
       } else {
-        let narrow = norm(
+        let narrow = rms(
           try product(prefix + "attn_q_a.weight", row), try values(prefix + "attn_q_a_norm.weight"),
           part.latentNormEpsilon)
         all = try product(prefix + "attn_q_b.weight", narrow)
@@ -61,13 +96,14 @@ final class PlainModel {
         all = all.map { $0 * factor }
       }
       let down = try product(prefix + "attn_kv_a_mqa.weight", row)
-      let vector = norm(
+      let vector = rms(
         Array(down[..<c]), try values(prefix + "attn_kv_a_norm.weight"), part.latentNormEpsilon)
-      let shared = turned(Array(down[c...]), position, part.rope, adjacent: true)
+      let rotation = PlainRotation(part.rope, dimensions: dr, isAdjacent: true)
+      let shared = rotation.turned(Array(down[c...]), position)
       var (q, k, v): ([[Double]], [[Double]], [[Double]]) = ([], [], [])
       for head in 0..<part.headCount {
         let own = Array(all[(head * (dn + dr))..<((head + 1) * (dn + dr))])
-        q.append(own[..<dn] + turned(Array(own[dn...]), position, part.rope, adjacent: true))
+        q.append(own[..<dn] + rotation.turned(Array(own[dn...]), position))
         // Stored transposed: c rows of dn values.
         let key = (0..<dn).map { i in
           (0..<c).reduce(0.0) { $0 + projection[(head * c + $1) * dn + i] * vector[$1] }
@@ -89,111 +125,63 @@ final class PlainModel {
   }
 
   private func attention(_ x: [[Double]], _ part: Attention, _ prefix: String) throws -> [[Double]] {
+    var factors: [Double]?
+    if part.rope.takesFactors, model.store.names.contains("rope_freqs.weight") {
+      factors = try values("rope_freqs.weight")
+    }
+    let rotation = PlainRotation(
+      part.rope, dimensions: part.rotaryDimensions, isAdjacent: part.rotaryPairing == .adjacent,
+      factors: factors)
+    func projected(_ name: String, _ row: [Double]) throws -> [Double] {
+      let y = try product(prefix + name + ".weight", row)
+      let bias = name == "attn_output" ? part.hasOutputBias : part.hasInputBias
+      return bias ? plus(y, try values(prefix + name + ".bias")) : y
+    }
     func heads(_ name: String, _ row: [Double], _ position: Int) throws -> [[Double]] {
-      var all = try product(prefix + name + ".weight", row)
-      let isTurned = name != "attn_v"
-      if isTurned, part.hasQueryKeyNorm {
-        let weight = try values(prefix + name + "_norm.weight")
+      var all = try projected(name, row)
+      let normWeights = part.hasQueryKeyNorm ? try values(prefix + name + "_norm.weight") : nil
+      if let normWeights, !part.normsAfterRotation {
         all =
           part.normsWholeWidth
-          ? norm(all, weight, model.architecture.normEpsilon)
-          : parts(all, part.headDim).flatMap { norm($0, weight, model.architecture.normEpsilon) }
+          ? rms(all, normWeights) : parts(all, part.headDim).flatMap { rms($0, normWeights) }
       }
       if let limit = part.clip { all = all.map { min(max($0, -limit), limit) } }
-      let heads = parts(all, part.headDim)
-      return isTurned
-        ? heads.map { turned($0, position, part.rope, adjacent: part.rotaryPairing == .adjacent) } : heads
+      let turned = parts(all, part.headDim).map { rotation.turned($0, position) }
+      guard let normWeights, part.normsAfterRotation else { return turned }
+      return turned.map { rms($0, normWeights) }
     }
     let queries = try x.enumerated().map { try heads("attn_q", $1, $0) }
     let keys = try x.enumerated().map { try heads("attn_k", $1, $0) }
-    let contents = try x.enumerated().map { try heads("attn_v", $1, $0) }
-    return try attended(queries, keys, contents, pow(Double(part.headDim), -0.5), group: part.groupSize).map {
-      try product(prefix + "attn_output.weight", $0)
+    let contents = try x.map { row in
+      var all = try projected(part.hasValueProjection ? "attn_v" : "attn_k", row)
+      if let limit = part.clip { all = all.map { min(max($0, -limit), limit) } }
+      let heads = parts(all, part.headDim)
+      return part.normsValues ? heads.map { rms($0, [Double](repeating: 1, count: $0.count)) } : heads
     }
+    return try attended(
+      queries, keys, contents, part.scoreScale ?? pow(Double(part.headDim), -0.5), group: part.groupSize,
+      window: part.window, sinks: part.hasSinks ? try values(prefix + "attn_sinks.weight") : nil
+    ).map { try projected("attn_output", $0) }
   }
 
   /// Causal softmax attention, heads side by side.
   private func attended(
-    _ queries: [[[Double]]], _ keys: [[[Double]]], _ contents: [[[Double]]], _ scale: Double, group: Int
+    _ queries: [[[Double]]], _ keys: [[[Double]]], _ contents: [[[Double]]], _ scale: Double, group: Int,
+    window: Int? = nil, sinks: [Double]? = nil
   ) -> [[Double]] {
     queries.indices.map { position in
       queries[position].indices.flatMap { head in
-        let scores = (0...position).map { scale * dot(queries[position][head], keys[$0][head / group]) }
-        let weights = softmax(scores)
+        let first = window.map { max(0, position + 1 - $0) } ?? 0
+        let scores = (first...position).map { scale * dot(queries[position][head], keys[$0][head / group]) }
+        let weights = softmax(scores + (sinks.map { [$0[head]] } ?? []))
         return contents[0][head / group].indices.map { d in
-          (0...position).reduce(0.0) { $0 + weights[$1] * contents[$1][head / group][d] }
+          (first...position).reduce(0.0) { $0 + weights[$1 - first] * contents[$1][head / group][d] }
         }
       }
     }
   }
 
-  private func experts(_ x: [Double], _ part: Experts, _ prefix: String) throws -> [Double] {
-    let (router, scores) = (part.router, try product(prefix + "ffn_gate_inp.weight", x))
-    var p = router.scoring == .softmax ? softmax(scores) : scores.map { 1 / (1 + exp(-$0)) }
-    var selection = p
-    if router.hasSelectionBias { selection = plus(p, try values(prefix + "exp_probs_b.bias")) }
-    if router.groupCount > 1 {
-      let size = part.count / router.groupCount
-      let marks = parts(selection, size).map { group -> Double in
-        let sorted = group.sorted(by: >)
-        return router.groupRule == .highest ? sorted[0] : sorted[0] + sorted[1]
-      }
-      let best = marks.indices.sorted { marks[$0] > marks[$1] }.prefix(router.usedGroupCount)
-      for expert in p.indices where !best.contains(expert / size) {
-        selection[expert] = router.groupRule == .highest ? 0 : -.infinity
-        if router.groupRule == .highest { p[expert] = 0 }
-      }
-    }
-    let top = selection.indices.sorted { selection[$0] > selection[$1] }.prefix(part.usedCount)
-    let sum = router.normalizesTopK ? top.reduce(1e-20) { $0 + p[$1] } : 1
-    var y = [Double](repeating: 0, count: x.count)
-    for expert in top {
-      let own = try network(x, prefix, "_exps", matrix: expert, width: part.width)
-      y = plus(y, own.map { $0 * p[expert] / sum * router.scale })
-    }
-    guard part.sharedWidth != nil else { return y }
-    let shared = try network(x, prefix, "_shexp")
-    guard part.hasSharedGate else { return plus(y, shared) }
-    let gate = 1 / (1 + exp(-(try product(prefix + "ffn_gate_inp_shexp.weight", x)[0])))
-    return plus(y, shared.map { $0 * gate })
-  }
-
-  private func network(
-    _ x: [Double], _ prefix: String, _ suffix: String, matrix: Int = 0, width: Int? = nil
-  ) throws -> [Double] {
-    func name(_ role: String) -> String { prefix + "ffn_" + role + suffix + ".weight" }
-    let gate = try product(name("gate"), x, matrix: matrix, rows: width)
-    let up = try product(name("up"), x, matrix: matrix, rows: width)
-    let inner = zip(gate, up).map { $0 / (1 + exp(-$0)) * $1 }
-    return try product(name("down"), inner, matrix: matrix, rows: width.map { _ in x.count })
-  }
-
-  private func turned(_ x: [Double], _ position: Int, _ rope: RopeParameters, adjacent: Bool) -> [Double] {
-    let pairs = x.count / 2
-    var (y, magnitude) = (x, 1.0)
-    var speeds = (0..<pairs).map { pow(rope.theta, -2 * Double($0) / Double(x.count)) }
-    if case .yarn(let yarn) = rope.scaling {
-      func place(_ turns: Double) -> Double {
-        Double(x.count) * log(Double(yarn.originalContextLength) / (turns * 2 * .pi)) / (2 * log(rope.theta))
-      }
-      let low = max(floor(place(yarn.betaFast ?? 32)), 0)
-      let high = min(ceil(place(yarn.betaSlow ?? 1)), Double(x.count - 1))
-      for pair in 0..<pairs {
-        let ramp = min(max((Double(pair) - low) / (high == low ? 0.001 : high - low), 0), 1)
-        speeds[pair] *= ramp / yarn.factor + 1 - ramp
-      }
-      magnitude = yarn.attentionFactor ?? (0.1 * log(yarn.factor) + 1)
-    }
-    for pair in 0..<pairs {
-      let angle = Double(position) * speeds[pair]
-      let (c, s) = (cos(angle) * magnitude, sin(angle) * magnitude)
-      let (i, j) = adjacent ? (2 * pair, 2 * pair + 1) : (pair, pair + pairs)
-      (y[i], y[j]) = (x[i] * c - x[j] * s, x[i] * s + x[j] * c)
-    }
-    return y
-  }
-
-  private func values(_ name: String) throws -> [Double] {
+  func values(_ name: String) throws -> [Double] {
     if let list = known[name] { return list }
     let list = try model.store.values(name).map(Double.init)
     known[name] = list
@@ -201,7 +189,7 @@ final class PlainModel {
   }
 
   /// One of a stack's matrices times a vector.
-  private func product(_ name: String, _ x: [Double], matrix: Int = 0, rows: Int? = nil) throws -> [Double] {
+  func product(_ name: String, _ x: [Double], matrix: Int = 0, rows: Int? = nil) throws -> [Double] {
     let weights = try values(name)
     let count = rows ?? weights.count / x.count
     return (0..<count).map { row in
@@ -210,21 +198,30 @@ final class PlainModel {
     }
   }
 
-  private func norm(_ x: [Double], _ weight: [Double], _ epsilon: Double) -> [Double] {
-    let scale = 1 / (dot(x, x) / Double(x.count) + epsilon).squareRoot()
+  /// The model's norm before a branch.
+  func norm(_ x: [Double], _ name: String) throws -> [Double] {
+    let weight = try values(name + ".weight")
+    guard architecture.norm == .meanAndVariance else { return rms(x, weight) }
+    let mean = x.reduce(0, +) / Double(x.count)
+    let centred = x.map { $0 - mean }
+    return plus(rms(centred, weight), try values(name + ".bias"))
+  }
+
+  func rms(_ x: [Double], _ weight: [Double], _ epsilon: Double? = nil) -> [Double] {
+    let scale = 1 / (dot(x, x) / Double(x.count) + (epsilon ?? architecture.normEpsilon)).squareRoot()
     return zip(x, weight).map { $0 * scale * $1 }
   }
 
-  private func softmax(_ x: [Double]) -> [Double] {
+  func softmax(_ x: [Double]) -> [Double] {
     let top = x.max() ?? 0
     let powers = x.map { exp($0 - top) }
     let sum = powers.reduce(0, +)
     return powers.map { $0 / sum }
   }
 
-  private func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
-  private func plus(_ a: [Double], _ b: [Double]) -> [Double] { zip(a, b).map(+) }
-  private func parts(_ x: [Double], _ width: Int) -> [[Double]] {
+  func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+  func plus(_ a: [Double], _ b: [Double]) -> [Double] { zip(a, b).map(+) }
+  func parts(_ x: [Double], _ width: Int) -> [[Double]] {
     stride(from: 0, to: x.count, by: width).map { Array(x[$0..<($0 + width)]) }
   }
 }

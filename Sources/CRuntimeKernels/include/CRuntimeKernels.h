@@ -25,6 +25,10 @@ bool crk_level_available(int level);
 /// out[i] = weight[i] * (x[i] / sqrt(mean(x^2) + epsilon)); out may be x.
 void crk_rms_norm(int level, const float *x, const float *weight, ptrdiff_t count, float epsilon, float *out);
 
+/// out[i] = weight[i] * (x[i] - mean(x)) / sqrt(variance(x) + epsilon) + bias[i]; out may be x.
+void crk_layer_norm(int level, const float *x, const float *weight, const float *bias, ptrdiff_t count, float epsilon,
+                    float *out);
+
 /// out[i] = scale * x[i] / sqrt(sum(x^2) + epsilon); out may be x.
 void crk_l2_norm(int level, const float *x, ptrdiff_t count, float epsilon, float scale, float *out);
 
@@ -36,6 +40,15 @@ void crk_add_scaled(int level, const float *x, float factor, ptrdiff_t count, fl
 
 /// y[i] = silu(y[i]) * x[i].
 void crk_silu_multiply(int level, const float *x, ptrdiff_t count, float *y);
+
+/// y[i] = gelu(y[i]) * x[i], with the tanh in place of the error function.
+void crk_gelu_multiply(int level, const float *x, ptrdiff_t count, float *y);
+
+/// y[i] = (u + 1) * g * sigmoid(slope * g), g = min(y[i], limit), u = x[i] cut off at limit and -limit.
+void crk_clamped_swiglu(int level, const float *x, float limit, float slope, ptrdiff_t count, float *y);
+
+/// y[i] = cap * tanh(y[i] / cap).
+void crk_soft_cap(int level, float cap, ptrdiff_t count, float *y);
 
 /// y[i] = y[i] * sigmoid(x[i]).
 void crk_sigmoid_multiply(int level, const float *x, ptrdiff_t count, float *y);
@@ -57,6 +70,11 @@ void crk_rotate_halves(int level, const float *cosines, const float *sines, ptrd
 void crk_convolve(int level, const float *const *rows, const float *weight, ptrdiff_t taps, ptrdiff_t channels,
                   float *out);
 
+/// Depthwise causal convolution times a gate, for one token: out[i] = gate[i] * sum; out may be the gate.
+/// rows and weight as above.
+void crk_gated_convolve(int level, const float *const *rows, const float *weight, ptrdiff_t taps, ptrdiff_t channels,
+                        const float *gate, float *out);
+
 /// One head of a key/value cache.
 /// keys: [capacity / 16][head_dim][16]; values: [capacity][value_stride], value_stride a multiple of 16.
 /// Without values (NULL), the first value_dim dimensions of keys are the values.
@@ -71,10 +89,12 @@ typedef struct {
   bool half;
 } crk_cache;
 
-/// The positions that a query sees: from start up to but without end, at least one.
+/// What a query sees: the positions from start up to but without end, at least one, and a sink.
 typedef struct {
   ptrdiff_t start;
   ptrdiff_t end;
+  /// A score whose exponential joins the sum that weights are divided by; -INFINITY for none.
+  float sink;
 } crk_span;
 
 /// Attention of up to four queries over one head of a cache.

@@ -26,7 +26,7 @@ extension ModelFamily {
       sharedExpert: .sized, turnsWholeHeads: true),
     parts: { model in
       model.attention.rotaryPairing = .adjacent
-      model.attention.sourcePairing = .adjacent
+      model.attention.checkpointsPairAdjacent = true
       model.experts?.router.hasSelectionBias = true
       model.experts?.router.sumGuard = .atLeast(1e-12)
     },

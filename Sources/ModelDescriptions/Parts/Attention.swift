@@ -4,7 +4,8 @@ public struct Attention: Hashable, Sendable {
   public enum RotaryPairing: Hashable, Sendable {
     /// Dimension j with j + half ("neox").
     case halfSplit
-    /// Dimension 2j with 2j + 1 (the llama architecture).
+    /// Dimension 2j with 2j + 1 (the llama architecture); query and key rows are reordered at conversion, unless
+    /// ``Attention/checkpointsPairAdjacent``.
     case adjacent
   }
 
@@ -40,8 +41,10 @@ public struct Attention: Hashable, Sendable {
   public var rope = RopeParameters(theta: 10000)
   /// How the output's weights pair dimensions.
   public var rotaryPairing = RotaryPairing.halfSplit
-  /// How those of checkpoints do; where they differ, rows of queries and keys are reordered at conversion.
-  public var sourcePairing = RotaryPairing.halfSplit
+  /// Whether checkpoints pair adjacent dimensions too (ERNIE 4.5), so that an output that does keeps their rows.
+  public var checkpointsPairAdjacent = false
+  /// Whether query and key rows are reordered at conversion.
+  public var reordersPairs: Bool { rotaryPairing == .adjacent && !checkpointsPairAdjacent }
   /// Rotated dimensions per head; 0 for an attention that knows no positions.
   public var rotaryDimensions: Int
   /// The most tokens that a token attends to, itself included; `nil` for all before it.
@@ -55,8 +58,6 @@ public struct Attention: Hashable, Sendable {
     rotaryDimensions = headDim
   }
 
-  /// Whether the rows of queries and keys have another order in a GGUF than in checkpoints.
-  var isReordered: Bool { rotaryPairing != sourcePairing }
   /// The width of all query heads together.
   public var queryWidth: Int { headCount * headDim }
   /// The width of all key heads together.

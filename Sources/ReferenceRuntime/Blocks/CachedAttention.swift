@@ -7,6 +7,8 @@ internal import CRuntimeKernels
 ///                                                       the last ones alone where there is a window
 /// ```
 ///
+/// With sinks, `exp` of a score of the head's own joins the sum that the softmax divides by.
+///
 /// Every score is one sum in a fixed order, the softmax is taken over the whole row of scores, and values are
 /// added in an order that positions alone determine: nothing depends on how tokens are batched.
 struct CachedAttention {
@@ -26,6 +28,8 @@ struct CachedAttention {
   let scale: Float
   /// The most positions that a token sees; `nil` for all before it.
   var window: Int?
+  /// A score for each query head that no position has; `nil` without.
+  var sinks: FloatBuffer?
   /// One row per worker: scores of four queries, and their results.
   let scores: FloatRows
 
@@ -34,7 +38,7 @@ struct CachedAttention {
   /// The results may take the place of the queries.
   func run(_ queries: Heads, into results: Heads, _ context: BlockContext) {
     let (level, first, group, headCount) = (
-      context.level, context.firstPosition, groupSize, cache.shape.headCount
+      context.level, context.firstPosition - cache.origin, groupSize, cache.shape.headCount
     )
     let queryCount = queries.rows.count * group
     let tileCount = (queryCount + 3) / 4
@@ -50,7 +54,9 @@ struct CachedAttention {
               inputs[slot] = UnsafePointer(queries.head(member, of: token))
               outputs[slot] = results.head(member, of: token)
               let end = first + token + 1
-              spans[slot] = crk_span(start: window.map { max(0, end - $0) } ?? 0, end: end)
+              spans[slot] = crk_span(
+                start: window.map { max(0, end - $0) } ?? 0, end: end,
+                sink: sinks.map { $0.base[member] } ?? -.infinity)
             }
             var view = cache.view(head)
             crk_attend(

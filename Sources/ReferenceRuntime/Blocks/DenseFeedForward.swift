@@ -1,7 +1,6 @@
-internal import CRuntimeKernels
 internal import TensorCompute
 
-/// The gated network `down(silu(gate x) * up x)`.
+/// The gated network `down(f(gate x) * up x)`, f the model's activation.
 enum DenseFeedForward {
   /// Runs it on rows; `name` keeps the scratch memory of different uses apart.
   static func run(
@@ -14,8 +13,8 @@ enum DenseFeedForward {
       x, Product(matrix: weights.gate, output: gate), Product(matrix: weights.up, output: up))
     context.add(weights.gateBias, to: gate)
     context.add(weights.upBias, to: up)
-    let level = context.level
-    context.engine.parallel(x.count) { row, _ in crk_silu_multiply(level, up.row(row), width, gate.row(row)) }
+    let (level, gating) = (context.level, context.gating)
+    context.engine.parallel(x.count) { row, _ in gating.run(gate.row(row), up.row(row), width, level: level) }
     try context.multiply(gate, Product(matrix: weights.down, output: y))
     context.add(weights.downBias, to: y)
   }

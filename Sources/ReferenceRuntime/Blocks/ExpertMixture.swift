@@ -11,23 +11,32 @@ internal import TensorCompute
 /// A mixture of experts.
 ///
 /// ```
-/// z = W_router x
+/// z = W_router x (+ b)                               some routers take the stream, normed and scaled, for x
 /// top, w = what a router makes of z                  see ``ExpertRouting``
-/// y = sum over top of w_e down_e(silu(gate_e x) * up_e x)      experts in ascending order
+/// y = sum over top of w_e down_e(f(gate_e x) * up_e x)      experts in ascending order; f the model's activation
 /// y = y + shared(x)                                  with a shared expert,
 ///         times sigmoid(s . x)                       where that has a gate
 /// ```
 enum ExpertMixture {
-  /// Runs it on rows.
+  /// Runs it on rows; `stream` is what they were before their norm.
   static func run(
-    _ x: FloatRows, _ weights: ExpertWeights, _ shape: Experts, layer: Int, into y: FloatRows,
-    _ context: BlockContext
+    _ x: FloatRows, stream: FloatRows, _ weights: ExpertWeights, _ shape: Experts, layer: Int,
+    into y: FloatRows, _ context: BlockContext
   ) throws {
     let scratch = try ExpertScratch(context, shape, count: x.count, width: x.width)
     let (probabilities, shares) = (scratch.probabilities, scratch.shares)
-    try context.multiply(x, Product(matrix: weights.router, output: probabilities))
     let level = context.level
-    let routing = ExpertRouting(shape, bias: weights.selectionBias)
+    var routed = x
+    if let own = scratch.routerInput, let scale = weights.routerInputScale {
+      let epsilon = context.normEpsilon
+      context.engine.parallel(x.count) { token, _ in
+        crk_rms_norm(level, stream.row(token), scale.base, own.width, epsilon, own.row(token))
+      }
+      routed = own
+    }
+    try context.multiply(routed, Product(matrix: weights.router, output: probabilities))
+    context.add(weights.routerBias, to: probabilities)
+    let routing = ExpertRouting(shape, bias: weights.selectionBias, expertScales: weights.scales)
     context.engine.parallel(x.count) { token, _ in
       routing.makeProbabilities(probabilities.row(token), level: level)
     }
@@ -43,8 +52,14 @@ enum ExpertMixture {
     context.engine.multiply(
       x, .tokens, assignments,
       [ExpertProduct(stack: weights.gate, output: gate), ExpertProduct(stack: weights.up, output: up)])
+    let (gating, biases) = (context.gating, weights.biases)
     context.engine.parallel(slots) { slot, _ in
-      crk_silu_multiply(level, up.row(slot), shape.width, gate.row(slot))
+      if let biases {
+        let place = Int(choice[slot]) * shape.width
+        crk_add(level, biases.gate.base + place, shape.width, gate.row(slot))
+        crk_add(level, biases.up.base + place, shape.width, up.row(slot))
+      }
+      gating.run(gate.row(slot), up.row(slot), shape.width, level: level)
     }
     try tap([weights.down.name], gate, .slots, assignments, context)
     context.engine.multiply(
@@ -54,7 +69,11 @@ enum ExpertMixture {
       let row = y.row(token)
       row.update(repeating: 0, count: y.width)
       for k in 0..<shape.usedCount {
-        crk_add_scaled(level, output.row(token * shape.usedCount + k), shares.row(token)[k], y.width, row)
+        let slot = token * shape.usedCount + k
+        if let biases {
+          crk_add(level, biases.down.base + Int(choice[slot]) * y.width, y.width, output.row(slot))
+        }
+        crk_add_scaled(level, output.row(slot), shares.row(token)[k], y.width, row)
       }
     }
     if let shared = weights.shared, let rows = scratch.shared {
@@ -124,6 +143,8 @@ struct ExpertScratch {
     let scale: FloatRows?
   }
 
+  /// What the router takes, `[tokens, hidden]`; `nil` where it takes what the experts take.
+  let routerInput: FloatRows?
   /// `[tokens, experts]`.
   let probabilities: FloatRows
   /// `[tokens, used experts]`.
@@ -135,6 +156,7 @@ struct ExpertScratch {
   let shared: Shared?
 
   init(_ source: some ScratchSource, _ shape: Experts, count: Int, width: Int) throws {
+    routerInput = shape.router.hasOwnInput ? try source.scratch("experts.router", count, width) : nil
     probabilities = try source.scratch("experts.probabilities", count, shape.count)
     shares = try source.scratch("experts.shares", count, shape.usedCount)
     let slots = count * shape.usedCount

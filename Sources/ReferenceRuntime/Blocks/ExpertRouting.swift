@@ -15,16 +15,23 @@ package import ModelDescriptions
 /// groups: the best groups by their two highest s     experts of other groups are left out
 ///         or by their highest s                      experts of other groups have s = p = 0
 /// top = the k largest s
-/// w_e = scale * p_e (/ (sum of p over top + 1e-20))  e in top
+/// w_e = scale * p_e (/ (sum of p over top + 1e-20))  e in top; what guards the sum is the family's
+/// w_e = a_e w_e                                      where experts have factors
+/// ```
+///
+/// Two routers are unlike this. One chooses by z and takes a softmax over the chosen alone; the sparse mixer chooses one
+/// expert after the other:
+///
+/// ```
+/// e = the largest z left;  w_e = softmax(z over those left that are near it)_e
+/// near: (z_e - z_i) / max(|z_i|, z_e) <= 2 * jitter
 /// ```
 ///
 /// Among equals, experts and groups alike, the lower index comes first.
 package struct ExpertRouting: Sendable {
-  /// Keeps shares finite when all probabilities are 0; as transformers has it.
-  private static let smallestSum: Float = 1e-20
-
   private let shape: Experts
   private let bias: [Float]?
+  private let expertScales: [Float]?
   private let scale: Float
   /// Whether probabilities themselves are what experts are chosen by.
   private let isPlain: Bool
@@ -34,14 +41,16 @@ package struct ExpertRouting: Sendable {
   /// - Parameters:
   ///   - shape: The mixture.
   ///   - bias: A value per expert; `nil` for routers without a bias.
-  package init(_ shape: Experts, bias: [Float]?) {
+  ///   - expertScales: A factor per expert; `nil` for routers without them.
+  package init(_ shape: Experts, bias: [Float]?, expertScales: [Float]? = nil) {
     self.shape = shape
     self.bias = bias
+    self.expertScales = expertScales
     scale = Float(shape.router.scale)
     isPlain = bias == nil && shape.router.usedGroupCount >= shape.router.groupCount
   }
 
-  /// Turns the scores of one token into probabilities.
+  /// Turns the scores of one token into probabilities; leaves them where experts are chosen by score.
   package func makeProbabilities(_ scores: UnsafeMutablePointer<Float>, level: Int32) {
     switch shape.router.scoring {
     case .chosenSoftmax, .sparseMixer: break
@@ -54,6 +63,20 @@ package struct ExpertRouting: Sendable {
 
   /// Chooses the experts of one token, ascending, and their shares.
   package func choose(
+    _ probabilities: UnsafeBufferPointer<Float>, into chosen: UnsafeMutableBufferPointer<Int32>,
+    shares: UnsafeMutablePointer<Float>
+  ) {
+    if case .sparseMixer(let jitter) = shape.router.scoring {
+      chooseInTurn(probabilities, into: chosen, shares: shares, jitter: jitter)
+    } else {
+      chooseAtOnce(probabilities, into: chosen, shares: shares)
+    }
+    if scale != 1 { for k in chosen.indices { shares[k] *= scale } }
+    if let expertScales { for (k, expert) in chosen.enumerated() { shares[k] *= expertScales[Int(expert)] } }
+  }
+
+  /// Chooses the largest, with groups and a bias where there are any.
+  private func chooseAtOnce(
     _ probabilities: UnsafeBufferPointer<Float>, into chosen: UnsafeMutableBufferPointer<Int32>,
     shares: UnsafeMutablePointer<Float>
   ) {
@@ -71,6 +94,34 @@ package struct ExpertRouting: Sendable {
       if shape.router.groupRule == .twoHighest { fillOtherGroups(selection, with: -.infinity) }
       Self.largest(UnsafeBufferPointer(selection), into: chosen)
       share(UnsafeBufferPointer(counted), chosen, into: shares)
+    }
+  }
+
+  /// Chooses one after the other, each weighed against those left that are near it.
+  private func chooseInTurn(
+    _ scores: UnsafeBufferPointer<Float>, into chosen: UnsafeMutableBufferPointer<Int32>,
+    shares: UnsafeMutablePointer<Float>, jitter: Double
+  ) {
+    let limit = Float(2 * jitter)
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * scores.count) { memory in
+      let left = UnsafeMutableBufferPointer(rebasing: memory[..<scores.count])
+      let weights = UnsafeMutableBufferPointer(rebasing: memory[scores.count...])
+      _ = left.initialize(from: scores)
+      for k in chosen.indices {
+        Self.largest(
+          UnsafeBufferPointer(left), into: UnsafeMutableBufferPointer(rebasing: chosen[k...k]))
+        let best = Int(chosen[k])
+        let top = left[best]
+        var sum = 0.0
+        for score in left where !((top - score) / max(abs(score), top) > limit) {
+          sum += exp(Double(score) - Double(top))
+        }
+        weights[best] = Float(1 / sum)
+        left[best] = -.infinity
+      }
+      var ascending = chosen
+      ascending.sort()
+      for (k, expert) in chosen.enumerated() { shares[k] = weights[Int(expert)] }
     }
   }
 
@@ -110,6 +161,9 @@ package struct ExpertRouting: Sendable {
     _ probabilities: UnsafeBufferPointer<Float>, _ chosen: UnsafeMutableBufferPointer<Int32>,
     into shares: UnsafeMutablePointer<Float>
   ) {
+    if case .chosenSoftmax = shape.router.scoring {
+      return shareBySoftmax(probabilities, chosen, into: shares)
+    }
     var sum: Float = 0
     for (k, expert) in chosen.enumerated() {
       let share = probabilities[Int(expert)]
@@ -117,10 +171,25 @@ package struct ExpertRouting: Sendable {
       sum += share
     }
     if shape.router.normalizesTopK {
-      sum += Self.smallestSum
+      // Keeps shares finite when all probabilities are 0.
+      switch shape.router.sumGuard {
+      case .added(let value): sum += Float(value)
+      case .atLeast(let value): sum = max(sum, Float(value))
+      }
       for k in chosen.indices { shares[k] /= sum }
     }
-    if scale != 1 { for k in chosen.indices { shares[k] *= scale } }
+  }
+
+  /// A softmax over the chosen experts' scores, in f64 so that no variant of the C library shows.
+  private func shareBySoftmax(
+    _ scores: UnsafeBufferPointer<Float>, _ chosen: UnsafeMutableBufferPointer<Int32>,
+    into shares: UnsafeMutablePointer<Float>
+  ) {
+    let top = chosen.reduce(-Float.infinity) { max($0, scores[Int($1)]) }
+    let sum = chosen.reduce(0.0) { $0 + exp(Double(scores[Int($1)]) - Double(top)) }
+    for (k, expert) in chosen.enumerated() {
+      shares[k] = Float(exp(Double(scores[Int(expert)]) - Double(top)) / sum)
+    }
   }
 
   /// The indices of the largest values in ascending order of index; NaN counts as smallest.

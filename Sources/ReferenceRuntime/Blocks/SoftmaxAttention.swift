@@ -5,11 +5,13 @@ internal import TensorCompute
 /// Causal softmax attention with grouped key/value heads.
 ///
 /// ```
-/// q = Wq x (+bq);  k = Wk x (+bk);  v = Wv x (+bv)
+/// q = Wq x (+bq);  k = Wk x (+bk);  v = Wv x (+bv), or k where there is no Wv
 /// gated: each head of Wq x is D query values, then D gate values
-/// q_h = rope(rms(q_h)), k_g = rope(rms(k_g))            norms where the family has them, over a head or over all;
+/// q_h = rope(rms(q_h)), k_g = rope(rms(k_g))            norms where the family has them, over a head or over all,
+///                                                       or after the rope; some layers have no rope;
 ///                                                       q, k and v clipped before the rope where it clips
-/// o_h = softmax(q_h . k_(h div group) / sqrt(D)) v      see ``CachedAttention``
+/// v_g = v_g / sqrt(mean(v_g^2) + epsilon)               where values are normed
+/// o_h = softmax(q_h . k_(h div group) / sqrt(D)) v      see ``CachedAttention``; or with a scale of the family's
 /// gated: o_h = o_h * sigmoid(gate_h)
 /// y = Wo o (+bo)
 /// ```
@@ -19,16 +21,18 @@ enum SoftmaxAttention {
     _ x: FloatRows, _ a: Attention, _ weights: AttentionWeights, cache: KeyValueCache, into y: FloatRows,
     _ context: BlockContext
   ) throws {
-    let rotation = context.rotations[weights.rotation]
+    let rotation = weights.rotation.map { context.rotations[$0] }
+    cache.makeRoom(first: context.firstPosition, count: x.count)
     // query: [tokens, heads, D] or, gated, [tokens, heads, 2, D]; key, value: [tokens, key heads, D]
     let scratch = try AttentionScratch(
-      context, a, count: x.count, end: context.firstPosition + x.count, workers: context.engine.workerCount)
+      context, a, count: x.count, end: context.firstPosition + x.count - cache.origin,
+      workers: context.engine.workerCount)
     let (query, key, value, output) = (scratch.query, scratch.key, scratch.value, scratch.output)
-    try context.multiply(
-      x, Product(matrix: weights.query, output: query), Product(matrix: weights.key, output: key),
-      Product(matrix: weights.value, output: value))
+    let products = [Product(matrix: weights.query, output: query), Product(matrix: weights.key, output: key)]
+    try context.multiply(x, products + (weights.value.map { [Product(matrix: $0, output: value)] } ?? []))
     context.add(weights.queryBias, to: query)
     context.add(weights.keyBias, to: key)
+    if weights.value == nil { value.base.update(from: key.base, count: key.count * key.width) }
     context.add(weights.valueBias, to: value)
 
     let queryStep = a.hasOutputGate ? 2 * a.headDim : a.headDim
@@ -37,11 +41,13 @@ enum SoftmaxAttention {
     if let limit = a.clip {
       context.engine.parallel(x.count) { token, _ in clip(value.row(token), value.width, to: Float(limit)) }
     }
+    if a.normsValues { normValues(value, a, context) }
     store(key, value, headDim: a.headDim, cache, context)
 
     let attention = CachedAttention(
-      cache: cache, groupSize: a.groupSize, scale: 1 / Float(a.headDim).squareRoot(), window: a.window,
-      scores: scratch.scores)
+      cache: cache, groupSize: a.groupSize,
+      scale: a.scoreScale.map { Float($0) } ?? 1 / Float(a.headDim).squareRoot(), window: a.window,
+      sinks: weights.sinks, scores: scratch.scores)
     attention.run(
       .init(rows: query, step: queryStep), into: .init(rows: output, step: a.headDim), context)
     if a.hasOutputGate {
@@ -60,11 +66,13 @@ enum SoftmaxAttention {
 
   /// Norms, clips and turns each head in place.
   private static func prepare(
-    _ rows: FloatRows, step: Int, heads: Int, _ a: Attention, norm: FloatBuffer?, _ rotation: RotationTable,
-    _ context: BlockContext
+    _ rows: FloatRows, step: Int, heads: Int, _ a: Attention, norm: FloatBuffer?,
+    _ rotation: RotationTable?, _ context: BlockContext
   ) {
     let (level, epsilon, headDim) = (context.level, context.normEpsilon, a.headDim)
-    let (headNorm, wholeNorm) = a.normsWholeWidth ? (nil, norm) : (norm, nil)
+    let wholeNorm = a.normsWholeWidth ? norm : nil
+    let headNorm = a.normsWholeWidth || a.normsAfterRotation ? nil : norm
+    let lastNorm = a.normsAfterRotation ? norm : nil
     context.engine.parallel(rows.count) { token, _ in
       let row = rows.row(token)
       if let wholeNorm { crk_rms_norm(level, row, wholeNorm.base, rows.width, epsilon, row) }
@@ -72,7 +80,20 @@ enum SoftmaxAttention {
         let head = row + index * step
         if let headNorm { crk_rms_norm(level, head, headNorm.base, headDim, epsilon, head) }
         if let limit = a.clip { clip(head, headDim, to: Float(limit)) }
-        rotation.rotate(head, token: token, level: level)
+        rotation?.rotate(head, token: token, level: level)
+        if let lastNorm { crk_rms_norm(level, head, lastNorm.base, headDim, epsilon, head) }
+      }
+    }
+  }
+
+  /// Norms each head without weights.
+  private static func normValues(_ rows: FloatRows, _ a: Attention, _ context: BlockContext) {
+    let (level, epsilon, count) = (context.level, context.normEpsilon, Float(a.headDim))
+    context.engine.parallel(rows.count) { token, _ in
+      for index in 0..<a.keyValueHeadCount {
+        let head = rows.row(token) + index * a.headDim
+        // The root of a mean is that of a sum over the root of a count.
+        crk_l2_norm(level, head, a.headDim, count * epsilon, count.squareRoot(), head)
       }
     }
   }
@@ -110,7 +131,7 @@ struct AttentionScratch {
   /// One row per worker: scores of four queries, and their results.
   let scores: FloatRows
 
-  /// Takes the rows for `count` tokens, the last of which is at position `end` - 1.
+  /// Takes the rows for `count` tokens, the last of which is at place `end` - 1 of the cache.
   init(_ source: some ScratchSource, _ a: Attention, count: Int, end: Int, workers: Int) throws {
     query = try source.scratch("attention.query", count, a.queryWidth * (a.hasOutputGate ? 2 : 1))
     key = try source.scratch("attention.key", count, a.keyValueWidth)

@@ -47,8 +47,9 @@ extension Architecture {
         .unsupportedArchitecture,
         Fault(file: file, subject: subject, expected: expected, found: found, remedy: remedy))
     }
-    guard activation == .silu else {
-      throw refuse("hidden_act", "silu", activation.name, "this activation is not supported yet")
+    guard let gating = Gating(activation) else {
+      throw refuse(
+        "hidden_act", "silu or gelu_pytorch_tanh", activation.name, "this activation is not supported yet")
     }
     guard isCausal else {
       throw refuse(causalKey, "true", "false", "attention in both directions is not supported yet")
@@ -56,21 +57,28 @@ extension Architecture {
     let requirement = Requirement(file: file, subject: name)
     try requirement(!layers.isEmpty, "at least one layer", "0")
     try requirement(normEpsilon >= 0, "an epsilon of at least 0", "\(normEpsilon)")
+    if case .clampedSwiGLU(let limit, let slope) = gating {
+      try requirement(limit > 0 && slope.isFinite, "a limit of activations above 0", "\(limit), \(slope)")
+    }
+    try ends.check(requirement)
     var seen: Set<Layer> = []
     for layer in layers where seen.insert(layer).inserted {
       switch layer.mixer {
       case .attention(let part): try part.check(requirement)
       case .deltaNet(let part): try part.check(requirement)
       case .latent(let part): try part.check(requirement)
-      case .shortConvolution:
-        throw refuse(name, "attention", "a short convolution", "this mixer is not supported yet")
+      case .shortConvolution(let part):
+        try requirement(
+          part.width == hiddenSize && part.kernelLength > 0,
+          "a convolution of \(hiddenSize) channels over at least one position",
+          "\(part.width) channels over \(part.kernelLength)")
       }
-      switch layer.feedForward {
-      case .dense(let part): try requirement(part.width > 0, "a feed-forward width above 0", "\(part.width)")
-      case .experts(let part): try part.check(requirement)
-      case .parallel:
-        throw refuse(name, "one feed-forward network", "two", "this layer is not supported yet")
+      if let part = layer.feedForward.dense {
+        try requirement(part.width > 0, "a feed-forward width above 0", "\(part.width)")
       }
+      try layer.feedForward.experts?.check(requirement)
+      let factor = layer.residual.factor
+      try requirement(factor.isFinite, "a finite factor of branches", "\(factor)")
     }
   }
 }
@@ -88,6 +96,15 @@ struct Requirement {
   }
 }
 
+extension StreamEnds {
+  fileprivate func check(_ require: Requirement) throws {
+    try require(embeddingScale.isFinite, "a finite factor of embeddings", "\(embeddingScale)")
+    try require(
+      logitDivisor != 0 && logitDivisor.isFinite, "a divisor of logits other than 0", "\(logitDivisor)")
+    if let logitCap { try require(logitCap > 0, "a limit of logits above 0", "\(logitCap)") }
+  }
+}
+
 extension Attention {
   fileprivate func check(_ require: Requirement) throws {
     try require(
@@ -96,8 +113,12 @@ extension Attention {
       keyValueHeadCount > 0 && headCount % keyValueHeadCount == 0,
       "query heads divisible by key heads", "\(headCount) and \(keyValueHeadCount)")
     try require(
-      rotaryDimensions > 0 && rotaryDimensions % 2 == 0 && rotaryDimensions <= headDim,
+      rotaryDimensions >= 0 && rotaryDimensions % 2 == 0 && rotaryDimensions <= headDim,
       "an even number of rotary dimensions up to \(headDim)", "\(rotaryDimensions)")
+    if let scoreScale { try require(scoreScale.isFinite, "a finite scale of scores", "\(scoreScale)") }
+    try require(
+      !normsAfterRotation || !normsWholeWidth, "norms over each head after the rotary embedding",
+      "norms over all heads")
     try require(
       !normsWholeWidth || !hasOutputGate, "norms over each head where queries have a gate",
       "norms over all heads")
@@ -156,6 +177,17 @@ extension Experts {
     try require(width > 0, "an expert width above 0", "\(width)")
     if let sharedWidth { try require(sharedWidth > 0, "a shared expert width above 0", "\(sharedWidth)") }
     try require(router.scale.isFinite, "a finite scale of expert weights", "\(router.scale)")
+    switch router.scoring {
+    case .softmax, .sigmoid: break
+    case .chosenSoftmax, .sparseMixer:
+      try require(
+        router.groupCount == 1 && !router.hasSelectionBias,
+        "no groups and no bias where scores choose experts",
+        "\(router.groupCount) groups")
+    }
+    if case .sparseMixer(let jitter) = router.scoring {
+      try require(jitter >= 0, "a jitter of at least 0", "\(jitter)")
+    }
     switch router.groupFault(expertCount: count, usedCount: usedCount) {
     case .count(let expected): try require(false, "for expert groups, \(expected)", "\(router.groupCount)")
     case .usedCount(let expected):

@@ -1,24 +1,32 @@
 internal import ModelDescriptions
 
-/// A layer: two residual branches, each behind a norm.
+/// A layer: two residual branches, each behind a norm and in some models before another one.
 struct DecoderLayer {
   /// What mixes positions.
   enum Mixer {
     case attention(Attention, AttentionWeights)
     case latent(LatentAttention, LatentWeights)
     case deltaNet(GatedDeltaNet, DeltaNetWeights)
+    case shortConvolution(ShortConvolution, ShortConvolutionWeights)
   }
 
   /// What works on each position alone.
   enum FeedForward {
     case dense(DenseWeights)
     case experts(Experts, ExpertWeights)
+    case parallel(ParallelWeights)
   }
 
-  var mixerNorm: FloatBuffer
+  var mixerNorm: NormWeights
   var mixer: Mixer
-  var feedForwardNorm: FloatBuffer
+  var mixerOutputNorm: NormWeights?
+  var feedForwardNorm: NormWeights
   var feedForward: FeedForward
+  var feedForwardOutputNorm: NormWeights?
+  /// What the branches are multiplied by before they are added.
+  var branchFactor: Float
+  /// What the stream is multiplied by at the end.
+  var outputScale: Float
 }
 
 /// Softmax attention: q, k, v and output projections, with what some families add.
@@ -26,17 +34,20 @@ struct AttentionWeights {
   /// With an output gate: per head `headDim` query rows, then as many gate rows.
   var query: NamedMatrix
   var key: NamedMatrix
-  var value: NamedMatrix
+  /// `nil` where values are the keys before norms and rotary embedding.
+  var value: NamedMatrix?
   var output: NamedMatrix
   var queryBias: FloatBuffer?
   var keyBias: FloatBuffer?
   var valueBias: FloatBuffer?
   var outputBias: FloatBuffer?
-  /// Norm over each head, or over all of them, before the rotary embedding.
+  /// Norm over each head, or over all of them, before or after the rotary embedding.
   var queryNorm: FloatBuffer?
   var keyNorm: FloatBuffer?
-  /// The place of its rotary embedding among those of the model.
-  var rotation: Int
+  /// A score per head that joins the softmax's sum.
+  var sinks: FloatBuffer?
+  /// The place of its rotary embedding among those of the model; `nil` without one.
+  var rotation: Int?
 }
 
 /// Latent attention.
@@ -87,6 +98,14 @@ struct DeltaNetWeights {
   var output: NamedMatrix
 }
 
+/// A short convolution.
+struct ShortConvolutionWeights {
+  var input: NamedMatrix
+  /// [kernelLength][channels]; the file has channels of kernelLength values.
+  var taps: FloatBuffer
+  var output: NamedMatrix
+}
+
 /// A dense gated network.
 struct DenseWeights {
   var gate: NamedMatrix
@@ -99,24 +118,58 @@ struct DenseWeights {
 
 /// Routed experts and perhaps a shared one.
 struct ExpertWeights {
+  /// Biases of each expert's projections, expert after expert.
+  struct Biases {
+    var gate, up, down: FloatBuffer
+  }
+
   var router: NamedMatrix
+  /// Added to the scores of experts.
+  var routerBias: FloatBuffer?
+  /// What the stream, normed, is multiplied by for the router; `nil` where it takes what the experts take.
+  var routerInputScale: FloatBuffer?
   /// Added to probabilities for the choice of experts alone.
   var selectionBias: [Float]?
   var gate: ExpertStack
   var up: ExpertStack
   var down: ExpertStack
+  var biases: Biases?
+  /// What each expert's share is multiplied by.
+  var scales: [Float]?
   var shared: DenseWeights?
   /// One row; its product's sigmoid scales the shared expert, which is added as it is without.
   var sharedGate: NamedMatrix?
+}
+
+/// A dense network and experts beside it.
+struct ParallelWeights {
+  var dense: DenseWeights
+  var shape: Experts
+  var experts: ExpertWeights
+  var denseOutputNorm: NormWeights
+  var expertInputNorm: NormWeights
+  var expertOutputNorm: NormWeights
+}
+
+/// What happens to the stream before the first layer and after the last.
+struct EndWeights {
+  var embeddingScale: Float
+  var outputBias: FloatBuffer?
+  var logitDivisor: Float
+  var logitCap: Float?
+
+  /// Whether logits are not what the output head gives.
+  var changesLogits: Bool { logitDivisor != 1 || logitCap != nil }
 }
 
 /// All weights of a decoder, bound to their roles and checked for shape.
 struct DecoderWeights {
   var embedding: NamedMatrix
   var layers: [DecoderLayer]
-  var outputNorm: FloatBuffer
+  var outputNorm: NormWeights
   /// The embedding itself when tied.
   var output: NamedMatrix
+  var ends: EndWeights
   /// The kinds of rotary embeddings in the model.
   var rotations: [RotarySettings]
   /// What each rotary pair's angle is divided by.
@@ -137,8 +190,9 @@ struct DecoderWeights {
     rotations.compactMap(\.lengthLimit).min { $0.tokenCount < $1.tokenCount }
   }
 
-  /// The factors of a session for at most `contextLength` tokens.
-  func rotaryFactors(contextLength: Int) -> [Float]? {
+  /// The factors of a rotary embedding in a session for at most `contextLength` tokens.
+  func rotaryFactors(of settings: RotarySettings, contextLength: Int) -> [Float]? {
+    guard settings.factorTensors != .none else { return nil }
     guard let long = longRotaryFactors, contextLength > long.originalContextLength else {
       return rotaryFactors
     }

@@ -61,8 +61,8 @@ extension RotarySettings {
       if long.factor != 1 { scaling = .linear(factor: long.factor) }
       magnitude *= long.attentionFactor
       guard let short = long.shortFactors else {
-        // llama.cpp reads the tensors of this architecture alone.
-        if architecture == "llama" {
+        // llama.cpp reads the tensors of these architectures alone.
+        if ["llama", "phimoe"].contains(architecture) {
           factorTensors = .byContext(originalContextLength: long.originalContextLength)
         }
         break
@@ -80,5 +80,6 @@ extension RotarySettings {
         "rope type default, linear, dynamic, yarn, longrope, llama3 or proportional", type,
         "this scaling is not supported yet")
     }
+    if !rope.takesFactors { factorTensors = .none }
   }
 }

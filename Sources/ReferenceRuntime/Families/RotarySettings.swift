@@ -33,6 +33,8 @@ public struct RotarySettings: Hashable, Sendable {
 
   /// Where a file's own factors for pairs are.
   public enum FactorTensors: Hashable, Sendable {
+    /// Nowhere: what a file has is for another embedding of the model.
+    case none
     /// `rope_freqs.weight`, if there.
     case one
     /// `rope_factors_short.weight`, or `rope_factors_long.weight` in sessions for more tokens than this.

@@ -1,9 +1,12 @@
 internal import CRuntimeKernels
+internal import ModelDescriptions
 
 /// What all blocks of a forward pass share: compute, scratch memory, positions, taps.
 final class BlockContext: ScratchSource {
-  /// The epsilon of RMS norms.
+  /// The epsilon of norms.
   let normEpsilon: Float
+  /// The function on gates of feed-forward networks.
+  let gating: Gating
   /// Matrix products and workers.
   let engine: ProductEngine
   /// The level of the inner loops.
@@ -17,8 +20,14 @@ final class BlockContext: ScratchSource {
 
   private var buffers: [String: FloatBuffer] = [:]
 
-  init(normEpsilon: Float, engine: ProductEngine, level: Int32, rotations: [RotationTable]) {
-    self.normEpsilon = normEpsilon
+  init(
+    _ architecture: Architecture, engine: ProductEngine, level: Int32, rotations: [RotationTable]
+  ) {
+    guard let gating = Gating(architecture.activation) else {
+      preconditionFailure("a model with another activation is refused when it is opened")
+    }
+    self.gating = gating
+    normEpsilon = Float(architecture.normEpsilon)
     self.engine = engine
     self.level = level
     self.rotations = rotations
@@ -43,7 +52,10 @@ final class BlockContext: ScratchSource {
   var scratchByteCount: Int { buffers.values.reduce(0) { $0 + $1.count * 4 } }
 
   /// Multiplies and shows the input to the observer under each matrix's name, once where parts of one tensor share it.
-  func multiply(_ input: FloatRows, _ products: Product...) throws {
+  func multiply(_ input: FloatRows, _ products: Product...) throws { try multiply(input, products) }
+
+  /// The same for a list.
+  func multiply(_ input: FloatRows, _ products: [Product]) throws {
     if observer != nil {
       for (index, product) in products.enumerated()
       where !products[..<index].contains(where: { $0.matrix.name == product.matrix.name }) {
@@ -67,6 +79,22 @@ final class BlockContext: ScratchSource {
   func add(_ x: FloatRows, to y: FloatRows) {
     let level = level
     engine.parallel(x.count) { row, _ in crk_add(level, x.row(row), x.width, y.row(row)) }
+  }
+
+  /// `y += factor * x`, row by row.
+  func add(_ x: FloatRows, times factor: Float, to y: FloatRows) {
+    guard factor != 1 else { return add(x, to: y) }
+    let level = level
+    engine.parallel(x.count) { row, _ in crk_add_scaled(level, x.row(row), factor, x.width, y.row(row)) }
+  }
+
+  /// Multiplies every value.
+  func scale(_ y: FloatRows, by factor: Float) {
+    guard factor != 1 else { return }
+    engine.parallel(y.count) { row, _ in
+      let values = y.row(row)
+      for index in 0..<y.width { values[index] *= factor }
+    }
   }
 
   /// Adds a bias to every row.

@@ -1,3 +1,4 @@
+internal import CRuntimeKernels
 internal import ModelDescriptions
 internal import TensorCompute
 
@@ -6,10 +7,13 @@ internal import TensorCompute
 /// ```
 /// h = embedding[token]
 /// for each layer:
-///   h = h + mixer(rms(h))            softmax or latent attention, or a gated delta net in hybrid models
-///   h = h + feedForward(rms(h))      dense, or a mixture of experts
-/// logits = W_out rms(h)
+///   h = h + mixer(norm(h))           softmax or latent attention; in hybrid models a gated delta net or a short
+///                                    convolution
+///   h = h + feedForward(norm(h))     dense, a mixture of experts, or both side by side
+/// logits = W_out norm(h)
 /// ```
+///
+/// Some families multiply embeddings, branches, streams or logits by numbers, norm what branches give, or bound logits.
 ///
 /// | family                          | mixer                                        | feed-forward                 |
 /// |---------------------------------|----------------------------------------------|------------------------------|
@@ -29,35 +33,51 @@ enum ForwardPass {
     for (row, token) in tokens.enumerated() {
       context.engine.decode(weights.embedding, row: Int(token), into: h.row(row))
     }
+    context.scale(h, by: weights.ends.embeddingScale)
     context.tap("token_embd", h)
 
     for (index, layer) in weights.layers.enumerated() {
-      RMSNorm.run(h, layer.mixerNorm, into: x, context)
+      StreamNorm.run(h, layer.mixerNorm, into: x, context)
       context.tap("blk.\(index).attn_norm", x)
-      switch (layer.mixer, states[index]) {
-      case (.attention(let attention, let weights), .attention(let cache)):
-        try SoftmaxAttention.run(x, attention, weights, cache: cache, into: y, context)
-      case (.latent(let part, let weights), .attention(let cache)):
-        try LatentAttentionMixer.run(x, part, weights, cache: cache, into: y, context)
-      case (.deltaNet(let net, let weights), .deltaNet(let state)):
-        try DeltaNetMixer.run(x, weights, net, state: state, into: y, context)
-      default: preconditionFailure("layer states are made for the layers")
-      }
+      try mix(x, layer.mixer, states[index], into: y, context)
       context.tap("blk.\(index).attn_out", y)
-      context.add(y, to: h)
+      if let norm = layer.mixerOutputNorm { StreamNorm.run(y, norm, into: y, context) }
+      context.add(y, times: layer.branchFactor, to: h)
 
-      RMSNorm.run(h, layer.feedForwardNorm, into: x, context)
+      StreamNorm.run(h, layer.feedForwardNorm, into: x, context)
       context.tap("blk.\(index).ffn_norm", x)
       switch layer.feedForward {
       case .dense(let weights): try DenseFeedForward.run(x, weights, into: y, name: "dense", context)
       case .experts(let experts, let weights):
-        try ExpertMixture.run(x, weights, experts, layer: index, into: y, context)
+        try ExpertMixture.run(x, stream: h, weights, experts, layer: index, into: y, context)
+      case .parallel(let parallel):
+        try ParallelFeedForward.run(x, stream: h, parallel, layer: index, into: y, context)
       }
       context.tap("blk.\(index).ffn_out", y)
-      context.add(y, to: h)
+      if let norm = layer.feedForwardOutputNorm { StreamNorm.run(y, norm, into: y, context) }
+      context.add(y, times: layer.branchFactor, to: h)
+      context.scale(h, by: layer.outputScale)
       context.tap("blk.\(index).out", h)
     }
     return h
+  }
+
+  /// Mixes positions.
+  private static func mix(
+    _ x: FloatRows, _ mixer: DecoderLayer.Mixer, _ state: LayerState, into y: FloatRows,
+    _ context: BlockContext
+  ) throws {
+    switch (mixer, state) {
+    case (.attention(let attention, let weights), .attention(let cache)):
+      try SoftmaxAttention.run(x, attention, weights, cache: cache, into: y, context)
+    case (.latent(let part, let weights), .attention(let cache)):
+      try LatentAttentionMixer.run(x, part, weights, cache: cache, into: y, context)
+    case (.deltaNet(let net, let weights), .deltaNet(let state)):
+      try DeltaNetMixer.run(x, weights, net, state: state, into: y, context)
+    case (.shortConvolution(let part, let weights), .shortConvolution(let state)):
+      try ShortConvolutionMixer.run(x, part, weights, state: state, into: y, context)
+    default: preconditionFailure("layer states are made for the layers")
+    }
   }
 
   /// The logits of some rows of the residual stream, `[rows, vocabulary]`.
@@ -65,9 +85,17 @@ enum ForwardPass {
     _ h: FloatRows, _ weights: DecoderWeights, into logits: FloatRows, _ context: BlockContext
   ) throws {
     let x = try context.scratch("normed.last", h.count, h.width)
-    RMSNorm.run(h, weights.outputNorm, into: x, context)
+    StreamNorm.run(h, weights.outputNorm, into: x, context)
     context.tap("output_norm", x)
     try context.multiply(x, Product(matrix: weights.output, output: logits))
+    let (level, ends) = (context.level, weights.ends)
+    context.add(ends.outputBias, to: logits)
+    guard ends.changesLogits else { return }
+    context.engine.parallel(logits.count) { row, _ in
+      let values = logits.row(row)
+      if ends.logitDivisor != 1 { for index in 0..<logits.width { values[index] /= ends.logitDivisor } }
+      if let cap = ends.logitCap { crk_soft_cap(level, cap, logits.width, values) }
+    }
   }
 }
 
@@ -86,12 +114,23 @@ struct StreamScratch {
 enum LayerState {
   case attention(KeyValueCache)
   case deltaNet(DeltaNetState)
+  case shortConvolution(ShortConvolutionState)
 
   /// Bytes reserved.
   var byteCount: Int {
     switch self {
     case .attention(let cache): cache.byteCount
     case .deltaNet(let state): state.byteCount
+    case .shortConvolution(let state): state.byteCount
+    }
+  }
+
+  /// Forgets what is not overwritten by positions from 0 on.
+  func clear() {
+    switch self {
+    case .attention(let cache): cache.clear()
+    case .deltaNet(let state): state.clear()
+    case .shortConvolution(let state): state.clear()
     }
   }
 }

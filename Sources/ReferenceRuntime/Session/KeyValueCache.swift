@@ -20,6 +20,8 @@ struct CacheShape: Hashable {
   var valueDim: Int
   /// Values are the first dimensions of keys, and not kept besides.
   var keysHoldValues: Bool
+  /// The most positions that a token sees; `nil` for all before it.
+  var window: Int?
 
   /// Keys and values of plain attention.
   init(_ attention: Attention) {
@@ -27,6 +29,7 @@ struct CacheShape: Hashable {
     keyDim = attention.headDim
     valueDim = attention.headDim
     keysHoldValues = false
+    window = attention.window
   }
 
   /// Latent vectors, each with the rotary key behind it.
@@ -40,18 +43,27 @@ struct CacheShape: Hashable {
   /// The distance of two positions' values, in values: whole vectors of 16.
   var valueStride: Int { (valueDim + 15) / 16 * 16 }
 
-  /// The positions that a cache for `capacity` has room for.
-  fileprivate static func positions(_ capacity: Int) -> Int { (capacity + 15) / 16 * 16 }
+  /// Positions in whole blocks of 16.
+  private static func blocks(_ positions: Int) -> Int { (positions + 15) / 16 * 16 }
+
+  /// The positions that a cache has room for: all of a session's, or those that a batch sees through a window and as
+  /// many again as the window has, so that what is seen no more is seldom cleared away.
+  func room(contextLength: Int, batchLength: Int) -> Int {
+    let all = Self.blocks(contextLength)
+    guard let window, window < contextLength else { return all }
+    return min(all, Self.blocks(window + 16 + batchLength) + Self.blocks(window))
+  }
 
   /// The bytes that a cache reserves; `nil` when an integer does not hold them.
-  func byteCount(capacity: Int, type: CacheType) -> Int? {
+  func byteCount(contextLength: Int, batchLength: Int, type: CacheType) -> Int? {
     let perPosition = headCount * (keyDim + (keysHoldValues ? 0 : valueStride)) * type.byteCount
-    let (bytes, overflow) = perPosition.multipliedReportingOverflow(by: Self.positions(capacity))
+    let (bytes, overflow) = perPosition.multipliedReportingOverflow(
+      by: room(contextLength: contextLength, batchLength: batchLength))
     return overflow ? nil : bytes
   }
 
-  /// Scratch values for the scores and results of four queries, the last of which is at position `end` - 1.
-  func scoreWidth(end: Int) -> Int { 4 * Self.positions(end) + 4 * valueStride }
+  /// Scratch values for the scores and results of four queries, the last of which is at place `end` - 1 of the cache.
+  func scoreWidth(end: Int) -> Int { 4 * Self.blocks(end) + 4 * valueStride }
 }
 
 /// The keys and values of one attention layer.
@@ -59,8 +71,14 @@ struct CacheShape: Hashable {
 /// Keys lie in blocks of 16 positions, `[head][position / 16][dimension][position % 16]`, so that the scores of 16
 /// positions are computed side by side; values lie `[head][position][dimension]`, padded with zeros to a
 /// multiple of 16 dimensions. Where keys hold the values, there are keys alone.
+///
+/// With a window, whole blocks that no token will see again are cleared away when the cache is full. What is left keeps
+/// its lanes, so that no sum changes.
 final class KeyValueCache: @unchecked Sendable {
   let shape: CacheShape
+  /// The position at the first place; a multiple of 16.
+  private(set) var origin = 0
+  private let room: Int
   private let isHalf: Bool
   private let keyStep: Int
   private let valueStep: Int
@@ -68,16 +86,16 @@ final class KeyValueCache: @unchecked Sendable {
   /// `nil` where keys hold the values.
   private let values: ZeroedMemory?
 
-  /// Reserves room for `capacity` positions; memory is used as positions are filled.
+  /// Reserves room for the positions of a session; memory is used as positions are filled.
   ///
   /// - Throws: ``RuntimeError`` with `outOfMemory`.
-  init(_ shape: CacheShape, capacity: Int, type: CacheType) throws {
+  init(_ shape: CacheShape, contextLength: Int, batchLength: Int, type: CacheType) throws {
     self.shape = shape
     isHalf = type == .f16
     let size = type.byteCount
-    let positions = CacheShape.positions(capacity)
-    keyStep = positions * shape.keyDim * size
-    valueStep = positions * shape.valueStride * size
+    room = shape.room(contextLength: contextLength, batchLength: batchLength)
+    keyStep = room * shape.keyDim * size
+    valueStep = room * shape.valueStride * size
     keys = try ZeroedMemory(byteCount: shape.headCount * keyStep, purpose: "the key cache")
     values =
       shape.keysHoldValues
@@ -87,6 +105,27 @@ final class KeyValueCache: @unchecked Sendable {
   /// Bytes reserved.
   var byteCount: Int { keys.byteCount + (values?.byteCount ?? 0) }
 
+  /// Forgets all positions.
+  func clear() { origin = 0 }
+
+  /// Makes room for the positions of a batch, and clears away what none of its tokens sees if there is too little.
+  func makeRoom(first: Int, count: Int) {
+    guard first + count - origin > room, let window = shape.window else { return }
+    let start = max(0, first + 1 - window) / 16 * 16
+    let (moved, size) = (start - origin, isHalf ? 2 : 4)
+    // Keys in whole blocks.
+    let kept = (first - start + 15) / 16 * 16
+    for head in 0..<shape.headCount {
+      let key = keys.base + head * keyStep
+      key.copyMemory(
+        from: key + moved * shape.keyDim * size, byteCount: kept * shape.keyDim * size)
+      guard let value = values.map({ $0.base + head * valueStep }) else { continue }
+      value.copyMemory(
+        from: value + moved * shape.valueStride * size, byteCount: kept * shape.valueStride * size)
+    }
+    origin = start
+  }
+
   /// One head, for the kernels.
   func view(_ head: Int) -> crk_cache {
     crk_cache(
@@ -95,14 +134,15 @@ final class KeyValueCache: @unchecked Sendable {
       head_dim: shape.keyDim, value_dim: shape.valueDim, value_stride: shape.valueStride, half: isHalf)
   }
 
-  /// Adds one position of one head; below the capacity, which the session checks.
+  /// Adds one position of one head, for which there is room.
   ///
   /// Where keys hold the values, the positions of a block of 16 are added in ascending order, and `value` is not read.
   func store(
     key: UnsafePointer<Float>, value: UnsafePointer<Float>, head: Int, position: Int, level: Int32
   ) {
     crk_store(
-      level, key, value, position, shape.keyDim, shape.valueStride, isHalf, keys.base + head * keyStep,
+      level, key, value, position - origin, shape.keyDim, shape.valueStride, isHalf,
+      keys.base + head * keyStep,
       values.map { $0.base + head * valueStep })
   }
 }

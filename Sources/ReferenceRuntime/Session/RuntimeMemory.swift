@@ -36,25 +36,37 @@ public struct RuntimeMemory: Sendable {
     for layer in architecture.layers {
       switch layer.mixer {
       case .attention(let part):
-        add(&caches, CacheShape(part).byteCount(capacity: contextLength, type: cacheType))
+        let shape = CacheShape(part)
+        add(
+          &caches,
+          shape.byteCount(contextLength: contextLength, batchLength: batchLength, type: cacheType))
         tables.insert(RotaryTableSize(rope: part.rope, dimensions: part.rotaryDimensions))
-        let counted = try? AttentionScratch(counter, part, count: count, end: contextLength, workers: threads)
+        let end = min(contextLength, shape.room(contextLength: contextLength, batchLength: batchLength))
+        let counted = try? AttentionScratch(counter, part, count: count, end: end, workers: threads)
         scores = max(scores, (counted?.scores.width ?? 0) * threads)
       case .latent(let part):
-        add(&caches, CacheShape(part).byteCount(capacity: contextLength, type: cacheType))
+        add(
+          &caches,
+          CacheShape(part).byteCount(
+            contextLength: contextLength, batchLength: batchLength, type: cacheType))
         tables.insert(RotaryTableSize(rope: part.rope, dimensions: part.rotaryDim))
         let counted = try? LatentScratch(counter, part, count: count, end: contextLength, workers: threads)
         scores = max(scores, (counted?.scores.width ?? 0) * threads)
       case .deltaNet(let net):
         add(&states, DeltaNetState.byteCount(net))
         _ = try? DeltaNetScratch(counter, net, count: count)
-      case .shortConvolution: return nil
+      case .shortConvolution(let part):
+        add(&states, ShortConvolutionState.byteCount(part))
+        _ = try? ShortConvolutionScratch(counter, part, count: count)
       }
-      switch layer.feedForward {
-      case .dense(let part): _ = try? DenseScratch(counter, name: "dense", width: part.width, count: count)
-      case .experts(let part):
+      if let part = layer.feedForward.dense {
+        _ = try? DenseScratch(counter, name: "dense", width: part.width, count: count)
+      }
+      if let part = layer.feedForward.experts {
         _ = try? ExpertScratch(counter, part, count: count, width: architecture.hiddenSize)
-      case .parallel: return nil
+      }
+      if case .parallel = layer.feedForward {
+        _ = try? ParallelScratch(counter, count: count, width: architecture.hiddenSize)
       }
     }
     var values: Int? = tables.reduce(0) { $0 + 2 * ($1.dimensions / 2) * count }
@@ -64,6 +76,19 @@ public struct RuntimeMemory: Sendable {
     stateByteCount = states
     rowByteCount = 4 * (values - scores)
     scoreByteCount = 4 * scores
+  }
+
+  /// The positions that the cache of an attention layer has room for.
+  ///
+  /// - Parameters:
+  ///   - attention: The attention, with its window.
+  ///   - contextLength: The positions of the session.
+  ///   - batchLength: Tokens computed together.
+  /// - Returns: As many as the session has, or with a window those that a batch sees, and some to spare.
+  public static func cachedPositions(
+    of attention: Attention, contextLength: Int, batchLength: Int
+  ) -> Int {
+    CacheShape(attention).room(contextLength: contextLength, batchLength: batchLength)
   }
 
   private struct RotaryTableSize: Hashable {

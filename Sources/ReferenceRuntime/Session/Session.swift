@@ -62,20 +62,23 @@ public final class Session {
     self.batchLength = batchLength
     let pool = WorkerPool(threadCount: max(1, threads ?? Self.coreCount))
     context = BlockContext(
-      normEpsilon: Float(model.architecture.normEpsilon),
+      model.architecture,
       engine: ProductEngine(MatrixEngine(mode: mode, pool: pool, level: matrixLevel)), level: level,
       rotations: model.weights.rotations.map {
-        RotationTable($0, factors: model.weights.rotaryFactors(contextLength: contextLength))
+        RotationTable($0, factors: model.weights.rotaryFactors(of: $0, contextLength: contextLength))
       })
     states = try model.architecture.layers.map { layer in
       switch layer.mixer {
       case .attention(let attention):
         return .attention(
-          try KeyValueCache(CacheShape(attention), capacity: contextLength, type: cacheType))
+          try KeyValueCache(
+            CacheShape(attention), contextLength: contextLength, batchLength: batchLength, type: cacheType))
       case .latent(let part):
-        return .attention(try KeyValueCache(CacheShape(part), capacity: contextLength, type: cacheType))
+        return .attention(
+          try KeyValueCache(
+            CacheShape(part), contextLength: contextLength, batchLength: batchLength, type: cacheType))
       case .deltaNet(let net): return .deltaNet(try DeltaNetState(net))
-      case .shortConvolution: preconditionFailure("refused before")
+      case .shortConvolution(let part): return .shortConvolution(try ShortConvolutionState(part))
       }
     }
   }
@@ -90,7 +93,7 @@ public final class Session {
   public func reset() {
     position = 0
     isBroken = false
-    for case .deltaNet(let state) in states { state.clear() }
+    for state in states { state.clear() }
   }
 
   /// Evaluates tokens after those evaluated before.

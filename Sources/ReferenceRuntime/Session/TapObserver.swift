@@ -3,7 +3,8 @@
 /// Two kinds of names exist. The name of a weight matrix (`blk.0.ffn_gate_exps.weight`) stands for the rows that
 /// the matrix is multiplied with; where every head has a matrix of its own (`blk.0.attn_k_b.weight`), a row has what all
 /// heads' matrices are multiplied with, head after head. Other names stand for results: `token_embd`, `blk.N.attn_norm`,
-/// `blk.N.attn_out`, `blk.N.ffn_norm`, `blk.N.ffn_out`, `blk.N.ffn_probs`, `blk.N.out`, `output_norm`.
+/// `blk.N.attn_out`, `blk.N.ffn_norm`, `blk.N.ffn_out`, `blk.N.ffn_probs` (scores, where experts are chosen by them),
+/// `blk.N.out`, `output_norm`.
 public protocol TapObserver: AnyObject {
   /// Whether `name` is of interest; asked each time.
   func wants(_ name: String) -> Bool
