@@ -13,6 +13,8 @@ public struct ModelConfig: Sendable {
   public private(set) var values: [String: JSONValue]
   /// A family's own names of keys, by the names that they have in other families.
   private var ownNames: [String: String] = [:]
+  /// The keys that may hold a list of one number for each layer, all equal.
+  private var listedKeys: Set<String> = []
 
   /// Takes a parsed document.
   ///
@@ -72,6 +74,7 @@ public struct ModelConfig: Sendable {
     var copy = self
     copy.values.merge(family.defaults) { own, _ in own }
     copy.ownNames = family.keyNames
+    copy.listedKeys = family.listedKeys
     return copy
   }
 
@@ -110,21 +113,20 @@ public struct ModelConfig: Sendable {
     fault(key, expected: expected, found: self[key])
   }
 
-  /// The number that all elements of a list are, one for each layer as some configurations have it.
-  private static func common(_ value: JSONValue) -> Int? {
-    guard let elements = value.elements, let first = elements.first, elements.allSatisfy({ $0 == first })
-    else {
-      return nil
-    }
+  /// The number that all elements of a list are, one for each layer as some families have it.
+  private func common(_ key: String, _ value: JSONValue) -> Int? {
+    guard listedKeys.contains(name(key)), let elements = value.elements, let first = elements.first,
+      elements.allSatisfy({ $0 == first })
+    else { return nil }
     return first.integer
   }
 
-  /// A whole number in `range`, or `nil` when the key is absent; a list of equal numbers will do.
+  /// A whole number in `range`, or `nil` when the key is absent.
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig`.
   public func optionalInteger(_ key: String, in range: ClosedRange<Int> = 0...(1 << 31)) throws -> Int? {
     guard let value = self[key] else { return nil }
-    guard let number = value.integer ?? Self.common(value), range.contains(number) else {
+    guard let number = value.integer ?? common(key, value), range.contains(number) else {
       throw fault(
         key, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)", found: value)
     }

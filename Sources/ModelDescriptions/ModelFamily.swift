@@ -22,6 +22,8 @@ public struct ModelFamily: Sendable {
   public let defaults: [String: JSONValue]
   /// The family's own names of keys of a configuration, by the names that most families have.
   var keyNames: [String: String] = [:]
+  /// The keys of a configuration that may hold a list of one number for each layer.
+  var listedKeys: Set<String> = []
   /// What the configuration does not say because every model of the family has it.
   let traits: Traits
   /// What all models of the family have beyond what a configuration or keys say.

@@ -209,7 +209,7 @@ struct SourceQuantizationTests {
       ("T5ForConditionalGeneration", "t5", "decoder"),
       ("WhisperForConditionalGeneration", "whisper", "speech"),
       ("Gemma3ForConditionalGeneration", "gemma3", "also reads pictures"),
-      ("Ernie4_5_MoeForCausalLM", "ernie4_5_moe", "mixture of experts of another family"),
+      ("DbrxForCausalLM", "dbrx", "mixture of experts of another family"),
       ("PhiForCausalLM", "phi", "convert_hf_to_gguf.py"), ("MambaForCausalLM", "mamba", "recurrent"),
     ])
   func kinds(architecture: String, type: String, part: String) throws {

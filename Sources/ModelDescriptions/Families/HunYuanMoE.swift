@@ -13,6 +13,7 @@ extension ModelFamily {
       "max_position_embeddings": .integer(2048), "rms_norm_eps": .number(1e-5), "moe_topk": .integer(1),
     ],
     keyNames: ["num_experts_per_tok": "moe_topk"],
+    listedKeys: ["moe_topk", "moe_intermediate_size", "num_shared_expert", "num_experts"],
     traits: Traits(
       queryKeyNorm: .always, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
       isMixture: true, sharedExpert: .sized, expertWidthIsFeedForwardSize: true, turnsWholeHeads: true),
