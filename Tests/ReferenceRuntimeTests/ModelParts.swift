@@ -50,7 +50,7 @@ struct ModelParts: CustomTestStringConvertible, Sendable {
     let part = attention(6, 2, 10) { part in
       (part.hasInputBias, part.hasOutputBias, part.hasSinks) = (true, true, true)
       var yarn = MadeModel.yarn
-      (yarn.factor, yarn.originalContextLength, yarn.roundsLimits) = (32, 4096, false)
+      (yarn.factor, yarn.originalContextLength, yarn.roundsLimits) = (32, 1024, false)
       part.rope = RopeParameters(theta: 150000, scaling: .yarn(yarn))
     }
     var sliding = part
