@@ -43,6 +43,9 @@ TOKEN_COUNT = 64
 SMALLEST_MARGIN = 2e-4
 SAMPLE_STRIDE = 16
 
+# Endings of biases on the choice of experts, which stay in f32.
+CHOICE_BIASES = ("correction_bias", "expert_bias")
+
 COMMON = dict(
     vocab_size=256,
     hidden_size=48,
@@ -82,7 +85,7 @@ def randomize(model, seed):
             value = normal(parameter) / math.sqrt(parameter.shape[-1])
         parameter.data = value.to(torch.bfloat16).to(torch.float32)
     for name, buffer in sorted(model.named_buffers()):
-        if name.endswith("correction_bias"):
+        if name.endswith(CHOICE_BIASES):
             buffer.copy_(0.1 * normal(buffer))
 
 
@@ -171,7 +174,7 @@ def make_with_transformers(folder, golden, family):
             break
     with torch.no_grad():
         logits = model(tokens, use_cache=False).logits[0].float()
-    biases = {name: buffer.clone() for name, buffer in model.named_buffers() if name.endswith("correction_bias")}
+    biases = {name: buffer.clone() for name, buffer in model.named_buffers() if name.endswith(CHOICE_BIASES)}
     folder.mkdir(parents=True)
     model.to(torch.bfloat16).save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)

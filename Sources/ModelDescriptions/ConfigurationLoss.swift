@@ -22,7 +22,7 @@ extension ConfigurationLoss {
   static func all(_ model: HyperParameters, _ family: ModelFamily, hasOutputHead: Bool) -> [ConfigurationLoss]
   {
     let name = family.ggufArchitecture
-    var losses = rope(model, family) + windows(model, name)
+    var losses = rope(model, family) + (family.saysWindows ? [] : windows(model, name))
     if model.activation != .silu {
       losses.append(
         ConfigurationLoss(
@@ -46,12 +46,12 @@ extension ConfigurationLoss {
     func refused(_ key: String, _ text: String) {
       losses.append(ConfigurationLoss(key, text + "; llama.cpp refuses the file"))
     }
-    if model.attention.hasOutputBias, name != "llama" {
+    if model.attention.hasOutputBias, !family.takesOutputBias {
       refused(
         "attention_bias",
         "is true, but llama.cpp has no place for the bias of o_proj (attn_output.bias) in a GGUF of \(name)")
     }
-    if ["qwen2", "qwen2moe", "olmoe", "deepseek"].contains(name),
+    if ["qwen2", "qwen2moe", "olmoe", "deepseek", "bailingmoe2", "lfm2moe"].contains(name),
       model.attention.queryWidth != model.hiddenSize
     {
       refused(

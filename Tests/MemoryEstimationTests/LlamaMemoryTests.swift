@@ -1,5 +1,6 @@
 import FileBytes
 import MemoryEstimation
+import ModelDescriptions
 import QuantRecipes
 import TensorTypes
 import TestSupport
@@ -103,6 +104,10 @@ import Testing
     try expect("qwen3_5_moe", logged)
   }
 
+  private static let joined: [String: TensorSlot] = [
+    "attn_qkv": .queryKeyValue, "ffn_gate_up_exps": .expertGateUp, "ssm_in": .deltaNetInputGate,
+  ]
+
   /// Tensors that a file keeps as one have operations of another shape.
   @Test(
     "tensors kept together",
@@ -120,10 +125,13 @@ import Testing
     ])
   func forms(name: String, renamed: [String: String], logged: [Double]) throws {
     var priced = try model(name)
-    // Sizes of weights do not matter here; the names tell the layout.
+    // Sizes of weights do not matter here; what tensors are for tells the layout.
     for index in priced.tensors.indices {
       for (old, new) in renamed where priced.tensors[index].name.hasSuffix(".\(old).weight") {
         priced.tensors[index].name = priced.tensors[index].name.replacing(".\(old).", with: ".\(new).")
+        let purpose = priced.tensors[index].purpose
+        priced.tensors[index].purpose = TensorPurpose(
+          Self.joined[new] ?? purpose.slot ?? .router, block: purpose.block)
       }
     }
     for (wanted, change) in zip(logged, 0...) {

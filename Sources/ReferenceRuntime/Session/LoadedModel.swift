@@ -58,7 +58,8 @@ public final class LoadedModel: Sendable {
   private static func warnings(of metadata: [MetadataEntry], _ architecture: Architecture) -> [String] {
     var result: [String] = []
     let key = TypedKey.window.name(in: architecture.name)
-    if let window = metadata.first(where: { $0.key == key })?.value.integer, window > 0 {
+    let hasWindows = architecture.attentionLayers.contains { $0.attention.window != nil }
+    if !hasWindows, let window = metadata.first(where: { $0.key == key })?.value.integer, window > 0 {
       result.append(
         "\(key) is \(window), but llama.cpp does not read it for this architecture; "
           + "as there, every token attends to all before it")
