@@ -117,6 +117,12 @@ def selection_margin(scores, count, groups=1, used_groups=1, best_of_group=2):
     return min(margin, (ordered[:, count - 1] - ordered[:, count]).min().item())
 
 
+def used_experts(config):
+    """The experts that a token visits, by the names that configurations have for it."""
+    names = ("num_experts_per_tok", "moe_k", "moe_topk", "top_k_experts")
+    return next((getattr(config, n) for n in names if getattr(config, n, None)), 0)
+
+
 def watch_routers(model, count, margins):
     """Has every router append the margin of its selections, and returns the handles."""
 
@@ -155,6 +161,12 @@ def checkpoint_logits(folder, tokens, margins=None):
         config = getattr(transformers, family.transformers + "Config").from_dict(text)
         config._attn_implementation = "eager"
         config._experts_implementation = "eager"
+        if family.names:
+            # transformers knows which names releases have for its modules.
+            model = getattr(transformers, family.transformers + "ForCausalLM").from_pretrained(
+                folder, config=config, dtype=torch.float32).eval()
+            watch_routers(model, used_experts(config), margins)
+            return model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0]
         model = getattr(transformers, family.transformers + "Model")(config).to(torch.float32).eval()
         state = {n.removeprefix("model."): t for n, t in stack_experts(own_layers, family.expert_names).items()}
         model.load_state_dict(state, strict=True)
