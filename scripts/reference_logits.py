@@ -9,6 +9,7 @@ import transformers
 from safetensors.torch import load_file
 
 from families import FAMILIES
+from reference_ling import ling_hidden
 
 
 def text_configuration(document):
@@ -153,8 +154,11 @@ def checkpoint_logits(folder, tokens, margins=None):
     layers = text["num_hidden_layers"]
     own_layers = {n: t for n, t in tensors.items()
                   if not n.startswith("model.layers.") or int(n.split(".")[2]) < layers}
-    head = own_layers.pop("lm_head.weight", own_layers["model.embed_tokens.weight"])
+    embedding = own_layers.get("model.embed_tokens.weight", own_layers.get("model.word_embeddings.weight"))
+    head = own_layers.pop("lm_head.weight", embedding)
     with torch.no_grad():
+        if family.name == "bailing_moe":
+            return ling_hidden(text, own_layers, tokens, margins, selection_margin) @ head.T
         if not family.transformers:
             return deepseek_hidden(text, own_layers, tokens, margins) @ head.T
         text["model_type"] = getattr(transformers, family.transformers + "Config").model_type

@@ -125,6 +125,8 @@ FAMILIES = (
             Case("bailing_moe", uses="convert metadata files memory", mixes=MIXES),
             Case("bailing_moe", "--layers 2", "loader"),
         ),
+        goldens={"bailing_moe": Golden(options="--vocab 64 --hidden 32 --layers 3 --heads 2 --kv-heads 1 --head-dim 16 "
+                                               "--width 32 --expert-width 16 --experts 8 --used-experts 2")},
     ),
     Family(
         "granitemoe", "GraniteMoeForCausalLM", "granitemoe", config=granitemoe, experts=True, joint_width=True,
