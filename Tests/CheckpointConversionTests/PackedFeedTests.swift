@@ -173,7 +173,8 @@ struct PackedFeedTests {
     // The scales of all matrices, as they are stored.
     let scales = made.packed.sources.filter { $0.encoding == .element(.bf16) && $0.file == 1 }
     let compressed = try smallestLimit(try PackedPlan(.int4, isCompressed: true, in: folder).packed)
-    #expect(compressed - limit >= 2 * scales.reduce(0) { $0 + $1.elementCount })
+    // Those of one row are part of the buffers otherwise.
+    #expect(compressed - limit >= 2 * scales.reduce(0) { $0 + $1.elementCount } - 256)
   }
 
   @Test("MXFP4 stays what it is, bit for bit, where the output is MXFP4", arguments: [false, true])

@@ -119,6 +119,10 @@ struct QuantizedFormsTests {
     }
   }
 
+  private static func shapes(_ map: CheckpointMap) -> [String: [Int]] {
+    Dictionary(map.outputs.map { ($0.name, $0.ggmlShape) }, uniquingKeysWith: { first, _ in first })
+  }
+
   private func problems(_ form: Form, _ change: (inout [SourceTensor]) throws -> Void) throws
     -> [TensorProblem]
   {
@@ -136,8 +140,10 @@ struct QuantizedFormsTests {
     let tensors = try stored(form)
     let map = try ModelDescription.describe(config: try config(form.entry), tensors: tensors)
     let plain = try golden.map()
-    #expect(map.outputs.map(\.name) == plain.outputs.map(\.name))
-    #expect(map.outputs.map(\.ggmlShape) == plain.outputs.map(\.ggmlShape))
+    #expect(Self.shapes(map) == Self.shapes(plain))
+    // llama.cpp's converter comes to words after everything else.
+    let isReordered = form.parts(32, 32)[0].1 == .i32
+    #expect((map.outputs.map(\.name) != plain.outputs.map(\.name)) == isReordered)
     #expect(map.hasScales && map.warnings.isEmpty)
     #expect(map.skipped.allSatisfy { $0.name.hasSuffix(".input_scale") } && !map.skipped.isEmpty)
     var checked = 0
@@ -184,12 +190,12 @@ struct QuantizedFormsTests {
         named.shape.reduce(1, *) == tensor.shape.reduce(1, *),
         "\(tensor.name): \(named.shape) \(tensor.shape)")
     }
-    let plain = try golden.map().outputs.map(\.ggmlShape)
-    #expect(try ModelDescription.describe(config: config, tensors: named).outputs.map(\.ggmlShape) == plain)
+    let plain = Self.shapes(try golden.map())
+    #expect(Self.shapes(try ModelDescription.describe(config: config, tensors: named)) == plain)
     let expected = try ModelDescription.describe(
       config: config, tensors: try ModelDescription.expectedTensors(config: config),
       options: DescriptionOptions(tensorsAreExpected: true))
-    #expect(Set(expected.outputs.map(\.name)) == Set(try golden.map().outputs.map(\.name)))
+    #expect(Self.shapes(expected) == plain)
   }
 
   @Test("Scales that are missing, stray, of other shapes or types are named", arguments: forms)
@@ -292,7 +298,7 @@ struct QuantizedFormsTests {
   @Test(
     "What is not read is refused with its key",
     arguments: [
-      (#"{"quant_method": "fp8", "weight_block_size": [128]}"#, "weight_block_size", "[128]"),
+      (#"{"quant_method": "fp8", "weight_block_size": [128]}"#, "weight_block_size", "an array of 1"),
       (
         #"{"quant_method": "compressed-tensors", "format": "pack-quantized"}"#, "config_groups", "no such key"
       ),
