@@ -46,7 +46,8 @@ extension ModelFamily {
     blocks: { model in
       let blocks = CommonTensors.trunk(
         model,
-        names: ["mlp.gate.e_score_correction_bias": "mlp.moe_statics.e_score_correction_bias"])
+        names: ["mlp.gate.e_score_correction_bias": "mlp.moe_statics.e_score_correction_bias"]
+      ) { $1.order = [.gate, .up, .down] }
       // A matrix of one row, as checkpoints have it.
       let count = model.experts?.count ?? 0
       return blocks.map { block in
