@@ -29,6 +29,10 @@ extension HyperParameters {
       let isHeads = key.name == TypedKey.keyValueHeadCount.key.name
       let heads = latentAttention == nil ? attention.keyValueHeadCount : 1
       let number = isHeads ? heads : list.first ?? 0
+      // Where the numbers tell the layers with convolutions, they are read for each.
+      if isHeads, family.traits.hasShortConvolutions, list.count == blockCount, stated.has32BitElements {
+        continue
+      }
       let isRead = list.count == blockCount && list.first == number && stated.has32BitElements
       guard !isRead, let word = UInt32(exactly: number) else { continue }
       changes.append(

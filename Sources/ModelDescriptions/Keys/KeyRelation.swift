@@ -95,7 +95,9 @@ package struct KeyRelation: Sendable {
     for (block, group) in groups.enumerated() {
       let queries = block < heads.count ? heads[block] : first
       // Blocks without softmax attention may have none.
-      let isGood = group > 0 ? queries % group == 0 : traits.isHybrid && groups.count > 1
+      let isGood =
+        group > 0
+        ? queries % group == 0 : (traits.isHybrid || traits.hasShortConvolutions) && groups.count > 1
       if !isGood { return keys.failure(.keyValueHeadCount, "a divisor of \(queries)", group) }
     }
     return nil
