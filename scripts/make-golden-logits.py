@@ -72,6 +72,9 @@ def randomize(model, seed):
                 value = torch.rand(parameter.shape, generator=generator) * 2 - 1
             elif name.endswith("dt_bias"):
                 value = 0.5 * normal(parameter)
+            elif name.endswith("router.scale"):
+                # What it multiplies is over the root of the width.
+                value = math.sqrt(len(parameter)) * (1 + 0.3 * normal(parameter))
             elif "norm" in name:
                 # Norms of the (1 + w) kind start at 0, the others at 1.
                 value = parameter.detach().mean() + 0.3 * normal(parameter)
@@ -87,6 +90,8 @@ def randomize(model, seed):
     for name, buffer in sorted(model.named_buffers()):
         if name.endswith(CHOICE_BIASES):
             buffer.copy_(0.1 * normal(buffer))
+        elif name.endswith("layer_scalar"):
+            buffer.copy_((1 + 0.3 * normal(buffer)).to(torch.bfloat16))
 
 
 def smallest_margin(model, tokens):

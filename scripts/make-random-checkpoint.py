@@ -107,10 +107,36 @@ def common_tensors(a):
         if family.query_bias:
             for n, r in (("q", rows), ("k", K * D), ("v", K * D)):
                 yield p + f"self_attn.{n}_proj.bias", (r,), "bias"
+        if family.all_biases:
+            yield p + "self_attn.o_proj.bias", (H,), "bias"
+        if family.sinks:
+            yield p + "self_attn.sinks", (A,), "bias"
         if family.head_norm and a.qk_norm:
             full = family.head_norm == "full"
             yield p + "self_attn.q_norm.weight", (A * D if full else D,), norm
             yield p + "self_attn.k_norm.weight", (K * D if full else D,), norm
+
+    def windowed_attention(p, full):
+        width, count = (2 * D, 1) if full else (D, K)
+        for n, r in (("q", A * width), ("k", count * width), *((() if full else (("v", count * width),)))):
+            yield from weight(p + f"self_attn.{n}_proj", (r, H))
+        yield from weight(p + "self_attn.o_proj", (H, A * width))
+        yield p + "self_attn.q_norm.weight", (width,), norm
+        yield p + "self_attn.k_norm.weight", (width,), norm
+
+    def windowed_block(p, full):
+        yield p + "input_layernorm.weight", (H,), norm
+        yield from windowed_attention(p, full)
+        for n in ("post_attention", "pre_feedforward", "post_feedforward"):
+            yield p + n + "_layernorm.weight", (H,), norm
+        yield p + "layer_scalar", (1,), "norm"
+        yield from dense(p + "mlp.", a.width)
+        if family.experts:
+            yield from experts(p)
+            yield p + "router.scale", (H,), "norm"
+            yield p + "router.per_expert_scale", (a.experts,), "norm"
+            for n in ("pre_feedforward_layernorm_2", "post_feedforward_layernorm_1", "post_feedforward_layernorm_2"):
+                yield p + n + ".weight", (H,), norm
 
     def latent_attention(p):
         p += "self_attn."
@@ -156,6 +182,10 @@ def common_tensors(a):
         E, F = a.experts, a.width if family.joint_width else a.expert_width
         p += family.moe_root
         yield p + "gate.weight", (E, H), "matrix"
+        if family.all_biases:
+            yield p + "gate.bias", (E,), "bias"
+            yield p + "experts.gate_up_proj_bias", (E, 2 * F), "bias"
+            yield p + "experts.down_proj_bias", (E, H), "bias"
         if family.selection_bias:
             shape = (1, E) if family.selection_bias == "row" else (E,)
             yield p + "gate.e_score_correction_bias", shape, "selection_bias"
@@ -197,7 +227,10 @@ def common_tensors(a):
         yield from (experts(p) if family.experts and not leading else dense(p + "mlp.", a.width))
 
     for i in range(a.layers):
-        full = family.attention not in ("linear", "short") or (i + 1) % a.interval == 0
+        full = family.attention not in ("linear", "short", "windowed") or (i + 1) % a.interval == 0
+        if family.attention == "windowed":
+            yield from windowed_block(f"{root}layers.{i}.", full)
+            continue
         yield from block(f"{root}layers.{i}.", full, i < a.dense_layers)
     yield root + "norm.weight", (H,), norm
     if not a.tied:

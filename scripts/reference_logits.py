@@ -18,7 +18,8 @@ def text_configuration(document):
     for key in ("text_config", "vision_config", "architectures", "quantization_config", "dtype"):
         text.pop(key, None)
     kind = document.get("text_config", document)["model_type"]
-    family = next(f for f in FAMILIES.values() if kind in (f.name, f.text_model_type))
+    family = next(f for f in FAMILIES.values() if kind in (f.name, f.text_model_type)
+                  and f.experts == text.get("enable_moe_block", f.experts))
     return text, family
 
 
@@ -77,12 +78,13 @@ def read_tensors(folder, family):
         name = name.removeprefix(family.wrapped_head) if family.wrapped_head else name
         if name.startswith(("model.", "lm_head.")) and not name.startswith("model.visual."):
             # transformers calls every mixture so, whatever the checkpoint does.
-            out[name.replace("." + family.moe_root, ".mlp.")] = value
+            root = family.moe_root
+            out[name.replace("." + root, ".mlp.") if root else name] = value
     return out
 
 
-def stack_experts(tensors, names):
-    """Experts as transformers keeps them: [experts, gate and up rows, hidden] and [experts, hidden, width]."""
+def stack_experts(tensors, names, are_turned=False):
+    """Experts as transformers keeps them: [experts, gate and up rows, hidden] and [experts, hidden, width], or turned."""
     out, experts = {}, {}
     for name, value in tensors.items():
         found = re.fullmatch(r"(.*)\.experts\.(\d+)\.(\w+)\.weight", name)
@@ -99,7 +101,7 @@ def stack_experts(tensors, names):
     for name in [n for n in out if n.endswith(".experts.down_proj")]:
         hidden = out["model.embed_tokens.weight"].shape[1]
         both = name.replace("down_proj", "gate_up_proj")
-        if out[both].shape[2] != hidden or out[name].shape[1] != hidden:
+        if (out[both].shape[2] != hidden or out[name].shape[1] != hidden) != are_turned:
             out[name] = out[name].transpose(1, 2).contiguous()
             out[both] = out[both].transpose(1, 2).contiguous()
     return out
@@ -129,7 +131,8 @@ def watch_routers(model, count, margins):
 
     def of_softmax(module, inputs, output):
         hidden = inputs[0].reshape(-1, inputs[0].shape[-1])
-        margins.append(selection_margin(torch.softmax(hidden @ module.weight.T, -1), count))
+        scores = hidden @ module.weight.T + (getattr(module, "bias", None) is not None and module.bias)
+        margins.append(selection_margin(torch.softmax(scores, -1), count))
 
     def of_groups(module, inputs, output):
         hidden = inputs[0].reshape(-1, inputs[0].shape[-1])
@@ -140,7 +143,10 @@ def watch_routers(model, count, margins):
         margins.append(selection_margin(scores, count, 1 if method == "greedy" else module.num_group,
                                         module.topk_group, 1 if method else 2))
 
-    kinds = {"TopKRouter": of_softmax, "TopkRouter": of_groups}
+    def of_output(module, inputs, output):
+        margins.append(selection_margin(output[0], count))
+
+    kinds = {"Gemma4TextRouter": of_output, "TopKRouter": of_softmax, "TopkRouter": of_groups}
     return [module.register_forward_hook(hook) for _, module in model.named_modules() for ending, hook in kinds.items()
             if type(module).__name__.endswith(ending)]
 
@@ -172,11 +178,13 @@ def checkpoint_logits(folder, tokens, margins=None):
             watch_routers(model, used_experts(config), margins)
             return model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0]
         model = getattr(transformers, family.transformers + "Model")(config).to(torch.float32).eval()
-        state = {n.removeprefix("model."): t for n, t in stack_experts(own_layers, family.expert_names).items()}
+        state = {n.removeprefix("model."): t for n, t in stack_experts(own_layers, family.expert_names, family.turned_experts).items()}
         model.load_state_dict(state, strict=True)
         if family.experts:
-            watch_routers(model, text["num_experts_per_tok"], margins)
-        return model(input_ids=torch.tensor([tokens]), use_cache=False).last_hidden_state[0] @ head.T
+            watch_routers(model, text.get("num_experts_per_tok") or text["top_k_experts"], margins)
+        logits = model(input_ids=torch.tensor([tokens]), use_cache=False).last_hidden_state[0] @ head.T
+        cap = text.get("final_logit_softcapping")
+        return cap * torch.tanh(logits / cap) if cap else logits
 
 
 def deepseek_hidden(config, weights, tokens, margins):

@@ -23,11 +23,13 @@ extension ConfigurationLoss {
   {
     let name = family.ggufArchitecture
     var losses = rope(model, family) + (family.saysWindows ? [] : windows(model, name))
-    if model.activation != .silu {
+    let activation = family.traits.activation
+    if model.activation != activation {
       losses.append(
         ConfigurationLoss(
           "hidden_act",
-          "\(model.activation.name) cannot be said in a GGUF of \(name), and llama.cpp computes silu instead",
+          "\(model.activation.name) cannot be said in a GGUF of \(name), and llama.cpp computes \(activation.name) "
+            + "instead",
           isFatal: true))
     }
     if let experts = model.experts { losses += router(experts.router, family) }
@@ -221,6 +223,10 @@ extension ConfigurationLoss {
     if let slow = yarn.betaSlow, slow != 1 { lost.append("beta_slow \(slow), where llama.cpp has 1") }
     if !yarn.roundsLimits {
       lost.append("truncate false, where llama.cpp rounds")
+      isOfLlamaCppAlone = lost.count == 1 && !family.traits.roundsYarnLimits
+    } else if !family.traits.roundsYarnLimits {
+      lost.append(
+        "truncate true, which a GGUF cannot say: llama.cpp has it, Pouch takes the file's to be false")
       isOfLlamaCppAlone = false
     }
     guard !lost.isEmpty else { return [] }

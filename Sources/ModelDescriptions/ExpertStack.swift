@@ -42,7 +42,10 @@ extension ExpertRule {
     let transposed = Layout(
       shape: [count, columns, rows],
       runs: slots(roles) { expert, position, rowCount in
-        (0, .columns(firstElement: expert * rows * columns + position * rowCount, stride: rows))
+        let first = expert * rows * columns
+        return isJoint && alternatesGateAndUp
+          ? (0, .columns(firstElement: first + position, stride: rows, step: roles.count))
+          : (0, .columns(firstElement: first + position * rowCount, stride: rows))
       })
     return [plain, transposed]
   }

@@ -20,6 +20,7 @@ extension HyperParameters {
     tiedEmbeddings = try Self.tiesEmbeddings(config)
     normEpsilon = try config.optionalNumber("rms_norm_eps") ?? 1e-6
     normIsOffset = traits.normIsOffset
+    activation = traits.activation
     if let value = config["hidden_act"] {
       guard let name = value.text else { throw config.invalid("hidden_act", expected: "a name") }
       activation = Activation(named: name)

@@ -88,6 +88,7 @@ extension HyperParameters {
     normIsOffset = false
     tiedEmbeddings = false
     isCausal = try keys.value(.isCausal)
+    activation = family.traits.activation
     windows = [Int?](repeating: nil, count: layerCount)
 
     let traits = family.traits

@@ -63,7 +63,7 @@ extension ModelFamily {
   /// Whether a GGUF says which layers have a window.
   public var saysWindows: Bool { if case .listed = traits.window { true } else { false } }
   /// Whether llama.cpp's loader has a place for the bias of the output projection.
-  var takesOutputBias: Bool { ["llama", "granitemoe", "ernie4_5-moe"].contains(ggufArchitecture) }
+  var takesOutputBias: Bool { ["llama", "granitemoe", "ernie4_5-moe", "gpt-oss"].contains(ggufArchitecture) }
   /// Whether models of the family have routed experts.
   public var isMixture: Bool { traits.isMixture }
   /// Whether checkpoints of the family store norm weights minus one.
@@ -87,6 +87,7 @@ extension ModelFamily {
             switch made.slot {
             case .queryNorm, .keyNorm: !hasCertainNorms
             case .queryBias, .keyBias, .valueBias: !traits.inputBias.isCertain
+            case .attentionOutputBias: !traits.outputBias.isCertain
             default: made.slot.isProjectionBias
             }
           result.append(

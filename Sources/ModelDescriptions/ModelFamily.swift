@@ -89,6 +89,10 @@ public struct ModelFamily: Sendable {
     var maySaySections = false
     /// llama.cpp wants an output head in a GGUF, also of models whose embedding serves as one.
     var needsOutputHead = false
+    /// The function on the gate of feed-forward networks that a GGUF has, which no key says.
+    var activation = Activation.silu
+    /// The limits between the kinds of yarn's pairs are whole numbers in a GGUF, which no key says.
+    var roundsYarnLimits = true
     /// A part of a layer's names that some programs write instead of the one in the rules.
     var layerAlias: LayerAlias?
 
@@ -153,7 +157,8 @@ public struct ModelFamily: Sendable {
   public static let all: [ModelFamily] = [
     .qwen3_5_moe, .qwen3_5, .qwen3_next, .qwen3_moe, .qwen2_moe, .qwen3, .qwen2, .qwen3_vl_moe, .qwen3_vl,
     .deepseek_v3, .deepseek_v2, .deepseek, .glm4_moe_lite, .glm4_moe, .mistral4, .minimax_m2, .ernie4_5_moe,
-    .hunyuan_v1_moe, .bailing_moe_v2, .granitemoe, .exaone_moe, .lfm2_moe, .dots1, .olmoe, .mixtral, .llama,
+    .hunyuan_v1_moe, .bailing_moe_v2, .granitemoe, .exaone_moe, .lfm2_moe, .gpt_oss, .dots1, .olmoe, .mixtral,
+    .llama,
   ]
 
   /// Finds the family of a checkpoint.

@@ -167,8 +167,8 @@ package struct FeedRows {
 
   /// Copies rows with their columns in order, bit for bit.
   private func move(_ offsets: Range<Int>, of run: Int, into target: UnsafeMutableRawBufferPointer) {
-    if case .columns(let firstElement, let stride) = feed.runs[run].order {
-      moveColumns(offsets, of: run, firstElement: firstElement, stride: stride, into: target)
+    if case .columns(let firstElement, let stride, let step) = feed.runs[run].order {
+      moveColumns(offsets, of: run, firstElement: firstElement, stride: stride, step: step, into: target)
       return
     }
     let rowBytes = sources[run].encoding.byteCount(ofElements: rowLength)
@@ -192,7 +192,7 @@ package struct FeedRows {
 
   /// The same for rows that are columns of the source.
   private func moveColumns(
-    _ offsets: Range<Int>, of run: Int, firstElement: Int, stride: Int,
+    _ offsets: Range<Int>, of run: Int, firstElement: Int, stride: Int, step: Int,
     into target: UnsafeMutableRawBufferPointer
   ) {
     let source = sources[run]
@@ -205,11 +205,16 @@ package struct FeedRows {
     case .blocks(let blockWidth, let blocks): (width, order) = (blockWidth, blocks)
     }
     for (block, from) in order.enumerated() {
-      let start = (firstElement + offsets.lowerBound + from * width * stride) * size
-      ElementMatrix.transpose(
-        elementByteCount: size, UnsafeRawBufferPointer(rebasing: source.bytes[start...]), pitch: stride,
-        rows: width, columns: offsets.count,
-        into: UnsafeMutableRawBufferPointer(rebasing: target[(block * width * size)...]), pitch: rowLength)
+      // Columns that are neighbours are moved together, others one by one.
+      let columns = step == 1 ? offsets.count : 1
+      for index in Swift.stride(from: 0, to: offsets.count, by: columns) {
+        let start = (firstElement + (offsets.lowerBound + index) * step + from * width * stride) * size
+        let place = (index * rowLength + block * width) * size
+        ElementMatrix.transpose(
+          elementByteCount: size, UnsafeRawBufferPointer(rebasing: source.bytes[start...]), pitch: stride,
+          rows: width, columns: columns,
+          into: UnsafeMutableRawBufferPointer(rebasing: target[place...]), pitch: rowLength)
+      }
     }
   }
 
@@ -238,13 +243,13 @@ package struct FeedRows {
   /// Everything that a run may take rows from.
   private func stored(_ run: Int) -> StoredRows {
     let source = sources[run]
-    guard case .columns(let firstElement, let stride) = feed.runs[run].order else {
+    guard case .columns(let firstElement, let stride, let step) = feed.runs[run].order else {
       return StoredRows(encoding: source.encoding, bytes: source.bytes, scales: source.scales)
     }
     let start = firstElement * source.encoding.columnValueByteCount
     return StoredRows(
       encoding: source.encoding, bytes: UnsafeRawBufferPointer(rebasing: source.bytes[start...]),
-      layout: .columns(pitch: stride))
+      layout: .columns(pitch: stride, step: step))
   }
 
   private func bytes(ofRows rows: Range<Int>, run: Int) -> UnsafeRawBufferPointer {

@@ -15,7 +15,7 @@ extension RowAssembler {
     _ rows: Range<Int>, from source: StoredRows, rowLength: Int, into chunk: UnsafeMutableBufferPointer<Float>
   ) {
     let size = source.encoding.columnValueByteCount
-    guard case .columns(let pitch) = source.layout, case .element(let type) = source.encoding
+    guard case .columns(let pitch, let step) = source.layout, case .element(let type) = source.encoding
     else {
       preconditionFailure("bytes of source columns")
     }
@@ -23,18 +23,20 @@ extension RowAssembler {
     let moved = UnsafeMutableRawBufferPointer(shuffled)
     for first in stride(from: 0, to: rowLength, by: Self.valuesPerMove) {
       let count = min(Self.valuesPerMove, rowLength - first)
-      for index in stride(from: 0, to: rows.count, by: Self.columnsPerMove) {
-        let width = min(Self.columnsPerMove, rows.count - index)
-        let start = (first * pitch + rows.lowerBound + index) * size
+      // Columns between those that are wanted are moved with them.
+      let columnsPerMove = max(1, Self.columnsPerMove / step)
+      for index in stride(from: 0, to: rows.count, by: columnsPerMove) {
+        let width = min(columnsPerMove, rows.count - index)
+        let start = (first * pitch + (rows.lowerBound + index) * step) * size
         ElementMatrix.transpose(
           elementByteCount: size, UnsafeRawBufferPointer(rebasing: source.bytes[start...]), pitch: pitch,
-          rows: count, columns: width, into: moved, pitch: count)
+          rows: count, columns: RowRun.span(width, step: step), into: moved, pitch: count)
         for column in 0..<width {
           let target = (index + column) * rowLength + first
           FloatConversion.widen(
             type,
             bytes: UnsafeRawBufferPointer(
-              rebasing: moved[(column * count * size)..<((column + 1) * count * size)]),
+              rebasing: moved[(column * step * count * size)..<((column * step + 1) * count * size)]),
             into: UnsafeMutableBufferPointer(rebasing: chunk[target..<(target + count)]))
         }
       }

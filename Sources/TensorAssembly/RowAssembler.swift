@@ -52,18 +52,24 @@ package struct RowAssembler: ~Copyable {
     scales: ScaleTable
   ) throws(BadValue) -> UnsafeMutableBufferPointer<Float> {
     let chunk = UnsafeMutableBufferPointer(rebasing: values[0..<(rows.count * rowLength)])
-    if case .columns(let firstElement, let stride) = run.order {
+    if case .columns(let firstElement, let stride, let step) = run.order {
       if case .rows(let stored) = source.layout {
-        decodeRows(
-          (rows.lowerBound - stored)..<(rows.upperBound - stored), of: source, rowLength: rowLength,
-          into: chunk)
+        let made = step == 1 ? rows.count : 1
+        for index in Swift.stride(from: 0, to: rows.count, by: made) {
+          let first = (rows.lowerBound + index - stored) * step
+          decodeRows(
+            first..<(first + made), of: source, rowLength: rowLength,
+            into: UnsafeMutableBufferPointer(
+              rebasing: chunk[(index * rowLength)..<((index + made) * rowLength)]))
+        }
       } else {
         decodeColumns(rows, from: source, rowLength: rowLength, into: chunk)
       }
       if let scale = run.scale {
         for (index, offset) in rows.enumerated() {
           scales.apply(
-            scale, column: firstElement % stride + offset, firstRow: firstElement / stride, rowLength: stride,
+            scale, column: firstElement % stride + offset * step, firstRow: firstElement / stride,
+            rowLength: stride,
             to: Self.row(index, of: chunk, rowLength: rowLength))
         }
       }

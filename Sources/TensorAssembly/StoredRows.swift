@@ -5,10 +5,10 @@ package struct StoredRows {
   /// Where the values lie in the bytes.
   package enum Layout {
     /// Whole rows of the source, one after the other, from this one on; for rows that are columns of the source, rows of
-    /// the run that were made of columns already.
+    /// the run that were made of columns already, with those between them where there are any.
     case rows(first: Int)
-    /// For rows that are columns of the source: value j of the run's row i is element j * `pitch` + i.
-    case columns(pitch: Int)
+    /// For rows that are columns of the source: value j of the run's row i is element j * `pitch` + i * `step`.
+    case columns(pitch: Int, step: Int)
   }
 
   /// Scales of rows, of which each row has its own.

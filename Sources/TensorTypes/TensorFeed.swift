@@ -41,9 +41,10 @@ public struct RowRun: Hashable, Sendable {
   public init(
     source: Int, firstRow: Int, rowCount: Int, order: RowOrder = .identity, scale: BlockScale? = nil
   ) {
-    if case .columns(let firstElement, let stride) = order {
-      precondition(stride > 0 && firstElement >= 0, "columns of a matrix")
-      precondition(firstElement % stride + rowCount <= stride, "columns of the same source rows")
+    if case .columns(let firstElement, let stride, let step) = order {
+      precondition(stride > 0 && step > 0 && firstElement >= 0, "columns of a matrix")
+      precondition(
+        firstElement % stride + Self.span(rowCount, step: step) <= stride, "columns of the same source rows")
     }
     self.source = source
     self.firstRow = firstRow
@@ -51,6 +52,9 @@ public struct RowRun: Hashable, Sendable {
     self.order = order
     self.scale = scale
   }
+
+  /// The columns from the first to the last one of some that are `step` apart.
+  public static func span(_ count: Int, step: Int) -> Int { max(0, (count - 1) * step + 1) }
 
   /// Whether each row has scales that can be read with it.
   public var hasScalesByRow: Bool {
@@ -100,8 +104,10 @@ public struct RowRun: Hashable, Sendable {
   /// - Returns: The row and the column of the source, whose rows have `rowLength` values, or those of a run's stride
   ///   where output rows are columns.
   public func sourcePlace(row offset: Int, column: Int, rowLength: Int) -> (row: Int, column: Int) {
-    guard case .columns(let firstElement, let stride) = order else { return (sourceRow(at: offset), column) }
-    return (firstElement / stride + column, firstElement % stride + offset)
+    guard case .columns(let firstElement, let stride, let step) = order else {
+      return (sourceRow(at: offset), column)
+    }
+    return (firstElement / stride + column, firstElement % stride + offset * step)
   }
 }
 
@@ -113,10 +119,10 @@ public enum RowOrder: Hashable, Sendable {
   case pairHalves(headDim: Int)
   /// Every `step`-th row: output row i is source row i * `step` of the run (gate and up rows that take turns).
   case every(step: Int)
-  /// Rows that are columns of the source: value j of the run's row i is element `firstElement + j * stride + i` of the
-  /// source read as a flat sequence, whose rows have `stride` elements. The run's `firstRow` has no meaning, and its
-  /// columns are columns of the same source rows. The source holds elements, not blocks, which cannot be taken apart.
-  case columns(firstElement: Int, stride: Int)
+  /// Rows that are columns of the source: value j of the run's row i is element `firstElement + j * stride + i * step`
+  /// of the source read as a flat sequence, whose rows have `stride` elements. The run's `firstRow` has no meaning, and
+  /// its columns are columns of the same source rows. The source holds elements, not blocks, which cannot be taken apart.
+  case columns(firstElement: Int, stride: Int, step: Int = 1)
 }
 
 /// The order of values inside a row.

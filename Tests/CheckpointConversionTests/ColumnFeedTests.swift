@@ -152,7 +152,7 @@ struct ColumnFeedTests {
     var other = made.columns
     let index = try #require(other.tensors.firstIndex { $0.name == "blk.0.attn_v.weight" })
     guard case .feed(var feed) = other.tensors[index].content,
-      case .columns(let first, let stride) = feed.runs[0].order
+      case .columns(let first, let stride, _) = feed.runs[0].order
     else {
       Issue.record("no feed of columns")
       return

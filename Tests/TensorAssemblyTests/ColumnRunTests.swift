@@ -28,8 +28,8 @@ struct ColumnRunTests {
       if case .blocks(let width, let order) = feed.columns {
         column = order[column / width] * width + column % width
       }
-      if case .columns(let firstElement, let stride) = run.order {
-        return (run, firstElement + column * stride + row)
+      if case .columns(let firstElement, let stride, let step) = run.order {
+        return (run, firstElement + column * stride + row * step)
       }
       return (run, (run.firstRow + row) * rowLength + column)
     }
@@ -47,7 +47,7 @@ struct ColumnRunTests {
       var value = ElementCodes.value(type, code(row: row, column: column))
       if let scale = run.scale {
         var length = rowLength
-        if case .columns(_, let stride) = run.order { length = stride }
+        if case .columns(_, let stride, _) = run.order { length = stride }
         let index = scale.index(row: element / length, column: element % length, rowLength: length)
         value *= ElementCodes.value(.f32, sources[2][(4 * index)..<(4 * index + 4)])
       }
@@ -77,10 +77,13 @@ struct ColumnRunTests {
       if Bool.random(using: &generator) {
         let matrix = Int.random(in: 0..<matrixCount, using: &generator)
         let first = Int.random(in: 0..<stride, using: &generator)
+        let step = Int.random(in: 1...3, using: &generator)
         runs.append(
           RowRun(
-            source: 0, firstRow: 0, rowCount: Int.random(in: 1...(stride - first), using: &generator),
-            order: .columns(firstElement: matrix * rowLength * stride + first, stride: stride), scale: scale))
+            source: 0, firstRow: 0,
+            rowCount: Int.random(in: 1...((stride - first - 1) / step + 1), using: &generator),
+            order: .columns(
+              firstElement: matrix * rowLength * stride + first, stride: stride, step: step), scale: scale))
       } else {
         let first = Int.random(in: 0..<20, using: &generator)
         runs.append(

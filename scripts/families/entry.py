@@ -68,15 +68,19 @@ class Family:
     config: Callable = lambda c, a: None
     defaults: dict = field(default_factory=dict)  # options that differ from the general ones
 
-    # Tensors. Attention is "grouped", "latent", or with grouped attention in some layers "linear" or "short".
+    # Tensors. Attention is "grouped", "latent", "windowed" (heads of two widths), or with grouped attention in some layers
+    # "linear" or "short".
     attention: str = "grouped"
     query_bias: bool = False  # of q, k and v
+    all_biases: bool = False  # of the output projection, the router and the experts, too
+    sinks: bool = False  # a score of each head without a value
     joins_qkv: bool = False  # in one matrix
     joint_width: bool = False  # an expert is as wide as intermediate_size says
     names: dict = field(default_factory=dict)  # own names of modules within a layer, or outside, by the usual ones
     head_norm: str = ""  # of q and k: "head", "full" (all heads together) or none
     norm_offset: bool = False  # norms are stored minus one
     experts: bool = False
+    turned_experts: bool = False  # transformers has them transposed, gate and up by turns
     expert_names: tuple = ("gate_proj", "up_proj", "down_proj")
     moe_root: str = "mlp."
     layout: str = "per-expert"  # of the experts, as released

@@ -1,8 +1,9 @@
-"""MiniMax-M2, ERNIE 4.5, HunYuan-A13B, Ling 2.0, Granite, K-EXAONE and LFM2: each with names of its own."""
+"""MiniMax-M2, ERNIE 4.5, HunYuan-A13B, Ling 2.0, Granite, K-EXAONE, LFM2 and gpt-oss: each with names of its own."""
 from families.entry import MAIN_MIXES, Case, Family, Golden
 
 MIXES = MAIN_MIXES + ("MXFP4_MOE",)
 ROTARY = dict(rope_type="default", rope_theta=1e4)
+YARN = dict(rope_type="yarn", factor=32.0, beta_fast=32.0, beta_slow=1.0, truncate=False, rope_theta=150000.0)
 SMALL = dict(vocab_size=64, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
              tie_word_embeddings=False)
 
@@ -63,6 +64,15 @@ def lfm2_moe(c, a):
              num_experts_per_tok=a.used_experts, num_dense_layers=a.dense_layers, conv_L_cache=3, conv_bias=False,
              use_expert_bias=True, norm_topk_prob=True, routed_scaling_factor=1.0, layer_types=kinds)
     c.pop("rms_norm_eps")
+
+
+def gpt_oss(c, a):
+    kinds = ["full_attention" if i % 2 else "sliding_attention" for i in range(a.layers)]
+    c.update(head_dim=a.head_dim, rms_norm_eps=1e-5, intermediate_size=a.width, num_local_experts=a.experts,
+             num_experts_per_tok=a.used_experts, attention_bias=True, sliding_window=128, swiglu_limit=7.0,
+             layer_types=kinds, max_position_embeddings=32768,
+             rope_parameters=dict(YARN, original_max_position_embeddings=1024))
+    c.pop("rope_theta")
 
 
 FAMILIES = (
@@ -177,5 +187,18 @@ FAMILIES = (
             num_experts_per_tok=2, num_dense_layers=1, conv_L_cache=3, tie_word_embeddings=True,
             layer_types=["conv", "full_attention", "conv", "full_attention"],
             rope_parameters=dict(rope_type="default", rope_theta=1e6)))},
+    ),
+    Family(
+        "gpt_oss", "GptOssForCausalLM", "gpt-oss", config=gpt_oss, query_bias=True, all_biases=True, sinks=True,
+        experts=True, joint_width=True, layout="transposed", turned_experts=True, names={"mlp.gate": "mlp.router"},
+        defaults=dict(layers=3, experts=12, used_experts=3, width=320), transformers="GptOss",
+        cases=(
+            Case("gpt_oss", uses="convert metadata files memory", mixes=MIXES),
+            Case("gpt_oss-mxfp4", "--quantize mxfp4 --layout fused", "convert", mixes=("MXFP4_MOE",)),
+            Case("gpt_oss", "--layers 2", "loader"),
+        ),
+        goldens={"gpt_oss": Golden(dict(
+            SMALL, head_dim=16, intermediate_size=24, num_local_experts=6, num_experts_per_tok=2, sliding_window=21,
+            rms_norm_eps=1e-5, rope_parameters=dict(YARN, original_max_position_embeddings=64)))},
     ),
 )

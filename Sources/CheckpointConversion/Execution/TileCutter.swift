@@ -72,11 +72,11 @@ struct TileCutter {
       // Tile borders are multiples of the tile size within the run, and the ends of matrices.
       let matrixEnd = ((runStart + offset) / matrixRows + 1) * matrixRows - runStart
       let stop = min(end, (offset / rowsPerTile + 1) * rowsPerTile, matrixEnd)
-      if case .columns(let firstElement, let stride) = run.order {
+      if case .columns(let firstElement, let stride, let step) = run.order {
         tiles.append(
           columns(
             offset..<stop, tensor: index, run: runIndex, runStart: runStart, firstElement: firstElement,
-            stride: stride))
+            stride: stride, step: step))
       } else {
         let sourceRows = run.sourceRows(holding: offset..<stop)
         let byteCount = sourceRows.count * rowBytes
@@ -105,22 +105,25 @@ struct TileCutter {
 
   /// A tile of rows that are columns of the source.
   private func columns(
-    _ offsets: Range<Int>, tensor index: Int, run runIndex: Int, runStart: Int, firstElement: Int, stride: Int
+    _ offsets: Range<Int>, tensor index: Int, run runIndex: Int, runStart: Int, firstElement: Int,
+    stride: Int,
+    step: Int
   ) -> Tile {
     let tensor = plan.tensors[index]
     guard case .feed(let feed) = tensor.content else { preconditionFailure("computed values have no source") }
     let source = plan.sources[feed.runs[runIndex].source]
     let size = source.encoding.columnValueByteCount
     let valueCount = tensor.rowLength
+    let span = RowRun.span(offsets.count, step: step)
     let firstOfRegion = firstElement / stride * stride
     let endOfRegion = min(firstOfRegion + valueCount * stride, source.elementCount)
     return Tile(
       tensor: index, run: runIndex, firstRow: runStart + offsets.lowerBound, rowCount: offsets.count,
       offsetInRun: offsets.lowerBound, firstSourceRow: offsets.lowerBound, file: source.file,
-      sourceOffset: source.offset + (firstElement + offsets.lowerBound) * size,
-      sourceByteCount: offsets.count * valueCount * size,
+      sourceOffset: source.offset + (firstElement + offsets.lowerBound * step) * size,
+      sourceByteCount: span * valueCount * size,
       pieces: Tile.Pieces(
-        byteCount: offsets.count * size, valueByteCount: size, pitch: stride * size,
+        byteCount: span * size, valueByteCount: size, pitch: stride * size,
         region: (source.offset + firstOfRegion * size)..<(source.offset + endOfRegion * size)))
   }
 
@@ -131,8 +134,8 @@ struct TileCutter {
     case .pairHalves(let headDim):
       return max(1, sourceByteLimit / max(1, rowByteCount * headDim)) * headDim
     case .every(let step): return max(1, sourceByteLimit / max(1, rowByteCount * step))
-    case .columns:
-      let columns = max(1, columnByteLimit / max(1, rowByteCount))
+    case .columns(_, _, let step):
+      let columns = max(1, columnByteLimit / max(1, rowByteCount * step))
       return columns < Self.columnUnit ? columns : columns / Self.columnUnit * Self.columnUnit
     }
   }
@@ -160,7 +163,7 @@ struct TileCutter {
         let rowBytes = source.encoding.byteCount(ofElements: tensor.rowLength)
         let rows = min(tileSize(run, rowByteCount: rowBytes), run.rowCount)
         largest.output = max(largest.output, rows * tensor.rowByteCount)
-        guard case .columns(_, let stride) = run.order else {
+        guard case .columns(_, let stride, let step) = run.order else {
           let sourceRows = run.sourceRows(holding: 0..<rows)
           var byteCount = sourceRows.count * rowBytes
           if let scales = scales(of: run, rows: sourceRows, rowLength: tensor.rowLength, behind: byteCount) {
@@ -169,8 +172,9 @@ struct TileCutter {
           largest.source = max(largest.source, byteCount)
           continue
         }
-        let piece = rows * source.encoding.columnValueByteCount
-        largest.source = max(largest.source, rows * rowBytes + Tile.Pieces.spaceToTurn(byteCount: piece))
+        let span = RowRun.span(rows, step: step)
+        let piece = span * source.encoding.columnValueByteCount
+        largest.source = max(largest.source, span * rowBytes + Tile.Pieces.spaceToTurn(byteCount: piece))
         // A plan that was made of an outline may not know its files.
         if plan.sourceFiles.indices.contains(source.file), plan.sourceFiles[source.file].isCompressed {
           largest.region = max(largest.region, stride * rowBytes)

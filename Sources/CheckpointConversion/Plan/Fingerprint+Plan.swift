@@ -46,7 +46,8 @@ extension FieldHash {
         case .identity: break
         case .pairHalves(let headDim): add(headDim)
         case .every(let step): add([step])
-        case .columns(let firstElement, let stride): add([firstElement, stride])
+        case .columns(let firstElement, let stride, let step):
+          add([firstElement, stride] + (step == 1 ? [] : [step]))
         }
         if let scale = run.scale {
           add([scale.source, scale.blockRows, scale.blockColumns, scale.matrixRows])

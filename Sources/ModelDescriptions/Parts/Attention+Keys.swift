@@ -63,6 +63,10 @@ extension Attention {
     if case .always = traits.queryKeyNorm { hasQueryKeyNorm = true }
     rotaryDimensions = try keys.stated(.rotaryDimensions) ?? headDim
     rope = try RopeParameters(keys)
+    if case .yarn(var yarn) = rope.scaling, !traits.roundsYarnLimits {
+      yarn.roundsLimits = false
+      rope.scaling = .yarn(yarn)
+    }
     if rotaryDimensions != headDim { rope.partialFactor = Double(rotaryDimensions) / Double(headDim) }
   }
 
