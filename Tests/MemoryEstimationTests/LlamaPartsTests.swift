@@ -172,10 +172,14 @@ import Testing
     let known = LlamaPartsModels.model(name, from: priced.model)
     priced.model = known.architecture
     for index in priced.tensors.indices {
-      if known.fusesExperts {
-        priced.tensors[index].name.replace(".ffn_gate_exps.", with: ".ffn_gate_up_exps.")
+      let purpose = priced.tensors[index].purpose
+      switch purpose.slot {
+      case .expertGate where known.fusesExperts:
+        priced.tensors[index].purpose = TensorPurpose(.expertGateUp, block: purpose.block)
+      case .query where known.fusesAttention:
+        priced.tensors[index].purpose = TensorPurpose(.queryKeyValue, block: purpose.block)
+      default: break
       }
-      if known.fusesAttention { priced.tensors[index].name.replace(".attn_q.", with: ".attn_qkv.") }
     }
     return priced
   }

@@ -142,7 +142,7 @@ struct MismatchTests {
     // A method that computes the real weights while running.
     #expect(try code(["quantization_config": .object(["quant_method": .string("bitnet")])]) == .notSupported)
     #expect(throws: DescriptionError.self) { try ModelConfig(parsing: Array("[]".utf8)) }
-    #expect(throws: TokenizerError.self) { try ModelConfig(parsing: Array("{".utf8)) }
+    #expect(throws: JSONError.self) { try ModelConfig(parsing: Array("{".utf8)) }
   }
 
   @Test("An unknown family names those that are known and the nearest")

@@ -95,7 +95,7 @@ import Testing
     }
     let error = #expect(throws: RuntimeError.self) { try LoadedModel.open(path: folder.path("model.gguf")) }
     #expect(error?.code == .missingTensor)
-    #expect(error?.fault.subject == "blk.3.attn_norm.weight")
+    #expect(error?.fault.subject == "blk.3.attn_q.weight")
   }
 
   @Test func nonFiniteResultsAreAnError() throws {
