@@ -107,7 +107,8 @@ extension ValueOrder {
 
   private static func rows(in feed: TensorFeed, _ shape: (rows: Int, columns: Int)) -> ValueOrder? {
     if let run = feed.runs.first, case .columns(_, _, let step) = run.order {
-      return step == 1 && run.rowCount == shape.rows ? .transposed(stride: shape.columns, count: shape.rows) : nil
+      guard step == 1, run.rowCount == shape.rows else { return nil }
+      return .transposed(stride: shape.columns, count: shape.rows)
     }
     // Where each row comes from: sources in the order in which they are first used, then their rows.
     var numbers: [Int: Int] = [:]

@@ -19,7 +19,7 @@ def load_or_read(folder, **more):
         return transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder) + "/tokenizer.json")
 transformers.AutoTokenizer.from_pretrained = load_or_read
 # Classes that want files of their tokenizers which the random checkpoints do not have.
-for module, kind in (("ernie", "Ernie4_5Model"), ("hunyuan", "HunYuanMoEModel"), ("gemma", "Gemma4Model")):
+for module, kind in (("ernie", "Ernie4_5Model"), ("hunyuan", "HunYuanMoEModel")):
     family = getattr(importlib.import_module("conversion." + module), kind)
     family.set_vocab = lambda self: self._set_vocab_gpt2()
 sys.argv = ["convert_hf_to_gguf.py"] + sys.argv[3:]
