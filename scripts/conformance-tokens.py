@@ -3,10 +3,15 @@
 
 The ids come from llama.cpp's own library, loaded in this process:
 
-    scripts/conformance-tokens.py --library .../libllama.so [--vocabularies]
+    scripts/conformance-tokens.py --library .../libllama.so [--vocabularies] [--gemma .../llama.cpp]
+    scripts/conformance-tokens.py --library .../libllama.so --published VOCABULARY.gguf
 
-With --vocabularies the two small vocabularies are trained again first (that changes every id). Needs the Python
-packages gguf, tokenizers and sentencepiece. The structure of llama_model_params below is that of llama.h of the
+The second form compares the ids of a published vocabulary, such as those in models of llama.cpp's source, with those of
+the tests' tokenizer, and keeps nothing.
+
+With --vocabularies the two small vocabularies are trained again first (that changes every id); with --gemma the one in
+Gemma's form, whose metadata llama.cpp's own converter makes. Needs the Python packages gguf, tokenizers and
+sentencepiece, for --gemma also those of the converter. The structure of llama_model_params below is that of llama.h of the
 release the goldens were made with (October 2026); another release may need another list of fields.
 """
 
@@ -23,7 +28,10 @@ GOLDEN = ROOT / "Tests/TextTokenizersTests/Encoding/Golden"
 SAMPLE = ROOT / "samples/Pelican-10M-A5M"
 
 RULES = ["qwen2", "qwen35", "deepseek-r1-qwen", "llama-bpe", "smollm", "refact", "gpt-2", "olmo", "tekken", "gpt-4o",
-         "deepseek-llm", "deepseek-coder", "deepseek-v3", "glm4", "falcon", "default"]
+         "deepseek-llm", "deepseek-coder", "deepseek-v3", "glm4", "falcon", "default",
+         "minimax-m2", "lfm2", "hunyuan", "kimi-k2", "bailingmoe2", "exaone-moe"]
+# Those that split as another does.
+SAME = ["deepseek-r1-qwen", "refact", "olmo", "glm4", "minimax-m2", "lfm2", "hunyuan"]
 
 
 class ModelParams(C.Structure):
@@ -179,6 +187,18 @@ def nasty_strings():
     return result
 
 
+def gemma_strings():
+    """Texts with what Gemma's vocabularies have besides: turns, tools, runs of line breaks and tabs."""
+    texts = ["<|turn>user\nHi there<turn|>\n<|turn>model\n", "<|tool_call>call:f{a:<|\"|>x y<|\"|>}<tool_call|><|tool_response>1<tool_response|>",
+             "<|channel>thought\n\n<channel|> Done.", "<|think|><table> <extra> <|image|><video></table>", "<unused0>[multimodal]<bos><eos><pad>",
+             "<|turn", "< |turn>", "a<turn|>b <turn|> ", "<b> </b> > </i>", ">▁</", "x\n" * 9, "tab\t\t\t\t\t\t\tx", "<0x07><0xFF>\x07", "</s> <s>",
+             "\n\n\n\n\n\n\n\n", "a\n\n\n\n\nb\n\n\nc", " \n \n\n  \n", "     five  two   three      six", "1 2  3\u20034"]
+    generator = random.Random(42)
+    pieces = texts + ["\n", "\n\n", " ", "  ", "word", " the", "é", "中文", "😀", "<turn|>", "<|turn>", "\t", ".", "</", ">", "{", "\u0301"]
+    texts += ["".join(generator.choice(pieces) for _ in range(generator.randrange(2, 14))) for _ in range(60)]
+    return [text.encode() for text in texts]
+
+
 # Vocabularies
 
 def byte_alphabet():
@@ -244,6 +264,67 @@ def train_sentence_piece():
                                  "scores": [struct.unpack("f", struct.pack("f", p.get_score(i)))[0] for i in range(len(p))]})
 
 
+def train_gemma(source):
+    """A tokenizer as Gemma 4 has it, small, and its metadata as the converter writes them."""
+    import sys
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+    shown = ["<|tool_call>", "<tool_call|>", "<|tool_response>", "<tool_response|>", '<|"|>', "<|channel>", "<channel|>"]
+    special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", "[multimodal]", "<unused0>", "<|tool>", "<tool|>", *shown, "<|think|>",
+               "<|turn>", "<turn|>"]
+    runs = [c * n for c in "\n▁\t" for n in range(2, 6)]
+    tokenizer = Tokenizer(models.BPE(byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex("\n+"), "isolated"), pre_tokenizers.Split("▁", "merged_with_next")])
+    trainer = trainers.BpeTrainer(vocab_size=760, show_progress=False, limit_alphabet=150, special_tokens=special + ["<table>", "</s>"])
+    tokenizer.train_from_iterator(training_text().replace("\0", "").split("\r"), trainer)
+    model = json.loads(tokenizer.to_str())["model"]
+    merges = [m if isinstance(m, list) else m.split(" ") for m in model["merges"]]
+    learned = sorted(model["vocab"], key=model["vocab"].get)[len(special) + 2:]
+    # Runs are tokens and made by merges of any two parts; two tokens go across a space.
+    merges = [[r[:i], r[i:]] for r in runs for i in range(len(r) - 1, 0, -1)] + merges
+    merges += [["<", "/"], [">", "▁"], [">▁", "</"]]
+    learned = [t for t in learned if t not in runs and t not in ("</", ">▁")] + ["</", ">▁", ">▁</"]
+    tokens = special + runs + ["<table>", "</s>"] + ["<0x%02X>" % b for b in range(256) if b != 7] + learned
+    result = json.loads(tokenizer.to_str())
+    result["model"].update(vocab={t: i for i, t in enumerate(tokens)}, merges=merges)
+    result["pre_tokenizer"] = {"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": False}
+    result["decoder"] = {"type": "Sequence", "decoders": [
+        {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"}, {"type": "Fuse"}]}
+    added = [(t, True) for t in special if t not in ("[multimodal]",)] + [("<table>", False)]
+    later = [("<|image|>", True), ("<extra>", False), ("<video>", True)]
+    ids = {t: i for i, t in enumerate(tokens + [t for t, _ in later])}
+    result["added_tokens"] = [{"id": ids[t], "content": t, "single_word": False, "lstrip": False, "rstrip": False,
+                               "normalized": False, "special": s} for t, s in added + later]
+    folder = GOLDEN / "gemma"
+    folder.mkdir(exist_ok=True)
+    write("gemma/tokenizer.json", result)
+    write("gemma/tokenizer_config.json", {
+        "tokenizer_class": "GemmaTokenizer", "bos_token": "<bos>", "eos_token": "<eos>", "unk_token": "<unk>", "pad_token": "<pad>",
+        "image_token": "<|image|>", "sot_token": "<|turn>", "eot_token": "<turn|>", "std_token": "<|tool>", "etd_token": "<tool|>",
+        "stc_token": "<|tool_call>", "etc_token": "<tool_call|>", "extra_special_tokens": ["<|think|>"],
+        "chat_template": "{{ bos_token }}{% for m in messages %}<|turn>{{ m.role }}\n{{ m.content }}<turn|>\n{% endfor %}"})
+    sys.path[:0] = [str(source), str(source / "gguf-py")]
+    import gguf
+    from conversion.gemma import Gemma4Model
+    converter = object.__new__(Gemma4Model)
+    converter.dir_model = folder
+    converter.gguf_writer = gguf.GGUFWriter(None, "gemma4")
+    converter.set_vocab()
+    out = {"keys": [], "text": {}, "ids": {}, "flags": {}}
+    places = {"tokens": "tokens", "token_type": "types", "scores": "scores", "merges": "merges"}
+    for key, entry in converter.gguf_writer.kv_data[0].items():
+        value, name = entry.value, key.removeprefix("tokenizer.ggml.")
+        if not key.startswith("tokenizer."):
+            continue
+        out["keys"].append(key)
+        if name in places:
+            out[places[name]] = [v.decode() if isinstance(v, bytes) else v for v in value]
+        else:
+            out["flags" if isinstance(value, bool) else "ids" if isinstance(value, int) else "text"][key] = value
+    write("gemma.json", out)
+
+
 def pair_vocabulary():
     """Every byte, and a third of the merges of a last byte of a character with a first byte; the tests build the same."""
     alphabet = byte_alphabet()
@@ -251,6 +332,27 @@ def pair_vocabulary():
     pairs.sort(key=lambda p: ((p[0] * 131 + p[1] * 29) % 251, p))
     return {"tokens": alphabet + [alphabet[a] + alphabet[b] for a, b in pairs],
             "merges": [alphabet[a] + " " + alphabet[b] for a, b in pairs]}
+
+
+# Special tokens of published models, the end of a text first.
+TURNS = {"gpt-oss": ["<|return|>", "<|call|>", "<|end|>", "<|channel|>", "<|message|>", "<|start|>", "<|constrain|>", "<|endoftext|>"],
+         "solar": ["<|im_end|>", "<|flush|>", "<|calls|>", "<|end|>", "<|endoftext|>"], "minimax": ["[e~[", "]~!b[", "]~b]", "<think>"],
+         "ling": ["<|role_end|>", "<|startoftext|>", "<|endoftext|>", "<role>", "</role>"], "exaone": ["<|endofturn|>", "[|endofturn|]", "<|endoftext|>", "[EOS]"],
+         "lfm2": ["<|im_end|>", "<|startoftext|>", "<|endoftext|>", "<|pad|>"], "phi": ["<|endoftext|>", "<|end|>", "<s>", "</s>", "<|user|>"],
+         "hunyuan": ["<|eos|>", "<|bos|>", "<|startoftext|>", "<|endoftext|>", "<|extra_0|>"], "granite": ["<|end_of_text|>", "<fim_pad>", "<reponame>", "<|end_of_role|>"],
+         "gemma": ["<eos>", "<turn|>", "<|turn>", "<|tool_response>", "</s>"], "kimi": ["[EOS]", "[BOS]", "[EOT]", "<|im_end|>", "[PAD]", "<|im_middle|>"]}
+
+
+def turn_ends():
+    """The tokens that end a turn for each of these sets."""
+    result = {}
+    for name, special in TURNS.items():
+        alphabet = byte_alphabet()
+        peer = load({"tokens": alphabet + special, "types": [1] * 256 + [3] * len(special), "merges": ["a b"],
+                     "text": {"tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "qwen2"}, "ids": {"tokenizer.ggml.eos_token_id": 256}})
+        result[name] = {"special": special, "ends": peer.roles()["ends"], "texts": [peer.decode([256 + i], False, False).decode() for i in range(len(special))]}
+        peer.close()
+    return result
 
 
 def sample_vocabulary():
@@ -327,8 +429,8 @@ def make(strings):
                 for d in range(4):
                     decoded.append([bit, list(ids), d, peer.decode(ids, bool(d & 1), bool(d & 2)).hex()])
         peer.close()
-        if rule in ("deepseek-r1-qwen", "refact", "olmo", "glm4"):
-            continue  # the splitting of another
+        if rule in SAME:
+            continue
         peer = load(with_rule(pair_vocabulary(), rule))
         pairs[rule] = ["%016x" % hash_of(peer.encode(s, False, False)) for s in strings]
         peer.close()
@@ -336,11 +438,12 @@ def make(strings):
                                  "cases": [[i, f, [[mask, shorten(list(ids))] for ids, mask in results[i, f].items()]]
                                            for i, f in cases]})
     write("pairs-ids.json", pairs)
+    write("ends.json", turn_ends())
     sentence_piece = {**read("sentencepiece.json"), "text": {"tokenizer.ggml.model": "llama", "tokenizer.ggml.pre": "default"}}
     variants = {"sentencepiece": sentence_piece,
                 "sentencepiece-noprefix": {**sentence_piece, "flags": {"tokenizer.ggml.add_space_prefix": False,
                                                                        "tokenizer.ggml.add_eos_token": True}},
-                "sample": sample_vocabulary()}
+                "sample": sample_vocabulary(), "gemma": read("gemma.json")}
     for name, vocabulary in variants.items():
         peer = load(vocabulary)
         out, decoded = [], []
@@ -349,18 +452,62 @@ def make(strings):
             out.append([i, f, shorten(ids)])
             if (f or i % 5 == 0) and len(ids) < 40:
                 decoded += [[ids, d, peer.decode(ids, bool(d & 1), bool(d & 2)).hex()] for d in range(4)]
-        write(name + "-ids.json", {"roles": peer.roles(), "cases": out, "decoded": decoded})
+        golden = {"roles": peer.roles(), "cases": out, "decoded": decoded}
+        if name == "gemma":
+            own = gemma_strings()
+            golden["texts"] = [s.hex() for s in own]
+            golden["textCases"] = [[i, f, shorten(peer.encode(s, bool(f & 1), bool(f & 2)))] for i, s in enumerate(own) for f in range(4)]
+            golden["decoded"] += [[ids, d, peer.decode(ids, bool(d & 1), bool(d & 2)).hex()] for s in own for d in range(4)
+                                  if len(ids := peer.encode(s, True, True)) < 40]
+        write(name + "-ids.json", golden)
         peer.close()
+
+
+def compare_published(path):
+    """Compares the ids of a published vocabulary, a GGUF file, with those of the tests' tokenizer."""
+    import os
+    import subprocess
+    import gguf
+    fields = {k: f for k, f in gguf.GGUFReader(path).fields.items() if k.startswith("tokenizer.") or k == "general.name"}
+    out = {"keys": list(fields), "text": {}, "ids": {}, "flags": {}}
+    places = {"tokens": "tokens", "token_type": "types", "scores": "scores", "merges": "merges"}
+    for key, field in fields.items():
+        value, name = field.contents(), key.removeprefix("tokenizer.ggml.")
+        if name in places:
+            out[places[name]] = value
+        else:
+            out["flags" if isinstance(value, bool) else "ids" if isinstance(value, int) else "text"][key] = value
+    peer = Peer(path)
+    texts = nasty_strings() + gemma_strings() + [training_text().encode()]
+    cases = []
+    for i, text in enumerate(texts):
+        for f in (0, 3):
+            ids = peer.encode(text, bool(f & 1), bool(f & 2))
+            cases.append([i, f, shorten(ids), peer.decode(ids, False, True).hex()])
+    out.update(roles=peer.roles(), texts=[text.hex() for text in texts], cases=cases)
+    peer.close()
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "cases.json"
+        file.write_text(json.dumps(out))
+        command = ["swift", "test", "-c", "release", "--disable-testable-imports", "--filter", "PublishedVocabularyTests"]
+        raise SystemExit(subprocess.run(command, cwd=ROOT, env={**os.environ, "POUCH_TOKEN_CASES": str(file)}).returncode)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--library", required=True, help="libllama.so of llama.cpp")
     parser.add_argument("--vocabularies", action="store_true", help="train the small vocabularies again")
+    parser.add_argument("--gemma", type=pathlib.Path, help="llama.cpp's source: make the vocabulary in Gemma's form again")
+    parser.add_argument("--published", type=pathlib.Path, help="a GGUF file with a vocabulary: compare its ids")
     arguments = parser.parse_args()
+    if arguments.published:
+        Peer.open(arguments.library)
+        compare_published(arguments.published)
     if arguments.vocabularies:
         train_byte_pairs()
         train_sentence_piece()
+    if arguments.gemma:
+        train_gemma(arguments.gemma)
     Peer.open(arguments.library)
     strings = nasty_strings()
     write("strings.json", [s.hex() for s in strings])

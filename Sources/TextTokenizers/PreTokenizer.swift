@@ -85,6 +85,8 @@ public struct PreTokenizer: Hashable, Sendable {
     }
     switch known.name {
     case "qwen2" where tokenizer.addedTokenID("<｜begin▁of▁sentence｜>") != nil: return "deepseek-r1-qwen"
+    case "qwen2" where tokenizer.addedTokenID("<|startoftext|>") != nil: return "hunyuan"
+    case "llama-bpe" where tokenizer.addedTokenID("<|startoftext|>") != nil: return "lfm2"
     case "llama-bpe" where tokenizer.addedTokenID("[gMASK]") != nil: return "glm4"
     case "gpt-4o" where tokenizer.addedTokenID("]<]minimax[>[") != nil: return "minimax-m2"
     case "gpt-2" where tokenizer.addedTokenID("|||EMAIL_ADDRESS|||") != nil: return "olmo"
@@ -116,6 +118,11 @@ public struct PreTokenizer: Hashable, Sendable {
   private static let upper = #"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]"#
   private static let lower = #"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"#
 
+  /// Upper- and lower-case letters outside Chinese, as Kimi's expression has them.
+  private static func notHan(_ letters: String) -> String {
+    letters.replacing("]", with: #"&&[^\p{Han}]]"#)
+  }
+
   /// The chains as published tokenizers write them.
   static let known: [(name: String, steps: [Step])] = [
     (
@@ -135,6 +142,32 @@ public struct PreTokenizer: Hashable, Sendable {
     ),
     ("gpt-2", [.byteLevel]),
     ("kimi-k2", [.other(kimi)]),
+    (
+      "kimi-k2",
+      [
+        .split(
+          #"[\p{Han}]+|[^\r\n\p{L}\p{N}]?"# + notHan(upper) + "*" + notHan(lower) + "+" + contractions + "?|"
+            + #"[^\r\n\p{L}\p{N}]?"# + notHan(upper) + "+" + notHan(lower) + "*" + contractions + "?|"
+            + #"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|"# + spacing)
+      ]
+    ),
+    (
+      "bailingmoe2",
+      [
+        .split(
+          #"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"#
+        )
+      ]
+    ),
+    (
+      "exaone-moe",
+      [
+        .split(
+          contractions
+            + #"|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+"#
+        )
+      ]
+    ),
     ("smollm", [.singleDigits, .byteLevel]),
     (
       "deepseek-v3",

@@ -1,29 +1,55 @@
 internal import FileBytes
 internal import Foundation
 
-/// A tokenizer in tiktoken's form, as Kimi K2 has it: `tiktoken.model`, one token in a line, its bytes in base64 and its
-/// rank, which is its id.
+/// A tokenizer in tiktoken's form: one token in a line, its bytes in base64 and its rank, which is its id.
 ///
-/// The file has no merges; they follow from the ranks. What a `tokenizer.json` has besides comes from
-/// `added_tokens_decoder` in `tokenizer_config.json`: the special tokens after the last rank, of which those without a
-/// name are reserved.
+/// The file has no merges; they follow from the ranks. What a `tokenizer.json` has besides depends on the model.
 struct TiktokenFile {
-  /// The special tokens after the last rank.
-  private static let specialCount = 258
+  /// The models that have their tokenizers in this form; raw values are the names of the files.
+  enum Kind: String, CaseIterable {
+    /// Kimi K2: special tokens by `added_tokens_decoder` of `tokenizer_config.json`; those without a name are reserved.
+    case kimi = "tiktoken.model"
+    /// HunYuan-A13B: special tokens that the code of its tokenizer lists.
+    case hunyuan = "hy.tiktoken"
+
+    /// The splitting rule in the form of `tokenizer.json`.
+    fileprivate var preTokenizer: JSONValue {
+      switch self {
+      case .kimi: .object(["type": .string(PreTokenizer.kimi)])
+      case .hunyuan: PreTokenizer.description(ofRule: "qwen2")
+      }
+    }
+
+    /// The texts of the special tokens after the last rank; `nil` for one without a name of its own.
+    fileprivate var specialTexts: [String?] {
+      switch self {
+      case .kimi: Array(repeating: nil, count: 258)
+      case .hunyuan:
+        ["<|endoftext|>", "<|startoftext|>", "<|bos|>", "<|eos|>", "<|pad|>"]
+          + (0..<205).map { "<|extra_\($0)|>" }
+      }
+    }
+  }
 
   /// Longer tokens are none: finding their merges would take very long.
   private static let longestLine = 4096
 
-  private let path: String
+  private let kind: Kind
+  /// The path of the file.
+  let path: String
   /// The bytes of every token, in order of rank.
   private let tokens: [[UInt8]]
 
   /// The file of a folder; `nil` when it has none.
   ///
+  /// - Parameter folder: The path of a file in the folder.
   /// - Throws: `FileError`, ``TokenizerError`` with `invalidValue` for lines that are no token.
-  init?(path: String) throws {
-    guard FileSystem.isFile(path) else { return nil }
-    self.path = path
+  init?(folder: (String) -> String) throws {
+    guard let kind = Kind.allCases.first(where: { FileSystem.isFile(folder($0.rawValue)) }) else {
+      return nil
+    }
+    self.kind = kind
+    path = folder(kind.rawValue)
     let bytes = try ReadableFile.contents(of: path, limit: 64 << 20)
     var tokens: [[UInt8]] = []
     for (number, line) in bytes.split(separator: UInt8(ascii: "\n")).enumerated() {
@@ -64,10 +90,11 @@ struct TiktokenFile {
     var file = TokenizerFile(
       vocabulary: tokens.enumerated().map { (ByteAlphabet.text(of: $1), $0) },
       merges: tokens.enumerated().compactMap { Self.merge(of: $1, rank: $0, ranks) },
-      preTokenizer: .object(["type": .string(PreTokenizer.kimi)]))
-    let end = min(tokens.count + Self.specialCount, vocabularySize ?? .max)
-    file.addedTokens = (tokens.count..<max(tokens.count, end)).map { id in
-      let named = config?["added_tokens_decoder"]?["\(id)"]?["content"]?.text
+      preTokenizer: kind.preTokenizer)
+    let rows = max(0, (vocabularySize ?? .max) - tokens.count)
+    file.addedTokens = kind.specialTexts.prefix(rows).enumerated().map { index, text in
+      let id = tokens.count + index
+      let named = text ?? config?["added_tokens_decoder"]?["\(id)"]?["content"]?.text
       return TokenizerFile.AddedToken(id: id, content: named ?? "<|reserved_token_\(id)|>", special: true)
     }
     return file

@@ -5,7 +5,7 @@ internal import Foundation
 public struct TokenizerFolder: Sendable {
   /// The folder.
   public let folder: String
-  /// `tokenizer.json` if it is there, else what `tiktoken.model` or `vocab.json` and `merges.txt` amount to if they are.
+  /// `tokenizer.json` if it is there, else what a file of tiktoken's form or `vocab.json` and `merges.txt` amount to if they are.
   public let tokenizer: TokenizerFile?
   /// The file that ``tokenizer`` is from.
   let tokenizerPath: String
@@ -26,10 +26,9 @@ public struct TokenizerFolder: Sendable {
     let path = Self.join(folder, "tokenizer.json")
     let config = try json("tokenizer_config.json")
     modelConfig = try json("config.json")
-    let ranks = Self.join(folder, "tiktoken.model")
-    if !FileSystem.isFile(path), let file = try TiktokenFile(path: ranks) {
+    if !FileSystem.isFile(path), let file = try TiktokenFile(folder: { Self.join(folder, $0) }) {
       tokenizerConfig = config
-      tokenizerPath = ranks
+      tokenizerPath = file.path
       let size = modelConfig?["vocab_size"] ?? modelConfig?["text_config"]?["vocab_size"]
       tokenizer = try file.tokenizer(config: config, vocabularySize: size?.integer)
       return

@@ -4,7 +4,8 @@ internal import TensorTypes
 /// The tokens of a model before they become metadata.
 struct Vocabulary {
   var model: String
-  var pre: String
+  /// `nil` for kinds of vocabularies that have no splitting rule.
+  var pre: String?
   var tokens: [String]
   var scores: [Float]?
   var types: [Int32]
@@ -13,11 +14,9 @@ struct Vocabulary {
   var rowless = RowlessTokens()
 
   var entries: [MetadataEntry] {
-    var result = [
-      MetadataEntry("tokenizer.ggml.model", .string(model)),
-      MetadataEntry("tokenizer.ggml.pre", .string(pre)),
-      MetadataEntry("tokenizer.ggml.tokens", .array(.string(tokens))),
-    ]
+    var result = [MetadataEntry("tokenizer.ggml.model", .string(model))]
+    if let pre { result.append(MetadataEntry("tokenizer.ggml.pre", .string(pre))) }
+    result.append(MetadataEntry("tokenizer.ggml.tokens", .array(.string(tokens))))
     if let scores { result.append(MetadataEntry("tokenizer.ggml.scores", .array(.float32(scores)))) }
     result.append(MetadataEntry("tokenizer.ggml.token_type", .array(.int32(types))))
     if !merges.isEmpty { result.append(MetadataEntry("tokenizer.ggml.merges", .array(.string(merges)))) }
@@ -100,7 +99,12 @@ struct Vocabulary {
   }
 
   /// SentencePiece.
-  static func sentencePiece(_ files: TokenizerFolder, size: Int?) throws -> Vocabulary {
+  ///
+  /// With `followsFlags`, the added tokens of `tokenizer.json` count too, and whether a token is special is what its flag
+  /// says, however its text looks; so llama.cpp's converter does it for Phi.
+  static func sentencePiece(
+    _ files: TokenizerFolder, size: Int?, followsFlags: Bool = false
+  ) throws -> Vocabulary {
     let path = files.path("tokenizer.model")
     let model = try SentencePieceModel(contentsOf: path)
     let count = size ?? model.pieces.count
@@ -128,14 +132,15 @@ struct Vocabulary {
         types[id] = TokenType.userDefined.rawValue
       }
     }
-    for token in try files.configuredAddedTokens() {
+    let more = followsFlags ? files.tokenizer?.addedTokens ?? [] : []
+    for token in try files.configuredAddedTokens() + more {
       guard token.id < count else {
         rowless.add(token.content, token.id)
         continue
       }
-      let isControl = token.special || looksSpecial(token.content)
+      let isControl = token.special || (!followsFlags && looksSpecial(token.content))
       types[token.id] = (isControl ? TokenType.control : .userDefined).rawValue
-      tokens[token.id] = isControl ? token.content : withPlainSpaces(token.content)
+      tokens[token.id] = isControl || followsFlags ? token.content : withPlainSpaces(token.content)
       scores[token.id] = -1000
     }
     return Vocabulary(
@@ -144,10 +149,10 @@ struct Vocabulary {
 
   /// Byte pairs with byte fallback, the form in which Llama 2 vocabularies come without `tokenizer.model`.
   ///
-  /// Entries from `size` on have no row and are left out, rows without an entry are filled up. llama.cpp's converter
+  /// `special` has the texts of control tokens. Entries from `size` on have no row and are left out, rows without an entry are filled up. llama.cpp's converter
   /// does neither, and llama.cpp refuses the file, whose embedding has another number of rows.
   static func byteFallback(
-    _ files: TokenizerFolder, _ tokenizer: TokenizerFile, size: Int?
+    _ files: TokenizerFolder, _ tokenizer: TokenizerFile, size: Int?, special: Set<[UInt8]>
   ) throws -> Vocabulary {
     let added = try files.allAddedTokens()
     let baseCount = tokenizer.vocabulary.count
@@ -160,7 +165,6 @@ struct Vocabulary {
           file: files.path("tokenizer.json"), subject: "model.vocab", expected: "ids 0 to \(baseCount - 1)",
           found: "no token with id \(gap)"))
     }
-    let special = files.namedSpecialTokens(inVocabularyOf: tokenizer)
     var tokens = texts.compactMap(\.self)
     var types = tokens.map { text -> Int32 in
       if isByteToken(text) { return TokenType.byte.rawValue }
@@ -239,20 +243,5 @@ extension TokenizerFolder {
     for token in tokenizer?.addedTokens ?? [] { byID[token.id] = token }
     for token in try configuredAddedTokens() { byID[token.id] = token }
     return byID.values.sorted { $0.id < $1.id }
-  }
-
-  /// The texts that have a named role, as UTF-8.
-  func namedSpecialTokens(inVocabularyOf tokenizer: TokenizerFile) -> Set<[UInt8]> {
-    var result: Set<[UInt8]> = []
-    for role in ["bos", "eos", "unk", "sep", "pad", "cls", "mask"] {
-      let value = tokenizerConfig?["\(role)_token"]
-      if let text = value?.text ?? value?["content"]?.text { result.insert(Array(text.utf8)) }
-    }
-    for key in ["additional_special_tokens", "extra_special_tokens"] {
-      for value in tokenizerConfig?[key]?.elements ?? [] {
-        if let text = value.text ?? value["content"]?.text { result.insert(Array(text.utf8)) }
-      }
-    }
-    return result
   }
 }

@@ -128,12 +128,17 @@ extension PreTokenizer {
   ///
   /// A class whose rule is not known gives a step of its name, which no known chain has.
   static func description(ofClass className: String?) -> JSONValue {
-    guard let className, let name = names[className], let chain = known.first(where: { $0.name == name })
-    else {
+    guard let className, let name = names[className] else {
       let what = className.map { "that of \($0)" } ?? "one that no file names (tokenizer_class)"
       return .object(["type": .string(what + ", which vocab.json and merges.txt do not contain")])
     }
-    let steps: [JSONValue] = chain.steps.map { step in
+    return description(ofRule: name)
+  }
+
+  /// A rule in the form of `tokenizer.json`; a name that is not known gives a step of this name.
+  static func description(ofRule name: String) -> JSONValue {
+    let chain = known.first { $0.name == name }?.steps ?? [.other(name)]
+    let steps: [JSONValue] = chain.map { step in
       switch step {
       case .split(let regex):
         .object([

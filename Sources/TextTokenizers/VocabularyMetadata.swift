@@ -13,6 +13,25 @@ public struct VocabularyMetadata: Sendable {
     case glm
     /// SentencePiece, else byte pairs with byte fallback, else byte-level byte pairs (the Llama families).
     case llama
+    /// As ``llama``, with the space before a text written last and no rules by size (ERNIE 4.5).
+    case ernie
+    /// SentencePiece with the added tokens of `tokenizer.json` too, else byte-level byte pairs (the Phi families).
+    case phi
+    /// As ``bytePairs``, with `<|bos|>` as the start of a text whatever the configuration says (HunYuan).
+    case hunyuan
+    /// Byte pairs over characters from `tokenizer.json` (Gemma 4).
+    case gemma
+
+    /// Whether `tokenizer.model` comes first.
+    fileprivate var prefersSentencePiece: Bool {
+      switch self {
+      case .sentencePieceOrBytePairs, .llama, .ernie, .phi: true
+      case .bytePairs, .glm, .hunyuan, .gemma: false
+      }
+    }
+
+    /// Whether byte pairs with byte fallback are written as the SentencePiece kind.
+    fileprivate var takesByteFallback: Bool { self == .llama || self == .ernie }
   }
 
   /// Token types as GGUF numbers them.
@@ -61,30 +80,62 @@ public struct VocabularyMetadata: Sendable {
           found: "\(size)"))
     }
     var vocabulary: Vocabulary
-    var prefix: [MetadataEntry] = []
-    if style == .llama, let add = files.tokenizerConfig?["add_prefix_space"]?.flag {
-      prefix.append(MetadataEntry("tokenizer.ggml.add_space_prefix", .bool(add)))
-    }
-    if style == .sentencePieceOrBytePairs || style == .llama, FileSystem.isFile(files.path("tokenizer.model"))
-    {
-      vocabulary = try .sentencePiece(files, size: vocabularySize)
-    } else if style == .llama, let tokenizer = files.tokenizer, tokenizer.isByteFallbackBPE {
-      vocabulary = try .byteFallback(files, tokenizer, size: vocabularySize)
+    if style == .gemma {
+      vocabulary = try .gemma(files, size: vocabularySize)
+    } else if style.prefersSentencePiece, FileSystem.isFile(files.path("tokenizer.model")) {
+      vocabulary = try .sentencePiece(files, size: vocabularySize, followsFlags: style == .phi)
+    } else if style.takesByteFallback, let tokenizer = files.tokenizer, tokenizer.isByteFallbackBPE {
+      vocabulary = try .byteFallback(
+        files, tokenizer, size: vocabularySize, special: files.namedSpecialTokens())
     } else {
       vocabulary = try .bytePairs(files, size: vocabularySize, preOverride: preOverride)
     }
-    if let preOverride { vocabulary.pre = preOverride }
+    if let preOverride, vocabulary.pre != nil { vocabulary.pre = preOverride }
     let special = try SpecialTokens(
-      files: files, vocabularyLimit: vocabulary.scores == nil ? nil : vocabulary.tokens.count,
+      files: files, vocabularyLimit: vocabulary.model == "llama" ? vocabulary.tokens.count : nil,
       spares: style == .glm ? Self.glmTokens : [])
     notes = vocabulary.rowless.notes(rowCount: vocabulary.tokens.count)
     if !special.dropped.isEmpty {
       let list = special.dropped.map { "\($0.role) (\($0.id))" }.joined(separator: ", ")
       notes.append("special tokens without a row are not written: \(list)")
     }
-    entries = prefix + vocabulary.entries + special.entries
+    entries = vocabulary.entries + special.entries
     tokenCount = vocabulary.tokens.count
-    if style == .llama { addLlamaRules(vocabularySize: vocabularySize ?? 32000) }
+    try addRules(of: style, files, vocabularySize: vocabularySize)
+  }
+
+  /// What the converters of single families write besides.
+  private mutating func addRules(of style: Style, _ files: TokenizerFolder, vocabularySize: Int?) throws {
+    let spacePrefix = files.tokenizerConfig?["add_prefix_space"]?.flag.map {
+      MetadataEntry("tokenizer.ggml.add_space_prefix", .bool($0))
+    }
+    switch style {
+    case .llama:
+      if let spacePrefix { entries.insert(spacePrefix, at: 0) }
+      addLlamaRules(vocabularySize: vocabularySize ?? 32000)
+    case .ernie:
+      if let spacePrefix { entries.append(spacePrefix) }
+    case .hunyuan:
+      if let id = files.tokenizer?.addedTokenID("<|bos|>"), let value = UInt32(exactly: id) {
+        set("tokenizer.ggml.bos_token_id", .uint32(value))
+      }
+    case .gemma:
+      if let suppressed = try files.suppressedTokens() {
+        entries.insert(MetadataEntry("tokenizer.ggml.suppress_tokens", .array(.int32(suppressed))), at: 0)
+      }
+      set("tokenizer.ggml.add_space_prefix", .bool(false))
+      set("tokenizer.ggml.add_bos_token", .bool(true))
+    case .bytePairs, .sentencePieceOrBytePairs, .glm, .phi: break
+    }
+  }
+
+  /// Writes a value in the place of another one of the key, else at the end.
+  private mutating func set(_ key: String, _ value: MetadataValue) {
+    if let index = entries.firstIndex(where: { $0.key == key }) {
+      entries[index].value = value
+    } else {
+      entries.append(MetadataEntry(key, value))
+    }
   }
 
   /// The tokens that begin GLM's texts and end its turns.
@@ -95,13 +146,6 @@ public struct VocabularyMetadata: Sendable {
 
   /// The rules that the Llama converter keys on the size of the vocabulary.
   private mutating func addLlamaRules(vocabularySize: Int) {
-    func set(_ key: String, _ value: MetadataValue) {
-      if let index = entries.firstIndex(where: { $0.key == key }) {
-        entries[index].value = value
-      } else {
-        entries.append(MetadataEntry(key, value))
-      }
-    }
     if vocabularySize == 32016 {
       // Code Llama's infill tokens; prefix, suffix and middle have no keys any more.
       set("tokenizer.ggml.eot_token_id", .uint32(32010))

@@ -50,6 +50,27 @@ struct PreTokenizerTests {
         ])) == "smollm")
   }
 
+  @Test("The rules of Ling, EXAONE and Kimi, and those that tokens tell")
+  func families() throws {
+    let ling =
+      #"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"#
+    let exaone =
+      Self.contractions
+      + #"|[^\r\n\p{L}\p{N}]?(?:\p{L}\p{M}*(?: \p{L}\p{M}*)*)+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]?|\s*[\r\n]|\s+(?!\S)|\s+"#
+    let upper = #"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]"#
+    let lower = #"[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]"#
+    let head = #"[^\r\n\p{L}\p{N}]?"#
+    let kimi =
+      #"[\p{Han}]+|"# + head + upper + "*" + lower + "+" + Self.contractions + "?|" + head + upper + "+"
+      + lower + "*"
+      + Self.contractions + #"?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
+    #expect(try name(sequence([split(ling), bytesOnly])) == "bailingmoe2")
+    #expect(try name(sequence([split(exaone), bytesOnly])) == "exaone-moe")
+    #expect(try name(sequence([split(kimi), bytesOnly])) == "kimi-k2")
+    #expect(try name(sequence([split(llama3), bytesOnly]), added: ["<|startoftext|>"]) == "lfm2")
+    #expect(try name(sequence([split(qwen2), bytesOnly]), added: ["<|startoftext|>"]) == "hunyuan")
+  }
+
   @Test("An unknown rule is named in the error, with the remedy")
   func unknown() throws {
     do {

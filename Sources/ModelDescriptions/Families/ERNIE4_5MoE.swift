@@ -8,7 +8,7 @@ extension ModelFamily {
     architectures: ["Ernie4_5_MoeForCausalLM"],
     modelTypes: ["ernie4_5_moe"],
     ggufArchitecture: "ernie4_5-moe",
-    vocabularyStyle: .sentencePieceOrBytePairs,
+    vocabularyStyle: .ernie,
     defaults: [
       "max_position_embeddings": .integer(131072), "rms_norm_eps": .number(1e-5),
       "rope_theta": .number(500_000), "num_key_value_heads": .integer(4),

@@ -8,7 +8,7 @@ extension ModelFamily {
     architectures: ["HunYuanMoEV1ForCausalLM"],
     modelTypes: ["hunyuan_v1_moe", "hunyuan"],
     ggufArchitecture: "hunyuan-moe",
-    vocabularyStyle: .bytePairs,
+    vocabularyStyle: .hunyuan,
     defaults: [
       "max_position_embeddings": .integer(2048), "rms_norm_eps": .number(1e-5), "moe_topk": .integer(1),
     ],

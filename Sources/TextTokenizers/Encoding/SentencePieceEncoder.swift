@@ -9,12 +9,8 @@ struct SentencePieceEncoder: Sendable {
   private let table: TokenTable
   /// The token of every byte: `<0xNN>`, else the byte itself as text, else the unknown token.
   private let byteTokens: [Int32?]
-  /// For every byte, whether some token has it right before a U+2581.
-  ///
-  /// Where the text has another byte before a U+2581, no token spans the place, and the parts can be encoded each for itself.
-  private let precedesMark: [Bool]
+  private let marks: MarkBoundaries
 
-  private static let mark: [UInt8] = [0xE2, 0x96, 0x81]
   /// Parts of more characters than this are joined with a heap; shorter ones by looking through their pairs.
   private static let scanLimit = 24
 
@@ -26,15 +22,7 @@ struct SentencePieceEncoder: Sendable {
       let index = table.strings.find(text) ?? table.strings.find([UInt8(byte)])
       return index.map { Int32($0) } ?? table.roles.unknown
     }
-    var precedes = [Bool](repeating: false, count: 256)
-    for id in 0..<table.count {
-      let text = table.strings[id]
-      for index in text.indices.dropFirst()
-      where text[index] == 0xE2 && text[index...].prefix(3).elementsEqual(Self.mark) {
-        precedes[Int(text[index - 1])] = true
-      }
-    }
-    precedesMark = precedes
+    marks = MarkBoundaries(table.strings)
   }
 
   /// A text of several fragments with its marks, and reused memory.
@@ -57,16 +45,20 @@ struct SentencePieceEncoder: Sendable {
     var escaped = scratch.escaped
     scratch.escaped = []
     let start = escaped.count
-    if spacePrefix { escaped.append(contentsOf: Self.mark) }
+    if spacePrefix { escaped.append(contentsOf: MarkBoundaries.mark) }
     for index in range {
-      if bytes[index] == 0x20 { escaped.append(contentsOf: Self.mark) } else { escaped.append(bytes[index]) }
+      if bytes[index] == 0x20 {
+        escaped.append(contentsOf: MarkBoundaries.mark)
+      } else {
+        escaped.append(bytes[index])
+      }
     }
     var cache = scratch.cache
     scratch.cache = WordCache(byteCount: 0)
     var partStart = start
     var position = start
     while position < escaped.count {
-      if position > partStart, isMark(escaped, position), !precedesMark[Int(escaped[position - 1])] {
+      if position > partStart, marks.allowsCut(escaped, at: position) {
         cache.append(partStart..<position, of: escaped, to: &output) {
           encodePart(escaped, partStart..<position, &scratch, &$0)
         }
@@ -81,11 +73,6 @@ struct SentencePieceEncoder: Sendable {
     }
     scratch.cache = cache
     scratch.escaped = escaped
-  }
-
-  private func isMark(_ bytes: [UInt8], _ position: Int) -> Bool {
-    position + 3 <= bytes.count && bytes[position] == 0xE2 && bytes[position + 1] == 0x96
-      && bytes[position + 2] == 0x81
   }
 
   /// The length that the first byte announces, whatever follows it; not past the end.

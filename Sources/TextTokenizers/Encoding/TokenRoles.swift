@@ -15,6 +15,8 @@ struct TokenRoles: Sendable {
   var fillRepository: Int32?
   var fillSeparator: Int32?
   var addsBOS = false
+  /// Whether BOS is added whatever the metadata says.
+  var alwaysAddsBOS = false
   var addsEOS = false
   var addsSpacePrefix = false
   var cleansSpaces = false
@@ -29,10 +31,13 @@ struct TokenRoles: Sendable {
   /// llama.cpp's defaults for SentencePiece vocabularies.
   static let sentencePiece = TokenRoles(bos: 1, eos: 2, unknown: 0, addsBOS: true, addsSpacePrefix: true)
 
+  /// llama.cpp's defaults for byte pairs over characters.
+  static let textPairs = TokenRoles(addsBOS: true, alwaysAddsBOS: true, cleansSpaces: true)
+
   /// Takes over what the metadata says.
   mutating func read(_ metadata: TokenizerMetadata, count: Int) throws(TokenizerError) {
     if let flag = try metadata.flag("tokenizer.ggml.add_space_prefix") { addsSpacePrefix = flag }
-    if let flag = try metadata.flag("tokenizer.ggml.add_bos_token") { addsBOS = flag }
+    if let flag = try metadata.flag("tokenizer.ggml.add_bos_token") { addsBOS = flag || alwaysAddsBOS }
     if let flag = try metadata.flag("tokenizer.ggml.add_eos_token") { addsEOS = flag }
     let keys: [(WritableKeyPath<TokenRoles, Int32?>, String)] = [
       (\.bos, "bos"), (\.eos, "eos"), (\.eot, "eot"), (\.eom, "eom"), (\.unknown, "unknown"),

@@ -3,13 +3,14 @@ public import TensorTypes
 
 /// Text to token ids and back, as llama.cpp does it for the same metadata.
 ///
-/// Two kinds of vocabularies are supported: byte-level byte pairs (`tokenizer.ggml.model` = `gpt2`) with the splitting
-/// rules that ``supportedRules`` names, and SentencePiece vocabularies (`llama`). A tokenizer is a value that many
-/// threads can use at the same time.
+/// Three kinds of vocabularies are supported: byte-level byte pairs (`tokenizer.ggml.model` = `gpt2`) with the splitting
+/// rules that ``supportedRules`` names, SentencePiece vocabularies (`llama`) and byte pairs over characters (`gemma4`). A
+/// tokenizer is a value that many threads can use at the same time.
 public struct Tokenizer: Sendable {
   private enum Encoder: Sendable {
     case bytePairs(BytePairEncoder)
     case sentencePiece(SentencePieceEncoder)
+    case textPairs(TextPairEncoder)
   }
 
   private let encoder: Encoder
@@ -42,8 +43,8 @@ public struct Tokenizer: Sendable {
   /// The names of splitting rules for which there are published mixture-of-experts models.
   public static let supportedRules = [
     "qwen2", "qwen35", "deepseek-r1-qwen", "llama-bpe", "smollm", "refact", "gpt-2", "olmo", "tekken",
-    "gpt-4o",
-    "minimax-m2", "deepseek-llm", "deepseek-coder", "deepseek-v3", "glm4", "falcon", "command-r", "starcoder",
+    "gpt-4o", "minimax-m2", "lfm2", "hunyuan", "kimi-k2", "bailingmoe2", "exaone-moe", "deepseek-llm",
+    "deepseek-coder", "deepseek-v3", "glm4", "falcon", "command-r", "starcoder",
     "default",
   ]
 
@@ -73,12 +74,16 @@ public struct Tokenizer: Sendable {
     case "llama":
       table = try TokenTable(keys, defaults: .sentencePiece)
       encoder = .sentencePiece(SentencePieceEncoder(table))
+    case "gemma4":
+      table = try TokenTable(keys, defaults: .textPairs)
+      encoder = .textPairs(try TextPairEncoder(keys, table: table))
     default:
       throw TokenizerError(
         .notSupported,
         Fault(
           subject: "tokenizer.ggml.model",
-          expected: "\"gpt2\" (byte-level byte pairs) or \"llama\" (SentencePiece)",
+          expected:
+            "\"gpt2\" (byte-level byte pairs), \"llama\" (SentencePiece) or \"gemma4\" (byte pairs over characters)",
           found: "\"\(model)\""))
     }
     partition = SpecialTokenPartition(table)
@@ -108,7 +113,7 @@ public struct Tokenizer: Sendable {
 
   /// The tokens of bytes that should be UTF-8.
   ///
-  /// Byte-level vocabularies see every byte that is not part of a sequence as U+FFFD, as in llama.cpp; SentencePiece
+  /// Byte-pair vocabularies see every byte that is not part of a sequence as U+FFFD, as in llama.cpp; SentencePiece
   /// vocabularies encode such bytes as they are. The other parameters are those of
   /// ``encode(_:addSpecial:parseSpecial:)``.
   public func encode(bytes: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [Int32] {
@@ -119,6 +124,16 @@ public struct Tokenizer: Sendable {
     switch encoder {
     case .bytePairs(let encoder):
       var scratch = BytePairEncoder.Scratch(byteCount: bytes.count)
+      let isIntact = RepairedText.isIntact(bytes, bytes.indices)
+      for fragment in fragments {
+        switch fragment {
+        case .text(let range):
+          encoder.encode(bytes, range, isIntact: isIntact, scratch: &scratch, to: &output)
+        case .token(let id): output.append(id)
+        }
+      }
+    case .textPairs(let encoder):
+      var scratch = TextPairEncoder.Scratch(byteCount: bytes.count)
       let isIntact = RepairedText.isIntact(bytes, bytes.indices)
       for fragment in fragments {
         switch fragment {

@@ -6,7 +6,7 @@ import TextTokenizers
 
 @Suite struct DecodingTests {
   /// Cases of all vocabularies: ids, flags (bit 0: remove special, bit 1: show special), bytes.
-  @Test(arguments: ["bytepairs", "sentencepiece", "sentencepiece-noprefix", "sample"])
+  @Test(arguments: ["bytepairs", "sentencepiece", "sentencepiece-noprefix", "sample", "gemma"])
   func equalsLlamaCpp(name: String) throws {
     let file = try Goldens.json(name + "-ids")
     let decoded = try #require(file["decoded"] as? [[Any]])

@@ -9,8 +9,12 @@ import TextTokenizers
   static let rules = [
     "qwen2", "qwen35", "deepseek-r1-qwen", "llama-bpe", "smollm", "refact", "gpt-2", "olmo", "tekken",
     "gpt-4o",
-    "deepseek-llm", "deepseek-coder", "deepseek-v3", "glm4", "falcon", "default",
+    "deepseek-llm", "deepseek-coder", "deepseek-v3", "glm4", "falcon", "default", "minimax-m2", "lfm2",
+    "hunyuan",
+    "kimi-k2", "bailingmoe2", "exaone-moe",
   ]
+  /// Those that split as another does.
+  static let same = ["deepseek-r1-qwen", "refact", "olmo", "glm4", "minimax-m2", "lfm2", "hunyuan"]
 
   @Test(arguments: rules) func bytePairs(rule: String) throws {
     let file = try Goldens.json("bytepairs-ids")
@@ -37,7 +41,7 @@ import TextTokenizers
     try expectRoles(tokenizer, roles)
   }
 
-  @Test(arguments: rules.filter { !["deepseek-r1-qwen", "refact", "olmo", "glm4"].contains($0) })
+  @Test(arguments: rules.filter { !same.contains($0) })
   func placesWhereCharactersMeet(rule: String) throws {
     let golden = try #require(try Goldens.json("pairs-ids")[rule] as? [String])
     let strings = try Goldens.strings()
@@ -51,8 +55,8 @@ import TextTokenizers
     }
   }
 
-  @Test(arguments: ["sentencepiece", "sentencepiece-noprefix", "sample"]) func vocabulary(name: String) throws
-  {
+  @Test(arguments: ["sentencepiece", "sentencepiece-noprefix", "sample", "gemma"])
+  func vocabulary(name: String) throws {
     let file = try Goldens.json(name + "-ids")
     let strings = try Goldens.strings()
     let tokenizer = try Tokenizer(metadata: Self.metadata(name))
@@ -70,6 +74,64 @@ import TextTokenizers
     try expectRoles(tokenizer, try #require(file["roles"] as? [String: Any]))
   }
 
+  @Test func gemmaTexts() throws {
+    let file = try Goldens.json("gemma-ids")
+    let texts = try #require(file["texts"] as? [String]).map(Goldens.bytes)
+    let cases = try #require(file["textCases"] as? [[Any]])
+    let tokenizer = try Tokenizer(metadata: Goldens.gemma())
+    for entry in cases {
+      let index = try #require(entry[0] as? Int)
+      let flags = try #require(entry[1] as? Int)
+      let golden = try #require(entry[2] as? [Any])
+      let ids = tokenizer.encode(
+        bytes: texts[index], addSpecial: flags & 1 != 0, parseSpecial: flags & 2 != 0)
+      #expect(
+        Goldens.matches(golden, ids), "flags \(flags): \(Goldens.difference(texts[index], golden, ids))")
+    }
+    #expect(cases.count > 300)
+    // BOS is added whatever the file says.
+    let silent = try Goldens.gemma().map { entry in
+      entry.key == "tokenizer.ggml.add_bos_token" ? MetadataEntry(entry.key, .bool(false)) : entry
+    }
+    #expect(try Tokenizer(metadata: silent).addBOS)
+  }
+
+  /// The tokens that end a turn, and those that are shown, of published sets of special tokens.
+  @Test func endsOfTurns() throws {
+    let sets = try Goldens.json("ends")
+    for (name, value) in sets {
+      let set = try #require(value as? [String: Any])
+      let special = try #require(set["special"] as? [String])
+      let tokens = Goldens.byteAlphabet + special
+      let types = tokens.indices.map { $0 < 256 ? Int32(1) : 3 }
+      let tokenizer = try Tokenizer(metadata: [
+        MetadataEntry("tokenizer.ggml.model", .string("gpt2")),
+        MetadataEntry("tokenizer.ggml.pre", .string("qwen2")),
+        MetadataEntry("tokenizer.ggml.tokens", .array(.string(tokens))),
+        MetadataEntry("tokenizer.ggml.token_type", .array(.int32(types))),
+        MetadataEntry("tokenizer.ggml.merges", .array(.string(["a b"]))),
+        MetadataEntry("tokenizer.ggml.eos_token_id", .uint32(256)),
+      ])
+      let ends = try #require(set["ends"] as? [NSNumber]).map(\.int32Value)
+      #expect(tokenizer.endOfGeneration.sorted() == ends.sorted(), "\(name)")
+      let texts = special.indices.map { tokenizer.decode([Int32(256 + $0)]) }
+      #expect(texts == set["texts"] as? [String], "\(name)")
+    }
+    #expect(sets.count > 10)
+  }
+
+  /// The merges of Kimi's files may be missing, those of others not.
+  @Test func missingMerges() throws {
+    func without(_ rule: String) throws -> [MetadataEntry] {
+      try Goldens.bytePairs(rule).filter { $0.key != "tokenizer.ggml.merges" }
+    }
+    let kimi = try Tokenizer(metadata: without("kimi-k2"))
+    let ids = kimi.encode("abc", addSpecial: false, parseSpecial: false)
+    #expect(ids == ["a", "b", "c"].compactMap { kimi.tokenID($0) } && ids.count == 3)
+    let error = #expect(throws: TokenizerError.self) { try Tokenizer(metadata: without("qwen2")) }
+    #expect(error?.code == .missing)
+  }
+
   static func metadata(_ name: String) throws -> [MetadataEntry] {
     switch name {
     case "sentencepiece": return try Goldens.sentencePiece()
@@ -78,6 +140,7 @@ import TextTokenizers
         MetadataEntry("tokenizer.ggml.add_space_prefix", .bool(false)),
         MetadataEntry("tokenizer.ggml.add_eos_token", .bool(true)),
       ])
+    case "gemma": return try Goldens.gemma()
     default: return try Goldens.sample()
     }
   }
@@ -102,15 +165,25 @@ import TextTokenizers
     #expect(many == Array(repeating: once, count: 200).flatMap(\.self))
   }
 
+  @Test func longTextsOfCharactersEqualTheirParts() throws {
+    let tokenizer = try Tokenizer(metadata: Goldens.gemma())
+    let line = "<path d=\"M1,2 L3.5,4\"/> the quick brown fox; \(String(repeating: "ab", count: 40))\n"
+    let once = tokenizer.encode(line, addSpecial: false, parseSpecial: true)
+    let many = tokenizer.encode(String(repeating: line, count: 200), addSpecial: false, parseSpecial: true)
+    #expect(many == Array(repeating: once, count: 200).flatMap(\.self))
+  }
+
   @Test func veryLongWordsAreNotQuadratic() throws {
     let tokenizer = try Tokenizer(metadata: Goldens.sample())
     let sentencePiece = try Tokenizer(metadata: Goldens.sentencePiece())
+    let gemma = try Tokenizer(metadata: Goldens.gemma())
     let clock = ContinuousClock()
     for letter in ["a", " ", "é", "\u{0301}"] {
       let text = String(repeating: letter, count: 60_000)
       let time = clock.measure {
         #expect(!tokenizer.encode(text, addSpecial: false, parseSpecial: false).isEmpty)
         #expect(!sentencePiece.encode(text, addSpecial: false, parseSpecial: false).isEmpty)
+        #expect(!gemma.encode(text, addSpecial: false, parseSpecial: false).isEmpty)
       }
       // Quadratic work would take hours in a debug build.
       #expect(time < .seconds(60))

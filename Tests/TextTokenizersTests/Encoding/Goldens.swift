@@ -32,9 +32,10 @@ enum Goldens {
   }
 
   /// The metadata of a vocabulary file: tokens, types, scores and merges.
-  static func vocabulary(_ name: String) throws -> [MetadataEntry] {
-    let file = try json(name)
-    guard let tokens = file["tokens"] as? [String] else { throw Problem.format(name) }
+  static func vocabulary(_ name: String) throws -> [MetadataEntry] { try vocabulary(of: try json(name)) }
+
+  private static func vocabulary(of file: [String: Any]) throws -> [MetadataEntry] {
+    guard let tokens = file["tokens"] as? [String] else { throw Problem.format("tokens") }
     var entries = [MetadataEntry("tokenizer.ggml.tokens", .array(.string(tokens)))]
     if let types = file["types"] as? [NSNumber] {
       entries.append(MetadataEntry("tokenizer.ggml.token_type", .array(.int32(types.map(\.int32Value)))))
@@ -60,6 +61,30 @@ enum Goldens {
       MetadataEntry("tokenizer.ggml.bos_token_id", .uint32(UInt32(bos))),
       MetadataEntry("tokenizer.ggml.eos_token_id", .uint32(UInt32(eos))),
     ]
+  }
+
+  /// The small vocabulary in Gemma's form, its entries as llama.cpp's converter orders them.
+  static func gemma() throws -> [MetadataEntry] { try entries(of: try json("gemma")) }
+
+  /// The entries of a file that has all of them, in the order it gives.
+  static func entries(of file: [String: Any]) throws -> [MetadataEntry] {
+    var values: [String: MetadataValue] = [:]
+    for entry in try vocabulary(of: file) { values[entry.key] = entry.value }
+    for (key, text) in file["text"] as? [String: String] ?? [:] { values[key] = .string(text) }
+    for (key, id) in file["ids"] as? [String: NSNumber] ?? [:] { values[key] = .uint32(id.uint32Value) }
+    for (key, flag) in file["flags"] as? [String: Bool] ?? [:] { values[key] = .bool(flag) }
+    return try (file["keys"] as? [String] ?? []).map { key in
+      guard let value = values[key] else { throw Problem.format(key) }
+      return MetadataEntry(key, value)
+    }
+  }
+
+  /// A folder of the golden files.
+  static func folder(_ name: String) throws -> String {
+    guard let url = Bundle.module.url(forResource: "Golden", withExtension: nil) else {
+      throw Problem.format(name)
+    }
+    return url.appendingPathComponent(name).path
   }
 
   static func sentencePiece(_ more: [MetadataEntry] = []) throws -> [MetadataEntry] {

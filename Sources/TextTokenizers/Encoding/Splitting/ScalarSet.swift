@@ -19,6 +19,8 @@ enum ScalarSet: Hashable, Sendable {
   case signs
   /// `[一-龥ࠀ-一가-퟿]`
   case eastAsian
+  /// Chinese characters of all blocks, assigned or not.
+  case han
   /// Chinese characters, hiragana and katakana.
   case hanAndKana
 
@@ -33,7 +35,7 @@ enum ScalarSet: Hashable, Sendable {
       // All ASCII symbols are listed but for the backtick.
       return scalar.kind == .punctuation
         || (scalar.kind == .symbol && scalar.value < 0x80 && (backtick || scalar.value != 0x60))
-    case .casedLetters, .signs, .eastAsian, .hanAndKana:
+    case .casedLetters, .signs, .eastAsian, .han, .hanAndKana:
       guard scalar.kind != .space, scalar.kind != .end else { return false }
       return containsValue(scalar.value)
     }
@@ -42,6 +44,13 @@ enum ScalarSet: Hashable, Sendable {
   private func containsValue(_ value: UInt32) -> Bool {
     switch self {
     case .eastAsian: 0x0800...0x9FA5 ~= value || 0xAC00...0xD7FF ~= value
+    case .han:
+      switch value {
+      case 0x3400...0x4DBF, 0x4E00...0x9FFF, 0xF900...0xFAFF, 0x20000...0x2A6DF, 0x2A700...0x2EBEF,
+        0x2F800...0x2FA1F:
+        true
+      default: false
+      }
     case .hanAndKana: 0x4E00...0x9FA5 ~= value || 0x3040...0x309F ~= value || 0x30A0...0x30FF ~= value
     case .signs:
       switch value {

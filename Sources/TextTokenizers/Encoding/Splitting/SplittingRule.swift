@@ -12,11 +12,14 @@ struct SplittingRule: Hashable, Sendable {
   var lacksBOS = false
   /// Whether decoding removes spaces before punctuation.
   var cleansSpaces = true
+  /// Whether a file without merges is broken.
+  var needsMerges = true
 
   /// The rule named `name` in `tokenizer.ggml.pre`, or `nil` if it is not supported.
   init?(name: String) {
     switch name {
-    case "qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "hunyuan", "solar-open", "grok-2":
+    case "qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "hunyuan", "solar-open", "grok-2",
+      "bailingmoe", "bailingmoe2", "llada-moe":
       self.init(steps: [.words(digits: 1, marks: false)], cleansSpaces: false)
     case "megrez", "stablelm2":
       self.init(steps: [.words(digits: 1, marks: false)])
@@ -42,6 +45,10 @@ struct SplittingRule: Hashable, Sendable {
       self.init(steps: [.plainWords], cleansSpaces: false)
     case "gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2":
       self.init(steps: [.casedWords(digits: 3, contractions: true)], cleansSpaces: false)
+    case "kimi-k2":
+      self.init(steps: [.wordsAndHan], cleansSpaces: false, needsMerges: false)
+    case "exaone-moe":
+      self.init(steps: [.spacedWords])
     case "tekken":
       self.init(
         steps: [.casedWords(digits: 1, contractions: false)], ignoresMerges: true, addsBOS: true,
@@ -76,13 +83,14 @@ struct SplittingRule: Hashable, Sendable {
 
   private init(
     steps: [SplittingStep], ignoresMerges: Bool = false, addsBOS: Bool = false, lacksBOS: Bool = false,
-    cleansSpaces: Bool = true
+    cleansSpaces: Bool = true, needsMerges: Bool = true
   ) {
     self.steps = steps
     self.ignoresMerges = ignoresMerges
     self.addsBOS = addsBOS
     self.lacksBOS = lacksBOS
     self.cleansSpaces = cleansSpaces
+    self.needsMerges = needsMerges
   }
 
   /// Calls `body` with the byte range of every word of `range`, in order.

@@ -11,6 +11,10 @@ enum SplittingStep: Hashable, Sendable {
   case words(digits: Int, marks: Bool)
   /// Words that begin upper-case and end lower-case, as gpt-4o and Tekken have them in llama.cpp's form.
   case casedWords(digits: Int, contractions: Bool)
+  /// Runs of Chinese characters, words of other letters with their contraction, numbers of three; the rest as ``words``.
+  case wordsAndHan
+  /// As ``words`` with single digits, but letters that single spaces part are one word, and signs take one line break.
+  case spacedWords
   /// The last expression of DeepSeek V3: marks are letters, symbols after one sign are words of their own.
   case markedWords
   /// `[set]+`, or `\s?[set]+` with `leadingSpace`.
@@ -31,6 +35,8 @@ enum SplittingStep: Hashable, Sendable {
     case .words(let digits, let marks): text.endOfWord(from: offset, digits: digits, marks: marks)
     case .casedWords(let digits, let contractions):
       text.endOfCasedWord(from: offset, digits: digits, contractions: contractions)
+    case .wordsAndHan: text.endOfWordOrHan(from: offset)
+    case .spacedWords: text.endOfSpacedWord(from: offset)
     case .markedWords: text.matchOrGap(from: offset) { text.endOfMarkedWord(from: $0) }
     case .runs(let set, let leadingSpace):
       text.matchOrGap(from: offset) { text.endOfRun(of: set, leadingSpace: leadingSpace, from: $0) }
@@ -175,6 +181,59 @@ extension ScalarScanner {
     }
     // Else the second half must begin at the last letter that can be lower-case; without one, all is upper-case.
     return behindLastOther ?? position
+  }
+
+  /// llama.cpp's own code for Kimi K2: its expressions without upper and lower case, and marks are signs.
+  fileprivate func endOfWordOrHan(from offset: Int) -> Int {
+    let first = scalar(at: offset)
+    if ScalarSet.han.contains(first) {
+      return endOfRun(of: .han, leadingSpace: false, from: offset) ?? first.end
+    }
+    func isLetter(_ scalar: ScannedScalar) -> Bool {
+      scalar.kind == .letter && !ScalarSet.han.contains(scalar)
+    }
+    let head = isLetter(first) || first.isLineBreak || first.kind == .number ? first : scalar(at: first.end)
+    if isLetter(head) {
+      var position = head.end
+      var next = scalar(at: position)
+      while isLetter(next) {
+        position = next.end
+        next = scalar(at: position)
+      }
+      return endOfContraction(at: position, ignoringCase: true) ?? position
+    }
+    if first.kind == .number { return endOfNumber(from: offset, digits: 3) }
+    let rest: ScalarKind = [.mark, .punctuation, .symbol, .other]
+    let sign = first.value == 0x20 ? scalar(at: first.end) : first
+    if sign.isOne(of: rest) { return endOfLineBreaks(from: endOfRun(of: rest, from: sign.end)) }
+    return endOfSpace(from: offset, lineBreaks: true)
+  }
+
+  fileprivate func endOfSpacedWord(from offset: Int) -> Int {
+    let first = scalar(at: offset)
+    if first.value == 0x27, let end = endOfContraction(at: offset, ignoringCase: true) { return end }
+    let head =
+      first.kind == .letter || first.isLineBreak || first.kind == .number ? first : scalar(at: first.end)
+    if head.kind == .letter { return endOfSpacedLetters(from: head.end) }
+    if first.kind == .number { return first.end }
+    let rest: ScalarKind = [.mark, .punctuation, .symbol, .other]
+    let sign = first.value == 0x20 ? scalar(at: first.end) : first
+    if sign.isOne(of: rest) {
+      let next = scalar(at: endOfRun(of: rest, from: sign.end))
+      return next.isLineBreak ? next.end : endOfRun(of: rest, from: sign.end)
+    }
+    return endOfSpace(from: offset, lineBreaks: true)
+  }
+
+  /// The end of letters with their marks, each of which may have one space before it.
+  private func endOfSpacedLetters(from offset: Int) -> Int {
+    var position = endOfRun(of: .mark, from: offset)
+    while true {
+      var next = scalar(at: position)
+      if next.value == 0x20 { next = scalar(at: next.end) }
+      guard next.kind == .letter else { return position }
+      position = endOfRun(of: .mark, from: next.end)
+    }
   }
 
   fileprivate func endOfMarkedWord(from offset: Int) -> Int? {
