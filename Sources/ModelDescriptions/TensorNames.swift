@@ -76,7 +76,7 @@ struct TensorNames: Sendable {
     case _ where stem.hasPrefix("ffn_") && stem.hasSuffix("_exps"): .routedExperts
     case _ where stem.hasPrefix("ffn_") && stem.hasSuffix("_shexp"): .sharedExperts
     case _ where stem.hasPrefix("ffn_"): .feedForward
-    case _ where stem.hasPrefix("ssm_"): .linearAttention
+    case _ where stem.hasPrefix("ssm_"), "shortconv": .linearAttention
     case "attn_gate": .linearAttention
     case "attn_qkv": isRecurrent ? .linearAttention : .attention
     case _ where stem.hasPrefix("attn_"): .attention
@@ -90,7 +90,7 @@ struct TensorNames: Sendable {
     let isElementwise =
       last.hasSuffix("norm")
       || ["bias", "scale", "input_scale", "ssm_a", "ssm_conv1d", "ssm_dt"].contains(last)
-      || last.hasPrefix("rope_")
+      || last.hasPrefix("rope_") || (last == "conv" && stem.first == "shortconv")
     return isElementwise ? .elementwise : .product
   }
 }

@@ -180,12 +180,12 @@ public struct SpecialTokens: Sendable {
     }
     let jinja = files.path("chat_template.jinja")
     let json = files.path("chat_template.json")
-    if FileSystem.isFile(jinja) {
+    if FileSystem.isEntry(jinja) {
       let main = try TokenizerFolder.text(of: jinja)
       let extra = try files.additionalTemplates()
       hasNamedTemplates = !extra.isEmpty
       templates = [("default", main)] + extra
-    } else if FileSystem.isFile(json) {
+    } else if FileSystem.isEntry(json) {
       read(template: try JSONValue(contentsOf: json)["chat_template"])
     }
   }

@@ -45,7 +45,7 @@ struct TiktokenFile {
   /// - Parameter folder: The path of a file in the folder.
   /// - Throws: `FileError`, ``TokenizerError`` with `invalidValue` for lines that are no token.
   init?(folder: (String) -> String) throws {
-    guard let kind = Kind.allCases.first(where: { FileSystem.isFile(folder($0.rawValue)) }) else {
+    guard let kind = Kind.allCases.first(where: { FileSystem.isEntry(folder($0.rawValue)) }) else {
       return nil
     }
     self.kind = kind

@@ -21,12 +21,12 @@ public struct TokenizerFolder: Sendable {
     self.folder = folder
     func json(_ name: String) throws -> JSONValue? {
       let path = Self.join(folder, name)
-      return FileSystem.isFile(path) ? try JSONValue(contentsOf: path) : nil
+      return FileSystem.isEntry(path) ? try JSONValue(contentsOf: path) : nil
     }
     let path = Self.join(folder, "tokenizer.json")
     let config = try json("tokenizer_config.json")
     modelConfig = try json("config.json")
-    if !FileSystem.isFile(path), let file = try TiktokenFile(folder: { Self.join(folder, $0) }) {
+    if !FileSystem.isEntry(path), let file = try TiktokenFile(folder: { Self.join(folder, $0) }) {
       tokenizerConfig = config
       tokenizerPath = file.path
       let size = modelConfig?["vocab_size"] ?? modelConfig?["text_config"]?["vocab_size"]
@@ -34,10 +34,10 @@ public struct TokenizerFolder: Sendable {
       return
     }
     // A SentencePiece model comes before both.
-    guard !FileSystem.isFile(path), !FileSystem.isFile(Self.join(folder, "tokenizer.model")),
+    guard !FileSystem.isEntry(path), !FileSystem.isEntry(Self.join(folder, "tokenizer.model")),
       let files = VocabularyFiles(folder: folder, path: { Self.join(folder, $0) })
     else {
-      tokenizer = FileSystem.isFile(path) ? try TokenizerFile(contentsOf: path) : nil
+      tokenizer = FileSystem.isEntry(path) ? try TokenizerFile(contentsOf: path) : nil
       tokenizerPath = path
       tokenizerConfig = config
       return
@@ -81,6 +81,17 @@ public struct TokenizerFolder: Sendable {
     guard let names = try? FileManager.default.contentsOfDirectory(atPath: extra) else { return [] }
     return try names.filter { $0.hasSuffix(".jinja") }.sorted().map { name in
       (String(name.dropLast(6)), try Self.text(of: extra + "/" + name))
+    }
+  }
+}
+
+extension FileSystem {
+  /// Whether there is anything but a folder at `path`: what is no regular file is refused when it is opened, not passed
+  /// over.
+  static func isEntry(_ path: String) -> Bool {
+    switch kind(of: path) {
+    case .file, .other: true
+    case .missing, .folder: false
     }
   }
 }

@@ -68,7 +68,7 @@ extension TokenizerFolder {
     let isUnified =
       modelConfig?["architectures"]?.elements?.first?.text == "Gemma4UnifiedForConditionalGeneration"
     let path = path("generation_config.json")
-    guard isUnified, FileSystem.isFile(path),
+    guard isUnified, FileSystem.isEntry(path),
       let list = try JSONValue(contentsOf: path)["suppress_tokens"]?.elements
     else { return nil }
     return try list.map { value in

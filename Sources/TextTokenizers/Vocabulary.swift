@@ -94,7 +94,7 @@ struct Vocabulary {
   /// The merges of `tokenizer.json`, else those of `merges.txt`.
   private static func merges(of tokenizer: TokenizerFile, _ files: TokenizerFolder) throws -> [String] {
     let path = files.path("merges.txt")
-    guard tokenizer.merges.isEmpty, FileSystem.isFile(path) else { return tokenizer.merges }
+    guard tokenizer.merges.isEmpty, FileSystem.isEntry(path) else { return tokenizer.merges }
     return try TokenizerFolder.merges(contentsOf: path)
   }
 
@@ -120,7 +120,7 @@ struct Vocabulary {
       types[id] = piece.type == .userDefined ? TokenType.normal.rawValue : piece.type.rawValue
     }
     let addedPath = files.path("added_tokens.json")
-    if FileSystem.isFile(addedPath) {
+    if FileSystem.isEntry(addedPath) {
       for (text, value) in try JSONValue(contentsOf: addedPath).members ?? [:] {
         guard let id = value.integer, id >= 0 else { continue }
         guard id < count else {

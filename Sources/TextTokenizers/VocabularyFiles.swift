@@ -16,7 +16,7 @@ struct VocabularyFiles {
     self.folder = folder
     vocabularyPath = path("vocab.json")
     mergesPath = path("merges.txt")
-    guard FileSystem.isFile(vocabularyPath), FileSystem.isFile(mergesPath) else { return nil }
+    guard FileSystem.isEntry(vocabularyPath), FileSystem.isEntry(mergesPath) else { return nil }
   }
 
   /// `tokenizer_config.json` with the roles that only `special_tokens_map.json` gives.

@@ -82,7 +82,7 @@ public struct VocabularyMetadata: Sendable {
     var vocabulary: Vocabulary
     if style == .gemma {
       vocabulary = try .gemma(files, size: vocabularySize)
-    } else if style.prefersSentencePiece, FileSystem.isFile(files.path("tokenizer.model")) {
+    } else if style.prefersSentencePiece, FileSystem.isEntry(files.path("tokenizer.model")) {
       vocabulary = try .sentencePiece(files, size: vocabularySize, followsFlags: style == .phi)
     } else if style.takesByteFallback, let tokenizer = files.tokenizer, tokenizer.isByteFallbackBPE {
       vocabulary = try .byteFallback(

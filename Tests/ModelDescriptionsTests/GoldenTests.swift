@@ -66,9 +66,10 @@ struct GoldenTests {
       }
       for run in feed.runs {
         let elements = counts[run.source]
-        if case .columns(let first, let stride) = run.order {
-          let last = first + (rowLength - 1) * stride + run.rowCount - 1
-          #expect(first >= 0 && run.rowCount <= stride && last < elements, "\(output.name)")
+        if case .columns(let first, let stride, let step) = run.order {
+          let span = RowRun.span(run.rowCount, step: step)
+          let last = first + (rowLength - 1) * stride + span - 1
+          #expect(first >= 0 && span <= stride && last < elements, "\(output.name)")
         } else {
           #expect(
             run.firstRow >= 0 && (run.firstRow + run.rowCount) * rowLength <= elements, "\(output.name)")

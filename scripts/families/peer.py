@@ -19,9 +19,10 @@ def load_or_read(folder, **more):
         return transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder) + "/tokenizer.json")
 transformers.AutoTokenizer.from_pretrained = load_or_read
 # Classes that want files of their tokenizers which the random checkpoints do not have.
-for module, kind in (("ernie", "Ernie4_5Model"), ("hunyuan", "HunYuanMoEModel")):
+for module, kind, method in (("ernie", "Ernie4_5Model", "_set_vocab_sentencepiece"),
+                             ("hunyuan", "HunYuanMoEModel", "set_vocab")):
     family = getattr(importlib.import_module("conversion." + module), kind)
-    family.set_vocab = lambda self: self._set_vocab_gpt2()
+    setattr(family, method, lambda self: self._set_vocab_gpt2())
 sys.argv = ["convert_hf_to_gguf.py"] + sys.argv[3:]
 runpy.run_path(sources + "/convert_hf_to_gguf.py", run_name="__main__")
 """

@@ -84,8 +84,11 @@ public final class CheckpointTensorStore: TensorStore {
 
   /// The matrix, in the map if possible.
   public func matrix(_ name: String) throws -> WeightMatrix {
-    let content = try find(name)
-    return try content.matrix(0..<content.rowCount)
+    let content = try find(storedName(of: name))
+    guard let place = layout.place(of: name) else { return try content.matrix(0..<content.rowCount) }
+    // A part of a joint matrix is one run of its rows.
+    let (first, count) = place.storedRows(from: 0)
+    return try content.matrix(first..<(first + count))
   }
 
   /// The experts' matrices, in the map if possible.
