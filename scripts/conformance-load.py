@@ -56,8 +56,9 @@ def main():
     failures = 0
     cases = {"sample": None, **families.checkpoint_arguments("convert")}
     for name, arguments in cases.items():
-        # The first layers of Qwen3-VL take features of pictures, and stay.
-        layer = "3" if name.startswith("qwen3_vl") else "1"
+        # The first layers of Qwen3-VL take features of pictures, and stay; kinds of layers that take turns do so still.
+        last = {"qwen3_vl": "3", "exaone_moe": "4", "gpt_oss": "2"}
+        layer = next((number for start, number in last.items() if name.startswith(start)), "1")
         folder = SAMPLE if arguments is None else os.path.join(options.out, name)
         if not os.path.isdir(folder):
             subprocess.run(

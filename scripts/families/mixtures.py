@@ -133,7 +133,7 @@ FAMILIES = (
         defaults=dict(layers=3, experts=16, used_experts=3, shared_experts=1, dense_layers=1, groups=4, used_groups=2),
         cases=(
             Case("bailing_moe", uses="convert metadata files memory", mixes=MIXES),
-            Case("bailing_moe", "--layers 2", "loader"),
+            Case("bailing_moe", "--layers 2 --groups 1 --used-groups 1", "loader"),
         ),
         goldens={"bailing_moe": Golden(options="--vocab 64 --hidden 32 --layers 3 --heads 2 --kv-heads 1 --head-dim 16 "
                                                "--width 32 --expert-width 16 --experts 8 --used-experts 2")},
