@@ -64,6 +64,8 @@ JUSTIFIED = [
      "wider than any model; llama.cpp has no use for it beside latent vectors"),
     (r"tokenizer\.ggml\.scores added, \w+ element NaN$", "no number; byte pairs have no use for scores"),
     (r"\.rope\.scale_linear added", "llama.cpp reads it only where rope.scaling.factor is missing"),
+    (r"blk\.\d+\.exp_probs_b\.bias removed$", "every model of the architecture has it; llama.cpp chooses other experts and does not say so"),
+    (r"^(hunyuan_v1_moe|lfm2_moe): \S+\.context_length 0$", "a model for no tokens at all"),
     (r"ssm_conv1d\.weight as i32$", "llama.cpp takes the bytes of integers for floats"),
 ]
 

@@ -69,30 +69,48 @@ extension ModelFamily.OwnKey {
   static let expertWidth = Self { $1.add(.expertWidth, $0.model.experts?.width) }
   static let sharedExpertWidth = Self { $1.add(.sharedExpertWidth, $0.model.experts?.sharedWidth) }
   static let sharedExpertCount = Self { $1.add(.sharedExpertCount, $0.model.experts?.sharedCount) }
-  /// The width of all shared experts beside their number.
-  static let sharedExpertWidthBesides = Self(
-    table: [TypedKey<Int>.sharedExpertWidth.key],
-    write: { $1.add(.sharedExpertWidth, $0.model.experts?.sharedWidth) })
+  /// The number of shared experts beside their width, which is what counts.
+  static let sharedExpertCountBesides = Self(
+    table: [TypedKey<Int>.sharedExpertCount.absent(.assumes("1")).key], write: sharedExpertCount.write)
   /// The width of one of the shared experts, which readers multiply by their number.
   static let oneSharedExpertWidth = Self(
-    table: [TypedKey<Int>.sharedExpertWidth.key],
-    write: { $1.add(.sharedExpertWidth, $0.model.experts.flatMap { $0.sharedWidth == nil ? nil : $0.width }) }
-  )
+    table: [TypedKey<Int>.sharedExpertWidth.absent(.assumes("expert_feed_forward_length")).key],
+    write: {
+      $1.add(.sharedExpertWidth, $0.model.experts.flatMap { $0.sharedWidth == nil ? nil : $0.width })
+    },
+    read: { keys, model in
+      guard let experts = model.experts, let width = try keys.stated(.sharedExpertWidth), width > 0 else {
+        return
+      }
+      model.experts?.sharedWidth = experts.sharedWidth.map { _ in experts.sharedCount * width }
+    })
   /// How many of the first layers are dense.
   static let leadingDense = Self { $1.add(.leadingDenseCount, $0.model.leadingDenseCount) }
   /// What makes probabilities of scores; elsewhere already, where the configuration names it.
   static let scoring = Self { source, keys in
     if source.config["scoring_func"] == nil { source.model.experts?.router.writeScoring(&keys) }
   }
-  static let expertScale = Self { $1.add(.expertScale, $0.model.experts?.router.scale) }
+  /// What the weights of the chosen experts are multiplied by; a factor of 0 stands for none.
+  static let expertScale = Self(
+    table: [TypedKey<Double>.expertScale.key],
+    write: { $1.add(.expertScale, $0.model.experts?.router.scale) },
+    read: { keys, model in
+      let stated = decimal(try keys.value(.expertScale))
+      model.experts?.router.scale = stated == 0 ? 1 : stated
+    })
 
   /// Whether the chosen experts' weights are divided by their sum; some write it when it is so alone.
   static func expertSum(isWrittenAlways: Bool) -> Self {
-    Self { source, keys in
-      if let router = source.model.experts?.router, router.normalizesTopK || isWrittenAlways {
-        keys.add(.normalizesExperts, router.normalizesTopK)
-      }
-    }
+    Self(
+      table: [TypedKey<Bool>.normalizesExperts.key],
+      write: { source, keys in
+        if let router = source.model.experts?.router, router.normalizesTopK || isWrittenAlways {
+          keys.add(.normalizesExperts, router.normalizesTopK)
+        }
+      },
+      read: { keys, model in
+        if let flag = try keys.stated(.normalizesExperts) { model.experts?.router.normalizesTopK = flag }
+      })
   }
 
   /// The widths of latent attention.

@@ -138,8 +138,9 @@ public struct ModelFamily: Sendable {
     case gated
     /// As many as `n_shared_experts` says, each as wide as a routed one, held as one without a gate.
     case counted
-    /// The same, or one as wide as `shared_expert_intermediate_size` says; a GGUF says the width.
-    case sized
+    /// The same, or one as wide as `shared_expert_intermediate_size` says; a GGUF says the width, and where it does not,
+    /// there may be one as wide as a routed one.
+    case sized(isAssumed: Bool)
   }
 
   /// Where checkpoints have blocks for next-token prediction.

@@ -109,10 +109,10 @@ struct TensorMapper {
           RowRun(source: entry.index, firstRow: $0.first, rowCount: $0.count, order: $0.order, scale: scale)
         }
       }
-      if let name = rule.joined, var shape = rule.outputs.first?.ggmlShape {
+      if let whole = rule.joined, var shape = rule.outputs.first?.ggmlShape {
         shape[1] = rule.outputs.reduce(0) { $0 + $1.ggmlShape[1] }
         append(
-          name, .queryKeyValue, blockNumbers[entry.name], shape,
+          whole.name, whole.slot, blockNumbers[entry.name], shape,
           TensorFeed(runs: rule.outputs.flatMap(runs)))
         return
       }

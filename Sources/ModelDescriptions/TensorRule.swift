@@ -12,8 +12,8 @@ struct TensorRule: Sendable {
   var isUsual = false
   /// The tensors it becomes, in order.
   var outputs: [RuleOutput]
-  /// The name under which a GGUF has all of them as one matrix; `nil` when they are kept apart.
-  var joined: String?
+  /// The matrix that a GGUF has all of them as; `nil` when they are kept apart.
+  var joined: (name: String, slot: TensorSlot)?
 
   /// A tensor that becomes one output with the same values.
   init(

@@ -85,6 +85,7 @@ FAMILIES = (
         cases=(
             Case("minimax_m2", uses="convert metadata files memory", mixes=MIXES),
             Case("minimax_m2-fp8", "--quantize fp8", "convert", mixes=("Q4_K_M",)),
+            Case("minimax_m2", "--layers 2", "loader"),
         ),
         goldens={"minimax_m2": Golden(dict(
             SMALL, head_dim=16, intermediate_size=16, num_local_experts=6, num_experts_per_tok=2, rotary_dim=8,
@@ -98,6 +99,7 @@ FAMILIES = (
         transformers="Ernie4_5_Moe",
         cases=(
             Case("ernie4_5_moe", "--tied", uses="convert metadata files memory", mixes=MIXES),
+            Case("ernie4_5_moe", "--layers 2", "loader"),
         ),
         goldens={"ernie4_5_moe": Golden(dict(
             SMALL, intermediate_size=32, moe_intermediate_size=16, moe_num_experts=6, moe_k=2,
@@ -114,6 +116,7 @@ FAMILIES = (
         transformers="HunYuanMoEV1",
         cases=(
             Case("hunyuan_v1_moe", "--tied", uses="convert metadata files memory", mixes=MIXES),
+            Case("hunyuan_v1_moe", "--layers 2", "loader"),
         ),
         goldens={"hunyuan_v1_moe": Golden(dict(
             SMALL, head_dim=16, intermediate_size=16, num_experts=6, moe_topk=2,
@@ -130,6 +133,7 @@ FAMILIES = (
         defaults=dict(layers=3, experts=16, used_experts=3, shared_experts=1, dense_layers=1, groups=4, used_groups=2),
         cases=(
             Case("bailing_moe", uses="convert metadata files memory", mixes=MIXES),
+            Case("bailing_moe", "--layers 2 --groups 1 --used-groups 1", "loader"),
         ),
         goldens={"bailing_moe": Golden(options="--vocab 64 --hidden 32 --layers 3 --heads 2 --kv-heads 1 --head-dim 16 "
                                                "--width 32 --expert-width 16 --experts 8 --used-experts 2")},
@@ -143,6 +147,7 @@ FAMILIES = (
         cases=(
             Case("granitemoe", "--tied", uses="convert metadata files memory", mixes=MIXES),
             Case("granitemoe-shared", "--tied --shared-width 512", "convert metadata", mixes=("Q4_K_M",)),
+            Case("granitemoe", "--layers 2 --shared-width 64", "loader"),
         ),
         goldens={"granitemoe": Golden(dict(
             SMALL, intermediate_size=16, num_local_experts=6, num_experts_per_tok=2, embedding_multiplier=12.0,
@@ -156,6 +161,7 @@ FAMILIES = (
         transformers="ExaoneMoe",
         cases=(
             Case("exaone_moe", uses="convert metadata files memory", mixes=MIXES),
+            Case("exaone_moe", "--layers 4", "loader"),
         ),
         goldens={"exaone_moe": Golden(dict(
             SMALL, num_hidden_layers=4, head_dim=16, intermediate_size=32, moe_intermediate_size=16, num_experts=6,
@@ -174,6 +180,7 @@ FAMILIES = (
         defaults=dict(layers=4, experts=12, used_experts=3, dense_layers=1), transformers="Lfm2Moe",
         cases=(
             Case("lfm2_moe", "--tied", uses="convert metadata files memory", mixes=MIXES),
+            Case("lfm2_moe", "--tied --layers 4", "loader"),
         ),
         goldens={"lfm2_moe": Golden(dict(
             SMALL, num_hidden_layers=4, intermediate_size=32, moe_intermediate_size=16, num_experts=6,
@@ -189,6 +196,7 @@ FAMILIES = (
             Case("gpt_oss", uses="convert metadata files memory", mixes=MIXES),
             # Kept as MXFP4 its blocks are those of the checkpoint, not those that ggml would make of the values.
             Case("gpt_oss-mxfp4", "--quantize mxfp4 --layout fused", "convert", mixes=("Q4_K_M",)),
+            Case("gpt_oss", "--layers 2", "loader"),
         ),
         goldens={"gpt_oss": Golden(dict(
             SMALL, head_dim=16, intermediate_size=24, num_local_experts=6, num_experts_per_tok=2, sliding_window=21,

@@ -55,7 +55,7 @@ extension ModelFamily {
     var rule = TensorRule(
       first.source.replacing("self_attn.q_proj", with: "attention.query_key_value"),
       shapes: [[rows, first.shapes[0][1]]], outputs: outputs)
-    rule.joined = outputs[0].name.replacing("attn_q.", with: "attn_qkv.")
+    rule.joined = (outputs[0].name.replacing("attn_q.", with: "attn_qkv."), .queryKeyValue)
     var block = block
     block.rules.removeAll(where: isPart)
     block.rules.insert(rule, at: place)

@@ -23,7 +23,7 @@ extension ModelFamily {
     ],
     traits: Traits(
       inputBias: .key("use_bias"), outputBias: .key("use_bias"), isMixture: true, hasLeadingDense: true,
-      sharedExpert: .sized, turnsWholeHeads: true),
+      sharedExpert: .sized(isAssumed: false), turnsWholeHeads: true),
     parts: { model in
       model.attention.rotaryPairing = .adjacent
       model.attention.checkpointsPairAdjacent = true

@@ -20,7 +20,7 @@ extension ModelFamily {
     keyNames: ["n_routed_experts": "num_experts", "n_shared_experts": "num_shared_experts"],
     traits: Traits(
       queryKeyNorm: .always, window: .listed(period: 4), isMixture: true, hasLeadingDense: true,
-      sharedExpert: .counted, assumedRouter: .sigmoidWithBias, router: Router.sigmoidWithBias,
+      sharedExpert: .sized(isAssumed: true), assumedRouter: .sigmoidWithBias, router: Router.sigmoidWithBias,
       nextToken: .separate, needsOutputHead: true,
       layerAlias: LayerAlias(
         name: "mlp.e_score_correction_bias", canonical: "mlp.gate.e_score_correction_bias")),
@@ -32,8 +32,8 @@ extension ModelFamily {
       model.attention.rotaryDimensions = 0
     },
     ownKeys: [
-      .vocabularySize, .windows(period: 4, pattern: .always), .expertWidth, .sharedExpertCount,
-      .sharedExpertWidthBesides, .expertScale, .expertSum(isWrittenAlways: true), .leadingDense,
+      .vocabularySize, .windows(period: 4, pattern: .always), .expertWidth, .sharedExpertCountBesides,
+      .sharedExpertWidth, .expertScale, .expertSum(isWrittenAlways: true), .leadingDense,
       .nextToken(saysNone: true), .noRotaryScaling, .scoring,
     ],
     blocks: {

@@ -18,7 +18,8 @@ extension ModelFamily {
     keyNames: ["shared_expert_intermediate_size": "shared_intermediate_size"],
     traits: Traits(
       inputBias: .key("attention_bias"), outputBias: .key("attention_bias"), isMixture: true,
-      sharedExpert: .sized, assumedRouter: Router(scoring: .chosenSoftmax, normalizesTopK: true),
+      sharedExpert: .sized(isAssumed: false),
+      assumedRouter: Router(scoring: .chosenSoftmax, normalizesTopK: true),
       expertWidthIsFeedForwardSize: true, turnsWholeHeads: true),
     parts: { $0.attention.rotaryPairing = .adjacent },
     configured: { config, model in

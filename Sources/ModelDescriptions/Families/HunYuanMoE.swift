@@ -16,7 +16,8 @@ extension ModelFamily {
     listedKeys: ["moe_topk", "moe_intermediate_size", "num_shared_expert", "num_experts"],
     traits: Traits(
       queryKeyNorm: .always, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
-      isMixture: true, sharedExpert: .sized, expertWidthIsFeedForwardSize: true, turnsWholeHeads: true),
+      isMixture: true, sharedExpert: .sized(isAssumed: true), expertWidthIsFeedForwardSize: true,
+      turnsWholeHeads: true),
     parts: { model in
       model.attention.normsAfterRotation = true
       model.experts?.router.sumGuard = .added(0)
@@ -34,7 +35,7 @@ extension ModelFamily {
       if model.contextLength == 32768 { model.contextLength = 262144 }
     },
     ownKeys: [
-      .sharedExpertWidth, .expertWidthBesides, .expertUsedCount, HunYuan.sharedCount, HunYuan.rotation,
+      .sharedExpertWidth, .expertWidthBesides, .expertUsedCount, .sharedExpertCountBesides, HunYuan.rotation,
     ],
     blocks: { model in
       CommonTensors.trunk(
@@ -73,10 +74,6 @@ private enum HunYuan {
   private static func statedAlpha(_ config: ModelConfig) -> Double? {
     (config["rope_scaling"] ?? config["rope_parameters"])?["alpha"]?.double
   }
-
-  static let sharedCount = ModelFamily.OwnKey(
-    table: [TypedKey<Int>.sharedExpertCount.key],
-    write: { $1.add(.sharedExpertCount, $0.model.experts?.sharedCount) })
 
   /// That a base stretched by a factor needs no more scaling.
   static let rotation = ModelFamily.OwnKey { source, keys in

@@ -40,6 +40,7 @@ package struct KeyRelation: Sendable {
     var all = [nextToken, experts, groups, groupSizes, leadingDense, heads]
     if traits.needsEqualHeads { all.append(equalHeads) }
     all += traits.isLatent ? [latentLength, wholeLength] : [valueLength]
+    if family.saysWindows { all += [windowKeys, windowValues, windowRotation] }
     all += [rotated, sections]
     if traits.isHybrid { all += [interval, stateHeads, stateWidth] }
     return all
@@ -117,6 +118,13 @@ package struct KeyRelation: Sendable {
     return keys.failure(.valueLength, "\(headDim), the length of keys", valueDim)
   }
 
+  // Heads of layers with a window are those of the others.
+  private static let windowKeys = forAll { keys, _ in keys.inWindows(.windowKeyLength, keys.headDim) }
+  private static let windowValues = forAll { keys, _ in keys.inWindows(.windowValueLength, keys.headDim) }
+  private static let windowRotation = forAll { keys, _ in
+    keys.inWindows(.windowRotaryDimensions, keys.count(.rotaryDimensions) ?? keys.headDim)
+  }
+
   private static let latentLength = forAll { keys, _ in
     guard let latent = keys.count(.latentWidth), let rotated = keys.count(.rotaryDimensions),
       let found = keys.count(.keyLength), found != latent + rotated
@@ -189,6 +197,12 @@ extension KeyReader {
       return nil
     }
     return count(.keyLength) ?? width / heads
+  }
+
+  /// What is wrong with a length for layers with a window beside that of the others.
+  fileprivate func inWindows(_ key: TypedKey<Int>, _ length: Int?) -> KeyRelation.Failure? {
+    guard let length, let stated = count(key), stated != length else { return nil }
+    return failure(key, "\(length), as in layers without a window", stated)
   }
 
   fileprivate func failure(

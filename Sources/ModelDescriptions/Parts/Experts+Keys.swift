@@ -62,14 +62,15 @@ extension Experts {
     case .none: break
     case .gated: keys += MetadataKey.counts(.sharedExpertWidth)
     case .counted: keys += MetadataKey.counts(.sharedExpertCount)
-    case .sized: keys += MetadataKey.counts(.sharedExpertWidth.absent(.assumes("0"), 0))
+    case .sized(let isAssumed):
+      let assumed = isAssumed ? "the width of an expert" : "0"
+      keys += MetadataKey.counts(.sharedExpertWidth.absent(.assumes(assumed)))
     }
     if traits.hasLeadingDense {
-      keys += MetadataKey.counts(.leadingDenseCount) + MetadataKey.reals(.expertScale)
+      keys += MetadataKey.counts(.leadingDenseCount)
     }
     if traits.saysRouter {
       let assumed = traits.assumedRouter.scoring
-      keys += MetadataKey.flags(.normalizesExperts)
       keys += MetadataKey.counts(
         .expertScoring.absent(
           traits.needsScoringKey
@@ -107,10 +108,10 @@ extension Experts {
       hasSharedGate = false
       let shared = try keys.value(.sharedExpertCount)
       sharedWidth = shared > 0 ? shared * width : nil
-    case .sized:
+    case .sized(let isAssumed):
       hasSharedGate = false
       let shared = try keys.stated(.sharedExpertWidth) ?? 0
-      sharedWidth = shared > 0 ? shared : nil
+      sharedWidth = shared > 0 ? shared : isAssumed ? width : nil
     }
   }
 
@@ -124,14 +125,8 @@ extension Router {
     _ keys: KeyReader, _ traits: ModelFamily.Traits, expertCount: Int, usedCount: Int
   ) throws {
     self = traits.assumedRouter
-    if traits.hasLeadingDense {
-      // A factor of 0 stands for none.
-      let stated = decimal(try keys.value(.expertScale))
-      scale = stated == 0 ? 1 : stated
-    }
     if traits.saysRouter {
       if let number = try keys.stated(.expertScoring) { scoring = number == 2 ? .sigmoid : .softmax }
-      normalizesTopK = try keys.stated(.normalizesExperts) ?? normalizesTopK
       hasSelectionBias = scoring == .sigmoid
     }
     groupCount = max(1, try keys.value(.expertGroupCount))
