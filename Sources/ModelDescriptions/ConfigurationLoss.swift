@@ -88,7 +88,14 @@ extension ConfigurationLoss {
     let name = family.ggufArchitecture
     var losses: [ConfigurationLoss] = []
     let assumed = family.traits.assumedRouter.normalizesTopK
-    if !family.traits.saysRouter, router.normalizesTopK != assumed {
+    let said = Set(MetadataKey.keys(of: family).map(\.name))
+    if router.scale != 1, !said.contains(TypedKey.expertScale.key.name) {
+      losses.append(
+        ConfigurationLoss(
+          "routed_scaling_factor",
+          "is \(router.scale), but a GGUF of \(name) cannot say so and llama.cpp assumes 1"))
+    }
+    if !said.contains(TypedKey.normalizesExperts.key.name), router.normalizesTopK != assumed {
       losses.append(
         ConfigurationLoss(
           "norm_topk_prob",
