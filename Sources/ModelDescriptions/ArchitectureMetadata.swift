@@ -27,6 +27,12 @@ struct ArchitectureMetadata {
       // Layers without attention have no keys.
       let heads = model.attention.keyValueHeadCount
       keys.add(.keyValueHeadCount, perBlock: model.layerKinds.map { $0 == .attention ? heads : 0 })
+    } else if let sliding = model.slidingAttention,
+      sliding.keyValueHeadCount != model.attention.keyValueHeadCount
+    {
+      keys.add(
+        .keyValueHeadCount,
+        perBlock: model.windows.map { ($0 == nil ? model.attention : sliding).keyValueHeadCount })
     } else {
       // Queries brought to the latent space share one key.
       keys.add(.keyValueHeadCount, model.latentAttention == nil ? model.attention.keyValueHeadCount : 1)
@@ -34,6 +40,7 @@ struct ArchitectureMetadata {
     if rawConfig["is_causal"]?.flag == false { keys.add(.isCausal, false) }
     let sections = map.family.traits.defaultSections
     model.rope.write(&keys, defaultSections: model.linearAttention == nil ? sections : nil)
+    if map.family.traits.hasOwnWindowHeads { keys.add(.windowRotaryBase, model.slidingAttention?.rope.theta) }
     keys.add(.normEpsilon, model.normEpsilon)
     let late = map.family.ownKeys.reduce(into: Set<String>()) { $0.formUnion($1.late) }
     if !late.contains(TypedKey.expertCount.key.name) {

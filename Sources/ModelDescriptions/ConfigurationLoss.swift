@@ -32,6 +32,13 @@ extension ConfigurationLoss {
             + "instead",
           isFatal: true))
     }
+    if let cap = family.traits.assumedLogitCap, model.ends.logitCap == nil {
+      losses.append(
+        ConfigurationLoss(
+          "final_logit_softcapping",
+          "is absent, but llama.cpp limits logits to \(cap) where a GGUF has no limit",
+          isOfLlamaCppAlone: true))
+    }
     if let experts = model.experts { losses += router(experts.router, family) }
     if let clip = model.attention.clip {
       losses.append(
@@ -161,6 +168,7 @@ extension ConfigurationLoss {
           "the factors of longrope are not written for \(name), and llama.cpp turns without them"
             + (isPlain ? ": results differ beyond \(long.originalContextLength) tokens" : ""),
           isFatal: !isPlain))
+    case .proportional where family.made(model).contains { $0.slot == .rotaryFactors }: break
     case .proportional(let factor):
       if rope.partialFactor ?? 1 < 1 {
         losses.append(

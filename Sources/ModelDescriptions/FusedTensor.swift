@@ -43,7 +43,7 @@ extension ModelFamily {
   /// The tensors that may stand for some of `expected` in a file.
   ///
   /// - Gate and up projections of all experts as one stack, each expert's gate rows first (`ffn_gate_up_exps`); read
-  ///   by llama.cpp in the hybrid mixtures and those with latent attention alone.
+  ///   by llama.cpp in the hybrid mixtures, those with latent attention and those whose files have it so.
   /// - Queries, keys and values of softmax attention as one matrix, and their biases as one vector (`attn_qkv`).
   /// - Both projections of a Qwen3-Next delta net, grouped by key head as checkpoints have them (`ssm_in`); made by
   ///   converters until January 2026.
@@ -76,7 +76,7 @@ extension ModelFamily {
       case .expertGate:
         guard let parts = with(.expertUp) else { continue }
         var whole = FusedTensor(name(ExpertRule.joinedName), .expertGateUp, block, stacking: parts)
-        whole.isStandard = traits.isHybrid || traits.isLatent
+        whole.isStandard = traits.isHybrid || traits.isLatent || traits.joinsExpertGateAndUp
         result.append(whole)
       case .stepBias:
         var whole = FusedTensor(name("ssm_dt"), .stepBias, block, stacking: [tensor])

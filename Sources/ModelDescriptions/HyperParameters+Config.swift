@@ -33,7 +33,7 @@ extension HyperParameters {
       attention = latent.plainHeads
     } else {
       attention = try Self.attention(config, traits)
-      attention.rope = try RopeParameters(config)
+      attention.rope = try RopeParameters(config, of: traits.hasOwnWindowHeads ? "full_attention" : nil)
       attention.rotaryDimensions = try Self.rotaryDimensions(
         config, traits, &attention.rope, headDim: attention.headDim)
     }

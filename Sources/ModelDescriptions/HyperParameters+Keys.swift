@@ -99,8 +99,15 @@ extension HyperParameters {
       latentAttention = latent
       attention = latent.plainHeads
     } else {
-      attention = try Attention(
-        keys, traits, hiddenSize: hiddenSize, kinds: layerKinds, blockCount: blocks)
+      var kinds = layerKinds
+      if traits.hasOwnWindowHeads, case .listed(let period) = traits.window {
+        let flags = try keys.windowFlags(period: period, layerCount: layerCount)
+        slidingAttention = try Attention(
+          keys, traits, hiddenSize: hiddenSize, kinds: flags.map { $0 ? .attention : .linearAttention },
+          blockCount: blocks, areWindowed: true)
+        kinds = flags.map { $0 ? .linearAttention : .attention }
+      }
+      attention = try Attention(keys, traits, hiddenSize: hiddenSize, kinds: kinds, blockCount: blocks)
     }
     if traits.isMixture { experts = try Experts(keys, traits, feedForwardSize: feedForwardSize ?? 0) }
     if traits.hasLeadingDense {

@@ -26,6 +26,8 @@ extension HyperParameters {
     for key in MetadataKey.layerwiseKeys(of: family) {
       let name = key.fullName(family.ggufArchitecture)
       guard let stated = values[name], let list = stated.integers else { continue }
+      // Some architectures have layers with other numbers of heads.
+      if key.name == TypedKey.keyValueHeadCount.key.name, family.traits.hasHeadsByLayer { continue }
       let isHeads = key.name == TypedKey.keyValueHeadCount.key.name
       let heads = latentAttention == nil ? attention.keyValueHeadCount : 1
       let number = isHeads ? heads : list.first ?? 0

@@ -104,6 +104,12 @@ extension ModelFamily {
             ggmlShape: experts.matrix(role).reversed() + [experts.count], isOptional: false))
       }
     }
+    for tensor in made(model) where !result.contains(where: { $0.name == tensor.name }) {
+      result.append(
+        ExpectedTensor(
+          name: tensor.name, slot: tensor.slot, block: tensor.block, ggmlShape: [tensor.values.count],
+          isOptional: false))
+    }
     if ggufArchitecture == "llama" {
       // Factors for rotary pairs: one list, or under longrope two by the length of the context.
       var names: [(String, TensorSlot)] = [(CommonTensors.rotaryFactors, .rotaryFactors)]

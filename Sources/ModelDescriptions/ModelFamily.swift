@@ -18,6 +18,8 @@ public struct ModelFamily: Sendable {
   public let ggufArchitecture: String
   /// Where the tokenizer is found.
   public let vocabularyStyle: VocabularyMetadata.Style
+  /// A flag of the configuration that must be as said, for families that share their classes.
+  var condition: (flag: String, value: Bool)?
   /// The values that the family's configuration class gives to absent keys.
   public let defaults: [String: JSONValue]
   /// The family's own names of keys of a configuration, by the names that most families have.
@@ -49,6 +51,8 @@ public struct ModelFamily: Sendable {
     var outputBias = Presence.never
     /// Which layers attend to the last tokens alone.
     var window = WindowRule.never
+    /// Layers with a window have heads and a rotary embedding of their own, which both configurations and files say.
+    var hasOwnWindowHeads = false
     /// The share of a head's dimensions that turns when the configuration is silent; `nil` in families whose heads
     /// turn as a whole whatever it says.
     var rotaryShare: Double?
@@ -89,6 +93,8 @@ public struct ModelFamily: Sendable {
     var maySaySections = false
     /// llama.cpp wants an output head in a GGUF, also of models whose embedding serves as one.
     var needsOutputHead = false
+    /// The limit of logits that llama.cpp assumes where a GGUF is silent.
+    var assumedLogitCap: Double?
     /// The function on the gate of feed-forward networks that a GGUF has, which no key says.
     var activation = Activation.silu
     /// The limits between the kinds of yarn's pairs are whole numbers in a GGUF, which no key says.
@@ -96,6 +102,8 @@ public struct ModelFamily: Sendable {
     /// A part of a layer's names that some programs write instead of the one in the rules.
     var layerAlias: LayerAlias?
 
+    /// Whether llama.cpp reads numbers of key and value heads for each layer.
+    var hasHeadsByLayer: Bool { hasShortConvolutions || hasOwnWindowHeads }
     /// Whether a GGUF says what makes probabilities of scores, and whether they are divided by their sum.
     var saysRouter: Bool { isLatent || assumedRouter.scoring == .sigmoid }
     /// Whether checkpoints may have blocks for next-token prediction that are converted.
@@ -158,7 +166,8 @@ public struct ModelFamily: Sendable {
   public static let all: [ModelFamily] = [
     .qwen3_5_moe, .qwen3_5, .qwen3_next, .qwen3_moe, .qwen2_moe, .qwen3, .qwen2, .qwen3_vl_moe, .qwen3_vl,
     .deepseek_v3, .deepseek_v2, .deepseek, .glm4_moe_lite, .glm4_moe, .mistral4, .minimax_m2, .ernie4_5_moe,
-    .hunyuan_v1_moe, .bailing_moe_v2, .granitemoe, .exaone_moe, .lfm2_moe, .gpt_oss, .dots1, .olmoe, .mixtral,
+    .hunyuan_v1_moe, .bailing_moe_v2, .granitemoe, .exaone_moe, .lfm2_moe, .gpt_oss, .gemma4_moe, .gemma4,
+    .dots1, .olmoe, .mixtral,
     .llama,
   ]
 
@@ -170,7 +179,11 @@ public struct ModelFamily: Sendable {
     _ = try config.optionalStrings("architectures")
     let architecture = config.architecture
     if let architecture {
-      if let match = all.first(where: { $0.architectures.contains(architecture) }) { return match }
+      if let match = all.first(where: {
+        $0.architectures.contains(architecture) && $0.meetsCondition(config)
+      }) {
+        return match
+      }
       let type = config.document["text_config"]?["model_type"]?.text ?? config.modelType ?? ""
       if let match = all.first(where: {
         $0.wrappers.contains(architecture) && $0.modelTypes.contains(type)
@@ -179,7 +192,7 @@ public struct ModelFamily: Sendable {
       }
     }
     if architecture == nil, let type = config.modelType,
-      let match = all.first(where: { $0.modelTypes.contains(type) })
+      let match = all.first(where: { $0.modelTypes.contains(type) && $0.meetsCondition(config) })
     {
       return match
     }
@@ -194,6 +207,10 @@ public struct ModelFamily: Sendable {
       Fault(
         file: config.file, subject: "architectures", expected: "one of " + known.joined(separator: ", "),
         found: found, remedy: remedy))
+  }
+
+  private func meetsCondition(_ config: ModelConfig) -> Bool {
+    condition.map { (config[$0.flag]?.flag ?? false) == $0.value } ?? true
   }
 
   /// The blocks for next-token prediction that a configuration announces; checkpoints may lack them.

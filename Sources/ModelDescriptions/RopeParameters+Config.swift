@@ -6,17 +6,20 @@ extension RopeParameters {
   /// The rules are those of transformers: a value in the table counts before one at the top level, and a table
   /// that is empty counts as none. Where two tables or two kinds of layers contradict each other, nothing is chosen.
   ///
+  /// - Parameters:
+  ///   - config: The configuration.
+  ///   - kind: The kind of layers, such as `full_attention`, in families whose kinds may differ; `nil` for all layers.
   /// - Throws: ``DescriptionError`` with `invalidConfig`, or `notSupported` for layers that turn differently.
-  public init(_ config: ModelConfig) throws {
+  public init(_ config: ModelConfig, of kind: String? = nil) throws {
     let old = try Self.table("rope_scaling", config)
     let new = try Self.table("rope_parameters", config)
     guard let old, let new else {
       let key = old == nil ? "rope_parameters" : "rope_scaling"
-      self = try Self.resolve(old ?? new ?? .object([:]), key: key, config)
+      self = try Self.resolve(old ?? new ?? .object([:]), key: key, config, of: kind)
       return
     }
-    self = try Self.resolve(old, key: "rope_scaling", config)
-    guard try Self.resolve(new, key: "rope_parameters", config) == self else {
+    self = try Self.resolve(old, key: "rope_scaling", config, of: kind)
+    guard try Self.resolve(new, key: "rope_parameters", config, of: kind) == self else {
       throw DescriptionError(
         .invalidConfig,
         Fault(
@@ -37,7 +40,12 @@ extension RopeParameters {
   }
 
   /// One table, which may hold a table for each kind of layer.
-  private static func resolve(_ table: JSONValue, key: String, _ config: ModelConfig) throws -> Self {
+  private static func resolve(
+    _ table: JSONValue, key: String, _ config: ModelConfig, of kind: String?
+  ) throws -> Self {
+    if let kind, let nested = table[kind], nested.members != nil {
+      return try RopeParameters(table: nested, key: key + "." + kind, config)
+    }
     let kinds = ["full_attention", "sliding_attention"].filter { table[$0]?.members != nil }
     guard let first = kinds.first, let nested = table[first] else {
       return try RopeParameters(table: table, key: key, config)

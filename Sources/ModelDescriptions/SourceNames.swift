@@ -103,7 +103,8 @@ enum SourceNames {
       return .skip("part of the vision tower")
     }
     if parts.contains(where: {
-      ["audio_tower", "audio_model", "multi_modal_projector", "mm_projector"].contains($0)
+      ["audio_tower", "audio_model", "embed_audio", "embed_vision", "multi_modal_projector", "mm_projector"]
+        .contains($0)
     }) {
       return .skip("part of another modality")
     }

@@ -42,17 +42,19 @@ extension Attention {
   ///   - hiddenSize: The width of the stream.
   ///   - kinds: The kind of each trunk layer.
   ///   - blockCount: All blocks of the file.
+  ///   - areWindowed: Whether these are the layers with a window, which have keys of their own.
   /// - Throws: ``DescriptionError`` with `invalidMetadata` or `notSupported`.
   init(
     _ keys: KeyReader, _ traits: ModelFamily.Traits, hiddenSize: Int,
-    kinds: [HyperParameters.LayerKind], blockCount: Int
+    kinds: [HyperParameters.LayerKind], blockCount: Int, areWindowed: Bool = false
   ) throws {
     let heads = try keys.value(.headCount)
     let groups = try Self.keyValueHeadCount(keys, kinds: kinds, blockCount: blockCount) ?? heads
     guard heads % groups == 0 else {
       throw keys.fault(.keyValueHeadCount, expected: "a divisor of \(heads)")
     }
-    let headDim = try keys.stated(.keyLength) ?? hiddenSize / heads
+    let ownWidth = try areWindowed ? keys.stated(.windowKeyLength) : nil
+    let headDim = try ownWidth ?? keys.stated(.keyLength) ?? hiddenSize / heads
     guard headDim > 0 else {
       throw keys.fault(.headCount, expected: "at most embedding_length (\(hiddenSize))")
     }
@@ -61,8 +63,14 @@ extension Attention {
     self.init(headCount: heads, keyValueHeadCount: groups, headDim: headDim)
     if case .always = traits.inputBias { hasInputBias = true }
     if case .always = traits.queryKeyNorm { hasQueryKeyNorm = true }
-    rotaryDimensions = try keys.stated(.rotaryDimensions) ?? headDim
+    rotaryDimensions =
+      try areWindowed
+      ? keys.stated(.windowRotaryDimensions) ?? headDim : keys.stated(.rotaryDimensions) ?? headDim
     rope = try RopeParameters(keys)
+    if areWindowed {
+      rope.theta = try keys.stated(.windowRotaryBase) ?? rope.theta
+      rope.takesFactors = false
+    }
     if case .yarn(var yarn) = rope.scaling, !traits.roundsYarnLimits {
       yarn.roundsLimits = false
       rope.scaling = .yarn(yarn)

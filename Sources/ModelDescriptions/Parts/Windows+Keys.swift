@@ -28,27 +28,59 @@ extension ModelFamily.OwnKey {
   /// - Parameters:
   ///   - period: Where the file is silent on it, all layers have a window but every `period`-th.
   ///   - pattern: When the layers are written.
+  ///   - between: Keys that are written between the size and the layers.
   /// - Returns: The keys.
-  static func windows(period: Int, pattern: ModelFamily.WindowPattern) -> Self {
+  static func windows(
+    period: Int, pattern: ModelFamily.WindowPattern, between: [ModelFamily.OwnKey] = []
+  ) -> Self {
     let size = TypedKey<Int>.required("attention.sliding_window", in: 1...Int(UInt32.max))
-    @Sendable func usual(_ count: Int) -> [Bool] { (0..<count).map { $0 % period < period - 1 } }
     return Self(
-      table: [size.key, TypedKey<[Bool]>.windowPattern.key],
+      table: [size.key, TypedKey<[Bool]>.windowPattern.key] + between.flatMap(\.table),
       write: { source, keys in
         let windows = source.model.windows
         keys.add(size, windows.lazy.compactMap(\.self).first)
+        for key in between { key.write(source, &keys) }
         let flags = windows.map { $0 != nil }
-        if case .unlessUsual = pattern, flags == usual(flags.count) { return }
+        if case .unlessUsual = pattern, flags == KeyReader.usualWindowFlags(period: period, flags.count) {
+          return
+        }
         keys.add(.windowPattern, flags + [Bool](repeating: false, count: source.model.nextTokenLayerCount))
       },
       read: { keys, model in
         let window = try keys.value(size)
-        var flags = try keys.stated(.windowPattern) ?? usual(model.layerCount)
-        guard flags.count >= model.layerCount else {
-          throw keys.fault(.windowPattern, expected: "a Boolean for each of \(model.layerCount) layers")
-        }
-        flags = Array(flags.prefix(model.layerCount))
+        let flags = try keys.windowFlags(period: period, layerCount: model.layerCount)
         model.windows = flags.map { $0 ? window : nil }
+        for key in between { try key.read(keys, &model) }
       })
+  }
+
+  /// The widths of the heads of layers with a window.
+  static let windowHeads = Self(
+    write: {
+      $1.add(.windowKeyLength, $0.model.slidingAttention?.headDim)
+      $1.add(.windowValueLength, $0.model.slidingAttention?.headDim)
+    })
+  /// The dimensions of these heads that turn.
+  static let windowRotaryDimensions = Self(
+    table: [TypedKey<Int>.windowRotaryDimensions.key],
+    write: { $1.add(.windowRotaryDimensions, $0.model.slidingAttention?.rotaryDimensions) })
+  /// A number that is the same in all models that are known here.
+  static func constant(_ key: TypedKey<Int>, _ value: Int) -> Self {
+    Self(table: [key.key], write: { $1.add(key, value) }, read: { keys, _ in _ = try keys.value(key) })
+  }
+}
+
+extension KeyReader {
+  /// Which layers have a window: those that the file says, or all but every `period`-th.
+  func windowFlags(period: Int, layerCount: Int) throws -> [Bool] {
+    let flags = try stated(.windowPattern) ?? Self.usualWindowFlags(period: period, layerCount)
+    guard flags.count >= layerCount else {
+      throw fault(.windowPattern, expected: "a Boolean for each of \(layerCount) layers")
+    }
+    return Array(flags.prefix(layerCount))
+  }
+
+  fileprivate static func usualWindowFlags(period: Int, _ count: Int) -> [Bool] {
+    (0..<count).map { $0 % period < period - 1 }
   }
 }
