@@ -66,6 +66,8 @@ JUSTIFIED = [
     (r"\.rope\.scale_linear added", "llama.cpp reads it only where rope.scaling.factor is missing"),
     (r"blk\.\d+\.exp_probs_b\.bias removed$", "every model of the architecture has it; llama.cpp chooses other experts and does not say so"),
     (r"^(hunyuan_v1_moe|lfm2_moe): \S+\.context_length 0$", "a model for no tokens at all"),
+    (r"blk\.\d+\.layer_output_scale\.weight removed$", "every model of the architecture has it; llama.cpp takes 1 and does not say so"),
+    (r"\.attention\.shared_kv_layers \d+$", "layers that use keys and values of others are not supported"),
     (r"ssm_conv1d\.weight as i32$", "llama.cpp takes the bytes of integers for floats"),
 ]
 

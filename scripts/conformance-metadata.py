@@ -168,7 +168,8 @@ def trim_tokenizer(folder):
 # What is changed in a checkpoint after it was made.
 EXTRA = {"llama-byte-fallback": add_byte_fallback, "llama-template": add_template, "Drawing-5M-v1.5-card": add_card,
          "llama-sentencepiece": add_sentencepiece,
-         **{name: trim_tokenizer for name, (_, family) in families.cases("metadata").items() if family.tokens}}
+         **{name: trim_tokenizer for name, (_, family) in families.cases("metadata").items() if family.tokens},
+         **{name: lambda folder: None for name, (_, family) in families.cases("metadata").items() if family.tokenizer}}
 
 
 def read_gguf(path):

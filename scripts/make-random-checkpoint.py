@@ -19,6 +19,7 @@ import numpy as np
 from families import FAMILIES
 from families.quantized import FORMS, encode, to_bf16
 
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 
 
@@ -342,8 +343,10 @@ def write(a, folder):
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "config.json"), "w") as f:
         json.dump(make_config(a), f, indent=2)
+    own = FAMILIES[a.family].tokenizer
+    source = os.path.join(ROOT, own) if a.tokenizer and own else a.tokenizer
     for name in TOKENIZER_FILES:
-        path = os.path.join(a.tokenizer, name) if a.tokenizer else None
+        path = os.path.join(source, name) if source else None
         if path and os.path.exists(path):
             shutil.copy(path, os.path.join(folder, name))
     if a.tokenizer:

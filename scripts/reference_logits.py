@@ -173,7 +173,7 @@ def checkpoint_logits(folder, tokens, margins=None):
         config._experts_implementation = "eager"
         if family.names:
             # transformers knows which names releases have for its modules.
-            model = getattr(transformers, family.transformers + "ForCausalLM").from_pretrained(
+            model = getattr(transformers, family.transformers.removesuffix("Text") + "ForCausalLM").from_pretrained(
                 folder, config=config, dtype=torch.float32).eval()
             watch_routers(model, used_experts(config), margins)
             return model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0]

@@ -43,6 +43,8 @@ public enum BuiltInModels {
     ("qwen3-vl-30b-a3b", PackageResources.qwen3_vl_30b_a3b_json),
     ("qwen3-vl-235b-a22b", PackageResources.qwen3_vl_235b_a22b_json),
     ("qwen3-vl-8b", PackageResources.qwen3_vl_8b_json),
+    ("gemma-4-26b-a4b", PackageResources.gemma_4_26b_a4b_json),
+    ("gemma-4-31b", PackageResources.gemma_4_31b_json),
   ]
 
   /// All names.

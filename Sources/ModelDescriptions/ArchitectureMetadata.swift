@@ -27,8 +27,9 @@ struct ArchitectureMetadata {
       // Layers without attention have no keys.
       let heads = model.attention.keyValueHeadCount
       keys.add(.keyValueHeadCount, perBlock: model.layerKinds.map { $0 == .attention ? heads : 0 })
-    } else if let sliding = model.slidingAttention,
+    } else if map.family.traits.hasOwnWindowHeads, let sliding = model.slidingAttention,
       sliding.keyValueHeadCount != model.attention.keyValueHeadCount
+        || config["num_global_key_value_heads"]?.integer != nil
     {
       keys.add(
         .keyValueHeadCount,

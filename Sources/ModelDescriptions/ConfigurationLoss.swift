@@ -55,7 +55,7 @@ extension ConfigurationLoss {
     func refused(_ key: String, _ text: String) {
       losses.append(ConfigurationLoss(key, text + "; llama.cpp refuses the file"))
     }
-    if model.attention.hasOutputBias, !family.takesOutputBias {
+    if model.attention.hasOutputBias, !family.traits.takesOutputBias {
       refused(
         "attention_bias",
         "is true, but llama.cpp has no place for the bias of o_proj (attn_output.bias) in a GGUF of \(name)")

@@ -62,8 +62,6 @@ extension ModelFamily {
 
   /// Whether a GGUF says which layers have a window.
   public var saysWindows: Bool { if case .listed = traits.window { true } else { false } }
-  /// Whether llama.cpp's loader has a place for the bias of the output projection.
-  var takesOutputBias: Bool { ["llama", "granitemoe", "ernie4_5-moe", "gpt-oss"].contains(ggufArchitecture) }
   /// Whether models of the family have routed experts.
   public var isMixture: Bool { traits.isMixture }
   /// Whether checkpoints of the family store norm weights minus one.
@@ -153,7 +151,7 @@ extension ModelFamily {
     if case .key = traits.queryKeyNorm { model.attention.hasQueryKeyNorm = true }
     // llama.cpp's loader takes biases of query, key and value everywhere, others in the llama architecture alone.
     model.attention.hasInputBias = true
-    model.attention.hasOutputBias = allBiases || takesOutputBias
+    model.attention.hasOutputBias = allBiases || traits.takesOutputBias
     model.hasFeedForwardBias = allBiases || ggufArchitecture == "llama"
     return model
   }

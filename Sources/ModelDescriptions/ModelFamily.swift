@@ -49,6 +49,8 @@ public struct ModelFamily: Sendable {
     var inputBias = Presence.never
     /// A bias on the output projection.
     var outputBias = Presence.never
+    /// llama.cpp's loader has a place for the bias of the output projection.
+    var takesOutputBias = false
     /// Which layers attend to the last tokens alone.
     var window = WindowRule.never
     /// Layers with a window have heads and a rotary embedding of their own, which both configurations and files say.
@@ -69,6 +71,8 @@ public struct ModelFamily: Sendable {
     var hasShortConvolutions = false
     /// A mixture of experts in every layer, or in all but the first ones.
     var isMixture = false
+    /// llama.cpp's loader does not do without the width of experts.
+    var needsExpertWidth = false
     /// The first layers, as many as `first_k_dense_replace` says, are dense.
     var hasLeadingDense = false
     /// The shared expert beside the routed ones.

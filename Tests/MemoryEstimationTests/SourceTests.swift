@@ -34,6 +34,7 @@ import Testing
     ("qwen3-vl-30b-a3b", 30_532_122_624),
     ("qwen3-vl-235b-a22b", 235_093_634_560),
     ("qwen3-vl-8b", 8_190_735_360),
+    ("gemma-4-26b-a4b", 25_233_141_790), ("gemma-4-31b", 30_697_345_340),
   ]
 
   @Test("built-in models have the published number of parameters", arguments: published)

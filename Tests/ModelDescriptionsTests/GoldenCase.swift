@@ -62,6 +62,21 @@ struct GoldenCase: CustomTestStringConvertible, Sendable {
     try ModelDescription.describe(config: try config(), tensors: try sources(), options: options)
   }
 
+  /// The same tensors with changes to the configuration, given as members of a JSON object.
+  func map(changing changes: String) throws -> CheckpointMap {
+    let members = try #require(try config().document.members)
+    let changed = try #require(try JSONValue(parsing: Array("{\(changes)}".utf8), file: "changes").members)
+    func merged(_ value: [String: JSONValue]) -> [String: JSONValue] {
+      var result = value.merging(changed) { $1 }
+      if let text = result["text_config"]?.members {
+        result["text_config"] = .object(text.merging(changed) { $1 })
+      }
+      return result
+    }
+    let config = try ModelConfig(document: .object(merged(members)), file: "config.json")
+    return try ModelDescription.describe(config: config, tensors: try sources(), options: options)
+  }
+
   /// A checkpoint folder of the recorded name: the recording's own files, and the tokenizer of the sample unless the
   /// recording has one.
   func checkpointFolder(in temporary: TemporaryFolder) throws -> String {

@@ -16,7 +16,7 @@ struct KeyRoundTripTests {
     "qwen3_vl_moe", "qwen3_next-mtp", "qwen3_5-tied-mtp", "qwen3_5_moe-nested-mtp", "deepseek", "deepseek_v2",
     "deepseek_v2-groups", "deepseek_v2-lite", "deepseek_v3", "kimi_k2", "glm4_moe-mtp", "glm4_moe_lite-mtp",
     "mistral4", "dots1", "olmoe", "minimax_m2", "ernie4_5_moe", "hunyuan_v1_moe", "bailing_moe", "granitemoe",
-    "granitemoe-shared", "exaone_moe", "lfm2_moe",
+    "granitemoe-shared", "exaone_moe", "lfm2_moe", "gemma4", "gemma4_moe",
   ]
 
   @Test("Random numbers of every family", arguments: models)
@@ -98,6 +98,8 @@ struct KeyRoundTripTests {
     var rope = rope
     rope.theta = Double(Float(rope.theta))
     rope.partialFactor = nil
+    // Pairs that stand still are in a tensor.
+    if case .proportional(factor: 1) = rope.scaling { rope.scaling = .none }
     if let sections = rope.sections { rope.sections = Array((sections + [0, 0, 0, 0]).prefix(4)) }
     if case .yarn(var yarn) = rope.scaling {
       // llama.cpp's loader passes over them outside of latent attention.
@@ -152,8 +154,14 @@ struct KeyRoundTripTests {
       text["moe_intermediate_size"] = width
     }
     let experts = pick([8, 16, 24])
-    for key in ["num_experts", "num_local_experts", "n_routed_experts"] { set(key, .integer(experts)) }
-    set("num_experts_per_tok", .integer(pick([1, 2, 4])))
+    for key in ["num_experts", "num_local_experts", "n_routed_experts"] where text[key]?.integer != nil {
+      set(key, .integer(experts))
+    }
+    for key in ["num_experts_per_tok", "top_k_experts"] where text[key]?.integer != nil {
+      set(key, .integer(pick([1, 2, 4])))
+    }
+    set("global_head_dim", .integer(pick([64, 128])))
+    set("num_global_key_value_heads", .integer(pick([1, groups])))
     if let groups = text["n_group"]?.integer, groups > 1 {
       set("n_group", .integer(pick([2, 4])))
       set("topk_group", .integer(pick([1, 2])))

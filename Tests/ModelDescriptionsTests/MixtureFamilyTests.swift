@@ -4,21 +4,8 @@ import TensorTypes
 import Testing
 import TextTokenizers
 
-/// A recorded checkpoint with changes to its configuration, given as JSON; the tensors stay.
 private func map(_ golden: String, _ changes: String) throws -> CheckpointMap {
-  let golden = GoldenCase(name: golden)
-  let members = try #require(try golden.config().document.members)
-  let changed = try #require(try JSONValue(parsing: Array("{\(changes)}".utf8), file: "changes").members)
-  func merged(_ value: [String: JSONValue]) -> [String: JSONValue] {
-    var result = value.merging(changed) { $1 }
-    if let text = result["text_config"]?.members {
-      result["text_config"] = .object(text.merging(changed) { $1 })
-    }
-    return result
-  }
-  let config = try ModelConfig(document: .object(merged(members)), file: "config.json")
-  return try ModelDescription.describe(
-    config: config, tensors: try golden.sources(), options: golden.options)
+  try GoldenCase(name: golden).map(changing: changes)
 }
 
 @Suite("Latent attention, routers and dense layers of configurations")

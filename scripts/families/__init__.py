@@ -1,8 +1,8 @@
 """The table of model families that all scripts read: a new family is one entry in one of the files beside this."""
-from families import deepseek, dots, glm, llama, mixtures, olmoe, qwen
+from families import deepseek, dots, gemma, glm, llama, mixtures, olmoe, qwen
 from families.entry import MAIN_MIXES, Case, Family, Golden  # noqa: F401
 
-PARTS = (qwen, llama, olmoe, deepseek, glm, dots, mixtures)
+PARTS = (qwen, llama, olmoe, deepseek, glm, dots, mixtures, gemma)
 FAMILIES = {family.name: family for part in PARTS for family in part.FAMILIES}
 
 

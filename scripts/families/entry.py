@@ -99,6 +99,7 @@ class Family:
     next_token: str = ""  # "mtp" (tensors of their own) or "layer" (layer L of the trunk) or none
     scaling: dict = field(default_factory=dict)  # what rope_scaling holds for a type, where it differs
     tokens: tuple = ()  # added to the tokenizer
+    tokenizer: str = ""  # a folder of the repository with a tokenizer of the family's kind, instead of the sample's
 
     # Keys that Pouch writes and llama.cpp's converter does not, each with its reason in CHANGELOG.md.
     more_keys: tuple = ()

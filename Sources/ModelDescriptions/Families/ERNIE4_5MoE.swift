@@ -22,7 +22,8 @@ extension ModelFamily {
       "n_shared_experts": "moe_num_shared_experts", "first_k_dense_replace": "moe_layer_start_index",
     ],
     traits: Traits(
-      inputBias: .key("use_bias"), outputBias: .key("use_bias"), isMixture: true, hasLeadingDense: true,
+      inputBias: .key("use_bias"), outputBias: .key("use_bias"), takesOutputBias: true, isMixture: true,
+      hasLeadingDense: true,
       sharedExpert: .sized(isAssumed: false), turnsWholeHeads: true),
     parts: { model in
       model.attention.rotaryPairing = .adjacent

@@ -19,7 +19,8 @@ extension ModelFamily {
     ],
     keyNames: ["moe_intermediate_size": "intermediate_size"],
     traits: Traits(
-      inputBias: .always, outputBias: .always, window: .listed(period: 2), isMixture: true,
+      inputBias: .always, outputBias: .always, takesOutputBias: true, window: .listed(period: 2),
+      isMixture: true, needsExpertWidth: true,
       assumedRouter: {
         var router = Router(scoring: .chosenSoftmax, normalizesTopK: true)
         router.hasBias = true

@@ -5,11 +5,18 @@ internal import TextTokenizers
 extension TypedKey where Value == Int {
   /// How many of the last layers use keys and values of earlier ones.
   fileprivate static var sharedCacheLayers: Self {
-    .optional("attention.shared_kv_layers", else: 0, in: 0...0)
+    .optional("attention.shared_kv_layers", else: 0, in: 0...Int(UInt32.max))
   }
   /// The width of embeddings of each layer's own.
   fileprivate static var layerEmbeddingWidth: Self {
-    .required("embedding_length_per_layer_input", in: 0...0)
+    .required("embedding_length_per_layer_input", in: 0...(1 << 24))
+  }
+}
+
+extension ModelFamily.OwnKey {
+  /// llama.cpp reads the width of experts of models without them, too.
+  fileprivate static var unusedExpertWidth: Self {
+    Self(table: MetadataKey.counts(.expertWidth.absent(.assumes("0"))), write: { _, _ in })
   }
 }
 
@@ -22,17 +29,18 @@ extension ModelFamily {
   private static func gemma4(hasExperts: Bool) -> ModelFamily {
     ModelFamily(
       name: hasExperts ? "gemma4_moe" : "gemma4",
-      architectures: ["Gemma4ForConditionalGeneration", "Gemma4ForCausalLM"],
-      modelTypes: ["gemma4", "gemma4_text"],
+      architectures: ["Gemma4ForConditionalGeneration", "Gemma4ForCausalLM"]
+        + (hasExperts ? [] : ["Gemma4UnifiedForConditionalGeneration"]),
+      modelTypes: ["gemma4", "gemma4_text"] + (hasExperts ? [] : ["gemma4_unified", "gemma4_unified_text"]),
       ggufArchitecture: "gemma4",
-      vocabularyStyle: .bytePairs,
+      vocabularyStyle: .gemma,
       condition: ("enable_moe_block", hasExperts),
       defaults: [
         "max_position_embeddings": .integer(131072), "rms_norm_eps": .number(1e-6), "head_dim": .integer(256),
         "num_key_value_heads": .integer(4), "intermediate_size": .integer(9216),
         "sliding_window": .integer(512),
         "hidden_activation": .string("gelu_pytorch_tanh"), "tie_word_embeddings": .bool(true),
-        "global_head_dim": .integer(512), "hidden_size_per_layer_input": .integer(256),
+        "global_head_dim": .integer(512),
       ],
       keyNames: ["hidden_act": "hidden_activation", "num_experts_per_tok": "top_k_experts"],
       traits: Traits(
@@ -56,8 +64,12 @@ extension ModelFamily {
         .optional(.logitCap, \.ends.logitCap),
         .windows(
           period: 6, pattern: .always,
-          between: [.constant(.sharedCacheLayers, 0), .constant(.layerEmbeddingWidth, 0)]),
-        .windowHeads, .expertWidth, .rotaryDimensions, .windowRotaryDimensions,
+          between: [
+            .none(.sharedCacheLayers, of: "layers that use keys and values of others (Gemma 4 E2B and E4B)"),
+            .none(.layerEmbeddingWidth, of: "embeddings of each layer's own (Gemma 4 E2B and E4B)"),
+          ]),
+        .windowHeads, hasExperts ? .expertWidth : .unusedExpertWidth, .rotaryDimensions,
+        .windowRotaryDimensions,
       ],
       made: { model in
         // Pairs that do not turn are divided by so much that they stand still.

@@ -17,7 +17,8 @@ extension ModelFamily {
     ],
     keyNames: ["shared_expert_intermediate_size": "shared_intermediate_size"],
     traits: Traits(
-      inputBias: .key("attention_bias"), outputBias: .key("attention_bias"), isMixture: true,
+      inputBias: .key("attention_bias"), outputBias: .key("attention_bias"), takesOutputBias: true,
+      isMixture: true,
       sharedExpert: .sized(isAssumed: false),
       assumedRouter: Router(scoring: .chosenSoftmax, normalizesTopK: true),
       expertWidthIsFeedForwardSize: true, turnsWholeHeads: true),

@@ -11,7 +11,8 @@ extension ModelFamily {
     vocabularyStyle: .llama,
     defaults: ["max_position_embeddings": .integer(2048), "rms_norm_eps": .number(1e-6)],
     traits: Traits(
-      inputBias: .key("attention_bias"), outputBias: .key("attention_bias"), window: .mistral,
+      inputBias: .key("attention_bias"), outputBias: .key("attention_bias"), takesOutputBias: true,
+      window: .mistral,
       turnsWholeHeads: true),
     parts: { $0.attention.rotaryPairing = .adjacent },
     configured: { $1.hasFeedForwardBias = try $0.flag("mlp_bias") },

@@ -15,7 +15,7 @@ extension ModelFamily {
       "num_experts_per_tok": .integer(2),
     ],
     traits: Traits(
-      window: .always, isMixture: true, expertWidthIsFeedForwardSize: true,
+      takesOutputBias: true, window: .always, isMixture: true, expertWidthIsFeedForwardSize: true,
       turnsWholeHeads: true,
       // transformers 5 holds the block as `mlp`, and writes it so when asked not to restore the original names.
       layerAlias: LayerAlias(name: "mlp", canonical: "block_sparse_moe")),

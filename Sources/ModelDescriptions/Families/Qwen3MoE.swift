@@ -18,7 +18,7 @@ extension ModelFamily {
     traits: Traits(
       queryKeyNorm: .always, inputBias: .key("attention_bias"), outputBias: .key("attention_bias"),
       window: .whenUsed,
-      isMixture: true, router: Router.withConfiguredSum),
+      isMixture: true, needsExpertWidth: true, router: Router.withConfiguredSum),
     ownKeys: [.expertWidth, .sharedExpertWidth],
     blocks: { CommonTensors.trunk($0) })
 }

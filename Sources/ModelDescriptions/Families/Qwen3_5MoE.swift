@@ -17,7 +17,7 @@ extension ModelFamily {
     traits: Traits(
       normIsOffset: true, queryKeyNorm: .always, inputBias: .key("attention_bias"),
       outputBias: .key("attention_bias"), rotaryShare: 0.25,
-      defaultSections: [11, 11, 10], isHybrid: true, isMixture: true,
+      defaultSections: [11, 11, 10], isHybrid: true, isMixture: true, needsExpertWidth: true,
       sharedExpert: .gated, nextToken: .separate),
     parts: { $0.attention.hasOutputGate = true },
     ownKeys: [.expertWidth, .sharedExpertWidth, .nextToken(), .deltaNet],

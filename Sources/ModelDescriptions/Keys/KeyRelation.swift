@@ -40,7 +40,11 @@ package struct KeyRelation: Sendable {
     var all = [nextToken, experts, groups, groupSizes, leadingDense, heads]
     if traits.needsEqualHeads { all.append(equalHeads) }
     all += traits.isLatent ? [latentLength, wholeLength] : [valueLength]
-    if family.saysWindows { all += [windowKeys, windowValues, windowRotation] }
+    if traits.hasOwnWindowHeads {
+      all += [ownWindowValues, ownWindowRotation]
+    } else if family.saysWindows {
+      all += [windowKeys, windowValues, windowRotation]
+    }
     all += [rotated, sections]
     if traits.isHybrid { all += [interval, stateHeads, stateWidth] }
     return all
@@ -123,6 +127,21 @@ package struct KeyRelation: Sendable {
   private static let windowValues = forAll { keys, _ in keys.inWindows(.windowValueLength, keys.headDim) }
   private static let windowRotation = forAll { keys, _ in
     keys.inWindows(.windowRotaryDimensions, keys.count(.rotaryDimensions) ?? keys.headDim)
+  }
+
+  // Heads of layers with a window are others.
+  private static let ownWindowValues = forAll { keys, _ in
+    guard let length = keys.count(.windowKeyLength), let found = keys.count(.windowValueLength),
+      found != length
+    else { return nil }
+    return keys.failure(.windowValueLength, "\(length), the length of keys in windows", found)
+  }
+  private static let ownWindowRotation = forAll { keys, _ in
+    guard let length = keys.count(.windowKeyLength) ?? keys.headDim,
+      let found = keys.count(.windowRotaryDimensions), found < 2 || found % 2 != 0 || found > length
+    else { return nil }
+    return keys.failure(
+      .windowRotaryDimensions, "an even number up to the head dimension \(length) of windows", found)
   }
 
   private static let latentLength = forAll { keys, _ in

@@ -20,6 +20,9 @@ extension TypedKey where Value == Int {
   package static var window: Self { .optional("attention.sliding_window", as: "none") }
   static var windowKeyLength: Self { .optional("attention.key_length_swa", as: "attention.key_length") }
   static var windowValueLength: Self { .optional("attention.value_length_swa", as: "attention.value_length") }
+  /// Where heads of layers with a window have a width of their own.
+  static var ownWindowKeyLength: Self { .required("attention.key_length_swa", in: MetadataKey.dimension) }
+  static var ownWindowValueLength: Self { .required("attention.value_length_swa", in: MetadataKey.dimension) }
 }
 
 extension TypedKey where Value == Bool {
@@ -28,10 +31,12 @@ extension TypedKey where Value == Bool {
 
 extension Attention {
   /// The keys of attention, which all architectures have.
-  static var keys: [MetadataKey] {
-    MetadataKey.counts(
-      .headCount, .keyValueHeadCount, .keyLength, .valueLength, .windowKeyLength, .windowValueLength)
-      + MetadataKey.flags(.isCausal)
+  static func keys(of traits: ModelFamily.Traits) -> [MetadataKey] {
+    let windows: [TypedKey<Int>] =
+      traits.hasOwnWindowHeads
+      ? [.ownWindowKeyLength, .ownWindowValueLength] : [.windowKeyLength, .windowValueLength]
+    return MetadataKey.counts(.headCount, .keyValueHeadCount, .keyLength, .valueLength)
+      + windows.map(\.key) + MetadataKey.flags(.isCausal)
   }
 
   /// Reads the attention of the layers that have softmax attention.
@@ -53,7 +58,7 @@ extension Attention {
     guard heads % groups == 0 else {
       throw keys.fault(.keyValueHeadCount, expected: "a divisor of \(heads)")
     }
-    let ownWidth = try areWindowed ? keys.stated(.windowKeyLength) : nil
+    let ownWidth = try areWindowed ? keys.value(.ownWindowKeyLength) : nil
     let headDim = try ownWidth ?? keys.stated(.keyLength) ?? hiddenSize / heads
     guard headDim > 0 else {
       throw keys.fault(.headCount, expected: "at most embedding_length (\(hiddenSize))")

@@ -52,8 +52,7 @@ extension Experts {
       .expertCount, .expertUsedCount, hasOwnWidth ? whole.absent(.assumes("0")) : whole, .expertGroupCount,
       .expertGroupUsedCount)
     if hasOwnWidth {
-      let isRequired =
-        traits.hasLeadingDense || ["qwen35moe", "qwen3moe", "gpt-oss"].contains(family.ggufArchitecture)
+      let isRequired = traits.hasLeadingDense || traits.needsExpertWidth
       let width = TypedKey<Int>.expertWidth
       keys += MetadataKey.counts(
         isRequired ? width : width.absent(.assumes("feed_forward_length / expert_used_count")))

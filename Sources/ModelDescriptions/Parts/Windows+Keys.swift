@@ -1,3 +1,4 @@
+internal import FileBytes
 internal import TensorTypes
 
 extension TypedKey where Value == [Bool] {
@@ -56,17 +57,30 @@ extension ModelFamily.OwnKey {
 
   /// The widths of the heads of layers with a window.
   static let windowHeads = Self(
+    table: [TypedKey<Double>.windowRotaryBase.key],
     write: {
       $1.add(.windowKeyLength, $0.model.slidingAttention?.headDim)
       $1.add(.windowValueLength, $0.model.slidingAttention?.headDim)
     })
   /// The dimensions of these heads that turn.
   static let windowRotaryDimensions = Self(
-    table: [TypedKey<Int>.windowRotaryDimensions.key],
     write: { $1.add(.windowRotaryDimensions, $0.model.slidingAttention?.rotaryDimensions) })
-  /// A number that is the same in all models that are known here.
-  static func constant(_ key: TypedKey<Int>, _ value: Int) -> Self {
-    Self(table: [key.key], write: { $1.add(key, value) }, read: { keys, _ in _ = try keys.value(key) })
+  /// The number of what some models of the architecture have and no part here describes.
+  ///
+  /// - Parameters:
+  ///   - key: The key.
+  ///   - what: What it counts, for the message.
+  /// - Returns: A key of which 0 is written, and anything else is not read.
+  static func none(_ key: TypedKey<Int>, of what: String) -> Self {
+    Self(
+      table: [key.key], write: { $1.add(key, 0) },
+      read: { keys, _ in
+        guard try keys.value(key) != 0 else { return }
+        var error = keys.fault(key, expected: "0")
+        error.code = .notSupported
+        error.fault.remedy = "\(what) are not supported yet"
+        throw error
+      })
   }
 }
 
