@@ -108,7 +108,7 @@ def common_tensors(a):
         if family.query_bias:
             for n, r in (("q", rows), ("k", K * D), ("v", K * D)):
                 yield p + f"self_attn.{n}_proj.bias", (r,), "bias"
-        if family.all_biases:
+        if family.all_biases or family.norm_biases:
             yield p + "self_attn.o_proj.bias", (H,), "bias"
         if family.sinks:
             yield p + "self_attn.sinks", (A,), "bias"
@@ -220,8 +220,10 @@ def common_tensors(a):
             yield p + "shared_experts.output_linear.weight", (H, a.shared_width), "matrix"
 
     def block(p, full, leading=False):
-        yield p + "input_layernorm.weight", (H,), norm
-        yield p + "post_attention_layernorm.weight", (H,), norm
+        for n in ("input_layernorm", "post_attention_layernorm"):
+            yield p + n + ".weight", (H,), norm
+            if family.norm_biases:
+                yield p + n + ".bias", (H,), "bias"
         kinds = {"grouped": attention, "linear": attention if full else delta_net, "latent": latent_attention,
                  "short": attention if full else convolution}
         yield from kinds[family.attention](p)
@@ -234,6 +236,9 @@ def common_tensors(a):
             continue
         yield from block(f"{root}layers.{i}.", full, i < a.dense_layers)
     yield root + "norm.weight", (H,), norm
+    if family.norm_biases:
+        yield root + "norm.bias", (H,), "bias"
+        yield head + "lm_head.bias", (a.vocab,), "bias"
     if not a.tied:
         yield head + "lm_head.weight", (a.vocab, H), "matrix"
     if a.mtp and family.next_token == "mtp":

@@ -18,7 +18,7 @@ def text_configuration(document):
     for key in ("text_config", "vision_config", "architectures", "quantization_config", "dtype"):
         text.pop(key, None)
     kind = document.get("text_config", document)["model_type"]
-    family = next(f for f in FAMILIES.values() if kind in (f.name, f.text_model_type)
+    family = next(f for f in FAMILIES.values() if kind in (f.name, f.text_model_type, *f.more_classes)
                   and f.experts == text.get("enable_moe_block", f.experts))
     return text, family
 
@@ -167,17 +167,18 @@ def checkpoint_logits(folder, tokens, margins=None):
             return ling_hidden(text, own_layers, tokens, margins, selection_margin) @ head.T
         if not family.transformers:
             return deepseek_hidden(text, own_layers, tokens, margins) @ head.T
-        text["model_type"] = getattr(transformers, family.transformers + "Config").model_type
-        config = getattr(transformers, family.transformers + "Config").from_dict(text)
+        judge = family.more_classes.get(text["model_type"], family.transformers)
+        text["model_type"] = getattr(transformers, judge + "Config").model_type
+        config = getattr(transformers, judge + "Config").from_dict(text)
         config._attn_implementation = "eager"
         config._experts_implementation = "eager"
         if family.names:
             # transformers knows which names releases have for its modules.
-            model = getattr(transformers, family.transformers.removesuffix("Text") + "ForCausalLM").from_pretrained(
+            model = getattr(transformers, judge.removesuffix("Text") + "ForCausalLM").from_pretrained(
                 folder, config=config, dtype=torch.float32).eval()
             watch_routers(model, used_experts(config), margins)
             return model(input_ids=torch.tensor([tokens]), use_cache=False).logits[0]
-        model = getattr(transformers, family.transformers + "Model")(config).to(torch.float32).eval()
+        model = getattr(transformers, judge + "Model")(config).to(torch.float32).eval()
         state = {n.removeprefix("model."): t for n, t in stack_experts(own_layers, family.expert_names, family.turned_experts).items()}
         model.load_state_dict(state, strict=True)
         if family.experts:

@@ -9,8 +9,8 @@ struct ArchitectureMetadata {
   private let hasHeadWidth: Bool
   private var keys: KeyWriter
 
-  /// The entries.
-  var entries: [MetadataEntry] { keys.entries }
+  /// The entries before what all models say of themselves, and those after it.
+  private var (before, after): ([MetadataEntry], [MetadataEntry]) = ([], [])
 
   init(map: CheckpointMap, config rawConfig: ModelConfig, fileType: UInt32) throws {
     keys = KeyWriter(architecture: map.family.ggufArchitecture)
@@ -54,10 +54,27 @@ struct ArchitectureMetadata {
     }
     if let router = model.experts?.router { addRouter(router, map.family, config) }
     addHeadLengths(model)
-    keys.add(MetadataEntry("general.file_type", .uint32(fileType)))
+    let fileTypeEntry = MetadataEntry("general.file_type", .uint32(fileType))
+    keys.add(fileTypeEntry)
     let source = ModelFamily.OwnKey.Source(
       model: model, config: config, family: map.family, hasHeadWidth: hasHeadWidth)
     for key in map.family.ownKeys { key.write(source, &keys) }
+    guard let order = map.family.keyOrder else {
+      after = keys.entries
+      return
+    }
+    func sorted(_ order: [MetadataKey]) -> [MetadataEntry] {
+      order.compactMap { key in keys.entries.first { $0.key == key.fullName(keys.architecture) } }
+    }
+    before = sorted(order.beforeGeneral)
+    after = sorted(order.beforeFileType) + [fileTypeEntry] + sorted(order.afterFileType)
+  }
+
+  /// All entries of a file but those of its vocabulary.
+  func entries(around general: GeneralMetadata) -> [MetadataEntry] {
+    [MetadataEntry("general.architecture", .string(keys.architecture))] + before
+      + [MetadataEntry("general.type", .string("model"))] + general.entries + after
+      + [MetadataEntry("general.quantization_version", .uint32(2))]
   }
 
   /// Groups of experts, and what makes probabilities of scores.

@@ -18,10 +18,7 @@ extension CheckpointMetadata {
   ) throws -> [MetadataEntry] {
     let general = GeneralMetadata(
       files: files, name: options.modelName, outputs: map.outputs.map { ($0.name, $0.ggmlShape) })
-    let architecture = try ArchitectureMetadata(map: map, config: config, fileType: options.fileType)
-    return [
-      MetadataEntry("general.architecture", .string(map.family.ggufArchitecture)),
-      MetadataEntry("general.type", .string("model")),
-    ] + general.entries + architecture.entries + [MetadataEntry("general.quantization_version", .uint32(2))]
+    return try ArchitectureMetadata(map: map, config: config, fileType: options.fileType)
+      .entries(around: general)
   }
 }

@@ -49,12 +49,7 @@ public struct CheckpointMetadata: Sendable {
     let vocabulary = try VocabularyMetadata(
       files: files, style: map.family.vocabularyStyle, vocabularySize: map.model.vocabularySize,
       preOverride: options.preOverride)
-    entries =
-      [
-        MetadataEntry("general.architecture", .string(map.family.ggufArchitecture)),
-        MetadataEntry("general.type", .string("model")),
-      ] + general.entries + architecture.entries
-      + [MetadataEntry("general.quantization_version", .uint32(2))] + vocabulary.entries
+    entries = architecture.entries(around: general) + vocabulary.entries
     tokenCount = vocabulary.tokenCount
     notes = vocabulary.notes
   }

@@ -27,6 +27,10 @@ struct CommonTensors {
 
   /// The name of the factors for rotary pairs, which are computed or stored apart from any checkpoint.
   static let rotaryFactors = "rope_freqs.weight"
+  /// The name of those for texts up to the original context, under longrope.
+  static let shortFactors = "rope_factors_short.weight"
+  /// The name of those for longer texts.
+  static let longFactors = "rope_factors_long.weight"
 
   /// Embedding, final norm and output head.
   static func outside(_ model: HyperParameters, names: ModuleNames = [:]) -> BlockRules {

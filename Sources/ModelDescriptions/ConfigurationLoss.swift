@@ -22,7 +22,7 @@ extension ConfigurationLoss {
   static func all(_ model: HyperParameters, _ family: ModelFamily, hasOutputHead: Bool) -> [ConfigurationLoss]
   {
     let name = family.ggufArchitecture
-    var losses = rope(model, family) + (family.saysWindows ? [] : windows(model, name))
+    var losses = family.differences + rope(model, family) + (family.saysWindows ? [] : windows(model, name))
     let activation = family.traits.activation
     if model.activation != activation {
       losses.append(
@@ -60,7 +60,7 @@ extension ConfigurationLoss {
         "attention_bias",
         "is true, but llama.cpp has no place for the bias of o_proj (attn_output.bias) in a GGUF of \(name)")
     }
-    if ["qwen2", "qwen2moe", "olmoe", "deepseek", "bailingmoe2", "lfm2moe"].contains(name),
+    if ["qwen2", "qwen2moe", "olmoe", "deepseek", "bailingmoe2", "lfm2moe", "phimoe"].contains(name),
       model.attention.queryWidth != model.hiddenSize
     {
       refused(
@@ -160,6 +160,7 @@ extension ConfigurationLoss {
           key,
           "dynamic cannot be said in a GGUF, and llama.cpp does not stretch angles: results differ beyond "
             + context))
+    case .longRope where family.traits.hasLongFactors: break
     case .longRope(let long):
       let isPlain = long.attentionFactor == 1 && long.shortFactors?.allSatisfy { $0 == 1 } == true
       losses.append(

@@ -108,13 +108,12 @@ extension ModelFamily {
           name: tensor.name, slot: tensor.slot, block: tensor.block, ggmlShape: [tensor.values.count],
           isOptional: false))
     }
-    if ggufArchitecture == "llama" {
+    if ggufArchitecture == "llama" || traits.hasLongFactors {
       // Factors for rotary pairs: one list, or under longrope two by the length of the context.
       var names: [(String, TensorSlot)] = [(CommonTensors.rotaryFactors, .rotaryFactors)]
       if case .longRope = model.rope.scaling {
         names = [
-          ("rope_factors_long.weight", .rotaryFactorsLong),
-          ("rope_factors_short.weight", .rotaryFactorsShort),
+          (CommonTensors.longFactors, .rotaryFactorsLong), (CommonTensors.shortFactors, .rotaryFactorsShort),
         ]
       }
       for (name, slot) in names {

@@ -45,6 +45,17 @@ extension ModelFamily {
   }
 }
 
+extension ModelFamily {
+  /// An order of keys of a family's own, which llama.cpp's converter has where its class for the family writes all keys
+  /// itself; what is in none of the lists is not written.
+  struct KeyOrder: Sendable {
+    /// The keys before what all models say of themselves, such as their names.
+    var beforeGeneral: [MetadataKey] = []
+    var beforeFileType: [MetadataKey]
+    var afterFileType: [MetadataKey]
+  }
+}
+
 extension ModelFamily.OwnKey {
   static let vocabularySize = Self { $1.add(.vocabularySize, $0.model.vocabularySize) }
   static let rotaryDimensions = Self { $1.add(.rotaryDimensions, $0.model.attention.rotaryDimensions) }
@@ -132,13 +143,24 @@ extension ModelFamily.OwnKey {
   /// How many layers take features of pictures.
   static let deepstack = Self.value(.deepstackLayerCount, \.deepstackLayerCount)
 
-  /// The blocks for next-token prediction; some say that there are none, where the configuration does.
-  static func nextToken(saysNone: Bool = false) -> Self {
+  /// When a file says that there are no blocks for next-token prediction.
+  enum NoneIsSaid {
+    case never, always
+    /// Where the configuration says so.
+    case whenConfigured
+  }
+
+  /// The blocks for next-token prediction.
+  static func nextToken(none: NoneIsSaid = .never) -> Self {
     Self { source, keys in
-      let isSaidToBeNone = saysNone && source.config["num_nextn_predict_layers"]?.integer == 0
-      if source.model.nextTokenLayerCount > 0 || isSaidToBeNone {
-        keys.add(.nextTokenLayerCount, source.model.nextTokenLayerCount)
-      }
+      let count = source.model.nextTokenLayerCount
+      let isSaid =
+        switch none {
+        case .never: count > 0
+        case .always: true
+        case .whenConfigured: count > 0 || source.config["num_nextn_predict_layers"]?.integer == 0
+        }
+      if isSaid { keys.add(.nextTokenLayerCount, count) }
     }
   }
 }

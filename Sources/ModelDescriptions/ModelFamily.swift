@@ -32,8 +32,12 @@ public struct ModelFamily: Sendable {
   var parts: @Sendable (inout HyperParameters) -> Void = { _ in }
   /// What a configuration says in keys of the family's own.
   var configured: @Sendable (ModelConfig, inout HyperParameters) throws -> Void = { _, _ in }
+  /// What llama.cpp computes otherwise than transformers for every model of the family.
+  var differences: [ConfigurationLoss] = []
   /// The keys of a GGUF that not all architectures have, in order.
   var ownKeys: [OwnKey] = []
+  /// The order of all keys, where it is not the one that most families have.
+  var keyOrder: KeyOrder?
   /// Tensors of numbers that the configuration says.
   var made: @Sendable (HyperParameters) -> [MadeTensor] = { _ in [] }
   /// The tensors of a model.
@@ -93,6 +97,8 @@ public struct ModelFamily: Sendable {
     var needsEqualHeads = false
     /// llama.cpp wants all dimensions of a head to turn in a GGUF.
     var turnsWholeHeads = false
+    /// A GGUF has the factors of rotary pairs for texts up to the original context and for longer ones as tensors.
+    var hasLongFactors = false
     /// A GGUF may have sections of rotary pairs, which configurations of text models do not.
     var maySaySections = false
     /// llama.cpp wants an output head in a GGUF, also of models whose embedding serves as one.
@@ -170,9 +176,8 @@ public struct ModelFamily: Sendable {
   public static let all: [ModelFamily] = [
     .qwen3_5_moe, .qwen3_5, .qwen3_next, .qwen3_moe, .qwen2_moe, .qwen3, .qwen2, .qwen3_vl_moe, .qwen3_vl,
     .deepseek_v3, .deepseek_v2, .deepseek, .glm4_moe_lite, .glm4_moe, .mistral4, .minimax_m2, .ernie4_5_moe,
-    .hunyuan_v1_moe, .bailing_moe_v2, .granitemoe, .exaone_moe, .lfm2_moe, .gpt_oss, .gemma4_moe, .gemma4,
-    .dots1, .olmoe, .mixtral,
-    .llama,
+    .hunyuan_v1_moe, .bailing_moe_v2, .granitemoe, .exaone_moe, .lfm2_moe, .gpt_oss, .phimoe, .gemma4_moe,
+    .gemma4, .dots1, .olmoe, .mixtral, .llama,
   ]
 
   /// Finds the family of a checkpoint.

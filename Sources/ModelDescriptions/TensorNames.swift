@@ -46,6 +46,7 @@ struct TensorNames: Sendable {
     case ModelFamily.tokenEmbeddingName: return TensorPurpose(.tokenEmbedding, block: nil)
     case "per_layer_token_embd.weight": return purpose(.tokenEmbedding)
     case "output.weight": return TensorPurpose(.output, block: nil)
+    case "output.bias": return purpose(.output)
     default:
       switch GGUFLayout.Extra(name: name) {
       case .vision: return purpose(.vision)
@@ -89,7 +90,7 @@ struct TensorNames: Sendable {
     let last = stem.last ?? ""
     let isElementwise =
       last.hasSuffix("norm")
-      || ["bias", "scale", "input_scale", "ssm_a", "ssm_conv1d", "ssm_dt"].contains(last)
+      || ["bias", "scale", "input_scale", "attn_sinks", "ssm_a", "ssm_conv1d", "ssm_dt"].contains(last)
       || last.hasPrefix("rope_") || (last == "conv" && stem.first == "shortconv")
     return isElementwise ? .elementwise : .product
   }

@@ -103,7 +103,7 @@ enum UnsupportedModel {
     ),
     (
       [
-        "afmoe", "dbrx", "deepseek_v32", "grok-1", "minimax", "phimoe",
+        "afmoe", "dbrx", "deepseek_v32", "grok-1", "minimax",
       ], "a language model with a mixture of experts of another family"
     ),
   ]

@@ -16,7 +16,7 @@ struct KeyRoundTripTests {
     "qwen3_vl_moe", "qwen3_next-mtp", "qwen3_5-tied-mtp", "qwen3_5_moe-nested-mtp", "deepseek", "deepseek_v2",
     "deepseek_v2-groups", "deepseek_v2-lite", "deepseek_v3", "kimi_k2", "glm4_moe-mtp", "glm4_moe_lite-mtp",
     "mistral4", "dots1", "olmoe", "minimax_m2", "ernie4_5_moe", "hunyuan_v1_moe", "bailing_moe", "granitemoe",
-    "granitemoe-shared", "exaone_moe", "lfm2_moe", "gemma4", "gemma4_moe",
+    "granitemoe-shared", "exaone_moe", "lfm2_moe", "phimoe", "gpt_oss", "gemma4", "gemma4_moe",
   ]
 
   @Test("Random numbers of every family", arguments: models)
@@ -31,6 +31,26 @@ struct KeyRoundTripTests {
       let entries = try CheckpointMetadata.entriesWithoutVocabulary(
         files: try TokenizerFolder(temporary.url.path), config: config, map: map, options: .init(fileType: 1))
       try Self.compare(map, entries)
+    }
+  }
+
+  @Test("Blocks for next-token prediction are counted where the converter counts them, none included")
+  func noNextToken() throws {
+    for (name, key, found) in [
+      ("exaone_moe", "exaone-moe.nextn_predict_layers", 0),
+      ("bailing_moe", "bailingmoe2.nextn_predict_layers", nil),
+      ("minimax_m2", "minimax-m2.nextn_predict_layers", nil),
+    ] as [(String, String, Int?)] {
+      var members = try #require(try GoldenCase(name: name).config().document.members)
+      members["num_nextn_predict_layers"] = nil
+      let config = try ModelConfig(document: .object(members), file: "config.json")
+      let map = try ModelDescription.describe(
+        config: config, tensors: try ModelDescription.expectedTensors(config: config),
+        options: DescriptionOptions(tensorsAreExpected: true))
+      let temporary = try TemporaryFolder()
+      let entries = try CheckpointMetadata.entriesWithoutVocabulary(
+        files: try TokenizerFolder(temporary.url.path), config: config, map: map, options: .init(fileType: 1))
+      #expect(entries.first { $0.key == key }?.value == found.map { .uint32(UInt32($0)) }, "\(name)")
     }
   }
 
@@ -101,6 +121,12 @@ struct KeyRoundTripTests {
     // Pairs that stand still are in a tensor.
     if case .proportional(factor: 1) = rope.scaling { rope.scaling = .none }
     if let sections = rope.sections { rope.sections = Array((sections + [0, 0, 0, 0]).prefix(4)) }
+    if case .longRope(var long) = rope.scaling {
+      // Tensors have the factors.
+      long.shortFactors = nil
+      long.longFactors = nil
+      rope.scaling = .longRope(long)
+    }
     if case .yarn(var yarn) = rope.scaling {
       // llama.cpp's loader passes over them outside of latent attention.
       yarn.extrapolationFactor = nil
@@ -181,8 +207,25 @@ struct KeyRoundTripTests {
     ] {
       if text[key]?.integer != nil { set(key, .integer(pick(values))) }
     }
+    if var table = text["rope_scaling"]?.members, table["short_factor"] != nil {
+      // A factor for each pair of a head that is as wide as the stream allows, and two experts for each token.
+      for key in ["short_factor", "long_factor"] {
+        table[key] = .array((0..<(headDim / 2)).map { .number(1 + Double($0) * 0.25) })
+      }
+      let magnitude = JSONValue.number(Double(pick([1, 1190, 1243])) / 1000)
+      (table["short_mscale"], table["long_mscale"]) = (magnitude, magnitude)
+      text["rope_scaling"] = .object(table)
+      text["original_max_position_embeddings"] = .integer(pick([64, 4096]))
+      set("num_experts_per_tok", .integer(2))
+    }
     // Where a head's width is said, it is that of the rotary part.
     if text["kv_lora_rank"] != nil, let rotary = text["qk_rope_head_dim"] { set("head_dim", rotary) }
+    for key in ["moe_topk", "num_shared_expert", "moe_intermediate_size", "num_experts"] {
+      // One number for each layer, as HunYuan has them.
+      if let first = text[key]?.elements?.first {
+        text[key] = .array([JSONValue](repeating: first, count: layers))
+      }
+    }
     let document: [String: JSONValue] =
       nested == nil ? text : root.merging(["text_config": .object(text)]) { $1 }
     return try ModelConfig(document: .object(document), file: "config.json")

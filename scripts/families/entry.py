@@ -73,6 +73,7 @@ class Family:
     attention: str = "grouped"
     query_bias: bool = False  # of q, k and v
     all_biases: bool = False  # of the output projection, the router and the experts, too
+    norm_biases: bool = False  # of norms, the output projection and the output head
     sinks: bool = False  # a score of each head without a value
     joins_qkv: bool = False  # in one matrix
     joint_width: bool = False  # an expert is as wide as intermediate_size says
@@ -106,4 +107,5 @@ class Family:
 
     # The judge of logits: the class of transformers without its ending, or "" for what reference_logits.py has.
     transformers: str = ""
+    more_classes: dict = field(default_factory=dict)  # those of other model_types of the family
     goldens: dict = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""MiniMax-M2, ERNIE 4.5, HunYuan-A13B, Ling 2.0, Granite, K-EXAONE, LFM2 and gpt-oss: each with names of its own."""
+"""MiniMax-M2, ERNIE 4.5, HunYuan-A13B, Ling 2.0, Granite, K-EXAONE, LFM2, gpt-oss and Phi: each with names of its own."""
 from families.entry import MAIN_MIXES, Case, Family, Golden
 
 MIXES = MAIN_MIXES + ("MXFP4_MOE",)
@@ -75,6 +75,19 @@ def gpt_oss(c, a):
     c.pop("rope_theta")
 
 
+def longrope(pairs, original, magnitude, **more):
+    return dict(short_factor=[1 + 0.125 * i for i in range(pairs)], long_factor=[1.5 + i for i in range(pairs)],
+                short_mscale=magnitude, long_mscale=magnitude, original_max_position_embeddings=original, **more)
+
+
+def phimoe(c, a):
+    # llama.cpp's converter computes the magnitude from the contexts, whatever the configuration says: here it is the same.
+    c.update(rms_norm_eps=1e-5, rope_theta=10000.0, intermediate_size=a.width, num_local_experts=a.experts,
+             num_experts_per_tok=2, attention_bias=True, lm_head_bias=True, router_jitter_noise=0.01,
+             max_position_embeddings=32768, sliding_window=32768, original_max_position_embeddings=4096,
+             rope_scaling=longrope(a.head_dim // 2, 4096, 1.25 ** 0.5, type="longrope"))
+
+
 FAMILIES = (
     Family(
         "minimax_m2", "MiniMaxM2ForCausalLM", "minimax-m2", config=minimax_m2, head_norm="full", experts=True,
@@ -144,6 +157,7 @@ FAMILIES = (
         names={"mlp": "block_sparse_moe", "mlp.gate": "block_sparse_moe.router.layer",
                "mlp.shared_experts": "shared_mlp"},
         defaults=dict(experts=12, used_experts=3, width=256, shared_width=0), transformers="GraniteMoe",
+        more_classes={"granitemoeshared": "GraniteMoeShared"},
         cases=(
             Case("granitemoe", "--tied", uses="convert metadata files memory", mixes=MIXES),
             Case("granitemoe-shared", "--tied --shared-width 512", "convert metadata", mixes=("Q4_K_M",)),
@@ -201,5 +215,19 @@ FAMILIES = (
         goldens={"gpt_oss": Golden(dict(
             SMALL, head_dim=16, intermediate_size=24, num_local_experts=6, num_experts_per_tok=2, sliding_window=21,
             rms_norm_eps=1e-5, rope_parameters=dict(YARN, original_max_position_embeddings=64)))},
+    ),
+    Family(
+        "phimoe", "PhiMoEForCausalLM", "phimoe", config=phimoe, query_bias=True, norm_biases=True, experts=True,
+        expert_names=("w1", "w3", "w2"), joint_width=True, names={"mlp": "block_sparse_moe"},
+        defaults=dict(experts=12, used_experts=2, width=256), transformers="Phimoe",
+        cases=(
+            Case("phimoe", uses="convert metadata files memory", mixes=MIXES,
+                 llama_differs="norms that keep the mean, a softmax router"),
+            Case("phimoe", "--layers 2", "loader"),
+        ),
+        goldens={"phimoe": Golden(dict(
+            SMALL, intermediate_size=16, num_local_experts=6, num_experts_per_tok=2, rms_norm_eps=1e-5,
+            attention_bias=True, lm_head_bias=True,
+            rope_parameters=longrope(8, 128, 1.243163121016122, rope_type="longrope", rope_theta=1e4)))},
     ),
 )

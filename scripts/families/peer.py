@@ -20,7 +20,7 @@ def load_or_read(folder, **more):
 transformers.AutoTokenizer.from_pretrained = load_or_read
 # Classes that want files of their tokenizers which the random checkpoints do not have.
 for module, kind, method in (("ernie", "Ernie4_5Model", "_set_vocab_sentencepiece"),
-                             ("hunyuan", "HunYuanMoEModel", "set_vocab")):
+                             ("hunyuan", "HunYuanMoEModel", "set_vocab"), ("phi", "Phi3MiniModel", "set_vocab")):
     family = getattr(importlib.import_module("conversion." + module), kind)
     setattr(family, method, lambda self: self._set_vocab_gpt2())
 sys.argv = ["convert_hf_to_gguf.py"] + sys.argv[3:]

@@ -24,7 +24,7 @@ extension ModelFamily {
       router: Router.sigmoidWithBias, nextToken: .afterTrunk, needsOutputHead: true),
     ownKeys: [
       .rotaryDimensions, .leadingDense, .vocabularySize, .expertWidth, .oneSharedExpertWidth, .expertScale,
-      .sharedExpertCount, .expertSum(isWrittenAlways: true), .nextToken(saysNone: true),
+      .sharedExpertCount, .expertSum(isWrittenAlways: true), .nextToken(none: .whenConfigured),
     ],
     blocks: { model in
       (CommonTensors.trunk(model, names: names)

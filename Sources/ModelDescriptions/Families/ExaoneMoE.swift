@@ -34,7 +34,7 @@ extension ModelFamily {
     ownKeys: [
       .vocabularySize, .windows(period: 4, pattern: .always), .expertWidth, .sharedExpertCountBesides,
       .sharedExpertWidth, .expertScale, .expertSum(isWrittenAlways: true), .leadingDense,
-      .nextToken(saysNone: true), .noRotaryScaling, .scoring,
+      .nextToken(none: .always), .noRotaryScaling, .scoring,
     ],
     blocks: {
       CommonTensors.trunk($0) + NextTokenTensors(model: $0).separateBlocks(secondNorm: "ffn_norm")

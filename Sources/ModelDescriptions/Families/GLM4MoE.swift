@@ -23,7 +23,7 @@ extension ModelFamily {
       router: Router.sigmoidWithBias, nextToken: .afterTrunk, maySaySections: true),
     ownKeys: [
       .rotaryDimensions, .expertWidth, .sharedExpertCount, .leadingDense, .scoring, .expertScale,
-      .expertSum(isWrittenAlways: true), .nextToken(saysNone: true),
+      .expertSum(isWrittenAlways: true), .nextToken(none: .whenConfigured),
     ],
     blocks: {
       CommonTensors.trunk($0, secondNorm: "post_attention_norm")
