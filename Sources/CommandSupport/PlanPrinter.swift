@@ -20,7 +20,7 @@ public struct PlanPrinter {
       let others = names.count > 1 ? " and \(names.count - 1) more" : ""
       Standard.error(oneLine("skipped: \(first)\(others): \(reason)"))
     }
-    for remark in plan.remarks { Standard.error(oneLine("note: \(remark)")) }
+    for remark in plan.remarks + plan.advice { Standard.error(oneLine("note: \(remark)")) }
     if let line = plan.importance?.sharedLine { Standard.error(oneLine("shared: \(line)")) }
     let shown = plan.notices.prefix(20)
     for notice in shown { Standard.error(oneLine("note: \(notice.subject): \(notice.text)")) }

@@ -166,7 +166,7 @@ extension ModelSource {
       source: name, basis: basis, mix: Self.title(plan), model: model,
       tensors: tensors, fileByteCount: (bytes + least)...(bytes + most),
       headerByteCount: (header + least)...(header + most), unknowns: unknowns.keys.sorted(),
-      notices: notices + plan.notices.map { "\($0.subject): \($0.text)" }, prepared: prepared)
+      notices: notices + plan.advice + plan.notices.map { "\($0.subject): \($0.text)" }, prepared: prepared)
   }
 
   /// The mix, or the recipe's name, told apart from a stock mix of the same name.

@@ -5,8 +5,9 @@ extension ModelDescription {
   /// The tensors that a checkpoint with this configuration has, told from the configuration alone.
   ///
   /// Experts are listed as stacks, one tensor per matrix and layer; a mapping of the list gives the same outputs as
-  /// that of any other layout. Tensors that most checkpoints lack are left out, and there are as many blocks for
-  /// next-token prediction as the configuration announces.
+  /// that of any other layout. Of quantized weights those whose blocks an output may keep are listed as such, MXFP4 that
+  /// is, and all others as what their values are. Tensors that most checkpoints lack are left out, and there are as
+  /// many blocks for next-token prediction as the configuration announces.
   ///
   /// - Parameters:
   ///   - config: The configuration as it is.
@@ -23,7 +24,7 @@ extension ModelDescription {
       let announced = try family.announcedNextTokenLayers(config)
       model.nextTokenLayerCount = max(announced, options.nextToken == .keep ? 1 : 0)
     }
-    _ = try SourceQuantization(expecting: config)
+    let quantization = try SourceQuantization(expecting: config)
     let type = storedType(config)
     var tensors: [SourceTensor] = []
     for block in family.blocks(model) {
@@ -32,10 +33,10 @@ extension ModelDescription {
       }
       guard let experts = block.experts else { continue }
       for role in ExpertRule.Role.allCases {
-        tensors.append(
-          SourceTensor(
-            name: experts.prefix + "switch_mlp.\(role.rawValue)_proj.weight", elementType: type,
-            shape: [experts.count] + experts.matrix(role)))
+        let stack = SourceTensor(
+          name: experts.prefix + "switch_mlp.\(role.rawValue)_proj.weight", elementType: type,
+          shape: [experts.count] + experts.matrix(role))
+        tensors += quantization.blocks(of: stack) ?? [stack]
       }
     }
     return tensors

@@ -126,6 +126,17 @@ struct SourceQuantization {
     return nil
   }
 
+  /// The codes and scales of experts that are stored as blocks of MXFP4; `nil` where they are not.
+  func blocks(of tensor: SourceTensor) -> [SourceTensor]? {
+    guard let form = forms.first(where: { $0.codes == .blocks }),
+      let codes = form.shapeOfCodes(of: tensor.shape), let scales = form.scaleShapes(of: tensor.shape).first
+    else { return nil }
+    return [
+      SourceTensor(name: tensor.name + form.codesEnding, elementType: .u8, shape: codes),
+      SourceTensor(name: tensor.name + form.scaleEnding, elementType: .u8, shape: scales),
+    ]
+  }
+
   // MARK: - The configuration
 
   private static func forms(

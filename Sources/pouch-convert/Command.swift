@@ -32,7 +32,8 @@ struct Convert: PouchCommand {
   @Option(
     name: .customLong("outtype"),
     help: ArgumentHelp(
-      "auto (the checkpoint's 16-bit type), f32, f16, bf16, q8_0, q4_k_m and so on.", valueName: "type"),
+      "auto (the checkpoint's 16-bit type, or mxfp4_moe where experts are MXFP4), f32, f16, bf16, q8_0, q4_k_m and so on.",
+      valueName: "type"),
     completion: .list(["auto"] + StockMix.allCases.map { $0.rawValue.lowercased() }))
   var outputType = "auto"
 

@@ -36,6 +36,8 @@ public struct ConversionPlan: Sendable {
   public var notices: [Notice]
   /// What the user should know although nothing is odd, such as where the output goes; no matter for `--strict`.
   public var remarks: [String] = []
+  /// What would be the better file; no matter for `--strict`.
+  public var advice: [String] = []
 
   /// A source tensor that does not become part of the output.
   public struct SkippedTensor: Hashable, Sendable {

@@ -32,7 +32,8 @@ extension ConversionPlanner {
       evidence: request.headersOnly ? nil : evidence(of: checkpoint))
     try map.refuseFatalLosses(file: config.file)
     let sixteenBit = sixteenBitType(of: tensors)
-    let mix = try mix(for: request.outputType, sixteenBit: sixteenBit)
+    let mix = try mix(
+      for: request.outputType, keepsBlocks: hasBlocks(map, tensors.map(\.tensor)), sixteenBit: sixteenBit)
     let intermediate = intermediateType(mix: mix, sixteenBit: sixteenBit)
     let metadata = try CheckpointMetadata(
       folder: request.source, config: config, map: map,
@@ -95,9 +96,19 @@ extension ConversionPlanner {
     return nil
   }
 
+  /// Whether a checkpoint has experts as blocks of MXFP4.
+  static func hasBlocks(_ map: CheckpointMap, _ tensors: [SourceTensor]) -> Bool {
+    map.outputs.contains { output in
+      KeptBlocks.has(output.purpose, output.content) { map.encoding(of: $0, tensors[$0]) }
+    }
+  }
+
   /// The mix that a checkpoint is converted to; there is nothing that COPY could copy.
-  static func mix(for outputType: ConversionRequest.OutputType, sixteenBit: TensorType?) throws -> StockMix {
+  static func mix(
+    for outputType: ConversionRequest.OutputType, keepsBlocks: Bool, sixteenBit: TensorType?
+  ) throws -> StockMix {
     switch outputType {
+    case .auto where keepsBlocks: return .mxfp4_MOE
     case .auto: return sixteenBit == .bf16 ? .bf16 : .f16
     case .mix(.copy):
       throw ConversionError(

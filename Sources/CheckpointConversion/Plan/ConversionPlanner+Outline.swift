@@ -59,7 +59,8 @@ extension ConversionPlanner {
     try map.refuseFatalLosses(file: outline.config.file)
     let sixteenBit = sixteenBitType(
       of: outline.tensors.map { CheckpointTensor(tensor: $0, shard: 0, byteOffset: 0, byteCount: 0) })
-    let mix = try mix(for: request.outputType, sixteenBit: sixteenBit)
+    let mix = try mix(
+      for: request.outputType, keepsBlocks: hasBlocks(map, outline.tensors), sixteenBit: sixteenBit)
     let intermediate = intermediateType(mix: mix, sixteenBit: sixteenBit)
     let options = CheckpointMetadata.Options(
       fileType: fileType(of: intermediate), modelName: request.modelName, preOverride: request.preTokenizer)

@@ -101,6 +101,9 @@ extension PlanDraft {
     plan.rules = RuleReport.list(planned, options: choices.options, base: base)
     plan.notices += importanceNotice(choices)
     plan.notices += fallbackNotices(planned)
+    if let text = KeptBlocks(plan).advice(mix: plan.mixName, isGGUF: configPath == nil) {
+      plan.advice = [text]
+    }
     try layOut(&plan, metadata: entries, choices: choices, shards: ordered.map(\.sourceShard))
     return plan
   }

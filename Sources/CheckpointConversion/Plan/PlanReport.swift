@@ -96,7 +96,7 @@ public struct PlanReport: Codable, Sendable {
     byRole = Self.totals(plan.tensors) { $0.role.rawValue }
     skipped = Dictionary(plan.skipped.map { ($0.name, $0.reason) }, uniquingKeysWith: { first, _ in first })
     importance = plan.importance
-    notices = plan.notices.map { "\($0.subject): \($0.text)" }
+    notices = plan.notices.map { "\($0.subject): \($0.text)" } + plan.advice
     tensors = plan.tensors.map {
       Tensor(
         name: $0.name, shape: $0.ggmlShape, sourceType: $0.sourceType.name, type: $0.type.name,
