@@ -45,6 +45,22 @@ public enum BuiltInModels {
     ("qwen3-vl-8b", PackageResources.qwen3_vl_8b_json),
     ("gemma-4-26b-a4b", PackageResources.gemma_4_26b_a4b_json),
     ("gemma-4-31b", PackageResources.gemma_4_31b_json),
+    ("gpt-oss-20b", PackageResources.gpt_oss_20b_json),
+    ("gpt-oss-120b", PackageResources.gpt_oss_120b_json),
+    ("minimax-m2", PackageResources.minimax_m2_json),
+    ("ernie-4.5-21b-a3b", PackageResources.ernie_4_5_21b_a3b_json),
+    ("ernie-4.5-300b-a47b", PackageResources.ernie_4_5_300b_a47b_json),
+    ("hunyuan-a13b", PackageResources.hunyuan_a13b_json),
+    ("ling-mini-2.0", PackageResources.ling_mini_2_0_json),
+    ("ling-flash-2.0", PackageResources.ling_flash_2_0_json),
+    ("ling-1t", PackageResources.ling_1t_json),
+    ("granite-3.0-1b-a400m", PackageResources.granite_3_0_1b_a400m_json),
+    ("granite-3.0-3b-a800m", PackageResources.granite_3_0_3b_a800m_json),
+    ("granite-3.1-1b-a400m", PackageResources.granite_3_1_1b_a400m_json),
+    ("granite-3.1-3b-a800m", PackageResources.granite_3_1_3b_a800m_json),
+    ("k-exaone-236b-a23b", PackageResources.k_exaone_236b_a23b_json),
+    ("lfm2-8b-a1b", PackageResources.lfm2_8b_a1b_json),
+    ("phi-3.5-moe", PackageResources.phi_3_5_moe_json),
   ]
 
   /// All names.
@@ -56,7 +72,7 @@ public enum BuiltInModels {
     var wanted = text.lowercased()
     if let slash = wanted.lastIndex(of: "/") { wanted = String(wanted[wanted.index(after: slash)...]) }
     if names.contains(wanted) { return wanted }
-    for ending in ["-instruct", "-base", "-chat", "-thinking", "-v0.1", "-instruct-v0.1"]
+    for ending in ["-instruct", "-base", "-chat", "-thinking", "-v0.1", "-instruct-v0.1", "-pt", "-base-pt"]
     where wanted.hasSuffix(ending) {
       let shorter = String(wanted.dropLast(ending.count))
       if names.contains(shorter) { return shorter }

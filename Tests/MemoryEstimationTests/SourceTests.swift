@@ -35,6 +35,22 @@ import Testing
     ("qwen3-vl-235b-a22b", 235_093_634_560),
     ("qwen3-vl-8b", 8_190_735_360),
     ("gemma-4-26b-a4b", 25_233_141_790), ("gemma-4-31b", 30_697_345_340),
+    ("gpt-oss-20b", 20_914_757_184),
+    ("gpt-oss-120b", 116_829_156_672),
+    ("minimax-m2", 228_689_764_864),
+    ("ernie-4.5-21b-a3b", 21_825_437_888),
+    ("ernie-4.5-300b-a47b", 299_484_163_264),
+    ("hunyuan-a13b", 80_393_183_232),
+    ("ling-mini-2.0", 16_255_643_392),
+    ("ling-flash-2.0", 102_889_705_216),
+    ("ling-1t", 999_705_328_640),
+    ("granite-3.0-1b-a400m", 1_334_628_352),
+    ("granite-3.0-3b-a800m", 3_298_793_472),
+    ("granite-3.1-1b-a400m", 1_334_628_352),
+    ("granite-3.1-3b-a800m", 3_298_793_472),
+    ("k-exaone-236b-a23b", 236_571_156_352),
+    ("lfm2-8b-a1b", 8_339_930_560),
+    ("phi-3.5-moe", 41_873_153_344),
   ]
 
   @Test("built-in models have the published number of parameters", arguments: published)
@@ -43,7 +59,7 @@ import Testing
     request.wishes.nextTokenBlocks = .drop
     let priced = try ModelSource(name).price(request)
     // Rotary factors are a tensor of the GGUF and no parameter.
-    let factors = priced.tensors.first { $0.name == "rope_freqs.weight" }?.elementCount ?? 0
+    let factors = priced.tensors.filter { $0.name.hasPrefix("rope_") }.reduce(0) { $0 + $1.elementCount }
     #expect(priced.parameterCount - factors == parameters)
   }
 
@@ -71,9 +87,36 @@ import Testing
     #expect(exact.isExact && priced.fileByteCount.contains(exact.fileByteCount.lowerBound))
   }
 
+  @Test(
+    "experts that are MXFP4 in the source are kept by default, and another mix is told to be the worse one")
+  func keptExperts() throws {
+    let source = try ModelSource("gpt-oss-20b")
+    func experts(_ priced: PricedModel) -> Int {
+      priced.tensors.filter { $0.role == .routedExperts && $0.ggmlShape.count == 3 }.reduce(0) {
+        $0 + $1.byteCount
+      }
+    }
+    let kept = try source.price(EstimateRequest(mix: .mxfp4_MOE))
+    // 24 layers, 32 experts, three matrices of 2880 x 2880, 17 bytes for 32 values.
+    #expect(experts(kept) == 24 * 32 * 3 * 2880 * 2880 / 32 * 17)
+    #expect(!kept.notices.contains { $0.contains("MXFP4") })
+    let usual = try source.price(EstimateRequest(mix: .q4_K_M))
+    #expect(experts(usual) == 14_332_723_200)
+    let told = usual.notices.filter { $0.contains("MXFP4") }
+    #expect(
+      told == [
+        "the source has experts as MXFP4, 10.2 GB; Q4_K_M makes q5_0, q8_0 of them, since its types do not fit rows of "
+          + "2880, 14.3 GB with the same values at best, as llama-quantize does; the better file keeps them as they "
+          + "are: pouch-convert MODEL --outtype MXFP4_MOE"
+      ])
+    let automatic = try source.price(EstimateRequest(mix: nil))
+    #expect(automatic.mix == "MXFP4_MOE" && automatic.fileByteCount == kept.fileByteCount)
+  }
+
   @Test("names almost right get a suggestion")
   func nearest() throws {
     #expect(BuiltInModels.canonicalName("Qwen/Qwen3-30B-A3B-Instruct") == "qwen3-30b-a3b")
+    #expect(BuiltInModels.canonicalName("baidu/ERNIE-4.5-21B-A3B-Base-PT") == "ernie-4.5-21b-a3b")
     let error = #expect(throws: EstimationError.self) { try ModelSource("qwen3.6-35b-a3") }
     #expect(error?.code == .unknownModel && error?.fault.remedy == "did you mean qwen3.6-35b-a3b?")
     #expect(throws: EstimationError.self) { try ModelSource("no-model-at-all") }
