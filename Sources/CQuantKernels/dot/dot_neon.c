@@ -7,7 +7,8 @@
 
 #pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
 
-#define INLINE static inline __attribute__((always_inline))
+#include "neon_vector.h"
+
 #define TILE_TOKENS 64
 
 // Eight rows and 256 columns: `codes[k][h]` holds columns 4k to 4k + 3 of rows 4h to 4h + 3.
@@ -115,19 +116,38 @@ INLINE void tile_32(const int type, const uint8_t *weights, size_t row_bytes, si
   }
 }
 
+#define DEFINE_VECTOR(NAME, WIDTH, COUNT)                                                                       \
+  static __attribute__((noinline)) void vector_##NAME##_##COUNT(                                                \
+      const uint8_t *w, size_t row_bytes, size_t rows, size_t columns, const cdk_token *tokens, size_t first) { \
+    vector_##WIDTH(T_##NAME, COUNT, w, row_bytes, rows, columns, tokens, first);                                \
+  }
 #define DEFINE(NAME, WIDTH)                                                                                     \
   static void tile_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                      \
                           const cdk_token *tokens, size_t count, size_t first_row) {                            \
     tile_##WIDTH(T_##NAME, w, row_bytes, rows, columns, tokens, count, first_row);                              \
   }
-#define DEFINE_256(NAME) DEFINE(NAME, 256)
-#define DEFINE_32(NAME) DEFINE(NAME, 32)
+#define DEFINE_256(NAME) DEFINE(NAME, 256) DEFINE_VECTOR(NAME, 256, 1) DEFINE_VECTOR(NAME, 256, 2)
+#define DEFINE_32(NAME) DEFINE(NAME, 32) DEFINE_VECTOR(NAME, 32, 1) DEFINE_VECTOR(NAME, 32, 2)
 FOR_TYPES_256(DEFINE_256)
 FOR_TYPES_32(DEFINE_32)
 
 static void neon_multiply_integer(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
                                   size_t columns, const cdk_token *tokens, size_t token_count) {
   const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;
+  if (token_count < 4) {
+    for (size_t t = 0; t < token_count; t += 2) {
+      switch (type + (token_count - t > 1 ? 64 : 0)) {
+#define CASE(NAME)                                                                                \
+  case T_##NAME: vector_##NAME##_1(w, row_bytes, rows, columns, tokens + t, first_row); break;    \
+  case 64 + T_##NAME: vector_##NAME##_2(w, row_bytes, rows, columns, tokens + t, first_row); break;
+        FOR_TYPES_256(CASE)
+        FOR_TYPES_32(CASE)
+#undef CASE
+        default: break;
+      }
+    }
+    return;
+  }
   for (size_t t0 = 0; t0 < token_count; t0 += TILE_TOKENS) {
     size_t n = token_count - t0 < TILE_TOKENS ? token_count - t0 : TILE_TOKENS;
     switch (type) {
