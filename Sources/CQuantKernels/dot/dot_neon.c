@@ -1,4 +1,4 @@
-// The NEON level: eight rows in the lanes of two registers, byte products by `sdot`.
+// The NEON level: byte products by `sdot`. Few tokens meet weights where these are unpacked, many meet tiles.
 
 #if defined(__aarch64__)
 #include <arm_neon.h>
@@ -7,151 +7,35 @@
 
 #pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
 
+#define NEON_MATRIX 0
+#include "neon_gemm.h"
 #include "neon_vector.h"
 
-#define TILE_TOKENS 64
+// Below this many tokens, weights are not worth arranging in tiles.
+#define FEW_TOKENS 4
 
-// Eight rows and 256 columns: `codes[k][h]` holds columns 4k to 4k + 3 of rows 4h to 4h + 3.
-typedef struct {
-  int8x16_t codes[64][2];
-  int32x4_t scales[16][2];
-  int32x4_t mins[16][2];
-  float32x4_t d[2];
-  float32x4_t dmin[2];
-} neon_tile;
-
-INLINE void fill_256(const int type, const uint8_t *s, size_t row_bytes, size_t last, neon_tile *tile) {
-  int32_t *codes = (int32_t *)tile->codes, *scales = (int32_t *)tile->scales, *mins = (int32_t *)tile->mins;
-  float *d = (float *)tile->d, *dmin = (float *)tile->dmin;
-  for (size_t r = 0; r < 8; r++) {
-    super_block w;
-    unpack_256(type, s + (r < last ? r : last) * row_bytes, &w);
-    for (size_t k = 0; k < 64; k++) memcpy(codes + 8 * k + r, w.code + 4 * k, 4);
-    for (size_t j = 0; j < 16; j++) {
-      scales[8 * j + r] = w.scale[j];
-      mins[8 * j + r] = w.min[j];
-    }
-    d[r] = w.d;
-    dmin[r] = w.dmin;
-  }
-}
-
-// The dot products of 16 columns of four rows.
-INLINE int32x4_t dot_16(const int8x16_t w[][2], int h, int8x16_t x) {
-  int32x4_t sum = vdupq_n_s32(0);
-  sum = vdotq_laneq_s32(sum, w[0][h], x, 0);
-  sum = vdotq_laneq_s32(sum, w[1][h], x, 1);
-  sum = vdotq_laneq_s32(sum, w[2][h], x, 2);
-  return vdotq_laneq_s32(sum, w[3][h], x, 3);
-}
-
-INLINE void store_rows(const float32x4_t y[2], size_t rows, float *out) {
-  memcpy(out, y, 4 * (rows < 8 ? rows : 8));
-}
-
-INLINE void tile_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
-                     const cdk_token *tokens, size_t count, size_t first_row) {
-  const size_t step = block_bytes(type);
-  const int has_mins = type == T_Q2_K || type == T_Q4_K || type == T_Q5_K;
-  neon_tile tile;
-  int32x4_t isum[TILE_TOKENS][2];
-  float32x4_t y[TILE_TOKENS][2];
-  for (size_t r0 = 0; r0 < rows; r0 += 8) {
-    for (size_t t = 0; t < count; t++) y[t][0] = y[t][1] = vdupq_n_f32(0);
-    for (size_t b = 0; b < columns / 256; b++) {
-      fill_256(type, weights + r0 * row_bytes + b * step, row_bytes, rows - r0 < 8 ? rows - r0 - 1 : 7, &tile);
-      for (size_t t = 0; t < count; t++) isum[t][0] = isum[t][1] = vdupq_n_s32(0);
-      for (size_t g = 0; g < 16; g++)
-        for (size_t t = 0; t < count; t++) {
-          int8x16_t x = vld1q_s8(tokens[t].codes + 256 * b + 16 * g);
-          for (int h = 0; h < 2; h++)
-            isum[t][h] = vmlaq_s32(isum[t][h], dot_16(&tile.codes[4 * g], h, x), tile.scales[g][h]);
-        }
-      for (size_t t = 0; t < count; t++) {
-        const int16_t *sums = tokens[t].sums + SUMS_256 * b;
-        for (int h = 0; h < 2; h++) {
-          float dx = tokens[t].scales[b];
-          y[t][h] = vfmaq_f32(y[t][h], vmulq_n_f32(tile.d[h], dx), vcvtq_f32_s32(isum[t][h]));
-          if (has_mins) {
-            int32x4_t msum = vdupq_n_s32(0);
-            for (size_t j = 0; j < 16; j++) msum = vmlaq_n_s32(msum, tile.mins[j][h], sums[j]);
-            y[t][h] = vfmsq_f32(y[t][h], vmulq_n_f32(tile.dmin[h], dx), vcvtq_f32_s32(msum));
-          }
-        }
-      }
-    }
-    for (size_t t = 0; t < count; t++) store_rows(y[t], rows - r0, tokens[t].y + first_row + r0);
-  }
-}
-
-INLINE void tile_32(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
-                    const cdk_token *tokens, size_t count, size_t first_row) {
-  const size_t step = block_bytes(type);
-  const int has_mins = type == T_Q4_1 || type == T_Q5_1;
-  float32x4_t y[TILE_TOKENS][2];
-  for (size_t r0 = 0; r0 < rows; r0 += 8) {
-    for (size_t t = 0; t < count; t++) y[t][0] = y[t][1] = vdupq_n_f32(0);
-    for (size_t b = 0; b < columns / 32; b++) {
-      int8x16_t codes[8][2];
-      float32x4_t d[2], m[2];
-      for (size_t r = 0; r < 8; r++) {
-        small_block w;
-        size_t row = r0 + r < rows ? r0 + r : rows - 1;
-        unpack_32(type, weights + row * row_bytes + b * step, &w);
-        for (size_t k = 0; k < 8; k++) memcpy((int32_t *)codes + 8 * k + r, w.code + 4 * k, 4);
-        ((float *)d)[r] = w.d;
-        ((float *)m)[r] = w.m;
-      }
-      for (size_t t = 0; t < count; t++) {
-        int8x16_t x0 = vld1q_s8(tokens[t].codes + 32 * b), x1 = vld1q_s8(tokens[t].codes + 32 * b + 16);
-        float dx = tokens[t].scales[b];
-        for (int h = 0; h < 2; h++) {
-          int32x4_t sum = vaddq_s32(dot_16(codes, h, x0), dot_16(codes + 4, h, x1));
-          y[t][h] = vfmaq_f32(y[t][h], vmulq_n_f32(d[h], dx), vcvtq_f32_s32(sum));
-          if (has_mins) y[t][h] = vfmaq_f32(y[t][h], m[h], vdupq_n_f32(dx * (float)tokens[t].sums[b]));
-        }
-      }
-    }
-    for (size_t t = 0; t < count; t++) store_rows(y[t], rows - r0, tokens[t].y + first_row + r0);
-  }
-}
-
-#define DEFINE_VECTOR(NAME, WIDTH, COUNT)                                                                       \
+#define DEFINE(NAME, WIDTH, COUNT)                                                                              \
   static __attribute__((noinline)) void vector_##NAME##_##COUNT(                                                \
       const uint8_t *w, size_t row_bytes, size_t rows, size_t columns, const cdk_token *tokens, size_t first) { \
     vector_##WIDTH(T_##NAME, COUNT, w, row_bytes, rows, columns, tokens, first);                                \
   }
-#define DEFINE(NAME, WIDTH)                                                                                     \
-  static void tile_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                      \
-                          const cdk_token *tokens, size_t count, size_t first_row) {                            \
-    tile_##WIDTH(T_##NAME, w, row_bytes, rows, columns, tokens, count, first_row);                              \
-  }
-#define DEFINE_256(NAME) DEFINE(NAME, 256) DEFINE_VECTOR(NAME, 256, 1) DEFINE_VECTOR(NAME, 256, 2)
-#define DEFINE_32(NAME) DEFINE(NAME, 32) DEFINE_VECTOR(NAME, 32, 1) DEFINE_VECTOR(NAME, 32, 2)
+#define DEFINE_256(NAME) DEFINE(NAME, 256, 1) DEFINE(NAME, 256, 2)
+#define DEFINE_32(NAME) DEFINE(NAME, 32, 1) DEFINE(NAME, 32, 2)
 FOR_TYPES_256(DEFINE_256)
 FOR_TYPES_32(DEFINE_32)
 
 static void neon_multiply_integer(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
                                   size_t columns, const cdk_token *tokens, size_t token_count) {
   const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;
-  if (token_count < 4) {
-    for (size_t t = 0; t < token_count; t += 2) {
-      switch (type + (token_count - t > 1 ? 64 : 0)) {
-#define CASE(NAME)                                                                                \
-  case T_##NAME: vector_##NAME##_1(w, row_bytes, rows, columns, tokens + t, first_row); break;    \
-  case 64 + T_##NAME: vector_##NAME##_2(w, row_bytes, rows, columns, tokens + t, first_row); break;
-        FOR_TYPES_256(CASE)
-        FOR_TYPES_32(CASE)
-#undef CASE
-        default: break;
-      }
-    }
+  if (token_count >= FEW_TOKENS) {
+    gemm(type, w, row_bytes, rows, columns, tokens, token_count, first_row);
     return;
   }
-  for (size_t t0 = 0; t0 < token_count; t0 += TILE_TOKENS) {
-    size_t n = token_count - t0 < TILE_TOKENS ? token_count - t0 : TILE_TOKENS;
-    switch (type) {
-#define CASE(NAME) case T_##NAME: tile_##NAME(w, row_bytes, rows, columns, tokens + t0, n, first_row); break;
+  for (size_t t = 0; t < token_count; t += VECTOR_TOKENS) {
+    switch (2 * type + (token_count - t > 1)) {
+#define CASE(NAME)                                                                                    \
+  case 2 * T_##NAME: vector_##NAME##_1(w, row_bytes, rows, columns, tokens + t, first_row); break;    \
+  case 2 * T_##NAME + 1: vector_##NAME##_2(w, row_bytes, rows, columns, tokens + t, first_row); break;
       FOR_TYPES_256(CASE)
       FOR_TYPES_32(CASE)
 #undef CASE

@@ -1,0 +1,276 @@
+// Products of a tile of eight rows with one to four tokens at a time.
+
+#ifndef NEON_GEMM_H
+#define NEON_GEMM_H
+
+#include "neon_tile.h"
+
+// Tokens whose results wait beside a tile.
+#define TILE_TOKENS 64
+// Tokens whose sums stay in registers.
+#define STEP_TOKENS 4
+
+// Integer sums of some columns: for `sdot`, sums[2t + h] belongs to token t and rows 4h to 4h + 3. For `smmla`,
+// sums[4u + p] belongs to tokens 2u and 2u + 1 and rows 2p and 2p + 1, two rows of the first token first.
+typedef struct {
+  int32x4_t v[8];
+} token_sums;
+
+#if NEON_MATRIX
+// Registers of `count` tokens; a last one without a partner is paired with itself.
+#define SUM_COUNT(count) (((count) + 1) / 2 * 4)
+#else
+#define SUM_COUNT(count) ((count) * 2)
+#endif
+
+INLINE void clear_sums(const int count, token_sums *s) {
+  UNROLLED
+  for (int i = 0; i < SUM_COUNT(count); i++) s->v[i] = vdupq_n_s32(0);
+}
+
+// Adds the products of 16 columns; `x` are the places of these columns in the tokens.
+INLINE void add_columns(const int count, const int8x16_t codes[8], const int8_t *const *x, size_t at, token_sums *s) {
+#if NEON_MATRIX
+  int8x16_t both[STEP_TOKENS / 2][2];
+  UNROLLED
+  for (int u = 0; u < (count + 1) / 2; u++) {
+    int64x2_t a = vreinterpretq_s64_s8(vld1q_s8(x[2 * u] + at));
+    int64x2_t b = 2 * u + 1 < count ? vreinterpretq_s64_s8(vld1q_s8(x[2 * u + 1] + at)) : a;
+    both[u][0] = vreinterpretq_s8_s64(vzip1q_s64(a, b));
+    both[u][1] = vreinterpretq_s8_s64(vzip2q_s64(a, b));
+  }
+  UNROLLED
+  for (int p = 0; p < 4; p++)
+    UNROLLED
+    for (int h = 0; h < 2; h++) {
+      int8x16_t w = codes[2 * p + h];
+      UNROLLED
+      for (int u = 0; u < (count + 1) / 2; u++) s->v[4 * u + p] = vmmlaq_s32(s->v[4 * u + p], both[u][h], w);
+    }
+#else
+  int8x16_t v[STEP_TOKENS];
+  UNROLLED
+  for (int t = 0; t < count; t++) v[t] = vld1q_s8(x[t] + at);
+#define WORD(K)                                                                                         \
+  UNROLLED                                                                                              \
+  for (int h = 0; h < 2; h++) {                                                                         \
+    int8x16_t w = codes[2 * K + h];                                                                     \
+    UNROLLED                                                                                            \
+    for (int t = 0; t < count; t++) s->v[2 * t + h] = vdotq_laneq_s32(s->v[2 * t + h], w, v[t], K);     \
+  }
+  WORD(0) WORD(1) WORD(2) WORD(3)
+#undef WORD
+#endif
+}
+
+// Adds sums times the scales of their rows.
+INLINE void add_scaled(const int count, token_sums *total, const token_sums *part, const int32x4_t scales[2]) {
+#if NEON_MATRIX
+  UNROLLED
+  for (int p = 0; p < 4; p++) {
+    int32x4_t w = vreinterpretq_s32_s64(vld1q_dup_s64((const int64_t *)scales + p));
+    UNROLLED
+    for (int u = 0; u < (count + 1) / 2; u++)
+      total->v[4 * u + p] = vmlaq_s32(total->v[4 * u + p], part->v[4 * u + p], w);
+  }
+#else
+  UNROLLED
+  for (int i = 0; i < 2 * count; i++) total->v[i] = vmlaq_s32(total->v[i], part->v[i], scales[i % 2]);
+#endif
+}
+
+// The sums of token t with rows 4h to 4h + 3.
+INLINE int32x4_t sums_of(const token_sums *s, const int t, const int h) {
+#if NEON_MATRIX
+  int64x2_t a = vreinterpretq_s64_s32(s->v[4 * (t / 2) + 2 * h]);
+  int64x2_t b = vreinterpretq_s64_s32(s->v[4 * (t / 2) + 2 * h + 1]);
+  return vreinterpretq_s32_s64(t % 2 ? vtrn2q_s64(a, b) : vtrn1q_s64(a, b));
+#else
+  return s->v[2 * t + h];
+#endif
+}
+
+// Minimums of a block times sums of activations, rows in lanes.
+INLINE void tile_min_sums(const int groups_of_16, const neon_tile *tile, const int16_t *sums, int32x4_t m[2]) {
+  m[0] = m[1] = vdupq_n_s32(0);
+  UNROLLED
+  for (int i = 0; i < (groups_of_16 ? 2 : 1); i++) {
+    int16x8_t x = vld1q_s16(sums + (groups_of_16 ? 8 * i : 16));
+#define GROUP(J)                                                                          \
+  m[0] = vmlal_laneq_s16(m[0], vget_low_s16(tile->mins[8 * i + J]), x, J);                \
+  m[1] = vmlal_high_laneq_s16(m[1], tile->mins[8 * i + J], x, J);
+    GROUP(0) GROUP(1) GROUP(2) GROUP(3) GROUP(4) GROUP(5) GROUP(6) GROUP(7)
+#undef GROUP
+  }
+}
+
+// One block of 256 columns.
+INLINE void multiply_256(const int count, const int groups_of_16, const int mins, const neon_tile *tile,
+                         const cdk_token *tokens, size_t b, float32x4_t y[][2]) {
+  const int8_t *x[STEP_TOKENS];
+  token_sums isum;
+  clear_sums(count, &isum);
+  for (int t = 0; t < count; t++) x[t] = tokens[t].codes + 256 * b;
+#pragma clang loop unroll(disable)
+  for (size_t g = 0; g < (groups_of_16 ? 16u : 8u); g++) {
+    token_sums part;
+    clear_sums(count, &part);
+    if (groups_of_16) {
+      add_columns(count, tile->codes[g], x, 16 * g, &part);
+    } else {
+      add_columns(count, tile->codes[2 * g], x, 32 * g, &part);
+      add_columns(count, tile->codes[2 * g + 1], x, 32 * g + 16, &part);
+    }
+    add_scaled(count, &isum, &part, tile->scales[g]);
+  }
+  UNROLLED
+  for (int t = 0; t < count; t++) {
+    float dx = tokens[t].scales[b];
+    int32x4_t m[2];
+    if (mins) tile_min_sums(groups_of_16, tile, tokens[t].sums + SUMS_256 * b, m);
+    UNROLLED
+    for (int h = 0; h < 2; h++) {
+      y[t][h] = vfmaq_f32(y[t][h], vmulq_n_f32(tile->d[0][h], dx), vcvtq_f32_s32(sums_of(&isum, t, h)));
+      if (mins) y[t][h] = vfmsq_f32(y[t][h], vmulq_n_f32(tile->m[0][h], dx), vcvtq_f32_s32(m[h]));
+    }
+  }
+}
+
+// Up to eight blocks of 32 columns, from block b on.
+INLINE void multiply_32(const int count, const int mins, const neon_tile *tile, const cdk_token *tokens, size_t b,
+                        size_t blocks, float32x4_t out[][2]) {
+  const int8_t *x[STEP_TOKENS];
+  const float *dx[STEP_TOKENS];
+  float32x4_t y[STEP_TOKENS][2];
+  for (int t = 0; t < count; t++) {
+    x[t] = tokens[t].codes + 32 * b;
+    dx[t] = tokens[t].scales + b;
+    y[t][0] = out[t][0];
+    y[t][1] = out[t][1];
+  }
+#pragma clang loop unroll(disable)
+  for (size_t i = 0; i < blocks; i++) {
+    token_sums isum;
+    clear_sums(count, &isum);
+    add_columns(count, tile->codes[2 * i], x, 32 * i, &isum);
+    add_columns(count, tile->codes[2 * i + 1], x, 32 * i + 16, &isum);
+    UNROLLED
+    for (int t = 0; t < count; t++) {
+      UNROLLED
+      for (int h = 0; h < 2; h++) {
+        y[t][h] = vfmaq_f32(y[t][h], vmulq_n_f32(tile->d[i][h], dx[t][i]), vcvtq_f32_s32(sums_of(&isum, t, h)));
+        if (mins) y[t][h] = vfmaq_n_f32(y[t][h], tile->m[i][h], dx[t][i] * (float)tokens[t].sums[b + i]);
+      }
+    }
+  }
+  for (int t = 0; t < count; t++) {
+    out[t][0] = y[t][0];
+    out[t][1] = y[t][1];
+  }
+}
+
+// What does not depend on a type beyond its kind is compiled once per kind and number of tokens.
+#define FOR_COUNTS(X) X(1) X(2) X(3) X(4)
+#define DEFINE(COUNT)                                                                                              \
+  static __attribute__((noinline)) void groups_of_16_##COUNT(const int mins, const neon_tile *tile,                \
+                                                             const cdk_token *tokens, size_t b,                    \
+                                                             float32x4_t y[][2]) {                                 \
+    if (mins) multiply_256(COUNT, 1, 1, tile, tokens, b, y);                                                       \
+    else multiply_256(COUNT, 1, 0, tile, tokens, b, y);                                                            \
+  }                                                                                                                \
+  static __attribute__((noinline)) void groups_of_32_##COUNT(const int mins, const neon_tile *tile,                \
+                                                             const cdk_token *tokens, size_t b,                    \
+                                                             float32x4_t y[][2]) {                                 \
+    if (mins) multiply_256(COUNT, 0, 1, tile, tokens, b, y);                                                       \
+    else multiply_256(COUNT, 0, 0, tile, tokens, b, y);                                                            \
+  }                                                                                                                \
+  static __attribute__((noinline)) void blocks_of_32_##COUNT(const int mins, const neon_tile *tile,                \
+                                                             const cdk_token *tokens, size_t b, size_t blocks,     \
+                                                             float32x4_t y[][2]) {                                 \
+    if (mins) multiply_32(COUNT, 1, tile, tokens, b, blocks, y);                                                   \
+    else multiply_32(COUNT, 0, tile, tokens, b, blocks, y);                                                        \
+  }
+FOR_COUNTS(DEFINE)
+#undef DEFINE
+
+static void store_tile(const float32x4_t y[2], size_t rows, float *out) {
+  memcpy(out, y, 4 * (rows < 8 ? rows : 8));
+}
+
+INLINE void gemm_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
+                     const cdk_token *tokens, size_t count, size_t first_row) {
+  neon_tile tile;
+  float32x4_t y[TILE_TOKENS][2];
+  for (size_t r0 = 0; r0 < rows; r0 += 8) {
+    for (size_t t = 0; t < count; t++) y[t][0] = y[t][1] = vdupq_n_f32(0);
+    for (size_t b = 0; b < columns / 256; b++) {
+      fill_256(type, weights + r0 * row_bytes + b * block_bytes(type), row_bytes, rows - r0, &tile);
+      for (size_t t = 0; t < count; t += STEP_TOKENS) {
+        switch (count - t < STEP_TOKENS ? count - t : STEP_TOKENS) {
+#define CASE(COUNT)                                                                                       \
+  case COUNT:                                                                                             \
+    if (has_groups_of_16(type)) groups_of_16_##COUNT(has_mins(type), &tile, tokens + t, b, y + t);        \
+    else groups_of_32_##COUNT(has_mins(type), &tile, tokens + t, b, y + t);                               \
+    break;
+          FOR_COUNTS(CASE)
+#undef CASE
+          default: break;
+        }
+      }
+    }
+    for (size_t t = 0; t < count; t++) store_tile(y[t], rows - r0, tokens[t].y + first_row + r0);
+  }
+}
+
+INLINE void gemm_32(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
+                    const cdk_token *tokens, size_t count, size_t first_row) {
+  neon_tile tile;
+  float32x4_t y[TILE_TOKENS][2];
+  for (size_t r0 = 0; r0 < rows; r0 += 8) {
+    for (size_t t = 0; t < count; t++) y[t][0] = y[t][1] = vdupq_n_f32(0);
+    for (size_t b = 0; b < columns / 32; b += 8) {
+      size_t blocks = columns / 32 - b < 8 ? columns / 32 - b : 8;
+      fill_32(type, weights + r0 * row_bytes + b * block_bytes(type), row_bytes, rows - r0, blocks, &tile);
+      for (size_t t = 0; t < count; t += STEP_TOKENS) {
+        switch (count - t < STEP_TOKENS ? count - t : STEP_TOKENS) {
+#define CASE(COUNT) case COUNT: blocks_of_32_##COUNT(has_mins(type), &tile, tokens + t, b, blocks, y + t); break;
+          FOR_COUNTS(CASE)
+#undef CASE
+          default: break;
+        }
+      }
+    }
+    for (size_t t = 0; t < count; t++) store_tile(y[t], rows - r0, tokens[t].y + first_row + r0);
+  }
+}
+
+#define DEFINE(NAME, WIDTH)                                                                              \
+  static __attribute__((noinline)) void gemm_##NAME(const uint8_t *w, size_t row_bytes, size_t rows,     \
+                                                    size_t columns, const cdk_token *tokens,             \
+                                                    size_t count, size_t first_row) {                    \
+    gemm_##WIDTH(T_##NAME, w, row_bytes, rows, columns, tokens, count, first_row);                       \
+  }
+#define DEFINE_256(NAME) DEFINE(NAME, 256)
+#define DEFINE_32(NAME) DEFINE(NAME, 32)
+FOR_TYPES_256(DEFINE_256)
+FOR_TYPES_32(DEFINE_32)
+#undef DEFINE
+#undef DEFINE_256
+#undef DEFINE_32
+
+// Any number of tokens.
+static void gemm(int type, const uint8_t *w, size_t row_bytes, size_t rows, size_t columns, const cdk_token *tokens,
+                 size_t token_count, size_t first_row) {
+  for (size_t t = 0; t < token_count; t += TILE_TOKENS) {
+    size_t n = token_count - t < TILE_TOKENS ? token_count - t : TILE_TOKENS;
+    switch (type) {
+#define CASE(NAME) case T_##NAME: gemm_##NAME(w, row_bytes, rows, columns, tokens + t, n, first_row); break;
+      FOR_TYPES_256(CASE)
+      FOR_TYPES_32(CASE)
+#undef CASE
+      default: break;
+    }
+  }
+}
+
+#endif
