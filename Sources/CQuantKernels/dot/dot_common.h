@@ -155,6 +155,7 @@ extern const cdk_kernels cdk_wide_avx2;
 #endif
 #if defined(__aarch64__)
 extern const cdk_kernels cdk_neon;
+extern const cdk_kernels cdk_neon_matrix;
 #endif
 
 #endif

@@ -10,10 +10,27 @@ static int has_fma(void) { return __builtin_cpu_supports("fma") && __builtin_cpu
 #if defined(__aarch64__)
 #if defined(__linux__)
 #include <sys/auxv.h>
-// Byte dot products are optional before ARMv8.4; this is their bit in the hardware capabilities.
+// Byte dot products are optional before ARMv8.4, byte matrix products before 8.6; these are their bits in the hardware
+// capabilities.
 static int has_dot_products(void) { return (getauxval(AT_HWCAP) >> 20) & 1; }
-#else
+static int has_matrix_products(void) { return (getauxval(AT_HWCAP2) >> 13) & 1; }
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+// Every Apple CPU that runs macOS has dot products; matrix products came with the M2.
 static int has_dot_products(void) { return 1; }
+// Asked once: the answer cannot change, so that two threads which ask first write the same.
+static int has_matrix_products(void) {
+  static _Atomic int known = -1;
+  if (known < 0) {
+    int has = 0;
+    size_t size = sizeof has;
+    known = sysctlbyname("hw.optional.arm.FEAT_I8MM", &has, &size, NULL, 0) == 0 && has;
+  }
+  return known;
+}
+#else
+static int has_dot_products(void) { return 0; }
+static int has_matrix_products(void) { return 0; }
 #endif
 #endif
 
@@ -27,7 +44,9 @@ const cdk_kernels *cdk_kernels_of(int level) {
       return __builtin_cpu_supports("avx512vnni") ? &cdk_avx512 : &cdk_avx2;
 #endif
 #if defined(__aarch64__)
-    case CQK_LEVEL_NEON: return has_dot_products() ? &cdk_neon : &cdk_portable;
+    case CQK_LEVEL_NEON:
+      if (!has_dot_products()) return &cdk_portable;
+      return has_matrix_products() ? &cdk_neon_matrix : &cdk_neon;
 #endif
     default: return &cdk_portable;
   }

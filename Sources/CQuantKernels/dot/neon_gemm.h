@@ -6,7 +6,7 @@
 #include "neon_tile.h"
 
 // Tokens whose results wait beside a tile.
-#define TILE_TOKENS 64
+#define TILE_TOKENS 128
 // Tokens whose sums stay in registers.
 #define STEP_TOKENS 4
 
@@ -136,7 +136,7 @@ INLINE void multiply_256(const int count, const int groups_of_16, const int mins
   }
 }
 
-// Up to eight blocks of 32 columns, from block b on.
+// Up to TILE_BLOCKS blocks of 32 columns, from block b on.
 INLINE void multiply_32(const int count, const int mins, const neon_tile *tile, const cdk_token *tokens, size_t b,
                         size_t blocks, float32x4_t out[][2]) {
   const int8_t *x[STEP_TOKENS];
@@ -193,8 +193,13 @@ INLINE void multiply_32(const int count, const int mins, const neon_tile *tile, 
 FOR_COUNTS(DEFINE)
 #undef DEFINE
 
-static void store_tile(const float32x4_t y[2], size_t rows, float *out) {
-  memcpy(out, y, 4 * (rows < 8 ? rows : 8));
+INLINE void store_tile(const float32x4_t y[2], size_t rows, float *out) {
+  if (rows < 8) {
+    memcpy(out, y, 4 * rows);
+  } else {
+    vst1q_f32(out, y[0]);
+    vst1q_f32(out + 4, y[1]);
+  }
 }
 
 INLINE void gemm_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
@@ -228,8 +233,8 @@ INLINE void gemm_32(const int type, const uint8_t *weights, size_t row_bytes, si
   float32x4_t y[TILE_TOKENS][2];
   for (size_t r0 = 0; r0 < rows; r0 += 8) {
     for (size_t t = 0; t < count; t++) y[t][0] = y[t][1] = vdupq_n_f32(0);
-    for (size_t b = 0; b < columns / 32; b += 8) {
-      size_t blocks = columns / 32 - b < 8 ? columns / 32 - b : 8;
+    for (size_t b = 0; b < columns / 32; b += TILE_BLOCKS) {
+      size_t blocks = columns / 32 - b < TILE_BLOCKS ? columns / 32 - b : TILE_BLOCKS;
       fill_32(type, weights + r0 * row_bytes + b * block_bytes(type), row_bytes, rows - r0, blocks, &tile);
       for (size_t t = 0; t < count; t += STEP_TOKENS) {
         switch (count - t < STEP_TOKENS ? count - t : STEP_TOKENS) {

@@ -1,4 +1,4 @@
-// Eight rows and 256 columns of weights, arranged for products with many tokens.
+// Eight rows and 256 or 512 columns of weights, arranged for products with many tokens.
 //
 // NEON_MATRIX says which byte products the including file has: 1 for two rows with two tokens over eight columns
 // (`smmla`), 0 for four rows with one token over four columns (`sdot`). Sums are integers, so both are exact.
@@ -8,16 +8,19 @@
 
 #include "neon_unpack.h"
 
+// Blocks of 32 columns in a tile: 8 KB of codes.
+#define TILE_BLOCKS 16
+
 typedef struct {
   // Of 16 columns: eight registers. For `sdot`, register 2k + h holds columns 4k to 4k + 3 of rows 4h to 4h + 3; for
   // `smmla`, register 2p + h holds columns 8h to 8h + 7 of rows 2p and 2p + 1.
-  int8x16_t codes[16][8];
+  int8x16_t codes[2 * TILE_BLOCKS][8];
   // Types of 256: scales of a group of 16 or 32 columns, and its minimums.
   int32x4_t scales[16][2];
   int16x8_t mins[16];
   // Of the block, or of each block of 32.
-  float32x4_t d[8][2];
-  float32x4_t m[8][2];
+  float32x4_t d[TILE_BLOCKS][2];
+  float32x4_t m[TILE_BLOCKS][2];
 } neon_tile;
 
 // Puts 16 columns of rows 4h to 4h + 3 in their places.
@@ -77,7 +80,7 @@ INLINE void fill_256(const int type, const uint8_t *weights, size_t row_bytes, s
   }
 }
 
-// `blocks` blocks of 32 columns, at most eight.
+// `blocks` blocks of 32 columns, at most TILE_BLOCKS.
 INLINE void fill_32(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t blocks,
                     neon_tile *tile) {
   const size_t step = block_bytes(type);
