@@ -1,5 +1,7 @@
 // Matrix products, integer and float, of many numbers of tokens and ranges of rows, and the quantizing of activations.
 
+#include <math.h>
+
 #include "harness.h"
 
 enum { COLUMNS = 768, TOKENS = 67, ROWS = 37 };
@@ -34,6 +36,13 @@ static void run_activations(const activations *a) {
       record(a->sums, 2 * (wide ? 12 * 24 : 96), "activations/%d/sums/%s", wide, name);
       record(a->scales, 4 * (wide ? 12 : 96), "activations/%d/scales/%s", wide, name);
     }
+    // A number that is not finite spoils its group and no other.
+    static const float odd[] = {INFINITY, -INFINITY, NAN};
+    a->x[100 + 37 * kind] = odd[kind % 3];
+    k->quantize_256(a->x, 4 * COLUMNS, a->codes, a->biased, a->sums, a->scales);
+    record(a->codes, 4 * COLUMNS, "activations/spoiled/codes/%d", kind);
+    record(a->sums, 2 * 12 * 24, "activations/spoiled/sums/%d", kind);
+    record(a->scales, 4 * 12, "activations/spoiled/scales/%d", kind);
   }
 }
 

@@ -3,11 +3,12 @@
 #if defined(__aarch64__)
 #include <arm_neon.h>
 
-#include "dot_unpack.h"
+#include "dot_common.h"
 
 #pragma clang attribute push(__attribute__((target("dotprod"))), apply_to = function)
 
 #define NEON_MATRIX 0
+#include "neon_float.h"
 #include "neon_gemm.h"
 #include "neon_vector.h"
 
@@ -21,6 +22,17 @@
   }
 #define DEFINE_256(NAME) DEFINE(NAME, 256, 1) DEFINE(NAME, 256, 2)
 #define DEFINE_32(NAME) DEFINE(NAME, 32, 1) DEFINE(NAME, 32, 2)
+FOR_TYPES_256(DEFINE_256)
+FOR_TYPES_32(DEFINE_32)
+#undef DEFINE_256
+#undef DEFINE_32
+
+#define DEFINE_DECODE(NAME, WIDTH)                                                                  \
+  static __attribute__((noinline)) void decode_##NAME(const uint8_t *s, size_t columns, float *out) { \
+    decode_##WIDTH(T_##NAME, s, columns, out);                                                      \
+  }
+#define DEFINE_256(NAME) DEFINE_DECODE(NAME, 256)
+#define DEFINE_32(NAME) DEFINE_DECODE(NAME, 32)
 FOR_TYPES_256(DEFINE_256)
 FOR_TYPES_32(DEFINE_32)
 
@@ -44,48 +56,39 @@ static void neon_multiply_integer(int type, const void *weights, size_t row_byte
   }
 }
 
-// Sixteen partial sums in four registers.
-static void neon_multiply_float(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
-                                size_t columns, const cdk_float_token *tokens, size_t token_count) {
-  float32x4_t sums[TILE_TOKENS][4];
-  for (size_t t0 = 0; t0 < token_count; t0 += TILE_TOKENS) {
-    size_t count = token_count - t0 < TILE_TOKENS ? token_count - t0 : TILE_TOKENS;
-    for (size_t r = first_row; r < first_row + rows; r++) {
-      const uint8_t *row = (const uint8_t *)weights + r * row_bytes;
-      memset(sums, 0, count * sizeof sums[0]);
-      for (size_t first = 0; first < columns; first += FLOAT_COLUMNS) {
-        float w[FLOAT_COLUMNS];
-        size_t n = decode_columns(&cdk_portable, type, row, first, columns, w);
-        for (size_t t = 0; t < count; t++) {
-          const float *x = tokens[t0 + t].x + first;
-          float32x4_t p[4] = {sums[t][0], sums[t][1], sums[t][2], sums[t][3]};
-          for (size_t c = 0; c < n; c += 16)
-            for (size_t k = 0; k < 4; k++)
-              p[k] = vfmaq_f32(p[k], vld1q_f32(w + c + 4 * k), vld1q_f32(x + c + 4 * k));
-          memcpy(sums[t], p, sizeof p);
-        }
-      }
-      for (size_t t = 0; t < count; t++) {
-        float32x4_t a = vaddq_f32(vaddq_f32(sums[t][0], sums[t][2]), vaddq_f32(sums[t][1], sums[t][3]));
-        float32x2_t b = vadd_f32(vget_low_f32(a), vget_high_f32(a));
-        tokens[t0 + t].y[r] = vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
-      }
-    }
+static void neon_decode_row(int type, const void *row, size_t columns, float *out) {
+  switch (type) {
+#define CASE(NAME) case T_##NAME: decode_##NAME(row, columns, out); break;
+    FOR_TYPES_256(CASE)
+    FOR_TYPES_32(CASE)
+#undef CASE
+    case T_F32: memcpy(out, row, 4 * columns); break;
+    case T_F16: decode_f16(row, columns, out); break;
+    case T_BF16: decode_bf16(row, columns, out); break;
+    default: break;
   }
 }
 
-static void neon_quantize_256(const float *x, size_t count, int8_t *codes, uint8_t *biased, int16_t *sums,
-                              float *scales) {
-  cdk_portable.quantize_256(x, count, codes, biased, sums, scales);
-}
-
-static void neon_quantize_32(const float *x, size_t count, int8_t *codes, uint8_t *biased, int16_t *sums,
-                             float *scales) {
-  cdk_portable.quantize_32(x, count, codes, biased, sums, scales);
-}
-
-static void neon_decode_row(int type, const void *row, size_t columns, float *out) {
-  cdk_portable.decode_row(type, row, columns, out);
+static void neon_multiply_float(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
+                                size_t columns, const cdk_float_token *tokens, size_t token_count) {
+  float_sums sums;
+  float w[FLOAT_ROWS * FLOAT_COLUMNS];
+  for (size_t t0 = 0; t0 < token_count; t0 += FLOAT_TOKENS) {
+    size_t count = token_count - t0 < FLOAT_TOKENS ? token_count - t0 : FLOAT_TOKENS;
+    for (size_t r0 = 0; r0 < rows; r0 += FLOAT_ROWS) {
+      size_t n = rows - r0 < FLOAT_ROWS ? rows - r0 : FLOAT_ROWS;
+      const uint8_t *row = (const uint8_t *)weights + (first_row + r0) * row_bytes;
+      for (size_t r = 0; r < n; r++) memset(sums.v[r], 0, count * sizeof sums.v[r][0]);
+      for (size_t first = 0; first < columns; first += FLOAT_COLUMNS) {
+        size_t padded = 0;
+        for (size_t r = 0; r < n; r++)
+          padded = decode_columns(&cdk_neon, type, row + r * row_bytes, first, columns, w + r * FLOAT_COLUMNS);
+        float_blocks(w, n, tokens + t0, count, first, padded, &sums);
+      }
+      for (size_t t = 0; t < count; t++)
+        for (size_t r = 0; r < n; r++) tokens[t0 + t].y[first_row + r0 + r] = tree_sum(sums.v[r][t]);
+    }
+  }
 }
 
 const cdk_kernels cdk_neon = {

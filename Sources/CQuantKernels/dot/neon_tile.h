@@ -8,7 +8,7 @@
 
 #include "neon_unpack.h"
 
-// Blocks of 32 columns in a tile: 8 KB of codes.
+// Blocks of 32 columns in a tile: 4 KB of codes.
 #define TILE_BLOCKS 16
 
 typedef struct {
