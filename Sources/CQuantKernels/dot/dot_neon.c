@@ -12,9 +12,6 @@
 #include "neon_gemm.h"
 #include "neon_vector.h"
 
-// Below this many tokens, weights are not worth arranging in tiles.
-#define FEW_TOKENS 4
-
 #define DEFINE(NAME, WIDTH, COUNT)                                                                              \
   static __attribute__((noinline)) void vector_##NAME##_##COUNT(                                                \
       const uint8_t *w, size_t row_bytes, size_t rows, size_t columns, const cdk_token *tokens, size_t first) { \
@@ -39,7 +36,7 @@ FOR_TYPES_32(DEFINE_32)
 static void neon_multiply_integer(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
                                   size_t columns, const cdk_token *tokens, size_t token_count) {
   const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;
-  if (token_count >= FEW_TOKENS) {
+  if (token_count >= tile_pays_from(type)) {
     gemm(type, w, row_bytes, rows, columns, tokens, token_count, first_row);
     return;
   }

@@ -12,12 +12,9 @@
 #define NEON_MATRIX 1
 #include "neon_gemm.h"
 
-// Below this many tokens, weights are not worth arranging in tiles.
-#define FEW_TOKENS 4
-
 static void matrix_multiply_integer(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
                                     size_t columns, const cdk_token *tokens, size_t token_count) {
-  if (token_count < FEW_TOKENS) {
+  if (token_count < tile_pays_from(type)) {
     cdk_neon.multiply_integer(type, weights, row_bytes, first_row, rows, columns, tokens, token_count);
   } else {
     const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;

@@ -263,6 +263,15 @@ FOR_TYPES_32(DEFINE_32)
 #undef DEFINE_256
 #undef DEFINE_32
 
+// The number of tokens from which on tiles take fewer instructions than products without them, which unpack weights
+// once for two tokens: the more work it is to unpack a type, the sooner.
+INLINE size_t tile_pays_from(int type) {
+  switch (type) {
+    case T_Q2_K: case T_Q3_K: case T_Q5_K: case T_Q6_K: case T_Q5_0: case T_Q5_1: return 3;
+    default: return 4;
+  }
+}
+
 // Any number of tokens.
 static void gemm(int type, const uint8_t *w, size_t row_bytes, size_t rows, size_t columns, const cdk_token *tokens,
                  size_t token_count, size_t first_row) {
