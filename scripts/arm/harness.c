@@ -6,6 +6,7 @@
 #include "harness.h"
 
 #include <stdarg.h>
+#include <sys/mman.h>
 
 int quant_level, runtime_level;
 static FILE *results, *names;
@@ -25,6 +26,17 @@ void *filled(size_t bytes) {
   if (!p) exit(4);
   memset(p, 0xA5, rounded);
   return p;
+}
+
+void *at_the_end(size_t bytes) {
+  enum { SIZE = 1 << 20, GUARD = 1 << 16 };
+  static uint8_t *memory;
+  if (!memory) {
+    memory = mmap(NULL, SIZE + GUARD, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED || mprotect(memory + SIZE, GUARD, PROT_NONE)) exit(4);
+  }
+  if (bytes > SIZE) exit(4);
+  return memory + SIZE - bytes;
 }
 
 static uint64_t state;

@@ -23,6 +23,10 @@ void record(const void *bytes, size_t count, const char *format, ...) __attribut
 // Memory filled with a pattern, so that what a kernel does not write is the same everywhere.
 void *filled(size_t bytes);
 
+// Memory whose end is followed by a page that nobody may touch: a read behind the end ends the run. The next call may
+// return the same memory.
+void *at_the_end(size_t bytes);
+
 void seed(uint64_t value);
 uint64_t any64(void);
 // Bell-shaped, standard deviation about 0.7.

@@ -121,9 +121,7 @@ void run_products(void) {
       static const char *const names[] = {"random", "one-block", "quantized", "extreme"};
       int columns = fill == 1 ? f->length : fill == 2 && f->length == 32 ? 544 : COLUMNS;
       size_t row_bytes = (size_t)(columns / f->length * f->bytes), blocks = (size_t)(ROWS * columns / f->length);
-      // Exactly as many bytes as the matrix has: reads behind the end are for a sanitizer to find.
-      uint8_t *weights = malloc(ROWS * row_bytes);
-      if (!weights) exit(4);
+      uint8_t *weights = at_the_end(ROWS * row_bytes);
       seed(7000 + (uint64_t)(f->type * 4 + fill));
       for (int i = 0; i < TOKENS * COLUMNS; i++) a.x[i] = value_of_kind(fill == 2 ? 15 : 1, i);
       if (fill == 2) {
@@ -139,7 +137,6 @@ void run_products(void) {
       if (fill == 3) make_extreme(f, weights, &a, columns);
       run_integer(f, weights, row_bytes, columns, &a, names[fill]);
       if (fill == 0 || fill == 2) run_float(f->type, f->name, weights, row_bytes, columns, &a);
-      free(weights);
     }
   // Float types, also with columns that are no multiple of anything.
   static const int types[] = {0, 1, 30}, odd_columns[] = {1, 17, 513, 700};
@@ -148,8 +145,7 @@ void run_products(void) {
       static const char *const names[] = {"f32", "f16", "bf16"};
       size_t count = (size_t)(ROWS * odd_columns[c]), size = t ? 2 : 4;
       float *values = filled(4 * count);
-      uint8_t *weights = malloc(count * size);
-      if (!weights) exit(4);
+      uint8_t *weights = at_the_end(count * size);
       seed(8000 + (uint64_t)(4 * t + c));
       for (size_t i = 0; i < count; i++) values[i] = bell();
       if (t == 0) memcpy(weights, values, 4 * count);
@@ -157,6 +153,5 @@ void run_products(void) {
       if (t == 2) cqk_narrow_bf16(CQK_LEVEL_PORTABLE, values, (ptrdiff_t)count, weights);
       run_float(types[t], names[t], weights, size * (size_t)odd_columns[c], odd_columns[c], &a);
       free(values);
-      free(weights);
     }
 }

@@ -47,7 +47,7 @@ void run_quantizers(void) {
 void run_decoders(void) {
   for (const block_format *f = formats; f < formats + FORMAT_COUNT; f++) {
     size_t count = f->length == 256 ? 37 : 291;
-    uint8_t *blocks = filled(count * (size_t)f->bytes);
+    uint8_t *blocks = at_the_end(count * (size_t)f->bytes);
     float *y = filled(4 * count * (size_t)f->length);
     seed(3000 + (uint64_t)f->type);
     random_blocks(f, blocks, count);
@@ -56,7 +56,6 @@ void run_decoders(void) {
     memset(y, 0, 4 * count * (size_t)f->length);
     cdk_kernels_of(quant_level)->decode_row(f->type, blocks, count * (size_t)f->length, y);
     record(y, 4 * count * (size_t)f->length, "decode-row/%s", f->name);
-    free(blocks);
     free(y);
   }
   // Every half-precision number, then every eight-bit float.

@@ -5,8 +5,9 @@
 
 #include "neon_tile.h"
 
-// Tokens whose results wait beside a tile.
+// Tokens and tiles whose results wait while columns are gone through: 32 KB.
 #define TILE_TOKENS 128
+#define TILE_COUNT 8
 // Tokens whose sums stay in registers.
 #define STEP_TOKENS 4
 
@@ -23,40 +24,64 @@ typedef struct {
 #define SUM_COUNT(count) ((count) * 2)
 #endif
 
+// Codes of four tokens and 16 columns. With `sdot`, one register per token; with `smmla`, two per two tokens: eight
+// columns of the first and the second token, then the other eight.
+typedef struct {
+  int8x16_t v[STEP_TOKENS];
+} step_codes;
+
+// The activations of some columns, as products read them.
+typedef struct {
+  step_codes steps[TILE_TOKENS / STEP_TOKENS][TILE_COLUMNS / 16];
+} token_columns;
+
+// `n` columns, a multiple of 32, from column `first` on; the last token stands in for those that a step lacks.
+static void collect_columns(const cdk_token *tokens, size_t count, size_t first, size_t n, token_columns *x) {
+  for (size_t t = 0; t < count; t += STEP_TOKENS) {
+    const int8_t *from[STEP_TOKENS];
+    for (size_t i = 0; i < STEP_TOKENS; i++) from[i] = tokens[t + i < count ? t + i : count - 1].codes + first;
+    step_codes *to = x->steps[t / STEP_TOKENS];
+    for (size_t c = 0; c < n; c += 32)
+      UNROLLED
+      for (size_t k = c; k < c + 32; k += 16) {
+        UNROLLED
+        for (size_t i = 0; i < STEP_TOKENS; i += 2) {
+          int8x16_t a = vld1q_s8(from[i] + k), b = vld1q_s8(from[i + 1] + k);
+#if NEON_MATRIX
+          int64x2_t p = vreinterpretq_s64_s8(a), q = vreinterpretq_s64_s8(b);
+          a = vreinterpretq_s8_s64(vzip1q_s64(p, q));
+          b = vreinterpretq_s8_s64(vzip2q_s64(p, q));
+#endif
+          to[k / 16].v[i] = a;
+          to[k / 16].v[i + 1] = b;
+        }
+      }
+  }
+}
+
 INLINE void clear_sums(const int count, token_sums *s) {
   UNROLLED
   for (int i = 0; i < SUM_COUNT(count); i++) s->v[i] = vdupq_n_s32(0);
 }
 
-// Adds the products of 16 columns; `x` are the places of these columns in the tokens.
-INLINE void add_columns(const int count, const int8x16_t codes[8], const int8_t *const *x, size_t at, token_sums *s) {
+// Adds the products of 16 columns.
+INLINE void add_columns(const int count, const int8x16_t codes[8], const step_codes *x, token_sums *s) {
 #if NEON_MATRIX
-  int8x16_t both[STEP_TOKENS / 2][2];
-  UNROLLED
-  for (int u = 0; u < (count + 1) / 2; u++) {
-    int64x2_t a = vreinterpretq_s64_s8(vld1q_s8(x[2 * u] + at));
-    int64x2_t b = 2 * u + 1 < count ? vreinterpretq_s64_s8(vld1q_s8(x[2 * u + 1] + at)) : a;
-    both[u][0] = vreinterpretq_s8_s64(vzip1q_s64(a, b));
-    both[u][1] = vreinterpretq_s8_s64(vzip2q_s64(a, b));
-  }
   UNROLLED
   for (int p = 0; p < 4; p++)
     UNROLLED
     for (int h = 0; h < 2; h++) {
       int8x16_t w = codes[2 * p + h];
       UNROLLED
-      for (int u = 0; u < (count + 1) / 2; u++) s->v[4 * u + p] = vmmlaq_s32(s->v[4 * u + p], both[u][h], w);
+      for (int u = 0; u < (count + 1) / 2; u++) s->v[4 * u + p] = vmmlaq_s32(s->v[4 * u + p], x->v[2 * u + h], w);
     }
 #else
-  int8x16_t v[STEP_TOKENS];
-  UNROLLED
-  for (int t = 0; t < count; t++) v[t] = vld1q_s8(x[t] + at);
-#define WORD(K)                                                                                         \
-  UNROLLED                                                                                              \
-  for (int h = 0; h < 2; h++) {                                                                         \
-    int8x16_t w = codes[2 * K + h];                                                                     \
-    UNROLLED                                                                                            \
-    for (int t = 0; t < count; t++) s->v[2 * t + h] = vdotq_laneq_s32(s->v[2 * t + h], w, v[t], K);     \
+#define WORD(K)                                                                                           \
+  UNROLLED                                                                                                \
+  for (int h = 0; h < 2; h++) {                                                                           \
+    int8x16_t w = codes[2 * K + h];                                                                       \
+    UNROLLED                                                                                              \
+    for (int t = 0; t < count; t++) s->v[2 * t + h] = vdotq_laneq_s32(s->v[2 * t + h], w, x->v[t], K);    \
   }
   WORD(0) WORD(1) WORD(2) WORD(3)
 #undef WORD
@@ -106,20 +131,18 @@ INLINE void tile_min_sums(const int groups_of_16, const neon_tile *tile, const i
 
 // One block of 256 columns.
 INLINE void multiply_256(const int count, const int groups_of_16, const int mins, const neon_tile *tile,
-                         const cdk_token *tokens, size_t b, float32x4_t y[][2]) {
-  const int8_t *x[STEP_TOKENS];
+                         const cdk_token *tokens, const step_codes *x, size_t b, float32x4_t y[][2]) {
   token_sums isum;
   clear_sums(count, &isum);
-  for (int t = 0; t < count; t++) x[t] = tokens[t].codes + 256 * b;
 #pragma clang loop unroll(disable)
   for (size_t g = 0; g < (groups_of_16 ? 16u : 8u); g++) {
     token_sums part;
     clear_sums(count, &part);
     if (groups_of_16) {
-      add_columns(count, tile->codes[g], x, 16 * g, &part);
+      add_columns(count, tile->codes[g], x + g, &part);
     } else {
-      add_columns(count, tile->codes[2 * g], x, 32 * g, &part);
-      add_columns(count, tile->codes[2 * g + 1], x, 32 * g + 16, &part);
+      add_columns(count, tile->codes[2 * g], x + 2 * g, &part);
+      add_columns(count, tile->codes[2 * g + 1], x + 2 * g + 1, &part);
     }
     add_scaled(count, &isum, &part, tile->scales[g]);
   }
@@ -137,13 +160,11 @@ INLINE void multiply_256(const int count, const int groups_of_16, const int mins
 }
 
 // Up to TILE_BLOCKS blocks of 32 columns, from block b on.
-INLINE void multiply_32(const int count, const int mins, const neon_tile *tile, const cdk_token *tokens, size_t b,
-                        size_t blocks, float32x4_t out[][2]) {
-  const int8_t *x[STEP_TOKENS];
+INLINE void multiply_32(const int count, const int mins, const neon_tile *tile, const cdk_token *tokens,
+                        const step_codes *x, size_t b, size_t blocks, float32x4_t out[][2]) {
   const float *dx[STEP_TOKENS];
   float32x4_t y[STEP_TOKENS][2];
   for (int t = 0; t < count; t++) {
-    x[t] = tokens[t].codes + 32 * b;
     dx[t] = tokens[t].scales + b;
     y[t][0] = out[t][0];
     y[t][1] = out[t][1];
@@ -152,8 +173,8 @@ INLINE void multiply_32(const int count, const int mins, const neon_tile *tile, 
   for (size_t i = 0; i < blocks; i++) {
     token_sums isum;
     clear_sums(count, &isum);
-    add_columns(count, tile->codes[2 * i], x, 32 * i, &isum);
-    add_columns(count, tile->codes[2 * i + 1], x, 32 * i + 16, &isum);
+    add_columns(count, tile->codes[2 * i], x + 2 * i, &isum);
+    add_columns(count, tile->codes[2 * i + 1], x + 2 * i + 1, &isum);
     UNROLLED
     for (int t = 0; t < count; t++) {
       UNROLLED
@@ -171,27 +192,23 @@ INLINE void multiply_32(const int count, const int mins, const neon_tile *tile, 
 
 // What does not depend on a type beyond its kind is compiled once per kind and number of tokens.
 #define FOR_COUNTS(X) X(1) X(2) X(3) X(4)
-#define DEFINE(COUNT)                                                                                              \
-  static __attribute__((noinline)) void groups_of_16_##COUNT(const int mins, const neon_tile *tile,                \
-                                                             const cdk_token *tokens, size_t b,                    \
-                                                             float32x4_t y[][2]) {                                 \
-    if (mins) multiply_256(COUNT, 1, 1, tile, tokens, b, y);                                                       \
-    else multiply_256(COUNT, 1, 0, tile, tokens, b, y);                                                            \
-  }                                                                                                                \
-  static __attribute__((noinline)) void groups_of_32_##COUNT(const int mins, const neon_tile *tile,                \
-                                                             const cdk_token *tokens, size_t b,                    \
-                                                             float32x4_t y[][2]) {                                 \
-    if (mins) multiply_256(COUNT, 0, 1, tile, tokens, b, y);                                                       \
-    else multiply_256(COUNT, 0, 0, tile, tokens, b, y);                                                            \
-  }                                                                                                                \
-  static __attribute__((noinline)) void blocks_of_32_##COUNT(const int mins, const neon_tile *tile,                \
-                                                             const cdk_token *tokens, size_t b, size_t blocks,     \
-                                                             float32x4_t y[][2]) {                                 \
-    if (mins) multiply_32(COUNT, 1, tile, tokens, b, blocks, y);                                                   \
-    else multiply_32(COUNT, 0, tile, tokens, b, blocks, y);                                                        \
+#define ARGUMENTS const int mins, const neon_tile *tile, const cdk_token *tokens, const step_codes *x, size_t b
+#define DEFINE(COUNT)                                                                                          \
+  static __attribute__((noinline)) void groups_of_16_##COUNT(ARGUMENTS, float32x4_t y[][2]) {                  \
+    if (mins) multiply_256(COUNT, 1, 1, tile, tokens, x, b, y);                                                \
+    else multiply_256(COUNT, 1, 0, tile, tokens, x, b, y);                                                     \
+  }                                                                                                            \
+  static __attribute__((noinline)) void groups_of_32_##COUNT(ARGUMENTS, float32x4_t y[][2]) {                  \
+    if (mins) multiply_256(COUNT, 0, 1, tile, tokens, x, b, y);                                                \
+    else multiply_256(COUNT, 0, 0, tile, tokens, x, b, y);                                                     \
+  }                                                                                                            \
+  static __attribute__((noinline)) void blocks_of_32_##COUNT(ARGUMENTS, size_t blocks, float32x4_t y[][2]) {   \
+    if (mins) multiply_32(COUNT, 1, tile, tokens, x, b, blocks, y);                                            \
+    else multiply_32(COUNT, 0, tile, tokens, x, b, blocks, y);                                                 \
   }
 FOR_COUNTS(DEFINE)
 #undef DEFINE
+#undef ARGUMENTS
 
 INLINE void store_tile(const float32x4_t y[2], size_t rows, float *out) {
   if (rows < 8) {
@@ -202,66 +219,61 @@ INLINE void store_tile(const float32x4_t y[2], size_t rows, float *out) {
   }
 }
 
-INLINE void gemm_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
-                     const cdk_token *tokens, size_t count, size_t first_row) {
-  neon_tile tile;
-  float32x4_t y[TILE_TOKENS][2];
-  for (size_t r0 = 0; r0 < rows; r0 += 8) {
-    for (size_t t = 0; t < count; t++) y[t][0] = y[t][1] = vdupq_n_f32(0);
-    for (size_t b = 0; b < columns / 256; b++) {
-      fill_256(type, weights + r0 * row_bytes + b * block_bytes(type), row_bytes, rows - r0, &tile);
-      for (size_t t = 0; t < count; t += STEP_TOKENS) {
-        switch (count - t < STEP_TOKENS ? count - t : STEP_TOKENS) {
-#define CASE(COUNT)                                                                                       \
-  case COUNT:                                                                                             \
-    if (has_groups_of_16(type)) groups_of_16_##COUNT(has_mins(type), &tile, tokens + t, b, y + t);        \
-    else groups_of_32_##COUNT(has_mins(type), &tile, tokens + t, b, y + t);                               \
+// One tile with all tokens.
+INLINE void tile_with_tokens(const int type, const neon_tile *tile, const cdk_token *tokens, size_t count,
+                             const token_columns *columns, size_t b, size_t blocks, float32x4_t y[][2]) {
+  for (size_t t = 0; t < count; t += STEP_TOKENS) {
+    const step_codes *x = columns->steps[t / STEP_TOKENS];
+    switch (count - t < STEP_TOKENS ? count - t : STEP_TOKENS) {
+#define CASE(COUNT)                                                                                           \
+  case COUNT:                                                                                                 \
+    if (!is_256(type)) blocks_of_32_##COUNT(has_mins(type), tile, tokens + t, x, b, blocks, y + t);           \
+    else if (has_groups_of_16(type)) groups_of_16_##COUNT(has_mins(type), tile, tokens + t, x, b, y + t);     \
+    else groups_of_32_##COUNT(has_mins(type), tile, tokens + t, x, b, y + t);                                 \
     break;
-          FOR_COUNTS(CASE)
+      FOR_COUNTS(CASE)
 #undef CASE
-          default: break;
-        }
-      }
+      default: break;
     }
-    for (size_t t = 0; t < count; t++) store_tile(y[t], rows - r0, tokens[t].y + first_row + r0);
   }
 }
 
-INLINE void gemm_32(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
+// Some tiles go through the columns together, so that activations are collected once for all of them.
+INLINE void gemm_of(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
                     const cdk_token *tokens, size_t count, size_t first_row) {
   neon_tile tile;
-  float32x4_t y[TILE_TOKENS][2];
-  for (size_t r0 = 0; r0 < rows; r0 += 8) {
-    for (size_t t = 0; t < count; t++) y[t][0] = y[t][1] = vdupq_n_f32(0);
-    for (size_t b = 0; b < columns / 32; b += TILE_BLOCKS) {
-      size_t blocks = columns / 32 - b < TILE_BLOCKS ? columns / 32 - b : TILE_BLOCKS;
-      fill_32(type, weights + r0 * row_bytes + b * block_bytes(type), row_bytes, rows - r0, blocks, &tile);
-      for (size_t t = 0; t < count; t += STEP_TOKENS) {
-        switch (count - t < STEP_TOKENS ? count - t : STEP_TOKENS) {
-#define CASE(COUNT) case COUNT: blocks_of_32_##COUNT(has_mins(type), &tile, tokens + t, b, blocks, y + t); break;
-          FOR_COUNTS(CASE)
-#undef CASE
-          default: break;
-        }
+  token_columns x;
+  float32x4_t y[TILE_COUNT][TILE_TOKENS][2];
+  const size_t length = is_256(type) ? 256 : 32, at_once = is_256(type) ? 1 : TILE_BLOCKS;
+  for (size_t r0 = 0; r0 < rows; r0 += 8 * TILE_COUNT) {
+    size_t tiles = rows - r0 < 8 * TILE_COUNT ? (rows - r0 + 7) / 8 : TILE_COUNT;
+    for (size_t i = 0; i < tiles; i++) memset(y[i], 0, count * sizeof y[i][0]);
+    for (size_t b = 0; b < columns / length; b += at_once) {
+      size_t blocks = columns / length - b < at_once ? columns / length - b : at_once;
+      collect_columns(tokens, count, b * length, blocks * length, &x);
+      for (size_t i = 0; i < tiles; i++) {
+        size_t r = r0 + 8 * i;
+        const uint8_t *w = weights + r * row_bytes + b * block_bytes(type);
+        if (is_256(type)) fill_256(type, w, row_bytes, rows - r, &tile);
+        else fill_32(type, w, row_bytes, rows - r, blocks, &tile);
+        tile_with_tokens(type, &tile, tokens, count, &x, b, blocks, y[i]);
       }
     }
-    for (size_t t = 0; t < count; t++) store_tile(y[t], rows - r0, tokens[t].y + first_row + r0);
+    for (size_t i = 0; i < tiles; i++)
+      for (size_t t = 0; t < count; t++)
+        store_tile(y[i][t], rows - r0 - 8 * i, tokens[t].y + first_row + r0 + 8 * i);
   }
 }
 
-#define DEFINE(NAME, WIDTH)                                                                              \
+#define DEFINE(NAME)                                                                                     \
   static __attribute__((noinline)) void gemm_##NAME(const uint8_t *w, size_t row_bytes, size_t rows,     \
                                                     size_t columns, const cdk_token *tokens,             \
                                                     size_t count, size_t first_row) {                    \
-    gemm_##WIDTH(T_##NAME, w, row_bytes, rows, columns, tokens, count, first_row);                       \
+    gemm_of(T_##NAME, w, row_bytes, rows, columns, tokens, count, first_row);                            \
   }
-#define DEFINE_256(NAME) DEFINE(NAME, 256)
-#define DEFINE_32(NAME) DEFINE(NAME, 32)
-FOR_TYPES_256(DEFINE_256)
-FOR_TYPES_32(DEFINE_32)
+FOR_TYPES_256(DEFINE)
+FOR_TYPES_32(DEFINE)
 #undef DEFINE
-#undef DEFINE_256
-#undef DEFINE_32
 
 // The number of tokens from which on tiles take fewer instructions than products without them, which unpack weights
 // once for two tokens: the more work it is to unpack a type, the sooner.

@@ -8,8 +8,9 @@
 
 #include "neon_unpack.h"
 
-// Blocks of 32 columns in a tile: 4 KB of codes.
-#define TILE_BLOCKS 16
+#define TILE_COLUMNS 512
+// Blocks of 32 columns in a tile.
+#define TILE_BLOCKS (TILE_COLUMNS / 32)
 
 typedef struct {
   // Of 16 columns: eight registers. For `sdot`, register 2k + h holds columns 4k to 4k + 3 of rows 4h to 4h + 3; for
