@@ -101,8 +101,9 @@ INLINE void fill_32(const int type, const uint8_t *weights, size_t row_bytes, si
         for (int r = 0; r < 4; r++) part[r] = code_offset(type) ? vsubq_s8(q[r][i], offset) : q[r][i];
         arrange(part, tile->codes[2 * b + (size_t)i], half);
       }
-      if (has_mins(type)) tile->m[b][half] = gather_halves(s, 2);
-      tile->d[b][half] = scales_32(type, s, step);
+      four_scales scale = scales_32(type, s, step);
+      tile->d[b][half] = scale.d;
+      if (has_mins(type)) tile->m[b][half] = scale.m;
     }
   }
 }

@@ -250,24 +250,39 @@ INLINE void codes_32(const int type, const uint8_t *s, int8x16_t table, int8x16_
 // The table that codes of the type index, anything for other types.
 INLINE int8x16_t code_table(const int type) { return vld1q_s8(type == T_MXFP4 ? mxfp4_values : iq4_values); }
 
-// The scales of a block of four rows; moves on to the next one.
-INLINE float32x4_t scales_32(const int type, const uint8_t *s[4], size_t step) {
-  if (type != T_MXFP4) {
-    uint16x4_t h = vdup_n_u16(0);
-#define LANE(R)                                                               \
-  h = vld1_lane_u16((const uint16_t *)(const void *)s[R], h, R); s[R] += step;
-    LANE(0) LANE(1) LANE(2) LANE(3)
-#undef LANE
-    return vcvt_f32_f16(vreinterpret_f16_u16(h));
-  }
-  uint8x16_t bytes = vdupq_n_u8(0);
+// The scales and minimums of a block of four rows; moves on to the next one.
+typedef struct {
+  float32x4_t d, m;
+} four_scales;
+
+INLINE four_scales scales_32(const int type, const uint8_t *s[4], size_t step) {
+  four_scales r;
+  uint32x4_t v = vdupq_n_u32(0);
+#define FOUR_ROWS(LANE) LANE(0) LANE(1) LANE(2) LANE(3)
+  if (type == T_MXFP4) {
+    uint8x16_t bytes = vdupq_n_u8(0);
 #define LANE(R) bytes = vld1q_lane_u8(s[R], bytes, 4 * R); s[R] += step;
-  LANE(0) LANE(1) LANE(2) LANE(3)
+    FOUR_ROWS(LANE)
 #undef LANE
-  uint32x4_t e = vreinterpretq_u32_u8(bytes);
-  // 2^(e - 128): the exponent one lower, or a subnormal number for the two smallest.
-  uint32x4_t tiny = vshlq_u32(vdupq_n_u32(0x00200000), vreinterpretq_s32_u32(e));
-  return vreinterpretq_f32_u32(vbslq_u32(vcltq_u32(e, vdupq_n_u32(2)), tiny, vshlq_n_u32(e - 1, 23)));
+    uint32x4_t e = vreinterpretq_u32_u8(bytes);
+    // 2^(e - 128): the exponent one lower, or a subnormal number for the two smallest.
+    uint32x4_t tiny = vshlq_u32(vdupq_n_u32(0x00200000), vreinterpretq_s32_u32(e));
+    r.d = vreinterpretq_f32_u32(vbslq_u32(vcltq_u32(e, vdupq_n_u32(2)), tiny, vshlq_n_u32(e - 1, 23)));
+  } else if (has_mins(type)) {
+#define LANE(R) v = vld1q_lane_u32((const uint32_t *)(const void *)s[R], v, R); s[R] += step;
+    FOUR_ROWS(LANE)
+#undef LANE
+    r.d = low_halves(v);
+    r.m = high_halves(v);
+  } else {
+    uint16x4_t h = vdup_n_u16(0);
+#define LANE(R) h = vld1_lane_u16((const uint16_t *)(const void *)s[R], h, R); s[R] += step;
+    FOUR_ROWS(LANE)
+#undef LANE
+    r.d = vcvt_f32_f16(vreinterpret_f16_u16(h));
+  }
+#undef FOUR_ROWS
+  return r;
 }
 
 // The sums of four registers' lanes, register r in lane r.

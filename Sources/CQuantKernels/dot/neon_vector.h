@@ -153,9 +153,7 @@ INLINE void vector_32(const int type, const int count, const uint8_t *weights, s
     }
 #pragma clang loop unroll_count(2)
     for (size_t b = 0; b < columns / 32; b++) {
-      float32x4_t m = vdupq_n_f32(0);
-      if (has_mins(type)) m = gather_halves(s, 2);
-      float32x4_t d = scales_32(type, s, step);
+      four_scales scale = scales_32(type, s, step);
       // Four pointers; one and three distances, which the compiler would like better, need an addition per load.
       __asm__("" : "+r"(s[0]), "+r"(s[1]), "+r"(s[2]), "+r"(s[3]));
       int8x16_t q[4][2];
@@ -169,8 +167,8 @@ INLINE void vector_32(const int type, const int count, const uint8_t *weights, s
         before[t] = now;
         if (code_offset(type))
           isum = vmlsl_s16(isum, vld1_dup_s16(sums[t] + b), vdup_n_s16((int16_t)code_offset(type)));
-        y[t] = vfmaq_f32(y[t], vmulq_n_f32(d, dx[t][b]), vcvtq_f32_s32(isum));
-        if (has_mins(type)) y[t] = vfmaq_f32(y[t], m, vdupq_n_f32(dx[t][b] * (float)sums[t][b]));
+        y[t] = vfmaq_f32(y[t], vmulq_n_f32(scale.d, dx[t][b]), vcvtq_f32_s32(isum));
+        if (has_mins(type)) y[t] = vfmaq_n_f32(y[t], scale.m, dx[t][b] * (float)sums[t][b]);
       }
     }
     for (int t = 0; t < count; t++) store_four(y[t], rows - r0, tokens[t].y + first_row + r0);
