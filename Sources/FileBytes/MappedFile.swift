@@ -9,6 +9,8 @@
 /// For content that is used again and again in any order, such as the weights of a running model; what is read once,
 /// from front to back, is better off with a ``ReadableFile``, whose memory is what its caller owns.
 public final class MappedFile: @unchecked Sendable {
+  /// The path as given.
+  public let path: String
   /// The bytes; valid as long as this object lives, and never written.
   public let bytes: UnsafeRawBufferPointer
 
@@ -33,6 +35,7 @@ public final class MappedFile: @unchecked Sendable {
         .cannotOpen,
         Fault(file: path, expected: "\(count) bytes mapped", found: errorText(errno)))
     }
+    self.path = path
     bytes = UnsafeRawBufferPointer(start: base, count: count)
   }
 

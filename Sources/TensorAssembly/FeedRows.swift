@@ -125,6 +125,14 @@ package struct FeedRows {
       bytes: bytes(ofRows: found.first..<(found.first + found.count), run: found.run))
   }
 
+  /// The bytes of all sources that rows are made of, scales by row included.
+  package func sourceBytes(of rows: Range<Int>) -> [UnsafeRawBufferPointer] {
+    feed.runs.indices.flatMap { run -> [UnsafeRawBufferPointer] in
+      guard rows.overlaps(starts[run]..<(starts[run] + feed.runs[run].rowCount)) else { return [] }
+      return [sources[run].bytes] + (sources[run].scales.map { [$0.bytes] } ?? [])
+    }
+  }
+
   /// Makes rows in ``copyType``.
   ///
   /// - Parameters:

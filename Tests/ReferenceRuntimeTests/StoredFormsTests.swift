@@ -177,7 +177,7 @@ import ZstdStreams
     #expect((error as? any FaultError)?.fault.file == path)
   }
 
-  private static func compress(_ folder: String) throws {
+  static func compress(_ folder: String) throws {
     let shard = folder + "/model.safetensors"
     try ZstdWriter.compressFile(shard, to: shard + ".zst")
     try FileManager.default.removeItem(atPath: shard)

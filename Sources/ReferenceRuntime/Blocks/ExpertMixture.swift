@@ -114,22 +114,33 @@ enum ExpertMixture {
     }
   }
 
-  /// Shows the rows that each expert sees, grouped by expert.
+  /// Shows the rows that each expert sees, grouped by expert, sequence by sequence.
   private static func tap(
     _ names: [String], _ input: FloatRows, _ kind: ExpertInput, _ assignments: ExpertAssignments,
     _ context: BlockContext
   ) throws {
     guard let observer = context.observer, names.contains(where: observer.wants) else { return }
+    let used = assignments.usedPerToken
     let grouped = try context.scratch("experts.tap", assignments.slots.count, input.width)
-    var experts: [Int] = []
-    for expert in 0..<assignments.expertCount {
-      for slot in assignments.slots(of: expert) {
-        let row = kind == .slots ? Int(slot) : Int(slot) / assignments.usedPerToken
-        grouped.row(experts.count).update(from: input.row(row), count: input.width)
-        experts.append(expert)
+    // Slots of an expert ascend: those of a sequence follow those of the sequence before.
+    var places = Array(assignments.starts.dropLast())
+    for member in context.membersOrAll(assignments.slots.count / used) {
+      var experts: [Int] = []
+      for expert in 0..<assignments.expertCount {
+        while places[expert] < assignments.starts[expert + 1] {
+          let slot = Int(assignments.slots[places[expert]])
+          guard slot / used < member.rows.upperBound else { break }
+          grouped.row(experts.count).update(
+            from: input.row(kind == .slots ? slot : slot / used), count: input.width)
+          experts.append(expert)
+          places[expert] += 1
+        }
+      }
+      let rows = grouped.rows(0..<experts.count)
+      for name in names {
+        context.show(name, rows, experts: experts, sequence: member.sequence, observer)
       }
     }
-    for name in names { context.tap(name, grouped, experts: experts) }
   }
 }
 

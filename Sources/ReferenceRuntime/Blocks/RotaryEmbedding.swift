@@ -50,11 +50,15 @@ package struct RotaryFrequencies {
   }
 }
 
-/// Cosines and sines for the positions of one batch.
+/// Cosines and sines for the positions of a batch.
 struct RotationTable {
   let frequencies: RotaryFrequencies
   let pairing: RotarySettings.Pairing
-  /// [tokens][pairs].
+  /// The positions whose values are there: those of the batch, and perhaps others around them.
+  private var positions = 0..<0
+  /// The place of the batch's first position among them.
+  private var offset = 0
+  /// [positions][pairs].
   private var cosines: [Float] = []
   private var sines: [Float] = []
 
@@ -63,16 +67,23 @@ struct RotationTable {
     pairing = settings.pairing
   }
 
-  /// Computes the table for `count` positions from `first`.
-  mutating func fill(first: Int, count: Int) {
+  /// Makes `count` positions from `first` the batch; nothing is computed where their values are there already.
+  mutating func select(first: Int, count: Int) {
+    let wanted = first..<(first + count)
+    if wanted.clamped(to: positions) != wanted { fill(wanted) }
+    offset = first - positions.lowerBound
+  }
+
+  private mutating func fill(_ range: Range<Int>) {
     let pairs = frequencies.frequencies.count
-    cosines = [Float](repeating: 0, count: count * pairs)
+    positions = range
+    cosines = [Float](repeating: 0, count: range.count * pairs)
     sines = cosines
-    for token in 0..<count {
+    for (row, position) in range.enumerated() {
       for pair in 0..<pairs {
-        let angle = Double(Float(first + token) * frequencies.frequencies[pair])
-        cosines[token * pairs + pair] = Float(cos(angle)) * frequencies.magnitude
-        sines[token * pairs + pair] = Float(sin(angle)) * frequencies.magnitude
+        let angle = Double(Float(position) * frequencies.frequencies[pair])
+        cosines[row * pairs + pair] = Float(cos(angle)) * frequencies.magnitude
+        sines[row * pairs + pair] = Float(sin(angle)) * frequencies.magnitude
       }
     }
   }
@@ -80,15 +91,16 @@ struct RotationTable {
   /// Turns the first dimensions of one head of the batch's token `token`.
   func rotate(_ head: UnsafeMutablePointer<Float>, token: Int, level: Int32) {
     let pairs = frequencies.frequencies.count
+    let row = offset + token
     cosines.withUnsafeBufferPointer { cosines in
       sines.withUnsafeBufferPointer { sines in
         guard let c = cosines.baseAddress, let s = sines.baseAddress else { return }
         switch pairing {
-        case .halves: crk_rotate_halves(level, c + token * pairs, s + token * pairs, pairs, head)
+        case .halves: crk_rotate_halves(level, c + row * pairs, s + row * pairs, pairs, head)
         case .adjacent:
           for pair in 0..<pairs {
             let (a, b) = (head[2 * pair], head[2 * pair + 1])
-            let (cosine, sine) = (c[token * pairs + pair], s[token * pairs + pair])
+            let (cosine, sine) = (c[row * pairs + pair], s[row * pairs + pair])
             head[2 * pair] = a * cosine - b * sine
             head[2 * pair + 1] = b * cosine + a * sine
           }

@@ -19,10 +19,13 @@ final class ZeroedMemory: @unchecked Sendable {
   ///   - byteCount: The size.
   ///   - purpose: What the memory is for, to be named in the error.
   ///   - remedy: What a user can do when there is too little.
+  ///   - isReserved: Whether all of it may be in use at a time; otherwise more can be had than the machine has.
   /// - Throws: ``RuntimeError`` with `outOfMemory`.
-  init(byteCount: Int, purpose: String, remedy: String = "use a shorter context") throws {
+  init(
+    byteCount: Int, purpose: String, remedy: String = "use a shorter context", isReserved: Bool = true
+  ) throws {
     let size = max(byteCount, 1)
-    let flags = MAP_PRIVATE | MAP_ANONYMOUS
+    let flags = Self.flags(isReserved: isReserved)
     guard let base = mmap(nil, size, PROT_READ | PROT_WRITE, flags, -1, 0), base != MAP_FAILED else {
       throw RuntimeError(
         .outOfMemory,
@@ -32,9 +35,28 @@ final class ZeroedMemory: @unchecked Sendable {
     }
     self.base = base
     self.byteCount = size
+    self.isReserved = isReserved
   }
 
   deinit { munmap(base, byteCount) }
+
+  /// Gives back the memory of the whole pages within a range, which then holds zeros.
+  func discard(_ range: Range<Int>) {
+    let page = Int(getpagesize())
+    let start = (range.lowerBound + page - 1) / page * page
+    // Nothing else is on the last page.
+    let end = range.upperBound == byteCount ? byteCount : range.upperBound / page * page
+    guard end > start else { return }
+    let flags = Self.flags(isReserved: isReserved) | MAP_FIXED
+    // Fails where the system has no mapping to spare, and the memory is then kept.
+    _ = mmap(base + start, end - start, PROT_READ | PROT_WRITE, flags, -1, 0)
+  }
+
+  private let isReserved: Bool
+
+  private static func flags(isReserved: Bool) -> Int32 {
+    MAP_PRIVATE | MAP_ANONYMOUS | (isReserved ? 0 : MAP_NORESERVE)
+  }
 }
 
 /// Floats in zeroed memory.

@@ -1,4 +1,5 @@
 internal import ModelDescriptions
+internal import TensorCompute
 
 /// A layer: two residual branches, each behind a norm and in some models before another one.
 struct DecoderLayer {
@@ -184,6 +185,9 @@ struct DecoderWeights {
     /// The factors, `nil` when the file has none.
     var factors: [Float]?
   }
+
+  /// Values per row of the residual stream.
+  var width: Int { embedding.weights.columns }
 
   /// The limit of the texts for which all rotary embeddings are known; `nil` without one.
   var lengthLimit: RotarySettings.LengthLimit? {

@@ -1,5 +1,8 @@
+internal import BlockQuantization
 internal import CRuntimeKernels
+internal import Foundation
 internal import ModelDescriptions
+internal import TensorCompute
 
 /// What all blocks of a forward pass share: compute, scratch memory, positions, taps.
 final class BlockContext: ScratchSource {
@@ -13,24 +16,37 @@ final class BlockContext: ScratchSource {
   let level: Int32
   /// Who watches, if anyone.
   weak var observer: (any TapObserver)?
+  /// Whose rows the batch has, sequence by sequence in ascending order; empty outside of groups.
+  var members: [GroupMember] = []
   /// The position of the first token of the batch.
-  var firstPosition = 0
+  private(set) var firstPosition = 0
   /// Cosines and sines of the batch's positions, for each kind of rotary embedding in the model.
-  var rotations: [RotationTable]
+  private(set) var rotations: [RotationTable]
 
   private var buffers: [String: FloatBuffer] = [:]
 
+  /// Prepares what a session of a model needs.
   init(
-    _ architecture: Architecture, engine: ProductEngine, level: Int32, rotations: [RotationTable]
+    _ model: LoadedModel, contextLength: Int, mode: ComputeMode, threads: Int?, level: Int32,
+    matrixLevel: KernelLevel
   ) {
-    guard let gating = Gating(architecture.activation) else {
+    guard let gating = Gating(model.architecture.activation) else {
       preconditionFailure("a model with another activation is refused when it is opened")
     }
     self.gating = gating
-    normEpsilon = Float(architecture.normEpsilon)
-    self.engine = engine
+    normEpsilon = Float(model.architecture.normEpsilon)
+    let pool = WorkerPool(threadCount: max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount))
+    engine = ProductEngine(MatrixEngine(mode: mode, pool: pool, level: matrixLevel))
     self.level = level
-    self.rotations = rotations
+    rotations = model.weights.rotations.map {
+      RotationTable($0, factors: model.weights.rotaryFactors(of: $0, contextLength: contextLength))
+    }
+  }
+
+  /// Takes a batch of tokens that follow each other, the first of which is at a position.
+  func begin(firstPosition: Int, count: Int) {
+    self.firstPosition = firstPosition
+    for index in rotations.indices { rotations[index].select(first: firstPosition, count: count) }
   }
 
   /// Scratch rows under a name.
@@ -47,6 +63,9 @@ final class BlockContext: ScratchSource {
     buffers[name] = buffer
     return FloatRows(base: buffer.base, count: count, width: width)
   }
+
+  /// Gives all scratch memory back.
+  func releaseScratch() { buffers = [:] }
 
   /// Bytes of all scratch memory.
   var scratchByteCount: Int { buffers.values.reduce(0) { $0 + $1.count * 4 } }
@@ -65,14 +84,29 @@ final class BlockContext: ScratchSource {
     engine.multiply(input, products)
   }
 
-  /// Shows rows to the observer.
-  func tap(_ name: @autoclosure () -> String, _ rows: FloatRows, experts: @autoclosure () -> [Int]? = nil) {
+  /// Shows rows of the batch to the observer, one per token, sequence by sequence.
+  func tap(_ name: @autoclosure () -> String, _ rows: FloatRows) {
     guard let observer else { return }
     let name = name()
     guard observer.wants(name) else { return }
+    for member in membersOrAll(rows.count) {
+      show(name, rows.rows(member.rows), experts: nil, sequence: member.sequence, observer)
+    }
+  }
+
+  /// Shows rows that were brought together for experts.
+  func show(_ name: String, _ rows: FloatRows, experts: [Int]?, sequence: Int, _ observer: any TapObserver) {
+    guard observer.wants(name) else { return }
     let values = UnsafeBufferPointer(start: rows.base, count: rows.count * rows.width)
     observer.observe(
-      name, TapRows(values: values, rowCount: rows.count, rowLength: rows.width, experts: experts()))
+      name,
+      TapRows(
+        values: values, rowCount: rows.count, rowLength: rows.width, experts: experts, sequence: sequence))
+  }
+
+  /// The members of a batch of `count` tokens.
+  func membersOrAll(_ count: Int) -> [GroupMember] {
+    members.isEmpty ? [GroupMember(sequence: 0, rows: 0..<count)] : members
   }
 
   /// `y += x`, row by row.
@@ -103,4 +137,10 @@ final class BlockContext: ScratchSource {
     let level = level
     engine.parallel(y.count) { row, _ in crk_add(level, bias.base, y.width, y.row(row)) }
   }
+}
+
+/// The rows of one sequence in a batch of a group.
+struct GroupMember {
+  var sequence: Int
+  var rows: Range<Int>
 }

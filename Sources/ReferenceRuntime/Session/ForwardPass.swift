@@ -14,6 +14,8 @@ internal import TensorCompute
 /// ```
 ///
 /// Some families multiply embeddings, branches, streams or logits by numbers, norm what branches give, or bound logits.
+/// A ``Session`` takes one sequence through all layers, a ``GroupSession`` many sequences through one layer after the
+/// other.
 ///
 /// | family                          | mixer                                        | feed-forward                 |
 /// |---------------------------------|----------------------------------------------|------------------------------|
@@ -26,40 +28,60 @@ enum ForwardPass {
   static func run(
     _ tokens: ArraySlice<Int32>, _ weights: DecoderWeights, states: [LayerState], _ context: BlockContext
   ) throws -> FloatRows {
-    let width = weights.embedding.weights.columns
-    let scratch = try StreamScratch(context, count: tokens.count, width: width)
-    let (h, x, y) = (scratch.stream, scratch.normed, scratch.branch)
+    let scratch = try StreamScratch(context, count: tokens.count, width: weights.width)
+    let h = scratch.stream
+    embed(tokens, weights, into: h, context)
+    for (index, layer) in weights.layers.enumerated() {
+      try mix(h, layer, at: index, states[index], scratch.branch, context)
+      try feedForward(h, layer, at: index, scratch.branch, context)
+    }
+    return h
+  }
 
+  /// Starts the residual stream of tokens.
+  static func embed(
+    _ tokens: ArraySlice<Int32>, _ weights: DecoderWeights, into h: FloatRows, _ context: BlockContext
+  ) {
     for (row, token) in tokens.enumerated() {
       context.engine.decode(weights.embedding, row: Int(token), into: h.row(row))
     }
     context.scale(h, by: weights.ends.embeddingScale)
     context.tap("token_embd", h)
+  }
 
-    for (index, layer) in weights.layers.enumerated() {
-      StreamNorm.run(h, layer.mixerNorm, into: x, context)
-      context.tap("blk.\(index).attn_norm", x)
-      try mix(x, layer.mixer, states[index], into: y, context)
-      context.tap("blk.\(index).attn_out", y)
-      if let norm = layer.mixerOutputNorm { StreamNorm.run(y, norm, into: y, context) }
-      context.add(y, times: layer.branchFactor, to: h)
+  /// The first branch of a layer, for a batch that follows what the state stands for.
+  static func mix(
+    _ h: FloatRows, _ layer: DecoderLayer, at index: Int, _ state: LayerState, _ scratch: BranchScratch,
+    _ context: BlockContext
+  ) throws {
+    let (x, y) = (scratch.normed, scratch.branch)
+    StreamNorm.run(h, layer.mixerNorm, into: x, context)
+    context.tap("blk.\(index).attn_norm", x)
+    try mix(x, layer.mixer, state, into: y, context)
+    context.tap("blk.\(index).attn_out", y)
+    if let norm = layer.mixerOutputNorm { StreamNorm.run(y, norm, into: y, context) }
+    context.add(y, times: layer.branchFactor, to: h)
+  }
 
-      StreamNorm.run(h, layer.feedForwardNorm, into: x, context)
-      context.tap("blk.\(index).ffn_norm", x)
-      switch layer.feedForward {
-      case .dense(let weights): try DenseFeedForward.run(x, weights, into: y, name: "dense", context)
-      case .experts(let experts, let weights):
-        try ExpertMixture.run(x, stream: h, weights, experts, layer: index, into: y, context)
-      case .parallel(let parallel):
-        try ParallelFeedForward.run(x, stream: h, parallel, layer: index, into: y, context)
-      }
-      context.tap("blk.\(index).ffn_out", y)
-      if let norm = layer.feedForwardOutputNorm { StreamNorm.run(y, norm, into: y, context) }
-      context.add(y, times: layer.branchFactor, to: h)
-      context.scale(h, by: layer.outputScale)
-      context.tap("blk.\(index).out", h)
+  /// The second branch of a layer, which sees each row alone: rows may be of any sequences.
+  static func feedForward(
+    _ h: FloatRows, _ layer: DecoderLayer, at index: Int, _ scratch: BranchScratch, _ context: BlockContext
+  ) throws {
+    let (x, y) = (scratch.normed, scratch.branch)
+    StreamNorm.run(h, layer.feedForwardNorm, into: x, context)
+    context.tap("blk.\(index).ffn_norm", x)
+    switch layer.feedForward {
+    case .dense(let weights): try DenseFeedForward.run(x, weights, into: y, name: "dense", context)
+    case .experts(let experts, let weights):
+      try ExpertMixture.run(x, stream: h, weights, experts, layer: index, into: y, context)
+    case .parallel(let parallel):
+      try ParallelFeedForward.run(x, stream: h, parallel, layer: index, into: y, context)
     }
-    return h
+    context.tap("blk.\(index).ffn_out", y)
+    if let norm = layer.feedForwardOutputNorm { StreamNorm.run(y, norm, into: y, context) }
+    context.add(y, times: layer.branchFactor, to: h)
+    context.scale(h, by: layer.outputScale)
+    context.tap("blk.\(index).out", h)
   }
 
   /// Mixes positions.
@@ -99,38 +121,24 @@ enum ForwardPass {
   }
 }
 
-/// The residual stream, its norm, and what a branch adds to it, `[tokens, hidden]` each.
+/// The residual stream of a batch, and the rows of its branches.
 struct StreamScratch {
-  let stream, normed, branch: FloatRows
+  /// `[tokens, hidden]`.
+  let stream: FloatRows
+  let branch: BranchScratch
 
   init(_ source: some ScratchSource, count: Int, width: Int) throws {
     stream = try source.scratch("stream", count, width)
-    normed = try source.scratch("normed", count, width)
-    branch = try source.scratch("branch", count, width)
+    branch = try BranchScratch(source, count: count, width: width)
   }
 }
 
-/// What a layer carries from batch to batch.
-enum LayerState {
-  case attention(KeyValueCache)
-  case deltaNet(DeltaNetState)
-  case shortConvolution(ShortConvolutionState)
+/// The norm of the residual stream, and what a branch adds to it, `[tokens, hidden]` each.
+struct BranchScratch {
+  let normed, branch: FloatRows
 
-  /// Bytes reserved.
-  var byteCount: Int {
-    switch self {
-    case .attention(let cache): cache.byteCount
-    case .deltaNet(let state): state.byteCount
-    case .shortConvolution(let state): state.byteCount
-    }
-  }
-
-  /// Forgets what is not overwritten by positions from 0 on.
-  func clear() {
-    switch self {
-    case .attention(let cache): cache.clear()
-    case .deltaNet(let state): state.clear()
-    case .shortConvolution(let state): state.clear()
-    }
+  init(_ source: some ScratchSource, count: Int, width: Int) throws {
+    normed = try source.scratch("normed", count, width)
+    branch = try source.scratch("branch", count, width)
   }
 }

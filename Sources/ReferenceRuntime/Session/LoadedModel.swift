@@ -32,10 +32,21 @@ public final class LoadedModel: Sendable {
   ///
   /// Nothing but headers, vectors and small tensors is read; matrices are used where they lie.
   ///
+  /// - Parameters:
+  ///   - path: The model.
+  ///   - isLate: Whether matrices that cannot be used where they lie are copied when a layer needs them: by a
+  ///     ``GroupSession`` layer by layer, by a ``Session`` all at once.
+  /// - Returns: The model, checked for shapes.
   /// - Throws: ``RuntimeError`` for a model that cannot be run, and the errors of the file formats.
-  public static func open(path: String) throws -> LoadedModel {
+  public static func open(path: String, isLate: Bool = false) throws -> LoadedModel {
+    // Tensors that are read when a model is opened are smaller than this.
+    try open(path: path, late: isLate ? LateWeights(keptByteCount: 256 << 10) : nil)
+  }
+
+  /// Opens a model with given rules for late weights; `nil` for none.
+  package static func open(path: String, late: LateWeights?) throws -> LoadedModel {
     switch FileSystem.kind(of: path) {
-    case .folder: return try openCheckpoint(path)
+    case .folder: return try openCheckpoint(path, late)
     case .file: return try openGGUF(path)
     default: throw SourceRecognition.refusal(of: path, wanted: .model)
     }
@@ -79,7 +90,7 @@ public final class LoadedModel: Sendable {
     return result
   }
 
-  private static func openCheckpoint(_ folder: String) throws -> LoadedModel {
+  private static func openCheckpoint(_ folder: String, _ late: LateWeights?) throws -> LoadedModel {
     let config = try ModelConfig(folder: folder)
     let checkpoint = try SafetensorsCheckpoint(folder: folder, decompressor: { try ZstdReader(path: $0) })
     let map = try ModelDescription.describe(
@@ -95,7 +106,7 @@ public final class LoadedModel: Sendable {
     return try LoadedModel(
       source: folder, architecture: architecture,
       expected: map.family.expectedTensors(map.model, allBiases: true), metadata: metadata.map(\.entries),
-      store: try CheckpointTensorStore(checkpoint, map),
+      store: try CheckpointTensorStore(checkpoint, map, late: late),
       warnings: map.warnings + ((try? metadata.get().notes) ?? []))
   }
 
@@ -112,6 +123,14 @@ public final class LoadedModel: Sendable {
     self.store = store
     self.warnings = warnings
     weights = try DecoderWeights(architecture: architecture, expected: expected, store: store)
+  }
+
+  /// Makes all late copies, for good.
+  ///
+  /// - Throws: The errors of copying: ``RuntimeError`` with `nonFinite`; `FileError`, `ZstdError`.
+  func makeWhole() throws {
+    let all = [weights.embedding.weights, weights.output.weights] + weights.layers.flatMap(\.matrices)
+    try (store as? CheckpointTensorStore)?.makeWhole(all)
   }
 
   /// GGUF metadata with the tokenizer: the file's own, or what a conversion of the checkpoint would write.

@@ -31,45 +31,16 @@ public struct RuntimeMemory: Sendable {
       sum = overflow ? nil : result
     }
     _ = try? StreamScratch(counter, count: count, width: architecture.hiddenSize)
-    var tables: Set<RotaryTableSize> = []
-    var scores = 0
     for layer in architecture.layers {
-      switch layer.mixer {
-      case .attention(let part):
-        let shape = CacheShape(part)
-        add(
-          &caches,
-          shape.byteCount(contextLength: contextLength, batchLength: batchLength, type: cacheType))
-        tables.insert(RotaryTableSize(rope: part.rope, dimensions: part.rotaryDimensions))
-        let end = min(contextLength, shape.room(contextLength: contextLength, batchLength: batchLength))
-        let counted = try? AttentionScratch(counter, part, count: count, end: end, workers: threads)
-        scores = max(scores, (counted?.scores.width ?? 0) * threads)
-      case .latent(let part):
-        add(
-          &caches,
-          CacheShape(part).byteCount(
-            contextLength: contextLength, batchLength: batchLength, type: cacheType))
-        tables.insert(RotaryTableSize(rope: part.rope, dimensions: part.rotaryDim))
-        let counted = try? LatentScratch(counter, part, count: count, end: contextLength, workers: threads)
-        scores = max(scores, (counted?.scores.width ?? 0) * threads)
-      case .deltaNet(let net):
-        add(&states, DeltaNetState.byteCount(net))
-        _ = try? DeltaNetScratch(counter, net, count: count)
-      case .shortConvolution(let part):
-        add(&states, ShortConvolutionState.byteCount(part))
-        _ = try? ShortConvolutionScratch(counter, part, count: count)
-      }
-      if let part = layer.feedForward.dense {
-        _ = try? DenseScratch(counter, name: "dense", width: part.width, count: count)
-      }
-      if let part = layer.feedForward.experts {
-        _ = try? ExpertScratch(counter, part, count: count, width: architecture.hiddenSize)
-      }
-      if case .parallel = layer.feedForward {
-        _ = try? ParallelScratch(counter, count: count, width: architecture.hiddenSize)
-      }
+      let bytes = LayerState.Shape(layer.mixer).byteCount(
+        contextLength: contextLength, batchLength: batchLength, type: cacheType)
+      if layer.mixer.hasCache { add(&caches, bytes) } else { add(&states, bytes) }
+      counter.addMixer(
+        layer.mixer, count: count, contextLength: contextLength, batchLength: batchLength, workers: threads)
+      counter.addFeedForward(layer.feedForward, count: count, width: architecture.hiddenSize)
     }
-    var values: Int? = tables.reduce(0) { $0 + 2 * ($1.dimensions / 2) * count }
+    let scores = counter.scoreCount
+    var values: Int? = RotaryTableSize.valueCount(architecture, positions: count)
     for value in counter.counts.values { add(&values, value) }
     guard let caches, let states, let values, values < .max / 4 else { return nil }
     cacheByteCount = caches
@@ -91,8 +62,56 @@ public struct RuntimeMemory: Sendable {
     CacheShape(attention).room(contextLength: contextLength, batchLength: batchLength)
   }
 
-  private struct RotaryTableSize: Hashable {
-    var rope: RopeParameters
-    var dimensions: Int
+  /// All of it; the largest integer when that is less.
+  public var totalByteCount: Int {
+    [cacheByteCount, stateByteCount, rowByteCount, scoreByteCount].reduce(0) { sum, count in
+      let (result, overflow) = sum.addingReportingOverflow(count)
+      return overflow ? .max : result
+    }
   }
+}
+
+/// A kind of rotary embedding, which has one table.
+struct RotaryTableSize: Hashable {
+  private var rope: RopeParameters
+  private var dimensions: Int
+
+  /// Cosines and sines of all kinds in a model.
+  static func valueCount(_ architecture: Architecture, positions: Int) -> Int {
+    let tables = architecture.layers.reduce(into: Set<RotaryTableSize>()) { tables, layer in
+      switch layer.mixer {
+      case .attention(let part):
+        tables.insert(RotaryTableSize(rope: part.rope, dimensions: part.rotaryDimensions))
+      case .latent(let part): tables.insert(RotaryTableSize(rope: part.rope, dimensions: part.rotaryDim))
+      case .deltaNet, .shortConvolution: break
+      }
+    }
+    return tables.reduce(0) { $0 + 2 * ($1.dimensions / 2) * positions }
+  }
+}
+
+extension ScratchCounter {
+  /// Counts the rows of a mixer for `count` tokens of a session.
+  func addMixer(_ mixer: Mixer, count: Int, contextLength: Int, batchLength: Int, workers: Int) {
+    switch mixer {
+    case .attention(let part):
+      let room = CacheShape(part).room(contextLength: contextLength, batchLength: batchLength)
+      _ = try? AttentionScratch(
+        self, part, count: count, end: min(contextLength, room), workers: workers)
+    case .latent(let part):
+      _ = try? LatentScratch(self, part, count: count, end: contextLength, workers: workers)
+    case .deltaNet(let net): _ = try? DeltaNetScratch(self, net, count: count)
+    case .shortConvolution(let part): _ = try? ShortConvolutionScratch(self, part, count: count)
+    }
+  }
+
+  /// Counts the rows of a feed-forward network.
+  func addFeedForward(_ part: FeedForward, count: Int, width: Int) {
+    if let dense = part.dense { _ = try? DenseScratch(self, name: "dense", width: dense.width, count: count) }
+    if let experts = part.experts { _ = try? ExpertScratch(self, experts, count: count, width: width) }
+    if case .parallel = part { _ = try? ParallelScratch(self, count: count, width: width) }
+  }
+
+  /// Values of attention scores.
+  var scoreCount: Int { counts["attention.scores"] ?? 0 }
 }

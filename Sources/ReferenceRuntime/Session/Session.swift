@@ -1,7 +1,4 @@
 package import BlockQuantization
-internal import CRuntimeKernels
-internal import FileBytes
-internal import Foundation
 internal import ModelDescriptions
 public import TensorCompute
 
@@ -39,7 +36,7 @@ public final class Session {
   ///   - threads: Threads, the caller's included; all cores when `nil`.
   ///   - cacheType: How keys and values are kept; f32 keeps ``ComputeMode/exact`` exact.
   ///   - batchLength: The most tokens that go through the layers together.
-  /// - Throws: ``RuntimeError`` with `outOfMemory`.
+  /// - Throws: ``RuntimeError`` with `outOfMemory`; the errors of copying weights of a model that was opened late.
   public convenience init(
     model: LoadedModel, contextLength: Int, mode: ComputeMode = .exact, threads: Int? = nil,
     cacheType: CacheType = .f32, batchLength: Int = 512
@@ -60,34 +57,18 @@ public final class Session {
     self.contextLength = contextLength
     self.mode = mode
     self.batchLength = batchLength
-    let pool = WorkerPool(threadCount: max(1, threads ?? Self.coreCount))
+    try model.makeWhole()
     context = BlockContext(
-      model.architecture,
-      engine: ProductEngine(MatrixEngine(mode: mode, pool: pool, level: matrixLevel)), level: level,
-      rotations: model.weights.rotations.map {
-        RotationTable($0, factors: model.weights.rotaryFactors(of: $0, contextLength: contextLength))
-      })
-    states = try model.architecture.layers.map { layer in
-      switch layer.mixer {
-      case .attention(let attention):
-        return .attention(
-          try KeyValueCache(
-            CacheShape(attention), contextLength: contextLength, batchLength: batchLength, type: cacheType))
-      case .latent(let part):
-        return .attention(
-          try KeyValueCache(
-            CacheShape(part), contextLength: contextLength, batchLength: batchLength, type: cacheType))
-      case .deltaNet(let net): return .deltaNet(try DeltaNetState(net))
-      case .shortConvolution(let part): return .shortConvolution(try ShortConvolutionState(part))
-      }
+      model, contextLength: contextLength, mode: mode, threads: threads, level: level,
+      matrixLevel: matrixLevel)
+    states = try model.architecture.layers.map {
+      try LayerState(
+        .init($0.mixer), contextLength: contextLength, batchLength: batchLength, type: cacheType)
     }
   }
 
   /// The levels of the inner loops that this machine can run, the portable one first.
   package static var levels: [Int32] { RuntimeKernels.available }
-
-  /// The cores of this machine.
-  static var coreCount: Int { ProcessInfo.processInfo.activeProcessorCount }
 
   /// Forgets all tokens.
   public func reset() {
@@ -123,88 +104,25 @@ public final class Session {
     tokens: [Int32], logits selection: LogitsSelection,
     body: (_ firstToken: Int, _ rows: UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
-    try check(tokens)
+    precondition(!isBroken, "a session that threw while computing is reset before it is used again")
+    try model.check(tokens, position: position, contextLength: contextLength)
     let selected = selection.range(count: tokens.count)
     isBroken = true
     var start = 0
     while start < tokens.count {
       let end = min(start + batchLength, tokens.count)
-      context.firstPosition = position
-      for index in context.rotations.indices {
-        context.rotations[index].fill(first: position, count: end - start)
-      }
+      context.begin(firstPosition: position, count: end - start)
       let stream = try ForwardPass.run(tokens[start..<end], model.weights, states: states, context)
-      try checkFinite(stream, firstPosition: position, what: "the residual stream")
+      try model.checkFinite(stream, firstPosition: position, what: "the residual stream")
       let wanted = selected.clamped(to: start..<end)
-      try emit(stream, wanted, batchStart: start, body)
+      let rows = stream.rows((wanted.lowerBound - start)..<(wanted.upperBound - start))
+      try model.emitLogits(
+        rows, firstPosition: position + wanted.lowerBound - start, piece: min(64, batchLength), context
+      ) { try body(wanted.lowerBound + $0, $1) }
       position += end - start
       start = end
     }
     isBroken = false
-  }
-
-  /// Computes and hands out the logits of `wanted`, at most so many rows at once that they stay small.
-  private func emit(
-    _ stream: FloatRows, _ wanted: Range<Int>, batchStart: Int,
-    _ body: (Int, UnsafeBufferPointer<Float>) throws -> Void
-  ) throws {
-    let vocabulary = model.vocabularySize
-    let piece = min(64, max(batchLength, 1))
-    var first = wanted.lowerBound
-    while first < wanted.upperBound {
-      let last = min(first + piece, wanted.upperBound)
-      let rows = try context.scratch("logits", last - first, vocabulary)
-      try ForwardPass.logits(
-        stream.rows((first - batchStart)..<(last - batchStart)), model.weights, into: rows, context)
-      try checkFinite(rows, firstPosition: position + first - batchStart, what: "the logits")
-      try body(first, UnsafeBufferPointer(start: rows.base, count: rows.count * rows.width))
-      first = last
-    }
-  }
-
-  private func check(_ tokens: [Int32]) throws {
-    precondition(!isBroken, "a session that threw while computing is reset before it is used again")
-    guard !tokens.isEmpty else {
-      throw RuntimeError(
-        .emptyInput, Fault(file: model.source, expected: "at least one token", found: "none"))
-    }
-    let vocabulary = model.vocabularySize
-    if let index = tokens.firstIndex(where: { $0 < 0 || Int($0) >= vocabulary }) {
-      throw RuntimeError(
-        .tokenOutOfRange,
-        Fault(
-          file: model.source, subject: "token \(position + index)",
-          expected: "an id from 0 to \(vocabulary - 1)",
-          found: "\(tokens[index])", remedy: "use the tokenizer of this model"))
-    }
-    guard tokens.count <= contextLength - position else {
-      throw RuntimeError(
-        .contextOverflow,
-        Fault(
-          file: model.source, subject: "context", expected: "at most \(contextLength) tokens",
-          found: "\(position + tokens.count)", remedy: "use a longer context (-c) or fewer tokens"))
-    }
-    if let limit = model.weights.lengthLimit, tokens.count > limit.tokenCount - position {
-      throw RuntimeError(
-        .contextOverflow,
-        Fault(
-          file: model.source, subject: "rotary embedding of type \(limit.scaling)",
-          expected: "at most \(limit.tokenCount) tokens", found: "\(position + tokens.count)",
-          remedy:
-            "beyond them angles depend on the length of the text, which is not supported; use fewer tokens"))
-    }
-  }
-
-  private func checkFinite(_ rows: FloatRows, firstPosition: Int, what: String) throws {
-    let count = rows.count * rows.width
-    let index = crk_first_non_finite(rows.base, count)
-    guard index < count else { return }
-    throw RuntimeError(
-      .nonFinite,
-      Fault(
-        file: model.source, subject: "position \(firstPosition + index / rows.width)",
-        expected: "finite values in \(what)", found: "\(rows.base[index]) at \(index % rows.width)",
-        remedy: "the weights are damaged, or an activation is out of range"))
   }
 
   /// What the session and its model occupy.

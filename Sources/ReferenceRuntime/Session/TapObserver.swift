@@ -22,4 +22,6 @@ public struct TapRows {
   public var rowLength: Int
   /// The expert of each row, ascending, for matrices of routed experts; a token occurs once per expert it uses.
   public var experts: [Int]?
+  /// The number of the sequence in a group that the rows are of; 0 outside of groups.
+  public var sequence = 0
 }

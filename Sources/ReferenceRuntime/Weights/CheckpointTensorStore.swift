@@ -13,8 +13,9 @@ internal import TensorTypes
 /// of the llama architecture, value heads of delta nets) or rows are stored as columns, a copy is made in the
 /// checkpoint's own type when the model is opened; where values change (norms stored minus one, decay rates) or have a
 /// type without kernels (fp8 and codes of fewer bits with their scales, f64), a copy in f32, by the code that
-/// converts; MXFP4 codes become MXFP4 blocks. Compressed shards are
-/// inflated into memory.
+/// converts; MXFP4 codes become MXFP4 blocks. Compressed shards are inflated into memory.
+///
+/// Copies and inflated bytes can also be made late, when weights are loaded, and given back: see ``isLate``.
 public final class CheckpointTensorStore: TensorStore {
   /// The folder as given.
   public let source: String
@@ -26,12 +27,19 @@ public final class CheckpointTensorStore: TensorStore {
   public let names: [String]
   private let shards: [ShardBytes]
   private let scales: ScaleTable
-  private let materialized = Atomic<Int>(0)
+  let materialized = Atomic<Int>(0)
+  /// Whether copies are made, and compressed shards inflated, when weights are loaded.
+  let isLate: Bool
+  /// Whether late weights were made for good, as a session needs them.
+  let isWhole = Atomic<Bool>(false)
+  let regions: WeightRegions
+  let copies = Mutex<[UnsafeRawPointer: LateCopyReference]>([:])
 
   /// Maps the shards of a checkpoint whose tensors were described.
   ///
   /// - Throws: ``RuntimeError`` with `nonFinite` for bad scales, `unsupportedType`, `outOfMemory`; `FileError`, `ZstdError`.
-  init(_ checkpoint: SafetensorsCheckpoint, _ map: CheckpointMap) throws {
+  init(_ checkpoint: SafetensorsCheckpoint, _ map: CheckpointMap, late: LateWeights? = nil) throws {
+    isLate = late != nil
     source = checkpoint.folder
     self.checkpoint = checkpoint
     self.map = map
@@ -47,9 +55,17 @@ public final class CheckpointTensorStore: TensorStore {
     let needed = scaleSources.union(feeds.joinedSources).reduce(into: Set<Int>()) {
       $0.insert(checkpoint.tensors[$1].shard)
     }
-    shards = try checkpoint.shards.enumerated().map { index, shard in
-      try ShardBytes(shard, isNeeded: needed.contains(index))
+    if let late {
+      let kept = Self.keptRanges(checkpoint, scaleSources, late)
+      shards = try checkpoint.shards.enumerated().map { index, shard in
+        try ShardBytes(late: shard, keeping: needed.contains(index) ? kept[index] ?? [] : [])
+      }
+    } else {
+      shards = try checkpoint.shards.enumerated().map { index, shard in
+        try ShardBytes(shard, isNeeded: needed.contains(index))
+      }
     }
+    regions = WeightRegions(shards.compactMap(\.region))
     var scales = ScaleTable()
     for index in scaleSources {
       let stored = try Self.stored(index, checkpoint, map, shards)
@@ -66,6 +82,18 @@ public final class CheckpointTensorStore: TensorStore {
     }
     self.scales = scales
     materialized.store(shards.reduce(0) { $0 + $1.inflatedByteCount }, ordering: .relaxed)
+  }
+
+  /// Where the bytes of each shard are that are needed before any layer is.
+  private static func keptRanges(
+    _ checkpoint: SafetensorsCheckpoint, _ scales: Set<Int>, _ late: LateWeights
+  ) -> [Int: [Range<Int>]] {
+    var result: [Int: [Range<Int>]] = [:]
+    for (index, tensor) in checkpoint.tensors.enumerated()
+    where tensor.byteCount <= late.keptByteCount || scales.contains(index) {
+      result[tensor.shard, default: []].append(tensor.byteOffset..<(tensor.byteOffset + tensor.byteCount))
+    }
+    return result
   }
 
   /// Bytes of the copies, and of inflated shards.
@@ -187,8 +215,21 @@ public final class CheckpointTensorStore: TensorStore {
       let byteCount = range.count * columns / type.blockLength * type.blockByteCount
       let memory = try ZeroedMemory(
         byteCount: byteCount, purpose: output.name,
-        remedy: "convert the checkpoint to a quantized GGUF, which takes less memory")
-      let target = UnsafeMutableRawBufferPointer(start: memory.base, count: byteCount)
+        remedy: "convert the checkpoint to a quantized GGUF, which takes less memory",
+        isReserved: !store.isLate)
+      let copy = LateCopy(memory, sources: rows?.sourceBytes(of: range) ?? []) { try fill($0, range) }
+      if store.isLate {
+        store.copies.withLock { $0[UnsafeRawPointer(memory.base)] = LateCopyReference(copy: copy) }
+      } else {
+        _ = try copy.fill()
+        store.materialized.add(byteCount, ordering: .relaxed)
+      }
+      return try WeightMatrix(
+        name: output.name, type: type, columns: columns, rows: range.count,
+        bytes: UnsafeRawBufferPointer(start: memory.base, count: byteCount), owner: copy)
+    }
+
+    private func fill(_ target: UnsafeMutableRawBufferPointer, _ range: Range<Int>) throws {
       if case .values(let values) = output.content {
         values[(range.lowerBound * columns)..<(range.upperBound * columns)].withUnsafeBytes {
           target.copyMemory(from: $0)
@@ -204,10 +245,6 @@ public final class CheckpointTensorStore: TensorStore {
             expected: "finite weights", found: "\(error.value) in column \(error.column)",
             remedy: "the checkpoint is damaged; fetch it again or report it to the model's authors"))
       }
-      store.materialized.wrappingAdd(byteCount, ordering: .relaxed)
-      return try WeightMatrix(
-        name: output.name, type: type, columns: columns, rows: range.count,
-        bytes: UnsafeRawBufferPointer(target), owner: memory)
     }
   }
 }

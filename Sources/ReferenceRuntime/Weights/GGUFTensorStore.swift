@@ -17,6 +17,7 @@ public final class GGUFTensorStore: TensorStore {
   public let metadata: [MetadataEntry]
   private let shards: GGUFSplitSet
   private let maps: [MappedFile]
+  private let regions: WeightRegions
   private let layout: GGUFLayout?
   private let materialized = Atomic<Int>(0)
 
@@ -29,10 +30,22 @@ public final class GGUFTensorStore: TensorStore {
     self.shards = shards
     metadata = shards.metadata
     maps = try shards.files.map { try MappedFile(path: $0.file.path) }
+    regions = WeightRegions(maps)
     layout = GGUFLayout(
       metadata: shards.metadata,
       embeddingRows: shards.tensor(ModelFamily.tokenEmbeddingName)?.info.ggmlShape.dropFirst().first
     ) { shards.tensor($0) != nil }
+  }
+
+  /// Reads the pages of weights.
+  public func load(_ weights: [WeightMatrix], readsPages: Bool) throws {
+    guard readsPages else { return }
+    for part in regions.parts(of: weights.map(\.bytes)) { try part.region.load(part.ranges) }
+  }
+
+  /// Gives back the pages of weights; copies stay.
+  public func release(_ weights: [WeightMatrix]) {
+    for part in regions.parts(of: weights.map(\.bytes)) { part.region.release(part.ranges) }
   }
 
   /// The names in file order.

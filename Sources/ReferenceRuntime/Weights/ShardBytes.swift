@@ -2,14 +2,14 @@ internal import FileBytes
 internal import SafetensorsFormat
 internal import ZstdStreams
 
-/// The bytes of a shard: mapped, or inflated into memory where the file is compressed.
+/// The bytes of a shard: mapped, or inflated into memory where the file is compressed, at once or bit by bit.
 struct ShardBytes: Sendable {
   /// All bytes of the (inflated) file; empty for a compressed shard that nothing is read from.
   var bytes: UnsafeRawBufferPointer { memory.bytes }
   /// Bytes held in memory.
   let inflatedByteCount: Int
   /// Bytes of the map.
-  var mappedByteCount: Int { bytes.count - inflatedByteCount }
+  var mappedByteCount: Int { if case .mapped(let file) = memory { file.bytes.count } else { 0 } }
   private let memory: Memory
 
   /// What keeps the bytes valid.
@@ -17,19 +17,47 @@ struct ShardBytes: Sendable {
     switch memory {
     case .mapped(let file): file
     case .inflated(let memory, _): memory
+    case .late(let shard): shard
+    }
+  }
+
+  /// What can be loaded and given back; `nil` for bytes that are always there.
+  var region: (any WeightRegion)? {
+    switch memory {
+    case .mapped(let file): file
+    case .inflated: nil
+    case .late(let shard): shard
     }
   }
 
   private enum Memory: Sendable {
     case mapped(MappedFile)
     case inflated(ZeroedMemory, byteCount: Int)
+    case late(LateShard)
 
     var bytes: UnsafeRawBufferPointer {
       switch self {
       case .mapped(let file): file.bytes
       case .inflated(let memory, let count): UnsafeRawBufferPointer(start: memory.base, count: count)
+      case .late(let shard): shard.bytes
       }
     }
+  }
+
+  /// Maps a shard, or gets ready to inflate it bit by bit.
+  ///
+  /// - Parameters:
+  ///   - shard: The shard.
+  ///   - kept: Bytes of a compressed shard that are inflated at once and never given back.
+  /// - Throws: `FileError`, `ZstdError`, ``RuntimeError`` with `outOfMemory`.
+  init(late shard: CheckpointShard, keeping kept: [Range<Int>]) throws {
+    guard shard.isCompressed else {
+      inflatedByteCount = 0
+      memory = .mapped(try MappedFile(path: shard.path))
+      return
+    }
+    inflatedByteCount = kept.reduce(0) { $0 + $1.count }
+    memory = .late(try LateShard(shard, keeping: kept))
   }
 
   /// Maps or inflates a shard.

@@ -22,11 +22,43 @@ public protocol TensorStore: Sendable {
   var materializedByteCount: Int { get }
   /// Bytes of the mapped files.
   var mappedByteCount: Int { get }
+  /// Makes weights ready to be multiplied with: copies that are made late, and pages of files if `readsPages`.
+  func load(_ weights: [WeightMatrix], readsPages: Bool) throws
+  /// Gives back the memory of weights that are not needed for a while; ``load(_:readsPages:)`` makes them ready again.
+  func release(_ weights: [WeightMatrix])
+  /// What making weights ready takes.
+  func footprint(of weights: [WeightMatrix]) -> WeightFootprint
+}
+
+/// What weights take when they are ready, in bytes.
+public struct WeightFootprint: Hashable, Sendable {
+  /// Memory: pages of files, and copies.
+  public var memoryByteCount: Int
+  /// Bytes of files that are read.
+  public var readByteCount: Int
+
+  /// Creates a footprint.
+  public init(memoryByteCount: Int = 0, readByteCount: Int = 0) {
+    self.memoryByteCount = memoryByteCount
+    self.readByteCount = readByteCount
+  }
 }
 
 extension TensorStore {
   /// The name itself, where no tensors are kept together.
   public func storedName(of name: String) -> String { name }
+
+  /// Nothing, where weights are in memory.
+  public func load(_ weights: [WeightMatrix], readsPages: Bool) throws {}
+
+  /// Nothing, where weights are in memory.
+  public func release(_ weights: [WeightMatrix]) {}
+
+  /// The bytes of the weights.
+  public func footprint(of weights: [WeightMatrix]) -> WeightFootprint {
+    let bytes = weights.reduce(0) { $0 + $1.bytes.count }
+    return WeightFootprint(memoryByteCount: bytes, readByteCount: bytes)
+  }
 
   /// A tensor whose absence is an error.
   ///
@@ -53,6 +85,7 @@ extension TensorStore {
   /// - Throws: As ``matrix(_:)``.
   public func values(_ name: String) throws -> [Float] {
     let matrix = try matrix(name)
+    try load([matrix], readsPages: false)
     let engine = MatrixEngine(mode: .exact, pool: WorkerPool(threadCount: 1))
     // Decoding writes whole blocks of 16 values at the most, whatever the columns.
     let stride = (matrix.columns + 15) / 16 * 16

@@ -1,0 +1,81 @@
+internal import ModelDescriptions
+internal import TensorCompute
+
+extension DecoderLayer {
+  /// All matrices of the layer; those of a stack that lies in one piece as one.
+  var matrices: [WeightMatrix] { mixerMatrices + feedForwardMatrices }
+
+  private var mixerMatrices: [WeightMatrix] {
+    switch mixer {
+    case .attention(_, let weights):
+      return [weights.query, weights.key, weights.value, weights.output].compactMap { $0?.weights }
+    case .latent(_, let weights):
+      let query: [NamedMatrix] =
+        switch weights.query {
+        case .direct(let matrix): [matrix]
+        case .narrowed(let down, _, let up): [down, up]
+        }
+      return (query + [weights.latent, weights.output]).map(\.weights) + weights.key.matrices
+        + weights.value.matrices
+    case .deltaNet(_, let weights):
+      let gates: [NamedMatrix] =
+        switch weights.gates {
+        case .separate(let beta, let alpha): [beta, alpha]
+        case .perKeyHead(let matrix): [matrix]
+        }
+      return ([weights.queryKeyValue, weights.gate, weights.output] + gates).map(\.weights)
+    case .shortConvolution(_, let weights): return [weights.input, weights.output].map(\.weights)
+    }
+  }
+
+  private var feedForwardMatrices: [WeightMatrix] {
+    switch feedForward {
+    case .dense(let weights): weights.matrices
+    case .experts(_, let weights): weights.matrices
+    case .parallel(let weights): weights.dense.matrices + weights.experts.matrices
+    }
+  }
+
+  /// Weights that one token is multiplied with in the first branch: a measure of its arithmetic.
+  var mixerWork: Double { mixerMatrices.work }
+
+  /// The same for the second branch.
+  var feedForwardWork: Double {
+    switch feedForward {
+    case .dense(let weights): weights.matrices.work
+    case .experts(let shape, let weights): weights.work(shape)
+    case .parallel(let weights): weights.dense.matrices.work + weights.experts.work(weights.shape)
+    }
+  }
+}
+
+extension DenseWeights {
+  fileprivate var matrices: [WeightMatrix] { [gate, up, down].map(\.weights) }
+}
+
+extension ExpertWeights {
+  private var routed: [WeightMatrix] { gate.matrices + up.matrices + down.matrices }
+  private var others: [WeightMatrix] {
+    [router.weights] + (shared?.matrices ?? []) + (sharedGate.map { [$0.weights] } ?? [])
+  }
+
+  fileprivate var matrices: [WeightMatrix] { routed + others }
+
+  fileprivate func work(_ shape: Experts) -> Double {
+    routed.work * Double(shape.usedCount) / Double(shape.count) + others.work
+  }
+}
+
+extension ExpertStack {
+  fileprivate var matrices: [WeightMatrix] { whole.map { [$0] } ?? experts }
+}
+
+extension [WeightMatrix] {
+  /// Weights of all.
+  fileprivate var work: Double { reduce(0) { $0 + $1.weightCount } }
+}
+
+extension WeightMatrix {
+  /// Rows times columns.
+  var weightCount: Double { Double(rows) * Double(columns) }
+}

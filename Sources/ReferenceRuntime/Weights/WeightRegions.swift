@@ -1,0 +1,73 @@
+internal import FileBytes
+internal import TensorCompute
+
+/// Bytes of a file that weights lie in: they can be made ready before they are used, and given back afterwards.
+protocol WeightRegion: AnyObject, Sendable {
+  /// All bytes; those that are not ready are read when they are touched, or are not there at all.
+  var bytes: UnsafeRawBufferPointer { get }
+  /// Makes bytes ready; `ranges` ascend and lie apart.
+  func load(_ ranges: [Range<Int>]) throws
+  /// Gives bytes back.
+  func release(_ ranges: [Range<Int>])
+}
+
+extension MappedFile: WeightRegion {
+  func load(_ ranges: [Range<Int>]) { for range in ranges { readIn(range) } }
+  func release(_ ranges: [Range<Int>]) { for range in ranges { giveBack(range) } }
+}
+
+/// The regions of a model.
+struct WeightRegions: Sendable {
+  /// Bytes of one region.
+  struct Part {
+    var region: any WeightRegion
+    /// Ascending, apart from each other.
+    var ranges: [Range<Int>]
+
+    var byteCount: Int { ranges.reduce(0) { $0 + $1.count } }
+  }
+
+  /// By address.
+  private let regions: [any WeightRegion]
+
+  init(_ regions: [any WeightRegion]) {
+    self.regions = regions.filter { !$0.bytes.isEmpty }.sorted {
+      Self.address($0.bytes) < Self.address($1.bytes)
+    }
+  }
+
+  /// Where some bytes lie; those of no region are left out.
+  func parts(of pieces: [UnsafeRawBufferPointer]) -> [Part] {
+    var ranges: [Int: [Range<Int>]] = [:]
+    for piece in pieces where !piece.isEmpty {
+      let start = Self.address(piece)
+      var (low, high) = (0, regions.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if Self.address(regions[middle].bytes) <= start { low = middle + 1 } else { high = middle }
+      }
+      guard low > 0 else { continue }
+      let offset = start - Self.address(regions[low - 1].bytes)
+      guard offset + piece.count <= regions[low - 1].bytes.count else { continue }
+      ranges[low - 1, default: []].append(offset..<(offset + piece.count))
+    }
+    return ranges.sorted { $0.key < $1.key }.map {
+      Part(region: regions[$0.key], ranges: Self.joined($0.value))
+    }
+  }
+
+  /// The same bytes as few ranges, ascending.
+  static func joined(_ ranges: [Range<Int>]) -> [Range<Int>] {
+    var result: [Range<Int>] = []
+    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+      if let last = result.last, range.lowerBound <= last.upperBound {
+        result[result.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
+      } else {
+        result.append(range)
+      }
+    }
+    return result
+  }
+
+  private static func address(_ bytes: UnsafeRawBufferPointer) -> Int { Int(bitPattern: bytes.baseAddress) }
+}
