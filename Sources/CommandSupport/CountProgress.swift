@@ -64,24 +64,49 @@ public final class CountProgress: Sendable {
     done: Int, total: Int, resumed: Int = 0, resumable: Int = 0, note: String = "", column: Int = 0
   ) {
     guard isEnabled, total > 0 else { return }
+    let made = done - resumed
+    let left = made > 0 ? elapsedSeconds / Double(made) * Double(total - done - resumable) : nil
+    let earlier = resumed > 0 ? "\(resumed) from an earlier run" : ""
+    func text(_ notes: String...) -> String {
+      Self.text(
+        "\(done) of \(total)\(unit)", left, notes.filter { !$0.isEmpty }.joined(separator: "; "))
+    }
+    show(
+      Double(done) / Double(total), hasBegun: done > 0, left: left, texts: [text(note), text()],
+      line: text(earlier, note), column: column)
+  }
+
+  /// Shows the state of work that has no pieces of one size.
+  ///
+  /// - Parameters:
+  ///   - share: The share that is done, 0 to 1.
+  ///   - left: Seconds to go.
+  ///   - note: What is being done.
+  ///   - column: How far standard output has come on the line, for text behind it.
+  public func update(share: Double, left: Double, note: String, column: Int = 0) {
+    guard isEnabled else { return }
+    let done = "\(decimals(100 * share, 1)) %"
+    let text = Self.text(done, left, note)
+    show(
+      share, hasBegun: share > 0, left: left, texts: [text, Self.text(done, left, "")], line: text,
+      column: column)
+  }
+
+  private func show(
+    _ share: Double, hasBegun: Bool, left: Double?, texts: [String], line: String, column: Int
+  ) {
     let now = DispatchTime.now().uptimeNanoseconds
     state.withLock { state in
-      let made = done - resumed
-      let left = made > 0 ? elapsedSeconds / Double(made) * Double(total - done - resumable) : nil
-      let tenth = 10 * done / total
+      let tenth = Int(10 * share)
       if Standard.errorIsTerminal {
-        guard now - state.lastDraw >= 100_000_000 || done == total || !state.isVisible else { return }
+        guard now - state.lastDraw >= 100_000_000 || share >= 1 || !state.isVisible else { return }
         state.lastDraw = now
         // The longest that has room.
-        let texts =
-          [note, ""].map { Self.text(done, total, unit, left, $0) }
-          + (left.map { ["\(ProgressBar.duration($0)) left"] } ?? [])
-        state.isVisible = draw(texts, Double(done) / Double(total), column)
-      } else if done > 0, tenth > state.lastTenth {
+        let texts = texts + (left.map { ["\(ProgressBar.duration($0)) left"] } ?? [])
+        state.isVisible = draw(texts, share, column)
+      } else if hasBegun, tenth > state.lastTenth {
         state.lastTenth = tenth
-        let earlier = resumed > 0 ? "\(resumed) from an earlier run" : ""
-        let note = [earlier, note].filter { !$0.isEmpty }.joined(separator: "; ")
-        Standard.error(Self.text(done, total, unit, left, note))
+        Standard.error(line)
       }
     }
   }
@@ -94,8 +119,8 @@ public final class CountProgress: Sendable {
     }
   }
 
-  static func text(_ done: Int, _ total: Int, _ unit: String, _ left: Double?, _ note: String) -> String {
-    "\(done) of \(total)\(unit)" + (left.map { ", \(ProgressBar.duration($0)) left" } ?? "")
+  private static func text(_ done: String, _ left: Double?, _ note: String) -> String {
+    done + (left.map { ", \(ProgressBar.duration($0)) left" } ?? "")
       + (note.isEmpty ? "" : ": \(note)")
   }
 

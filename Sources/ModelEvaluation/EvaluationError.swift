@@ -35,6 +35,8 @@ public enum EvaluationErrorCode: FaultCode {
   case inUse
   /// A file of prompts that cannot be read.
   case badPrompts
+  /// A limit of memory that is too small for anything, or larger than what there is.
+  case memoryLimit
 
   /// Thin experts are a matter of strictness; values that are not finite and a run in the way are failures; the rest is
   /// rejected input.

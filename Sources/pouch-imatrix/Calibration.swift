@@ -33,38 +33,69 @@ struct Calibration {
         + "\(windows.count) windows of \(windows.length) tokens"
         + (command.fromChunk > 0 ? " after the first \(command.fromChunk)" : "")
         + (done > 0 ? ", \(done) of them done before" : "") + "; mode \(command.mode.rawValue)")
-    let result = try collect(collector, windows, firstWindow: done)
-    guard !collector.isEmpty else { throw ExitCode(130) }
-    try save(collector, to: command.output)
-    return result
+    return try collect(collector, windows, firstWindow: done)
   }
 
+  /// Runs the windows and saves the data.
   private func collect(
     _ collector: ImportanceCollector, _ windows: TokenWindows, firstWindow: Int
   ) throws -> Perplexity {
+    let plan = try plan(collector, windows, left: windows.count - firstWindow)
     let evaluator = try WindowEvaluator(
-      model, length: command.contextSize,
-      options: EvaluationOptions(
-        mode: command.mode.mode, threads: command.threads, batchLength: command.batchSize))
+      model, length: command.contextSize, options: options(plan.schedule))
     var run = ImportanceRun(
       windows: windows, measuresPerplexity: !command.noPerplexity, needsOutput: command.processOutput)
     run.firstWindow = firstWindow
+    let isLayered = plan.schedule != .windows
+    if isLayered, command.saveFrequency > 0 { evaluator.groupBoundary = command.saveFrequency }
     let showsPerplexity = !command.noPerplexity && !command.json
     let clock = ProgressBar(isEnabled: false)
-    let result = try run.run(evaluator, collector) { done, soFar in
+    let progress = CountProgress(isEnabled: true)
+    var groups = GroupProgress(
+      work: isLayered ? work(windows.count - firstWindow, windows) : 0, byteCount: plan.readByteCount)
+    var hasSaidOutlook = false
+    var lastSeconds = 0.0
+    // Data of a group is whole when all layers have seen it.
+    var isWhole = true
+    var lastDone = firstWindow
+    let result = try run.run(evaluator, collector) { step in
+      isWhole = false
+      lastSeconds = progress.elapsedSeconds
+      if let outlook = groups.outlook(after: step) {
+        if !hasSaidOutlook {
+          Standard.error(
+            MeasuringArguments.outlook(reading: outlook.readingSeconds, arithmetic: outlook.arithmeticSeconds)
+          )
+        }
+        hasSaidOutlook = true
+        progress.update(share: outlook.share, left: outlook.secondsLeft, note: step.text(of: windows.count))
+      }
+      return !Interrupt.isRequested
+    } onWindow: { done, soFar in
+      progress.clear()
+      if isLayered {
+        groups.add(work(1, windows, inLayers: false), seconds: progress.elapsedSeconds - lastSeconds)
+      }
+      lastSeconds = progress.elapsedSeconds
+      isWhole = true
+      lastDone = done
       if showsPerplexity { Standard.outputText("[\(done)]\(decimals(soFar.value, 4)),") }
-      if done == firstWindow + 1, done < windows.count {
+      if !isLayered, done == firstWindow + 1, done < windows.count {
         let seconds = clock.elapsedSeconds
         Standard.error(
           "\(decimals(seconds, 2)) seconds per window; about "
             + "\(ProgressBar.duration(seconds * Double(windows.count - done))) left")
       }
-      if done % command.outputFrequency == 0, done < windows.count { try save(collector, to: command.output) }
+      guard evaluator.endsGroup(done - 1) else { return true }
+      if isLayered || done % command.outputFrequency == 0, done < windows.count {
+        try save(collector, to: command.output)
+      }
       if command.saveFrequency > 0, done % command.saveFrequency == 0 {
         try save(collector, to: "\(command.output).at_\(done)")
       }
       return !Interrupt.isRequested
     }
+    progress.clear()
     if showsPerplexity, result.tokenCount > 0 {
       Standard.output(
         "\nFinal estimate: PPL = \(decimals(result.value, 4))"
@@ -73,7 +104,44 @@ struct Calibration {
           } ?? "; ") + result.intervalText
           + (firstWindow > 0 ? " (windows of this run)" : ""))
     }
+    if isWhole {
+      try save(collector, to: command.output)
+    } else if lastDone == 0 {
+      throw ExitCode(130)
+    }
     return result
+  }
+
+  private func options(_ schedule: WindowSchedule = .windows) -> EvaluationOptions {
+    EvaluationOptions(
+      mode: command.mode.mode, threads: command.threads, batchLength: command.batchSize, schedule: schedule)
+  }
+
+  /// The order of windows and layers, which is said where windows go in groups.
+  private func plan(_ collector: ImportanceCollector, _ windows: TokenWindows, left: Int) throws
+    -> MeasuringPlan
+  {
+    let plan = try MeasuringPlan(
+      [model], windowCount: left, length: windows.length, options: options(),
+      request: MeasuringPlan.Request(rawValue: command.measuring.schedule.rawValue) ?? .auto,
+      limits: MeasuringPlan.Limits(
+        allowed: command.measuring.maxMemory?.byteCount, available: MachineMemory.availableByteCount,
+        total: MachineMemory.totalByteCount,
+        held: ProcessMemory.anonymousByteCount + collector.byteCount(for: model.store)))
+    if case .layers(let size, _) = plan.schedule {
+      Standard.error(
+        MeasuringArguments.intent(
+          groupSize: size, groupCount: plan.groupCount, weightByteCount: plan.weightByteCount,
+          memoryByteCount: plan.memoryByteCount))
+    }
+    return plan
+  }
+
+  /// The arithmetic of windows, or of their logits alone.
+  private func work(_ count: Int, _ windows: TokenWindows, inLayers: Bool = true) -> Double {
+    let perWindow =
+      command.processOutput ? windows.length : command.noPerplexity ? 0 : windows.scoredPerWindow
+    return model.work(tokens: inLayers ? count * windows.length : 0, logits: count * perWindow)
   }
 
   private func save(_ collector: ImportanceCollector, to path: String) throws {

@@ -15,7 +15,8 @@ struct Command: PouchCommand {
     discussion: """
       Flags, procedure and files are llama-imatrix's. After the run, a report says which experts of each layer the \
       text did not reach (blind) or hardly reached (thin). An interrupted run leaves its data in the output; the same \
-      command with --resume goes on from there, and ends with the bytes of a run in one piece.
+      command with --resume goes on from there, and ends with the bytes of a run in one piece. Models that are larger \
+      than memory are read once for each group of windows; data is saved after each group.
 
       Examples:
         pouch-imatrix -m checkpoint -f calibration.txt -o imatrix.gguf
@@ -97,6 +98,8 @@ struct Command: PouchCommand {
   @Option(name: [.customShort("b"), .long], help: "The most tokens computed together.")
   var batchSize = 512
 
+  @OptionGroup var measuring: MeasuringArguments
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -130,7 +133,7 @@ struct Command: PouchCommand {
     Interrupt.watch()
     try checkOutput()
     let start = ProgressBar(isEnabled: false)
-    let model = try self.model.map { try LoadedModel.open(path: $0) }
+    let model = try self.model.map { try LoadedModel.open(path: $0, isLate: true) }
     for warning in model?.warnings ?? [] { Standard.error("Warning: \(warning)") }
     let collector = ImportanceCollector(
       expertCount: model?.expertCount ?? 0, includesOutput: processOutput)

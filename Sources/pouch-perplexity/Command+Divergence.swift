@@ -32,17 +32,30 @@ extension Command {
     let state = try state(
       "lock-step", text, subjects.map(\.windows),
       base: resume == nil ? nil : ModelFingerprint.ofModel(basePath))
+    let together = [base] + subjects
+    let left = windows.left(state)
+    let plan = try plan(together.map(\.model), windows, left: left, measuring.schedule)
+    sayIntent(plan)
     let models = try subjects.map {
-      try WindowEvaluator($0.model, length: windows.length, options: options)
+      try WindowEvaluator($0.model, length: windows.length, options: options(plan.schedule))
     }
-    let baseEvaluator = try WindowEvaluator(base.model, length: windows.length, options: options)
+    let baseEvaluator = try WindowEvaluator(
+      base.model, length: windows.length, options: options(plan.schedule))
     let clock = ProgressBar(isEnabled: false)
     if !json, models.count == 1 { Standard.output(DivergencePrinter.header) }
     let run = DivergenceRun(windows: windows, state: state)
-    let progress = WindowProgress(total: windows.count, state: state)
+    let progress = WindowProgress(
+      total: windows.count, state: state,
+      groups: GroupProgress(
+        work: plan.isLayered ? together.reduce(0) { $0 + $1.work(windows: left) } : 0,
+        byteCount: plan.readByteCount))
     defer { progress.clear() }
-    let results = try run.run(models, base: baseEvaluator) { done, soFar in
-      progress.windowDone(done) {
+    let logitWork = together.reduce(0) { $0 + $1.logitWork() }
+    let results = try run.run(models, base: baseEvaluator) { step in
+      progress.step(step)
+      return !Interrupt.isRequested
+    } onWindow: { done, soFar in
+      progress.windowDone(done, work: logitWork) {
         if !json, models.count == 1 { Standard.output(DivergencePrinter(soFar[0]).windowLine(done)) }
       }
       return !Interrupt.isRequested
@@ -114,20 +127,28 @@ extension Command {
     )
     let state = try state(
       "base", text, pairs.map(\.subject.windows), base: resume == nil ? nil : ModelFingerprint.ofFile(file))
+    let (plans, groups) = try plans(pairs.map(\.subject), state)
     var reports: [ModelReport] = []
     var results: [(model: String, statistics: DivergenceStatistics)] = []
-    let progress = WindowProgress(total: pairs.reduce(0) { $0 + $1.subject.windows.count }, state: state)
+    let progress = WindowProgress(
+      total: pairs.reduce(0) { $0 + $1.subject.windows.count }, state: state, groups: groups)
     defer { progress.clear() }
     for (part, (subject, base)) in pairs.enumerated() where !Interrupt.isRequested {
-      let evaluator = try WindowEvaluator(subject.model, length: subject.windows.length, options: options)
+      let evaluator = try WindowEvaluator(
+        subject.model, length: subject.windows.length, options: options(plans[part].schedule))
       let clock = ProgressBar(isEnabled: false)
       progress.clear()
       if !json {
         Standard.output((pairs.count > 1 ? "model \(subject.path)\n" : "") + DivergencePrinter.header)
       }
       let run = DivergenceRun(windows: subject.windows, state: state, part: part)
-      let result = try run.run(evaluator, base: base) { done, soFar in
-        progress.windowDone(part: part, done, note: pairs.count > 1 ? subject.path : "") {
+      let result = try run.run(evaluator, base: base) { step in
+        progress.step(step)
+        return !Interrupt.isRequested
+      } onWindow: { done, soFar in
+        progress.windowDone(
+          part: part, done, work: subject.logitWork(), note: pairs.count > 1 ? subject.path : ""
+        ) {
           if !json { Standard.output(DivergencePrinter(soFar).windowLine(done)) }
         }
         return !Interrupt.isRequested

@@ -14,9 +14,10 @@ extension Command {
     let state = try state(
       baseFile == nil ? "perplexity" : "base file", text, subjects.map(\.windows),
       output: baseFile.map { "\(FileSystem.name(of: $0)), \(format.rawValue), top \(baseTopK)" })
+    let (plans, groups) = try plans(subjects, state)
     var reports: [ModelReport] = []
     let progress = WindowProgress(
-      total: subjects.reduce(0) { $0 + $1.windows.count }, state: state,
+      total: subjects.reduce(0) { $0 + $1.windows.count }, state: state, groups: groups,
       streams: !json && pplOutputType == 0)
     defer { progress.clear() }
     for (part, subject) in subjects.enumerated() where !Interrupt.isRequested {
@@ -28,11 +29,17 @@ extension Command {
       }
       progress.clear()
       if subjects.count > 1, !json { Standard.output("model \(subject.path)") }
-      let evaluator = try WindowEvaluator(subject.model, length: subject.windows.length, options: options)
+      let evaluator = try WindowEvaluator(
+        subject.model, length: subject.windows.length, options: options(plans[part].schedule))
       let clock = ProgressBar(isEnabled: false)
       let run = PerplexityRun(windows: subject.windows, base: writer, state: state, part: part)
-      let result = try run.run(evaluator) { done, soFar in
-        progress.windowDone(part: part, done, note: subjects.count > 1 ? subject.path : "") {
+      let result = try run.run(evaluator) { step in
+        progress.step(step)
+        return !Interrupt.isRequested
+      } onWindow: { done, soFar in
+        progress.windowDone(
+          part: part, done, work: subject.logitWork(), note: subjects.count > 1 ? subject.path : ""
+        ) {
           if !json { progress.column += printWindow(subject.windows, done, soFar) }
         }
         return !Interrupt.isRequested

@@ -23,6 +23,9 @@ struct Command: PouchCommand {
       widens the bounds of the KL divergence; the run against the file prints both. Perplexities and top tokens are \
       exact in any case.
 
+      Models that are larger than memory are measured layer by layer: every layer is read once for as many windows as \
+      --max-memory has room for, and their numbers come together.
+
       Examples:
         pouch-perplexity -m model-Q4_K_M.gguf -f wiki.test.raw
         pouch-perplexity --base checkpoint -m model-Q4_K_M.gguf --corpus builtin
@@ -102,6 +105,8 @@ struct Command: PouchCommand {
         "The final numbers and files are the same bits. The file is removed when the run is complete.",
       valueName: "file"))
   var resume: String?
+
+  @OptionGroup var measuring: MeasuringArguments
 
   @Flag(help: "Replace an existing base file.")
   var force = false

@@ -13,17 +13,50 @@ struct Subject {
   /// Tokens of the whole text.
   var tokenCount: Int
   var windows: TokenWindows
+
+  /// The arithmetic of taking windows through the model, and of their logits.
+  func work(windows count: Int) -> Double {
+    model.work(tokens: count * windows.length, logits: 0) + logitWork(count)
+  }
+
+  /// The arithmetic of the logits of windows.
+  func logitWork(_ count: Int = 1) -> Double {
+    model.work(tokens: 0, logits: count * windows.scoredPerWindow)
+  }
+}
+
+extension TokenWindows {
+  /// Windows that an earlier run has not finished.
+  func left(_ state: RunState?, part: Int = 0) -> Int {
+    (0..<count).count { state?.isRecorded(part: part, window: $0) != true }
+  }
+}
+
+extension MeasuringPlan {
+  /// Whether windows go in groups.
+  var isLayered: Bool { schedule != .windows }
+}
+
+extension MeasuringPlan.Request {
+  init(_ flag: ScheduleFlag) {
+    switch flag {
+    case .auto: self = .auto
+    case .layers: self = .layers
+    case .windows: self = .windows
+    }
+  }
 }
 
 extension Command {
-  var options: EvaluationOptions {
-    EvaluationOptions(mode: mode.mode, threads: threads, batchLength: batchSize)
+  /// How models are run, in an order of windows and layers.
+  func options(_ schedule: WindowSchedule = .windows) -> EvaluationOptions {
+    EvaluationOptions(mode: mode.mode, threads: threads, batchLength: batchSize, schedule: schedule)
   }
   var limit: Int? { chunks < 0 ? nil : chunks }
 
   /// Opens a model and reads its tokenizer.
   func open(_ path: String) throws -> (model: LoadedModel, tokenizer: Tokenizer) {
-    let model = try LoadedModel.open(path: path)
+    let model = try LoadedModel.open(path: path, isLate: true)
     for warning in model.warnings { Standard.error("Warning: \(warning)") }
     do {
       return (model, try Tokenizer(metadata: try model.metadata()))
@@ -74,6 +107,67 @@ extension Command {
           + (fromChunk > 0 ? ", the first being number \(fromChunk + 1); " : "; ")
           + "mode \(mode.rawValue)")
     }
+  }
+
+  /// Chooses the order of windows and layers for models that take turns.
+  ///
+  /// - Parameters:
+  ///   - models: The models.
+  ///   - windows: The windows.
+  ///   - left: How many of them are to be measured.
+  ///   - request: The order that is wanted.
+  ///   - others: The least memory that other measurements of this run need.
+  /// - Returns: The order, and what it takes.
+  /// - Throws: `EvaluationError` with `memoryLimit`.
+  func plan(
+    _ models: [LoadedModel], _ windows: TokenWindows, left: Int, _ request: ScheduleFlag, others: Int = 0
+  ) throws -> MeasuringPlan {
+    try MeasuringPlan(
+      models, windowCount: left, length: windows.length, options: options(),
+      request: MeasuringPlan.Request(request),
+      limits: MeasuringPlan.Limits(
+        allowed: measuring.maxMemory?.byteCount, available: MachineMemory.availableByteCount,
+        total: MachineMemory.totalByteCount, held: ProcessMemory.anonymousByteCount), others: others)
+  }
+
+  /// The plans of models that are measured one after the other: all go layer by layer when one has to.
+  ///
+  /// - Parameters:
+  ///   - subjects: The models.
+  ///   - state: What an earlier run made.
+  /// - Returns: A plan for each, and the work of all that go layer by layer.
+  /// - Throws: `EvaluationError` with `memoryLimit`.
+  func plans(_ subjects: [Subject], _ state: RunState?) throws -> (
+    plans: [MeasuringPlan], groups: GroupProgress
+  ) {
+    let left = subjects.enumerated().map { part, subject in subject.windows.left(state, part: part) }
+    let held = ProcessMemory.anonymousByteCount
+    let least =
+      subjects.map {
+        MeasuringPlan.least([$0.model], length: $0.windows.length, options: options(), held: held)
+      }.max() ?? 0
+    func make(_ request: ScheduleFlag) throws -> [MeasuringPlan] {
+      try zip(subjects, left).map { try plan([$0.model], $0.windows, left: $1, request, others: least) }
+    }
+    var plans = try make(measuring.schedule)
+    if plans.contains(where: \.isLayered), !plans.allSatisfy(\.isLayered) { plans = try make(.layers) }
+    var (work, byteCount) = (0.0, 0)
+    for (index, plan) in plans.enumerated() where plan.isLayered {
+      sayIntent(plan, subjects.count > 1 ? subjects[index].path : nil)
+      work += subjects[index].work(windows: left[index])
+      byteCount += plan.readByteCount
+    }
+    return (plans, GroupProgress(work: work, byteCount: byteCount))
+  }
+
+  /// Says what groups of windows take, where there are any.
+  func sayIntent(_ plan: MeasuringPlan, _ path: String? = nil) {
+    guard case .layers(let size, _) = plan.schedule else { return }
+    Standard.error(
+      (path.map { "\($0): " } ?? "")
+        + MeasuringArguments.intent(
+          groupSize: size, groupCount: plan.groupCount, weightByteCount: plan.weightByteCount,
+          memoryByteCount: plan.memoryByteCount))
   }
 
   /// Opens the state of a run, when one is wanted.

@@ -19,7 +19,7 @@ struct Command: PouchCommand {
       token (KL divergence, flips, coordinate errors). Layer B: their own greedy drawings are compared with the base's \
       (structure, geometry, pictures). Layer C: drawings are checked against what the prompt says. Everything is \
       deterministic. Results are kept in the --out folder as they are made: the same command continues a run that was \
-      cut off. index.html in it shows all drawings side by side; it loads and runs nothing.
+      cut off. --schedule and --max-memory are about layer A: answers take the place of windows. index.html in it shows all drawings side by side; it loads and runs nothing.
 
       Examples:
         pouch-svg-eval --base checkpoint -m a.gguf --prompts mine.jsonl --out out
@@ -69,6 +69,8 @@ struct Command: PouchCommand {
   @Option(name: [.customShort("s"), .long], help: "The seed of the first draw.")
   var seed: UInt32 = 1
 
+  @OptionGroup var measuring: MeasuringArguments
+
   @Flag(inversion: .prefixedNo, help: "Run the base with a 16-bit cache too, as the noise floor.")
   var floor = true
 
@@ -115,6 +117,10 @@ struct Command: PouchCommand {
     options.temperature = temperature
     options.seed = seed
     options.usesChatTemplate = !raw
+    options.request = MeasuringPlan.Request(rawValue: measuring.schedule.rawValue) ?? .auto
+    options.limits = MeasuringPlan.Limits(
+      allowed: measuring.maxMemory?.byteCount, available: MachineMemory.availableByteCount,
+      total: MachineMemory.totalByteCount, held: ProcessMemory.anonymousByteCount)
     return options
   }
 

@@ -66,6 +66,23 @@ struct SVGEvalTests {
     try Data(contentsOf: URL(fileURLWithPath: "\(out)/\(name)"))
   }
 
+  @Test("answers that are read layer by layer give the same results")
+  func layers() throws {
+    let arguments = [
+      "-m", try quantized("Q2_K"), "--prompts", try prompts(Self.two[0], Self.two[1]), "--json", "-n", "120",
+    ]
+    let expected = try evaluate(arguments + ["--schedule", "windows"])
+    #expect(expected.status == 0, "\(expected.errors)")
+    let refused = try evaluate(arguments + ["--max-memory", "0"])
+    refused.expect(3, "--max-memory", "at least")
+    let least = try #require(refused.errors.firstMatch(of: /at least ([0-9]+) bytes/)).1
+    for flags in [["--schedule", "layers"], ["--max-memory", "\(least)", "-t", "1"]] {
+      try FileManager.default.removeItem(atPath: out)
+      let run = try evaluate(arguments + flags)
+      #expect(run.status == 0 && Self.timeless(run.output) == Self.timeless(expected.output), "\(run.errors)")
+    }
+  }
+
   @Test("a run writes page, results and drawings; interrupted and repeated it gives the same bytes")
   func resume() throws {
     let model = try quantized("Q2_K")

@@ -13,8 +13,10 @@ public final class ImportanceCollector: TapObserver {
   private final class Entry {
     /// `[matrices, columns]`, without the window that is under way.
     var sums: [Float]
-    /// The same for the window that is under way.
+    /// The same for the window that is under way; empty where it has not been seen.
     var window: [Float] = []
+    /// Its number among those of a group.
+    var sequence = 0
     var counts: [Int64]
 
     init(columns: Int, matrices: Int) {
@@ -46,6 +48,14 @@ public final class ImportanceCollector: TapObserver {
     (name.hasPrefix("blk.") && name.hasSuffix(".weight")) || (includesOutput && name == "output.weight")
   }
 
+  /// Bytes of the sums that a model's tensors need, with the window under way in one layer.
+  public func byteCount(for store: any TensorStore) -> Int {
+    store.names.reduce(0) { sum, name in
+      guard wants(name), let shape = store.ggmlShape(of: name), shape.count > 1 else { return sum }
+      return sum + 4 * shape[0] * (shape.count > 2 ? shape[2] : 1)
+    }
+  }
+
   /// Adds rows.
   public func observe(_ name: String, _ rows: TapRows) {
     guard failure == nil, rows.rowCount > 0 else { return }
@@ -53,6 +63,11 @@ public final class ImportanceCollector: TapObserver {
     let columns = rows.rowLength
     let entry = entries[name] ?? Entry(columns: columns, matrices: matrices)
     entries[name] = entry
+    if rows.sequence != entry.sequence {
+      // The window before is over for this matrix.
+      close(name, entry)
+      entry.sequence = rows.sequence
+    }
     Self.spreadCounts(entry, over: matrices)
     guard entry.sums.count == columns * matrices, entry.counts.count == matrices else {
       failure = EvaluationError(
@@ -96,27 +111,31 @@ public final class ImportanceCollector: TapObserver {
   ///
   /// - Throws: ``EvaluationError`` with `importanceMismatch` or `nonFinite`; the data is of no use then.
   public func endWindow() throws {
+    for (name, entry) in entries { close(name, entry) }
     try check()
-    for (name, entry) in entries where !entry.window.isEmpty {
-      var check: Float = 0
-      entry.sums.withUnsafeMutableBufferPointer { sums in
-        entry.window.withUnsafeMutableBufferPointer { window in
-          for index in 0..<min(sums.count, window.count) {
-            sums[index] += window[index]
-            window[index] = 0
-            // Zero times anything finite stays zero.
-            check += sums[index] * 0
-          }
+  }
+
+  /// Adds the window of one matrix to its sums.
+  private func close(_ name: String, _ entry: Entry) {
+    guard failure == nil, !entry.window.isEmpty else { return }
+    var check: Float = 0
+    entry.sums.withUnsafeMutableBufferPointer { sums in
+      entry.window.withUnsafeBufferPointer { window in
+        for index in 0..<min(sums.count, window.count) {
+          sums[index] += window[index]
+          // Zero times anything finite stays zero.
+          check += sums[index] * 0
         }
       }
-      guard check != 0, let bad = entry.sums.firstIndex(where: { !$0.isFinite }) else { continue }
-      throw EvaluationError(
-        .nonFinite,
-        Fault(
-          subject: "\(name), expert \(bad / (entry.sums.count / entry.counts.count))",
-          expected: "finite sums of squares", found: "\(entry.sums[bad])",
-          remedy: "the weights are damaged, or activations overflow"))
     }
+    entry.window = []
+    guard check != 0, let bad = entry.sums.firstIndex(where: { !$0.isFinite }) else { return }
+    failure = EvaluationError(
+      .nonFinite,
+      Fault(
+        subject: "\(name), expert \(bad / (entry.sums.count / entry.counts.count))",
+        expected: "finite sums of squares", found: "\(entry.sums[bad])",
+        remedy: "the weights are damaged, or activations overflow"))
   }
 
   /// Throws what went wrong while observing.

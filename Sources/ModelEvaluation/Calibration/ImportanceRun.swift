@@ -24,24 +24,28 @@ public struct ImportanceRun {
   /// - Parameters:
   ///   - evaluator: The model.
   ///   - collector: Receives the activations.
+  ///   - onStep: Called after each piece of work on a group of windows; `false` ends the run, after which the collector
+  ///     holds parts of the group.
   ///   - onWindow: Called after each window; `false` ends the run.
   /// - Returns: The perplexity, without tokens when it was not measured.
   /// - Throws: `RuntimeError`, ``EvaluationError``, and what `onWindow` throws.
   public func run(
     _ evaluator: WindowEvaluator, _ collector: ImportanceCollector,
+    onStep: (GroupStep) -> Bool = { _ in true },
     onWindow: (_ done: Int, _ soFar: Perplexity) throws -> Bool
   ) throws -> Perplexity {
     try evaluator.check(windows)
-    evaluator.session.observer = collector
-    defer { evaluator.session.observer = nil }
+    evaluator.observer = collector
+    defer { evaluator.observer = nil }
     var result = Perplexity(windowsPerUnit: windows.windowsPerUnit)
     let windows = windows
     let scored = windows.firstScored..<(windows.length - 1)
     for index in min(firstWindow, windows.count)..<windows.count {
-      evaluator.session.reset()
-      let selection: LogitsSelection =
-        needsOutput ? .all : measuresPerplexity ? .range(scored) : .none
-      try evaluator.session.evaluate(tokens: windows.input(index), logits: selection) { first, rows in
+      guard try evaluator.prepare(windows, index, onStep: onStep) else {
+        break
+      }
+      let wanted = needsOutput ? 0..<windows.length : measuresPerplexity ? scored : 0..<0
+      try evaluator.read(windows, index, logits: wanted) { first, rows in
         guard measuresPerplexity else { return }
         let surprises: [Double?] = try evaluator.map(rows, rowLength: evaluator.vocabularySize) {
           row, logits in

@@ -22,12 +22,13 @@ public struct DivergenceRun {
   /// - Parameters:
   ///   - models: The tested models.
   ///   - base: The base.
+  ///   - onStep: Called after each piece of work on a group of windows; `false` ends the run without the group.
   ///   - onWindow: Called after each window with the number of windows done and the statistics so far, as many as
   ///     models; `false` ends the run.
   /// - Returns: The statistics, one per model.
   /// - Throws: ``EvaluationError`` with `vocabularyMismatch` or `nonFinite`, `RuntimeError`.
   public func run(
-    _ models: [WindowEvaluator], base: WindowEvaluator,
+    _ models: [WindowEvaluator], base: WindowEvaluator, onStep: (GroupStep) -> Bool = { _ in true },
     onWindow: (_ done: Int, _ soFar: [DivergenceStatistics]) -> Bool
   ) throws -> [DivergenceStatistics] {
     let size = base.vocabularySize
@@ -40,6 +41,9 @@ public struct DivergenceRun {
       if let earlier = try finished(index, models: models.count) {
         scores = earlier
       } else {
+        guard try ([base] + models).allSatisfy({ try $0.prepare(windows, index, onStep: onStep) }) else {
+          break
+        }
         scores = try lockStep(models, base, index)
         try state?.append(part: part, window: index, scores: scores)
       }
@@ -47,6 +51,15 @@ public struct DivergenceRun {
       guard onWindow(index + 1, statistics) else { break }
     }
     return statistics
+  }
+
+  /// Prepares a window for all models, one after the other; false when that was ended.
+  private func prepare(_ models: [WindowEvaluator], _ index: Int, _ onStep: (GroupStep) -> Bool) throws
+    -> Bool
+  {
+    // No model's output matrix is in the way of another's layers.
+    if models.contains(where: { $0.startsGroup(index) }) { models.forEach { $0.endGroup() } }
+    return try models.allSatisfy { try $0.prepare(windows, index, onStep: onStep) }
   }
 
   private func finished(_ index: Int, models: Int) throws -> [[PositionScore]]? {
@@ -84,9 +97,9 @@ public struct DivergenceRun {
 
   /// Compares a model with the probabilities of a base file, whose windows are this run's or begin with them.
   ///
-  /// - Throws: As the reader and ``run(_:base:onWindow:)``.
+  /// - Throws: As the reader and ``run(_:base:onStep:onWindow:)``.
   public func run(
-    _ model: WindowEvaluator, base: BaseFileReader,
+    _ model: WindowEvaluator, base: BaseFileReader, onStep: (GroupStep) -> Bool = { _ in true },
     onWindow: (_ done: Int, _ soFar: DivergenceStatistics) -> Bool
   ) throws -> DivergenceStatistics {
     try Self.check(model, base.vocabularySize, base.path)
@@ -95,8 +108,9 @@ public struct DivergenceRun {
     let windows = windows
     for index in 0..<windows.count {
       // The base is read in any case: it is a stream, and its hashes are checked.
-      let scores = try base.nextWindow { distributions in
+      let scores: [PositionScore]? = try base.nextWindow { distributions in
         if let earlier = try finished(index, models: 1) { return earlier[0] }
+        guard try model.prepare(windows, index, onStep: onStep) else { return nil }
         nonisolated(unsafe) let distributions = distributions
         let scores = try model.score(windows, index) { position, row in
           try distributions[position - windows.firstScored].score(
@@ -105,6 +119,7 @@ public struct DivergenceRun {
         try state?.append(part: part, window: index, scores: [scores])
         return scores
       }
+      guard let scores else { break }
       statistics.add(window: scores)
       guard onWindow(index + 1, statistics) else { break }
     }

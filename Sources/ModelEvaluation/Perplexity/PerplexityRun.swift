@@ -23,12 +23,14 @@ public struct PerplexityRun {
   ///
   /// - Parameters:
   ///   - evaluator: The model.
+  ///   - onStep: Called after each piece of work on a group of windows; `false` ends the run without the group.
   ///   - onWindow: Called after each window, finished earlier or now, with the number of windows done and the result so
   ///     far; `false` ends the run, which then covers fewer windows.
   /// - Returns: The perplexity over all windows done.
   /// - Throws: `RuntimeError`, ``EvaluationError``, and errors of writing the base file.
   public func run(
-    _ evaluator: WindowEvaluator, onWindow: (_ done: Int, _ soFar: Perplexity) -> Bool
+    _ evaluator: WindowEvaluator, onStep: (GroupStep) -> Bool = { _ in true },
+    onWindow: (_ done: Int, _ soFar: Perplexity) -> Bool
   ) throws -> Perplexity {
     try evaluator.check(windows)
     var result = Perplexity(windowsPerUnit: windows.windowsPerUnit)
@@ -46,6 +48,7 @@ public struct PerplexityRun {
       if index < earlier.count {
         for surprise in earlier[index].values { result.add(surprise) }
       } else {
+        guard try evaluator.prepare(windows, index, onStep: onStep) else { break }
         let scores = try evaluator.score(windows, index) { position, row in
           let target = windows.target(index, position: position)
           let summary = try LogitSummary(row)

@@ -14,31 +14,65 @@ public struct EvaluationOptions: Hashable, Sendable {
   ///
   /// Without effect on results.
   public var batchLength: Int
+  /// The order of windows and layers.
+  ///
+  /// Without effect on results.
+  public var schedule: WindowSchedule
 
   /// Creates options.
-  public init(mode: ComputeMode = .fast, threads: Int? = nil, batchLength: Int = 512) {
+  public init(
+    mode: ComputeMode = .fast, threads: Int? = nil, batchLength: Int = 512,
+    schedule: WindowSchedule = .windows
+  ) {
     self.mode = mode
     self.threads = threads
     self.batchLength = batchLength
+    self.schedule = schedule
   }
 }
 
-/// One model running over windows.
+/// One model running over windows, each for itself or in groups, see ``WindowSchedule``.
 public final class WindowEvaluator {
+  private enum Runner {
+    case single(Session)
+    case group(GroupSession, size: Int)
+  }
+
   /// The model.
   public let model: LoadedModel
-  /// The session, for taps.
-  public let session: Session
+  /// Watches intermediate values; not retained.
+  public weak var observer: (any TapObserver)? {
+    didSet {
+      switch runner {
+      case .single(let session): session.observer = observer
+      case .group(let session, _): session.observer = observer
+      }
+    }
+  }
+  private let runner: Runner
+  /// The windows of the group whose streams are there.
+  private var group = 0..<0
   private let threadCount: Int
+  /// Groups end before windows whose number is a multiple of it, as far as it is not `nil`.
+  public var groupBoundary: Int?
 
   /// Prepares a model for windows of `length` tokens.
   ///
   /// - Throws: `RuntimeError` when memory is short.
   public init(_ model: LoadedModel, length: Int, options: EvaluationOptions) throws {
     self.model = model
-    session = try Session(
-      model: model, contextLength: length, mode: options.mode, threads: options.threads,
-      batchLength: options.batchLength)
+    switch options.schedule {
+    case .windows:
+      runner = .single(
+        try Session(
+          model: model, contextLength: length, mode: options.mode, threads: options.threads,
+          batchLength: options.batchLength))
+    case .layers(let size, let groupOptions):
+      runner = .group(
+        GroupSession(
+          model: model, contextLength: length, mode: options.mode, threads: options.threads,
+          options: groupOptions), size: size)
+    }
     threadCount = max(1, options.threads ?? 8)
   }
 
@@ -75,8 +109,47 @@ public final class WindowEvaluator {
         found: "\(length)", remedy: "use -c \(limit) or less"))
   }
 
-  /// Evaluates the unscored part of a window.
+  /// Makes sure that a window can be read: where windows go in groups, takes the group that begins with it through
+  /// all layers, unless the window is of the last group.
+  ///
+  /// - Parameters:
+  ///   - windows: The windows.
+  ///   - index: Which one.
+  ///   - onStep: Called after each piece of work; `false` ends it.
+  /// - Returns: Whether the window can be read.
+  /// - Throws: `RuntimeError`.
+  func prepare(
+    _ windows: TokenWindows, _ index: Int, onStep: (GroupStep) -> Bool
+  ) throws -> Bool {
+    guard case .group(let session, let size) = runner, !group.contains(index) else { return true }
+    let end = groupBoundary.map { (index / $0 + 1) * $0 } ?? windows.count
+    let next = index..<min(index + size, end, windows.count)
+    group = 0..<0
+    let isWhole = try session.run(next.map(windows.input)) { step in
+      onStep(GroupStep(model: model, windows: next, step: step))
+    }
+    if isWhole { group = next }
+    return isWhole
+  }
+
+  /// Whether a window belongs to a group that is still to be prepared.
+  func startsGroup(_ index: Int) -> Bool {
+    if case .group = runner { !group.contains(index) } else { false }
+  }
+
+  /// Whether a window that was prepared is the last of its group; true where each goes for itself.
+  public func endsGroup(_ index: Int) -> Bool {
+    if case .group = runner { index + 1 == group.upperBound } else { true }
+  }
+
+  /// Gives back what was needed for the logits of a group.
+  func endGroup() {
+    if case .group(let session, _) = runner { session.releaseOutput() }
+  }
+
+  /// Evaluates the unscored part of a window that was prepared.
   func begin(_ windows: TokenWindows, _ index: Int) throws {
+    guard case .single(let session) = runner else { return }
     session.reset()
     guard windows.firstScored > 0 else { return }
     try located(windows, index) {
@@ -111,14 +184,42 @@ public final class WindowEvaluator {
   /// Evaluates positions of a window that follow those evaluated before; the last position of the window, which
   /// predicts nothing, has no logits.
   func logits(_ windows: TokenWindows, _ index: Int, _ positions: Range<Int>) throws -> LogitsBuffer {
-    let scored = positions.clamped(to: 0..<(windows.length - 1)).count
+    let scored = positions.clamped(to: 0..<(windows.length - 1))
     return try located(windows, index) {
-      try session.evaluate(
-        tokens: Array(windows.input(index)[positions]), logits: scored == 0 ? .none : .range(0..<scored))
+      switch runner {
+      case .single(let session):
+        try session.evaluate(
+          tokens: Array(windows.input(index)[positions]),
+          logits: scored.isEmpty ? .none : .range(0..<scored.count))
+      case .group(let session, _):
+        try session.logits(sequence: index - group.lowerBound, positions: scored)
+      }
     }
   }
 
-  /// Evaluates a whole window and gives the scored rows to `body` on several threads.
+  /// Evaluates a window that was prepared and hands out logits.
+  ///
+  /// - Parameters:
+  ///   - windows: The windows.
+  ///   - index: Which one.
+  ///   - positions: Whose logits are wanted.
+  ///   - body: Receives the first position and consecutive rows of logits, valid during the call alone.
+  /// - Throws: `RuntimeError`, and what `body` throws.
+  func read(
+    _ windows: TokenWindows, _ index: Int, logits positions: Range<Int>,
+    body: (_ first: Int, _ rows: UnsafeBufferPointer<Float>) throws -> Void
+  ) throws {
+    switch runner {
+    case .single(let session):
+      session.reset()
+      try session.evaluate(
+        tokens: windows.input(index), logits: positions.isEmpty ? .none : .range(positions), body: body)
+    case .group(let session, _):
+      try session.logits(sequence: index - group.lowerBound, positions: positions, body: body)
+    }
+  }
+
+  /// Evaluates a window that was prepared and gives the scored rows to `body` on several threads.
   ///
   /// - Parameters:
   ///   - windows: The windows.
@@ -130,13 +231,9 @@ public final class WindowEvaluator {
     _ windows: TokenWindows, _ index: Int,
     _ body: @Sendable (_ position: Int, _ row: UnsafeBufferPointer<Float>) throws -> Result
   ) throws -> [Result] {
-    session.reset()
-    let first = windows.firstScored
     var results: [Result] = []
     try located(windows, index) {
-      try session.evaluate(
-        tokens: windows.input(index), logits: .range(first..<(windows.length - 1))
-      ) { start, rows in
+      try read(windows, index, logits: windows.firstScored..<(windows.length - 1)) { start, rows in
         results += try map(rows, rowLength: vocabularySize) { try body(start + $0, $1) }
       }
     }

@@ -3,7 +3,7 @@ internal import ReferenceRuntime
 internal import SVGAnalysis
 internal import TextTokenizers
 
-/// Compares models with the base on the base's own answers, in lock-step.
+/// Compares models with the base on the base's own answers.
 struct TeacherForcing {
   let tokenizer: Tokenizer
   let digits: DigitTokens
@@ -13,35 +13,60 @@ struct TeacherForcing {
     digits = DigitTokens(tokenizer)
   }
 
-  /// Runs one forward pass of each model over prompt and answer.
+  /// A model that reads a prompt and an answer.
+  enum Reader {
+    /// Piece by piece.
+    case single(Session)
+    /// As a sequence of a group that has gone through all layers.
+    case group(GroupSession, sequence: Int)
+
+    var model: LoadedModel {
+      switch self {
+      case .single(let session): session.model
+      case .group(let session, _): session.model
+      }
+    }
+  }
+
+  /// The tokens that are read: the last one of the prompt predicts the first of the answer, the last one of the answer
+  /// predicts nothing.
+  static func input(prompt: [Int32], answer: [Int32]) -> [Int32] { prompt + answer.dropLast() }
+
+  /// Compares what each model expects at every token of an answer.
   ///
   /// - Parameters:
   ///   - prompt: The prompt's tokens, at least one.
   ///   - answer: The base's answer.
-  ///   - base: A session of the base.
-  ///   - tested: Sessions of the tested models, with the same vocabulary.
+  ///   - base: The base.
+  ///   - tested: The tested models, with the same vocabulary.
   /// - Returns: A score for each tested model.
   /// - Throws: `RuntimeError`; ``EvaluationError`` with `nonFinite`.
-  func run(prompt: [Int32], answer: [Int32], base: Session, tested: [Session]) throws -> [ForcedScore] {
+  func run(prompt: [Int32], answer: [Int32], base: Reader, tested: [Reader]) throws -> [ForcedScore] {
     var scores = tested.map { _ in ForcedScore() }
     guard !answer.isEmpty, !tested.isEmpty else { return scores }
     let facts = AnswerTokens(answer, tokenizer)
     let vocabulary = base.model.vocabularySize
     let room = max(1, (64 << 20) / (4 * max(vocabulary, 1)))
-    for session in [base] + tested {
+    for case .single(let session) in [base] + tested {
       session.reset()
       if prompt.count > 1 {
         try session.evaluate(tokens: Array(prompt.dropLast()), logits: .none, body: { _, _ in })
       }
     }
-    // The last token of the prompt predicts the first of the answer; the last of the answer predicts nothing.
-    let input = prompt.suffix(1) + answer.dropLast()
+    let input = Self.input(prompt: prompt, answer: answer)
     for start in stride(from: 0, to: answer.count, by: room) {
       let piece = start..<min(start + room, answer.count)
-      let tokens = Array(input.dropFirst(piece.lowerBound).prefix(piece.count))
-      let expected = try base.evaluate(tokens: tokens, logits: .all)
-      for (number, session) in tested.enumerated() {
-        let found = try session.evaluate(tokens: tokens, logits: .all)
+      let positions = (prompt.count - 1 + piece.lowerBound)..<(prompt.count - 1 + piece.upperBound)
+      func logits(_ reader: Reader) throws -> LogitsBuffer {
+        switch reader {
+        case .single(let session): try session.evaluate(tokens: Array(input[positions]), logits: .all)
+        case .group(let session, let sequence):
+          try session.logits(sequence: sequence, positions: positions)
+        }
+      }
+      let expected = try logits(base)
+      for (number, reader) in tested.enumerated() {
+        let found = try logits(reader)
         try expected.values.withUnsafeBufferPointer { p in
           try found.values.withUnsafeBufferPointer { q in
             for row in 0..<piece.count {

@@ -18,6 +18,11 @@ public struct SVGRunOptions: Hashable, Sendable {
   /// Whether prompts are rendered by the models' chat templates.
   public var usesChatTemplate = true
 
+  /// The order of answers and layers when models read the base's answers, without effect on results.
+  public var request = MeasuringPlan.Request.auto
+  /// The memory that decides it.
+  public var limits = MeasuringPlan.Limits()
+
   /// The defaults.
   public init() {}
 

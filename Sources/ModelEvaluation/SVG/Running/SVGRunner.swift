@@ -23,8 +23,8 @@ public final class SVGRunner {
   public let options: SVGRunOptions
   /// The contestants, the base first.
   public let contestants: [SVGContestant]
-  private let records: [AnswerLog]
-  private let promptTokens: [[Int32]]
+  let records: [AnswerLog]
+  let promptTokens: [[Int32]]
 
   /// Prepares a run.
   ///
@@ -97,6 +97,11 @@ public final class SVGRunner {
     progress.total =
       prompts.prompts.count * (contestants.count * variants.count + contestants.count - 1)
     let longest = promptTokens.map(\.count).max() ?? 0
+    // A limit that is too small is found before anything is drawn.
+    if options.limits.allowed != nil {
+      _ = try plan(
+        Array(contestants.indices), answers: prompts.prompts.count, longest: longest + options.tokenLimit)
+    }
     for (index, contestant) in contestants.enumerated() {
       // Opened when the first answer is missing.
       var session: Session?
@@ -121,7 +126,7 @@ public final class SVGRunner {
     return try runForced(&progress, length: longest + options.tokenLimit, onProgress)
   }
 
-  private func makeSession(_ contestant: SVGContestant, length: Int) throws -> Session {
+  func makeSession(_ contestant: SVGContestant, length: Int) throws -> Session {
     try Session(
       model: contestant.model, contextLength: length, mode: contestant.mode, threads: options.threads,
       cacheType: contestant.cacheType)
@@ -146,41 +151,8 @@ public final class SVGRunner {
       seconds: Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9)
   }
 
-  private func runForced(_ progress: inout Progress, length: Int, _ onProgress: (Progress) -> Bool) throws
-    -> Bool
-  {
-    let base = contestants[0]
-    var sessions: [Session?] = contestants.map { _ in nil }
-    let forcing = TeacherForcing(base.tokenizer)
-    for (number, prompt) in prompts.prompts.enumerated() {
-      guard let answer = records[0].answer(prompt.id, variant: 0) else { continue }
-      let hash = Self.hash(answer.tokens)
-      let missing = contestants.indices.dropFirst().filter {
-        records[$0].forced(prompt.id, answerHash: hash) == nil
-      }
-      let known = contestants.count - 1 - missing.count
-      progress.done += contestants.count - 1
-      progress.resumed += known
-      guard !missing.isEmpty else { continue }
-      progress.task = "all models read the base's answer to \(prompt.id)"
-      guard onProgress(progress) else { return false }
-      for index in [0] + missing where sessions[index] == nil {
-        sessions[index] = try makeSession(contestants[index], length: length)
-      }
-      guard let baseSession = sessions[0] else { continue }
-      let scores = try forcing.run(
-        prompt: promptTokens[number], answer: answer.tokens, base: baseSession,
-        tested: missing.compactMap { sessions[$0] })
-      for (index, score) in zip(missing, scores) {
-        try records[index].append(
-          .forced(ForcedRecord(prompt: prompt.id, answerHash: hash, score: score)))
-      }
-    }
-    return true
-  }
-
   /// XXH64 of an answer's tokens.
-  private static func hash(_ tokens: [Int32]) -> UInt64 {
+  static func hash(_ tokens: [Int32]) -> UInt64 {
     var bytes: [UInt8] = []
     for token in tokens { bytes.appendLittleEndian(token) }
     return bytes.withUnsafeBytes { XXHash64.hash($0) }

@@ -1,0 +1,57 @@
+public import ArgumentParser
+
+/// The order of windows and layers as a flag.
+public enum ScheduleFlag: String, CaseIterable, ExpressibleByArgument, Sendable {
+  case auto
+  case layers
+  case windows
+}
+
+/// The flags of commands that run models over many windows: in which order, and in how much memory.
+public struct MeasuringArguments: ParsableArguments {
+  /// The order of windows and layers.
+  @Option(
+    help: ArgumentHelp(
+      "windows: each window through all layers; layers: groups of windows layer by layer; auto: by memory.",
+      discussion:
+        "A model larger than memory is read once for each window, or once for each group. Results are the same bits."
+    ))
+  public var schedule = ScheduleFlag.auto
+
+  /// The most memory; `nil` for what there is.
+  @Option(
+    help: ArgumentHelp(
+      "The most memory for weights in use, windows and all else; by default what there is.",
+      discussion: "Groups of windows are as large as it allows; limits of control groups count, too.",
+      valueName: "size"))
+  public var maxMemory: ByteSize?
+
+  /// Creates default arguments, as the parser needs.
+  public init() {}
+
+  /// Refuses a limit that nothing would keep.
+  ///
+  /// - Throws: `ValidationError`.
+  public func validate() throws {
+    if schedule == .windows, maxMemory != nil {
+      throw ValidationError("--max-memory bounds groups of windows: leave out --schedule windows")
+    }
+  }
+
+  /// What is said before the first group of windows.
+  ///
+  /// - Parameters:
+  ///   - groupSize: Windows per group.
+  ///   - groupCount: Groups.
+  ///   - weightByteCount: Bytes of weights that each group needs.
+  ///   - memoryByteCount: The memory that is foretold.
+  /// - Returns: One line.
+  public static func intent(groupSize: Int, groupCount: Int, weightByteCount: Int, memoryByteCount: Int)
+    -> String
+  {
+    let times = groupCount == 1 ? "once" : "\(groupCount) times"
+    return
+      "layer by layer, \(groupSize) windows at a time: reads \(ByteSize.text(weightByteCount)) of weights \(times), "
+      + "takes at most \(ByteSize.text(memoryByteCount)) of memory"
+  }
+}

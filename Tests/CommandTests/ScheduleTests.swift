@@ -1,0 +1,183 @@
+import Foundation
+import ImportanceData
+import TestSupport
+import Testing
+
+#if canImport(Glibc)
+  import Glibc
+#elseif canImport(Darwin)
+  import Darwin
+#endif
+
+@Suite("Windows in groups, layer by layer")
+struct ScheduleTests {
+  private let fixture: PerplexityFixture
+
+  init() throws { fixture = try PerplexityFixture() }
+
+  private func run(_ arguments: [String]) throws -> CommandRun {
+    try CommandRun("pouch-perplexity", arguments)
+  }
+
+  /// The least limit that works, as the refusal of a smaller one says.
+  private func least(_ arguments: [String]) throws -> String {
+    let run = try run(arguments + ["--max-memory", "0"])
+    run.expect(3, "--max-memory", "at least", "found 0")
+    let match = try #require(run.errors.firstMatch(of: /at least ([0-9]+) bytes/))
+    return String(match.1)
+  }
+
+  static let tasks: [[String]] = [
+    [], ["--ppl-output-type", "1"], ["--ppl-stride", "100", "--chunks", "4"], ["--chunks", "5"],
+    ["--from-chunk", "2"], ["--mode", "exact", "-b", "7"],
+  ]
+
+  @Test("perplexities are the same bytes", arguments: tasks)
+  func perplexity(_ flags: [String]) throws {
+    let models = ["-m", fixture.checkpoint, "-m", fixture.quantized, "-f", fixture.text, "-c", "32"] + flags
+    let expected = try run(models + ["--schedule", "windows", "-t", "1"])
+    #expect(expected.status == 0, "\(expected.errors)")
+    let least = try least(models + ["-t", "2"])
+    for limits in [[], ["--max-memory", least], ["--max-memory", "200MB"]] {
+      let run = try run(models + ["--schedule", "layers", "-t", "2"] + limits)
+      #expect(run.output == expected.output, "\(limits): \(run.errors)")
+      #expect(run.errors.contains("layer by layer"))
+      #expect(run.errors.contains(": reads"))
+    }
+  }
+
+  @Test("divergences of several models are the same bytes", arguments: tasks)
+  func divergence(_ flags: [String]) throws {
+    let models =
+      [
+        "--base", fixture.checkpoint, "-m", fixture.quantized, "-m", fixture.checkpoint, "-f", fixture.text,
+        "-c", "32",
+      ]
+      + flags
+    let expected = try run(models + ["--schedule", "windows", "-t", "2"])
+    #expect(expected.status == 0, "\(expected.errors)")
+    for limits in [[], ["--max-memory", try least(models + ["-t", "1"])]] {
+      let run = try run(models + ["--schedule", "layers", "-t", "1"] + limits)
+      #expect(run.output == expected.output, "\(limits): \(run.errors)")
+    }
+  }
+
+  @Test(
+    "base files are the same bytes, and so is what is read from them",
+    arguments: ["compact", "full", "llama"])
+  func baseFiles(_ format: String) throws {
+    let (first, second) = (fixture.folder.path("windows"), fixture.folder.path("layers"))
+    let writing = ["-m", fixture.checkpoint, "-f", fixture.text, "-c", "32", "--base-format", format]
+    try run(writing + ["--kl-divergence-base", first, "--schedule", "windows"]).expect(0)
+    try run(writing + ["--kl-divergence-base", second, "--schedule", "layers"]).expect(0)
+    let bytes = try #require(FileManager.default.contents(atPath: first))
+    #expect(FileManager.default.contents(atPath: second) == bytes)
+
+    let reading = [
+      "-m", fixture.quantized, "-m", fixture.checkpoint, "--kl-divergence", "--kl-divergence-base", first,
+    ]
+    let expected = try run(reading + ["--schedule", "windows"])
+    #expect(expected.status == 0, "\(expected.errors)")
+    for limits in [[], ["--max-memory", try least(reading)]] {
+      #expect(try run(reading + ["--schedule", "layers"] + limits).output == expected.output)
+    }
+  }
+
+  @Test("small limits make groups of their own accord, large machines none")
+  func auto() throws {
+    // Its layers together take much more than two of them.
+    let sample = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("samples/Pelican-10M-A5M").path
+    let arguments = ["-m", sample, "--corpus", "builtin", "-c", "64", "--chunks", "5", "-b", "64", "-t", "2"]
+    let whole = try run(arguments)
+    #expect(whole.status == 0 && !whole.errors.contains("layer by layer"))
+    let limited = try run(arguments + ["--max-memory", try least(arguments)])
+    #expect(limited.output == whole.output && limited.errors.contains("layer by layer"), "\(limited.errors)")
+  }
+
+  @Test("limits that nothing can keep are refused")
+  func limits() throws {
+    let arguments = ["-m", fixture.checkpoint, "-f", fixture.text, "-c", "32"]
+    _ = try least(arguments)
+    try run(arguments + ["--max-memory", "1000TB"]).expect(3, "--max-memory", "at most")
+    try run(arguments + ["--max-memory", "1MB", "--schedule", "windows"]).expect(2, "--schedule windows")
+    try run(arguments + ["--max-memory", "-1"]).expect(2)
+    try run(arguments + ["--max-memory", "much"]).expect(2)
+    try run(arguments + ["--schedule", "rows"]).expect(2)
+  }
+
+  @Test("interrupted groups are gone on with, whatever the size of groups was", arguments: [SIGINT, SIGKILL])
+  func goesOn(_ signal: Int32) throws {
+    let state = fixture.folder.path("state")
+    let arguments = ["-m", fixture.quantized, "-m", fixture.checkpoint, "-f", fixture.text, "-c", "32"]
+    let expected = try run(arguments)
+    let broken = try CommandRun(
+      "pouch-perplexity",
+      arguments + ["--resume", state, "--schedule", "layers", "--max-memory", least(arguments)]
+    ) { process in
+      var info = stat()
+      let end = Date(timeIntervalSinceNow: 120)
+      while Date() < end, kill(process, 0) == 0 {
+        if stat(state, &info) == 0, info.st_size >= 3000 { break }
+        usleep(200)
+      }
+      kill(process, signal)
+    }
+    #expect(signal == SIGINT ? broken.status == 130 : broken.wasKilled, "\(broken.status) \(broken.errors)")
+    #expect(expected.output.hasPrefix(broken.output.dropLast(1)))
+    let again = try run(arguments + ["--resume", state, "--schedule", "layers"])
+    #expect(again.status == 0 && again.output == expected.output, "\(again.errors)")
+    #expect(again.errors.contains("windows are done"))
+    #expect(!FileManager.default.fileExists(atPath: state))
+  }
+
+  @Test(
+    "importance matrices and their copies are the same bytes",
+    arguments: [
+      [], ["--process-output"], ["--no-ppl"], ["--mode", "fast", "-b", "9"], ["--save-frequency", "2"],
+    ])
+  func importance(_ flags: [String]) throws {
+    func collect(_ name: String, _ others: [String]) throws -> CommandRun {
+      let out = fixture.folder.path(name)
+      return try CommandRun(
+        "pouch-imatrix",
+        ["-m", fixture.checkpoint, "-f", fixture.text, "-c", "64", "--chunks", "7", "-o", out, "-t", "2"]
+          + flags
+          + others)
+    }
+    func bytes(_ name: String) -> Data? { FileManager.default.contents(atPath: fixture.folder.path(name)) }
+    let expected = try collect("windows", ["--schedule", "windows"])
+    expected.expect(0)
+    let refused = try collect("layers", ["--max-memory", "0"])
+    refused.expect(3, "--max-memory", "at least")
+    let least = try #require(refused.errors.firstMatch(of: /at least ([0-9]+) bytes/)).1
+    for limits in [[], ["--max-memory", String(least)]] {
+      let run = try collect("layers", limits + ["--force", "--schedule", "layers"])
+      run.expect(0)
+      #expect(run.errors.contains("layer by layer") && run.output == expected.output)
+      #expect(bytes("windows") != nil && bytes("layers") == bytes("windows"), "\(limits)")
+      for number in ["2", "4", "6"] { #expect(bytes("layers.at_" + number) == bytes("windows.at_" + number)) }
+    }
+  }
+
+  @Test("importance matrices of interrupted groups are gone on with", arguments: [SIGKILL, SIGINT])
+  func importanceGoesOn(signal: Int32) throws {
+    let text = try fixture.folder.write("long.txt", PerplexityFixture.bytes(64 * 400, seed: 9))
+    let out = fixture.folder.path("im.gguf")
+    let arguments = [
+      "-m", fixture.checkpoint, "-f", text, "-c", "64", "-o", out, "-t", "1", "--schedule", "layers",
+    ]
+    let refused = try CommandRun("pouch-imatrix", arguments + ["--max-memory", "0"])
+    let least = try #require(refused.errors.firstMatch(of: /at least ([0-9]+) bytes/)).1
+    let running = try RunningCommand("pouch-imatrix", arguments + ["--max-memory", String(least)])
+    let end = try running.stop(signal) { FileManager.default.fileExists(atPath: out) }
+    #expect(signal == SIGKILL ? end.wasKilled : end.status == 130, "\(running.errors)")
+    let done = try ImportanceFile(path: out).chunkCount
+    #expect((1..<400).contains(done))
+    let enough = ["--chunks", "\(done + 7)"]
+    try CommandRun("pouch-imatrix", arguments + ["--resume"] + enough).expect(0)
+    let resumed = FileManager.default.contents(atPath: out)
+    try CommandRun("pouch-imatrix", arguments + ["--force", "--schedule", "windows"] + enough).expect(0)
+    #expect(FileManager.default.contents(atPath: out) == resumed)
+  }
+}
