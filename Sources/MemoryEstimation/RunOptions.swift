@@ -40,11 +40,6 @@ public struct RunOptions: Hashable, Sendable {
   /// Threads of Pouch's runtime, which have scratch memory of their own.
   public var threadCount = 2
 
-  /// The types that caches may have.
-  public static let cacheTypes: [TensorType] = [
-    .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .iq4_nl, .q5_0, .q5_1,
-  ]
-
   /// Creates options with the defaults.
   public init(contextLength: Int) { self.contextLength = contextLength }
 
@@ -65,11 +60,11 @@ public struct RunOptions: Hashable, Sendable {
     try require(1...(1 << 20) ~= microBatchLength, "-ub", "1 to \(1 << 20) tokens", microBatchLength)
     try require(1...256 ~= sequenceCount, "-np", "1 to 256 sequences", sequenceCount)
     try require(1...4096 ~= threadCount, "-t", "1 to 4096 threads", threadCount)
-    for (flag, type) in [("-ctk", keyType), ("-ctv", valueType)] where !Self.cacheTypes.contains(type) {
+    for (flag, type) in [("-ctk", keyType), ("-ctv", valueType)] where !TensorType.cacheTypes.contains(type) {
       throw EstimationError(
         .badOption,
         Fault(
-          subject: flag, expected: "one of " + Self.cacheTypes.map(\.name).joined(separator: ", "),
+          subject: flag, expected: "one of " + TensorType.cacheTypes.map(\.name).joined(separator: ", "),
           found: type.name))
     }
     guard flashAttention || !valueType.isQuantized else {

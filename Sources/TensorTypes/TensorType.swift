@@ -42,6 +42,11 @@ public enum TensorType: Hashable, Sendable {
   /// A type of another program, or of a newer llama.cpp: its number is known, its layout is not.
   case other(UInt32)
 
+  /// The types that llama.cpp has for caches of keys and values.
+  public static let cacheTypes: [TensorType] = [
+    .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .iq4_nl, .q5_0, .q5_1,
+  ]
+
   /// The values of one block and the bytes that hold them.
   private var blockGeometry: (length: Int, byteCount: Int) {
     switch self {

@@ -84,15 +84,8 @@ struct RunFlags: ParsableArguments {
   /// Puts the flags together.
   func options(threads: Int) throws -> RunOptions {
     var run = RunOptions(contextLength: context ?? 1)
-    func type(_ flag: String, _ text: String) throws -> TensorType {
-      guard let type = TensorType(name: text), RunOptions.cacheTypes.contains(type) else {
-        throw UsageError(
-          flag, expected: "one of " + RunOptions.cacheTypes.map(\.name).joined(separator: ", "), found: text)
-      }
-      return type
-    }
-    run.keyType = try type("--cache-type-k", keyType)
-    run.valueType = try type("--cache-type-v", valueType)
+    run.keyType = try CacheArguments.type(keyType, flag: "--cache-type-k")
+    run.valueType = try CacheArguments.type(valueType, flag: "--cache-type-v")
     switch flashAttention.lowercased() {
     case "on", "auto", "1", "true": run.flashAttention = true
     case "off", "0", "false": run.flashAttention = false

@@ -56,8 +56,7 @@ struct Command: PouchCommand {
   @Option(help: "exact: f32 activations; fast: 8-bit activations, as deployed engines compute.")
   var mode = ComputeModeFlag.fast
 
-  @Option(name: [.customLong("cache-type")], help: "How keys and values are kept: f32 or f16.")
-  var cacheType = CacheTypeFlag.f32
+  @OptionGroup var cache: CacheArguments
 
   @Option(name: [.customShort("b"), .long], help: "The most prompt tokens computed together.")
   var batchSize = 512
@@ -84,6 +83,7 @@ struct Command: PouchCommand {
 
   func run() throws {
     Interrupt.watch()
+    let cacheType = try CacheType(cache)
     if let logits { try OutputPlace.check(logits, subject: "--logits", replaces: force) }
     let start = DispatchTime.now().uptimeNanoseconds
     let model = try LoadedModel.open(path: model)
@@ -99,7 +99,7 @@ struct Command: PouchCommand {
     if let note = context.note { Standard.error("note: " + note) }
     let session = try Session(
       model: model, contextLength: context.tokens,
-      mode: mode.mode, threads: threads, cacheType: cacheType.type, batchLength: batchSize)
+      mode: mode.mode, threads: threads, cacheType: cacheType, batchLength: batchSize)
     let options = sampling.options(metadata: (try? model.metadata()) ?? [])
     let generation = TextGeneration(
       sampling: options, tokenLimit: limit < 0 ? nil : limit, stopTokens: ends)

@@ -168,10 +168,10 @@ enum ComputeModeFlag: String, CaseIterable, ExpressibleByArgument {
   var mode: ComputeMode { self == .exact ? .exact : .fast }
 }
 
-/// The cache type as a flag.
-enum CacheTypeFlag: String, CaseIterable, ExpressibleByArgument {
-  case f32
-  case f16
-
-  var type: CacheType { self == .f32 ? .f32 : .f16 }
+extension CacheType {
+  /// The types that flags name.
+  init(_ arguments: CacheArguments) throws {
+    let types = try arguments.types()
+    self.init(key: types.key, value: types.value)
+  }
 }

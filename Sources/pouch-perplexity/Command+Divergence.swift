@@ -10,11 +10,16 @@ extension Tokenizer {
 }
 
 extension Command {
+  /// The result that each one is compared with: the first, or the same model with a cache of f32.
+  private func partners(_ subjects: [Subject]) -> [Int] {
+    subjects.indices.map { subjects[$0].cache == .f32 ? 0 : $0 - 1 }
+  }
+
   /// Compares all models with a base model, window by window.
   func lockStep(_ basePath: String) throws -> (reports: [ModelReport], isComplete: Bool) {
     let text = try readText()
     let base = try subject(basePath, text)
-    let subjects = try model.map { try subject($0, text) }
+    let subjects = try subjects(text)
     for subject in subjects {
       try DivergenceRun.checkVocabulary(subject.model, base.model.vocabularySize, base: basePath)
       guard subject.windows == base.windows else {
@@ -37,7 +42,8 @@ extension Command {
     let plan = try plan(together.map(\.model), windows, left: left, measuring.schedule)
     sayIntent(plan)
     let models = try subjects.map {
-      try WindowEvaluator($0.model, length: windows.length, options: options(plan.schedule))
+      try WindowEvaluator(
+        $0.model, length: windows.length, options: options(plan.schedule, cache: $0.cache))
     }
     let baseEvaluator = try WindowEvaluator(
       base.model, length: windows.length, options: options(plan.schedule))
@@ -62,21 +68,26 @@ extension Command {
     }
     progress.clear()
     let seconds = clock.elapsedSeconds
+    let names = subjects.map(\.name)
     let isComplete = results.allSatisfy { $0.windowCount == windows.count }
     if !json, isComplete {
-      for (path, statistics) in zip(model, results) {
-        if models.count > 1 { Standard.output("\nmodel \(path)") }
+      for (name, statistics) in zip(names, results) {
+        if models.count > 1 { Standard.output("\nmodel \(name)") }
         for line in DivergencePrinter(statistics).lines { Standard.output(line) }
       }
-      if models.count > 1 { DivergencePrinter.table(Array(zip(model, results))).forEach(Standard.output) }
+      if models.count > 1 {
+        DivergencePrinter.table(Array(zip(names, results)), partners: partners(subjects)).forEach(
+          Standard.output)
+      }
     }
     Standard.error("\(decimals(seconds, 1)) s")
     if isComplete { state?.finish() }
-    let reports = zip(model, results).enumerated().map { index, result in
+    let reports = zip(names, results).enumerated().map { index, result in
       var report = ModelReport(
-        model: result.0, base: basePath, text: text, textHash: text.hashText, windows: windows,
+        model: subjects[index].path, base: basePath, text: text, textHash: text.hashText, windows: windows,
         tokenCount: base.tokenCount, mode: mode.rawValue, statistics: result.1,
-        earlier: Array(zip(model, results).prefix(index)), seconds: seconds)
+        earlier: Array(zip(names, results).prefix(index)), seconds: seconds)
+      report.cache = "\(subjects[index].cache)"
       report.modelBytes = subjects[index].model.store.mappedByteCount
       return report
     }
@@ -86,6 +97,7 @@ extension Command {
   /// Compares models with a base file, one after the other; all of them are checked before the first runs.
   func against(_ file: String) throws -> (reports: [ModelReport], isComplete: Bool) {
     let text = text == nil && corpus == nil ? nil : try readText()
+    let cache = try wantedCache()
     var pairs: [(subject: Subject, base: BaseFileReader)] = []
     for path in model {
       let (model, tokenizer) = try open(path)
@@ -114,9 +126,14 @@ extension Command {
               remedy: "leave out the text, or make the base file again from this one"))
         }
       }
-      pairs.append(
-        (Subject(path: path, model: model, tokenizer: tokenizer, tokenCount: count, windows: windows), reader)
-      )
+      let own = Subject(path: path, model: model, tokenizer: tokenizer, tokenCount: count, windows: windows)
+      for (index, subject) in try pair(own, cache).enumerated() {
+        // Each reads the file from its start.
+        let base =
+          index == 0
+          ? reader : try BaseFileReader(path: file, beginning: tokenizer.addBOS ? tokenizer.bos : nil)
+        pairs.append((subject, base))
+      }
     }
     let first = pairs[0].base
     let hash = first.textHash.map(XXHash64.text) ?? text?.hashText
@@ -135,11 +152,12 @@ extension Command {
     defer { progress.clear() }
     for (part, (subject, base)) in pairs.enumerated() where !Interrupt.isRequested {
       let evaluator = try WindowEvaluator(
-        subject.model, length: subject.windows.length, options: options(plans[part].schedule))
+        subject.model, length: subject.windows.length,
+        options: options(plans[part].schedule, cache: subject.cache))
       let clock = ProgressBar(isEnabled: false)
       progress.clear()
       if !json {
-        Standard.output((pairs.count > 1 ? "model \(subject.path)\n" : "") + DivergencePrinter.header)
+        Standard.output((pairs.count > 1 ? "model \(subject.name)\n" : "") + DivergencePrinter.header)
       }
       let run = DivergenceRun(windows: subject.windows, state: state, part: part)
       let result = try run.run(evaluator, base: base) { step in
@@ -147,7 +165,7 @@ extension Command {
         return !Interrupt.isRequested
       } onWindow: { done, soFar in
         progress.windowDone(
-          part: part, done, work: subject.logitWork(), note: pairs.count > 1 ? subject.path : ""
+          part: part, done, work: subject.logitWork(), note: pairs.count > 1 ? subject.name : ""
         ) {
           if !json { Standard.output(DivergencePrinter(soFar).windowLine(done)) }
         }
@@ -162,12 +180,15 @@ extension Command {
         model: subject.path, base: file, text: text, textHash: hash, windows: subject.windows,
         tokenCount: subject.tokenCount, mode: mode.rawValue, statistics: result,
         earlier: results, seconds: clock.elapsedSeconds)
+      report.cache = "\(subject.cache)"
       report.modelBytes = subject.model.store.mappedByteCount
       reports.append(report)
-      results.append((subject.path, result))
+      results.append((subject.name, result))
     }
     let isComplete = reports.count == pairs.count && reports.allSatisfy(\.isComplete)
-    if !json, isComplete, results.count > 1 { DivergencePrinter.table(results).forEach(Standard.output) }
+    if !json, isComplete, results.count > 1 {
+      DivergencePrinter.table(results, partners: partners(pairs.map(\.subject))).forEach(Standard.output)
+    }
     if isComplete { state?.finish() }
     return (reports, isComplete)
   }

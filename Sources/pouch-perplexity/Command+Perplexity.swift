@@ -6,9 +6,16 @@ import ReferenceRuntime
 extension Command {
   /// Measures models one after the other; all of them are checked before the first runs.
   func perplexity() throws -> (reports: [ModelReport], isComplete: Bool) {
-    if let baseFile { try checkOutput(baseFile) }
+    if let baseFile {
+      try checkOutput(baseFile)
+      if try wantedCache() != nil {
+        throw UsageError(
+          "--cache-type-k, --cache-type-v", expected: "f32 where a base file is written", found: "other types"
+        )
+      }
+    }
     let text = try readText()
-    let subjects = try model.map { try subject($0, text) }
+    let subjects = try subjects(text)
     printProtocol(text, subjects)
     let format = fullBase ? BaseFormat.full : baseFormat.format
     let state = try state(
@@ -28,9 +35,10 @@ extension Command {
           spelling: subject.tokenizer.spelling(subject.windows), listedTokens: baseTopK, isKept: state != nil)
       }
       progress.clear()
-      if subjects.count > 1, !json { Standard.output("model \(subject.path)") }
+      if subjects.count > 1, !json { Standard.output("model \(subject.name)") }
       let evaluator = try WindowEvaluator(
-        subject.model, length: subject.windows.length, options: options(plans[part].schedule))
+        subject.model, length: subject.windows.length,
+        options: options(plans[part].schedule, cache: subject.cache))
       let clock = ProgressBar(isEnabled: false)
       let run = PerplexityRun(windows: subject.windows, base: writer, state: state, part: part)
       let result = try run.run(evaluator) { step in
@@ -38,7 +46,7 @@ extension Command {
         return !Interrupt.isRequested
       } onWindow: { done, soFar in
         progress.windowDone(
-          part: part, done, work: subject.logitWork(), note: subjects.count > 1 ? subject.path : ""
+          part: part, done, work: subject.logitWork(), note: subjects.count > 1 ? subject.name : ""
         ) {
           if !json { progress.column += printWindow(subject.windows, done, soFar) }
         }
@@ -61,6 +69,7 @@ extension Command {
       var report = ModelReport(
         model: subject.path, text: text, windows: subject.windows, tokenCount: subject.tokenCount,
         mode: mode.rawValue, perplexity: result, seconds: clock.elapsedSeconds)
+      report.cache = "\(subject.cache)"
       report.modelBytes = subject.model.store.mappedByteCount
       reports.append(report)
     }

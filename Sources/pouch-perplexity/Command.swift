@@ -23,6 +23,9 @@ struct Command: PouchCommand {
       widens the bounds of the KL divergence; the run against the file prints both. Perplexities and top tokens are \
       exact in any case.
 
+      With -ctk or -ctv each model is measured twice, with a cache of f32 and with one of these types: the second row \
+      says what the cache costs on top of the weights.
+
       Models that are larger than memory are measured layer by layer: every layer is read once for as many windows as \
       --max-memory has room for, and their numbers come together.
 
@@ -105,6 +108,8 @@ struct Command: PouchCommand {
         "The final numbers and files are the same bits. The file is removed when the run is complete.",
       valueName: "file"))
   var resume: String?
+
+  @OptionGroup var cache: CacheArguments
 
   @OptionGroup var measuring: MeasuringArguments
 

@@ -94,7 +94,14 @@ struct DivergencePrinter {
   }
 
   /// One row per model with its intervals, the pairs, and what the intervals are.
-  static func table(_ results: [(model: String, statistics: DivergenceStatistics)]) -> [String] {
+  ///
+  /// - Parameters:
+  ///   - results: The models.
+  ///   - partners: The index of the one that each is compared with.
+  /// - Returns: Lines.
+  static func table(
+    _ results: [(model: String, statistics: DivergenceStatistics)], partners: [Int]
+  ) -> [String] {
     var rows = [["model", "PPL", "mean KLD", "PPL change, %", "same top, %"]]
     for (model, s) in results {
       rows.append([
@@ -114,11 +121,12 @@ struct DivergencePrinter {
     lines.append(sentence(first.statistics))
     guard results.count > 1 else { return lines }
     lines.append("")
-    for (model, statistics) in results.dropFirst() {
-      guard let pair = PairedDivergence(statistics, to: first.statistics) else { continue }
+    for ((model, statistics), partner) in zip(results, partners).dropFirst() {
+      let other = results[partner]
+      guard let pair = PairedDivergence(statistics, to: other.statistics) else { continue }
       let percent = pair.changePercent.map { ", " + Numbers.estimate($0, 0, 1, unit: " %") } ?? ""
       lines.append(
-        "mean KLD of \(model) minus that of \(first.model), paired: "
+        "mean KLD of \(model) minus that of \(other.model), paired: "
           + "\(decimals(pair.change, 6))\(percent): \(pair.verdict.rawValue)")
     }
     return lines

@@ -57,7 +57,7 @@ struct ModelReport: Encodable {
   }
 
   struct Pairing: Encodable {
-    /// The model given earlier that this one is compared with.
+    /// The model given earlier that this one is compared with, and its cache where that is not of f32.
     var model: String
     /// The mean divergence less that of the other model, in nats.
     var meanDivergenceChange: Double
@@ -69,6 +69,8 @@ struct ModelReport: Encodable {
 
   /// The model as given.
   var model: String
+  /// How keys and values were kept, as -ctk and -ctv name it.
+  var cache = "f32"
   /// Bytes of the model's files as read.
   var modelBytes = 0
   /// The text as given; absent when a base file has the tokens.

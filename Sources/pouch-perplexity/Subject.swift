@@ -13,6 +13,11 @@ struct Subject {
   /// Tokens of the whole text.
   var tokenCount: Int
   var windows: TokenWindows
+  /// How keys and values are kept.
+  var cache = CacheType.f32
+
+  /// The path, and the cache where it is not the usual one.
+  var name: String { cache == .f32 ? path : "\(path) with a cache of \(cache)" }
 
   /// The arithmetic of taking windows through the model, and of their logits.
   func work(windows count: Int) -> Double {
@@ -49,8 +54,31 @@ extension MeasuringPlan.Request {
 
 extension Command {
   /// How models are run, in an order of windows and layers.
-  func options(_ schedule: WindowSchedule = .windows) -> EvaluationOptions {
-    EvaluationOptions(mode: mode.mode, threads: threads, batchLength: batchSize, schedule: schedule)
+  func options(_ schedule: WindowSchedule = .windows, cache: CacheType = .f32) -> EvaluationOptions {
+    EvaluationOptions(
+      mode: mode.mode, threads: threads, cacheType: cache, batchLength: batchSize, schedule: schedule)
+  }
+
+  /// The cache that is measured beside that of f32; `nil` when none is asked for.
+  func wantedCache() throws -> CacheType? {
+    let (key, value) = try cache.types()
+    let type = CacheType(key: key, value: value)
+    return type == .f32 ? nil : type
+  }
+
+  /// The tested models; each also with the cache that is asked for, right behind itself.
+  func subjects(_ text: EvaluationText) throws -> [Subject] {
+    let cache = try wantedCache()
+    return try model.flatMap { try pair(try subject($0, text), cache) }
+  }
+
+  /// A model, and the same with another cache.
+  func pair(_ subject: Subject, _ cache: CacheType?) throws -> [Subject] {
+    guard let cache else { return [subject] }
+    try cache.check(subject.model)
+    var other = subject
+    other.cache = cache
+    return [subject, other]
   }
   var limit: Int? { chunks < 0 ? nil : chunks }
 
@@ -102,7 +130,7 @@ extension Command {
     let isShared = subjects.allSatisfy { $0.windows == subjects[0].windows }
     for subject in isShared ? Array(subjects.prefix(1)) : subjects {
       Standard.error(
-        (isShared ? "" : "\(subject.path): ")
+        (isShared ? "" : "\(subject.name): ")
           + "\(subject.tokenCount) tokens; \(subject.windows.protocolText)"
           + (fromChunk > 0 ? ", the first being number \(fromChunk + 1); " : "; ")
           + "mode \(mode.rawValue)")
@@ -153,7 +181,7 @@ extension Command {
     if plans.contains(where: \.isLayered), !plans.allSatisfy(\.isLayered) { plans = try make(.layers) }
     var (work, byteCount) = (0.0, 0)
     for (index, plan) in plans.enumerated() where plan.isLayered {
-      sayIntent(plan, subjects.count > 1 ? subjects[index].path : nil)
+      sayIntent(plan, subjects.count > 1 ? subjects[index].name : nil)
       work += subjects[index].work(windows: left[index])
       byteCount += plan.readByteCount
     }
@@ -178,7 +206,8 @@ extension Command {
     guard let resume else { return nil }
     let fingerprint = Fingerprint(
       version: pouchVersionNumber, task: task,
-      procedure: windows[0].protocolText + ", mode " + mode.rawValue,
+      procedure: windows[0].protocolText + ", mode " + mode.rawValue
+        + (try wantedCache().map { ", cache of \($0)" } ?? ""),
       text: text, windows: windows, models: try model.map(ModelFingerprint.ofModel), base: base,
       output: output)
     let state = try RunState(path: resume, fingerprint: fingerprint)

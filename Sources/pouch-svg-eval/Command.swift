@@ -69,6 +69,8 @@ struct Command: PouchCommand {
   @Option(name: [.customShort("s"), .long], help: "The seed of the first draw.")
   var seed: UInt32 = 1
 
+  @OptionGroup var cache: CacheArguments
+
   @OptionGroup var measuring: MeasuringArguments
 
   @Flag(inversion: .prefixedNo, help: "Run the base with a 16-bit cache too, as the noise floor.")
@@ -187,12 +189,21 @@ struct Command: PouchCommand {
           label: labels.label("base, f16 cache"), kind: .floor, mode: mode.mode, model: first.model,
           tokenizer: first.tokenizer, identity: first.identity))
     }
+    let (key, value) = try cache.types()
+    let wanted = CacheType(key: key, value: value)
     for path in model {
       let next = try open(path, .tested, labels.label(path))
       guard !result.contains(where: { $0.kind == .tested && $0.identity == next.identity }) else {
         throw UsageError("--model", expected: "models that differ", found: "\(path), a copy of another")
       }
       result.append(next)
+      // What the cache costs on top of the weights.
+      guard wanted != .f32 else { continue }
+      try wanted.check(next.model)
+      result.append(
+        SVGContestant(
+          label: labels.label("\(next.label), \(wanted) cache"), kind: .tested, mode: mode.mode,
+          model: next.model, tokenizer: next.tokenizer, identity: next.identity, cacheType: wanted))
     }
     return result
   }

@@ -32,7 +32,7 @@ struct GenerateTests {
       ["--threads", "0"], ["--batch-size", "0"], ["-n", "-2"], ["-c", "x"], ["--mode", "quick"],
       ["--temp", "nan"], ["--temp", "-1"], ["--top-p", "3"], ["--top-p", "-0.1"], ["--min-p", "1.5"],
       ["--top-k", "-2"], ["-c", "-5"], ["--temp", "inf"], ["--repeat-penalty", "0"], ["--seed", "-2"],
-      ["--cache-type", "q8"], ["--no-such"],
+      ["-ctk", "q8"], ["-ctv", "q6_K"], ["--no-such"],
     ] {
       let run = try CommandRun("pouch-generate", ["-m", model.path, "--tokens", "1"] + flags)
       #expect(run.status == 2 && run.errorLines.count == 1, "\(flags): \(run.errors)")

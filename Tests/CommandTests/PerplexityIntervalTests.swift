@@ -23,6 +23,7 @@ struct PerplexityReport: Decodable {
   }
   struct Result: Decodable {
     var model: String
+    var cache: String
     var intervalUnits: Int
     var paired: [Pairing]?
     var textXXH64: String

@@ -10,6 +10,8 @@ public struct EvaluationOptions: Hashable, Sendable {
   ///
   /// Without effect on results.
   public var threads: Int?
+  /// How keys and values are kept.
+  public var cacheType: CacheType
   /// The most tokens computed together.
   ///
   /// Without effect on results.
@@ -21,11 +23,12 @@ public struct EvaluationOptions: Hashable, Sendable {
 
   /// Creates options.
   public init(
-    mode: ComputeMode = .fast, threads: Int? = nil, batchLength: Int = 512,
+    mode: ComputeMode = .fast, threads: Int? = nil, cacheType: CacheType = .f32, batchLength: Int = 512,
     schedule: WindowSchedule = .windows
   ) {
     self.mode = mode
     self.threads = threads
+    self.cacheType = cacheType
     self.batchLength = batchLength
     self.schedule = schedule
   }
@@ -58,7 +61,7 @@ public final class WindowEvaluator {
 
   /// Prepares a model for windows of `length` tokens.
   ///
-  /// - Throws: `RuntimeError` when memory is short.
+  /// - Throws: `RuntimeError` when memory is short, or heads do not hold whole blocks of a cache's type.
   public init(_ model: LoadedModel, length: Int, options: EvaluationOptions) throws {
     self.model = model
     switch options.schedule {
@@ -66,12 +69,12 @@ public final class WindowEvaluator {
       runner = .single(
         try Session(
           model: model, contextLength: length, mode: options.mode, threads: options.threads,
-          batchLength: options.batchLength))
+          cacheType: options.cacheType, batchLength: options.batchLength))
     case .layers(let size, let groupOptions):
       runner = .group(
         GroupSession(
           model: model, contextLength: length, mode: options.mode, threads: options.threads,
-          options: groupOptions), size: size)
+          cacheType: options.cacheType, options: groupOptions), size: size)
     }
     threadCount = max(1, options.threads ?? 8)
   }

@@ -1,15 +1,6 @@
 internal import CRuntimeKernels
 internal import ModelDescriptions
 
-/// How keys and values are kept.
-public enum CacheType: String, CaseIterable, Hashable, Sendable {
-  case f32
-  case f16
-
-  /// Bytes of a value.
-  public var byteCount: Int { self == .f16 ? 2 : 4 }
-}
-
 /// What a cache keeps for each position.
 struct CacheShape: Hashable {
   /// Heads with keys of their own.
@@ -80,6 +71,8 @@ final class KeyValueCache: @unchecked Sendable {
   private(set) var origin = 0
   private let room: Int
   private let isHalf: Bool
+  private let keyRounding: CacheRounding?
+  private let valueRounding: CacheRounding?
   private let keyStep: Int
   private let valueStep: Int
   private let keys: ZeroedMemory
@@ -88,10 +81,11 @@ final class KeyValueCache: @unchecked Sendable {
 
   /// Reserves room for the positions of a session; memory is used as positions are filled.
   ///
-  /// - Throws: ``RuntimeError`` with `outOfMemory`.
+  /// - Throws: ``RuntimeError`` with `outOfMemory`, or `unsupportedType` for heads that do not hold whole blocks.
   init(_ shape: CacheShape, contextLength: Int, batchLength: Int, type: CacheType) throws {
     self.shape = shape
-    isHalf = type == .f16
+    isHalf = type.isHalf
+    (keyRounding, valueRounding) = try type.rounding(of: shape)
     let size = type.byteCount
     room = shape.room(contextLength: contextLength, batchLength: batchLength)
     keyStep = room * shape.keyDim * size
@@ -139,6 +133,25 @@ final class KeyValueCache: @unchecked Sendable {
   /// Where keys hold the values, the positions of a block of 16 are added in ascending order, and `value` is not read.
   func store(
     key: UnsafePointer<Float>, value: UnsafePointer<Float>, head: Int, position: Int, level: Int32
+  ) {
+    guard keyRounding != nil || valueRounding != nil else {
+      put(key, value, head: head, position: position, level: level)
+      return
+    }
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: shape.keyDim + shape.valueDim) { rows in
+      let keyRow = UnsafeMutableBufferPointer(rebasing: rows[..<shape.keyDim])
+      let valueRow = UnsafeMutableBufferPointer(rebasing: rows[shape.keyDim...])
+      _ = keyRow.update(fromContentsOf: UnsafeBufferPointer(start: key, count: keyRow.count))
+      _ = valueRow.update(fromContentsOf: UnsafeBufferPointer(start: value, count: valueRow.count))
+      keyRounding?.apply(keyRow)
+      valueRounding?.apply(valueRow)
+      guard let key = keyRow.baseAddress, let value = valueRow.baseAddress else { return }
+      put(key, value, head: head, position: position, level: level)
+    }
+  }
+
+  private func put(
+    _ key: UnsafePointer<Float>, _ value: UnsafePointer<Float>, head: Int, position: Int, level: Int32
   ) {
     crk_store(
       level, key, value, position - origin, shape.keyDim, shape.valueStride, isHalf,

@@ -1,6 +1,7 @@
 internal import FileBytes
 public import ReferenceRuntime
 public import TensorCompute
+internal import TensorTypes
 public import TextTokenizers
 
 /// One column of an evaluation: a model in a compute mode.
@@ -22,18 +23,29 @@ public final class SVGContestant {
   /// How it computes.
   public let mode: ComputeMode
   /// How keys and values are kept.
-  var cacheType: CacheType { kind == .floor ? .f16 : .f32 }
+  public let cacheType: CacheType
   /// The model.
   public let model: LoadedModel
+  /// What its answers are kept under, beside those of others.
+  var recordName: String {
+    switch (kind, cacheType) {
+    case (.base, _): "base"
+    case (.tested, let cache) where cache != .f32:
+      "\(kind.rawValue)-\(identity)-\(cache.key.name)-\(cache.value.name)"
+    default: "\(kind.rawValue)-\(identity)"
+    }
+  }
   /// Its tokenizer.
   public let tokenizer: Tokenizer
   /// ``ModelFingerprint`` of its files.
   public let identity: String
 
-  /// Describes a contestant.
+  /// Describes a contestant; a floor has a cache of f16, others have one of f32 unless another is given.
   public init(
-    label: String, kind: Kind, mode: ComputeMode, model: LoadedModel, tokenizer: Tokenizer, identity: String
+    label: String, kind: Kind, mode: ComputeMode, model: LoadedModel, tokenizer: Tokenizer, identity: String,
+    cacheType: CacheType? = nil
   ) {
+    self.cacheType = cacheType ?? (kind == .floor ? .f16 : .f32)
     self.label = label
     self.kind = kind
     self.mode = mode

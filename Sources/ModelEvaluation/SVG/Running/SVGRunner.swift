@@ -51,10 +51,10 @@ public final class SVGRunner {
     for other in contestants.dropFirst() where other.kind == .tested {
       try Self.check(other, base, prompts, promptTokens, options)
     }
-    records = try contestants.enumerated().map { index, contestant in
-      let fingerprint = Fingerprint(contestant, prompts, options, version: version)
-      let name = index == 0 ? "base" : "\(contestant.kind.rawValue)-\(contestant.identity)"
-      return try AnswerLog(path: "\(folder)/\(name)", fingerprint: fingerprint, force: force)
+    records = try contestants.map { contestant in
+      try AnswerLog(
+        path: "\(folder)/\(contestant.recordName)",
+        fingerprint: Fingerprint(contestant, prompts, options, version: version), force: force)
     }
   }
 
