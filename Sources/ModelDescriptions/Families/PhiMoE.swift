@@ -15,7 +15,8 @@ extension ModelFamily {
       "num_local_experts": .integer(16), "num_experts_per_tok": .integer(2),
     ],
     traits: Traits(
-      inputBias: .key("attention_bias"), outputBias: .always, takesOutputBias: true, window: .always, isMixture: true,
+      inputBias: .key("attention_bias"), outputBias: .always, takesOutputBias: true, window: .always,
+      isMixture: true,
       assumedRouter: Router(scoring: .sparseMixer(jitter: PhiMoE.jitter), normalizesTopK: false),
       expertWidthIsFeedForwardSize: true, turnsWholeHeads: true, hasLongFactors: true, needsOutputHead: true),
     parts: { model in
