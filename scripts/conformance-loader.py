@@ -207,10 +207,11 @@ def trim_vocabulary(model, count):
         if entry[0].endswith(".vocab_size"):
             entry[2] = count
     for tensor in model.tensors:
-        if re.fullmatch(r"(token_embd|output|blk\.\d+\.nextn\.(embed_tokens|shared_head_head))\.weight", tensor[0]):
-            row = len(tensor[3]) // tensor[1][1]
+        if re.fullmatch(r"(token_embd|output|blk\.\d+\.nextn\.(embed_tokens|shared_head_head))\.weight|output\.bias",
+                        tensor[0]):
+            row = len(tensor[3]) // tensor[1][-1]
             tensor[3] = tensor[3][:row * (count - 8)] + tensor[3][row * (old - 8):row * old]
-            tensor[1] = [tensor[1][0], count]
+            tensor[1] = [*tensor[1][:-1], count]
 
 
 # What is changed.
