@@ -15,10 +15,13 @@ extension HyperParameters {
     layerCount = try config.integer("num_hidden_layers", in: 1...4096)
     hiddenSize = try config.integer("hidden_size", in: 1...(1 << 20))
     vocabularySize = try config.integer("vocab_size")
-    contextLength = try config.optionalInteger("max_position_embeddings")
+    contextLength = try config.optionalInteger("max_position_embeddings", in: 1...Int(UInt32.max))
     feedForwardSize = try config.optionalInteger("intermediate_size", in: 0...(1 << 24))
     tiedEmbeddings = try Self.tiesEmbeddings(config)
-    normEpsilon = try config.optionalNumber("rms_norm_eps") ?? 1e-6
+    normEpsilon = try config.optionalFactor("rms_norm_eps") ?? 1e-6
+    guard normEpsilon <= 0.1 else {
+      throw config.invalid("rms_norm_eps", expected: "a number above 0 and at most 0.1")
+    }
     normIsOffset = traits.normIsOffset
     activation = traits.activation
     if let value = config["hidden_act"] {
@@ -67,7 +70,14 @@ extension HyperParameters {
     switch rope.scaling {
     // All pairs are laid out, some of them with a speed of 0.
     case .proportional: return headDim
-    case _ where traits.rotaryShare != nil: return Int(Double(headDim) * part)
+    case _ where traits.rotaryShare != nil:
+      let turned = Int(Double(headDim) * part)
+      guard turned >= 2, turned % 2 == 0 else {
+        throw config.invalid(
+          "partial_rotary_factor",
+          expected: "a share of \(headDim) dimensions that is an even number of them, not \(turned)")
+      }
+      return turned
     case .none:
       rope.partialFactor = nil
       return headDim
@@ -171,16 +181,23 @@ extension HyperParameters {
     case .gated: experts.sharedWidth = try config.integer("shared_expert_intermediate_size")
     case .counted:
       experts.hasSharedGate = false
-      let shared = try config.optionalInteger("n_shared_experts", in: 0...1024) ?? 0
-      experts.sharedWidth = shared > 0 ? shared * width : nil
+      experts.sharedWidth = try sharedWidth(config, width)
     case .sized:
       experts.hasSharedGate = false
-      let whole = try config.optionalInteger("shared_expert_intermediate_size") ?? 0
-      let shared =
-        try whole > 0 ? whole : (config.optionalInteger("n_shared_experts", in: 0...1024) ?? 0) * width
-      experts.sharedWidth = shared > 0 ? shared : nil
+      let whole = try config.optionalInteger("shared_expert_intermediate_size", in: 0...(1 << 24)) ?? 0
+      experts.sharedWidth = whole > 0 ? whole : try sharedWidth(config, width)
     }
     return experts
+  }
+
+  /// The width of so many shared experts that compute as one, `nil` without them.
+  private static func sharedWidth(_ config: ModelConfig, _ width: Int) throws -> Int? {
+    let count = try config.optionalInteger("n_shared_experts", in: 0...1024) ?? 0
+    guard count * width <= 1 << 24 else {
+      throw config.invalid(
+        "n_shared_experts", expected: "experts that are at most \(1 << 24) wide together, \(width) each")
+    }
+    return count > 0 ? count * width : nil
   }
 
   private static func linearAttention(
@@ -227,9 +244,12 @@ extension HyperParameters {
       }
     }
     if traits.hasShortConvolutions {
-      guard let numbers = config["full_attn_idxs"]?.elements?.map(\.integer) else {
+      guard let list = config["full_attn_idxs"] else {
         throw config.invalid("layer_types", expected: "conv or full_attention for each layer")
       }
+      guard let numbers = list.elements?.map(\.integer),
+        numbers.allSatisfy({ $0.map((0..<count).contains) == true })
+      else { throw config.invalid("full_attn_idxs", expected: "a list of layers, 0 to \(count - 1)") }
       return (0..<count).map { numbers.contains($0) ? .attention : other }
     }
     let interval = try config.optionalInteger("full_attention_interval", in: 1...4096) ?? 4

@@ -154,6 +154,15 @@ public struct ModelConfig: Sendable {
     return number
   }
 
+  /// A factor above 0 in 32 bits, as files have it, or `nil` when the key is absent.
+  ///
+  /// - Throws: ``DescriptionError`` with `invalidConfig`; also for 0, which readers of files take for no factor.
+  public func optionalFactor(_ key: String) throws -> Double? {
+    guard let number = try optionalNumber(key) else { return nil }
+    guard Float(number) > 0, Float(number).isFinite else { throw invalid(key, expected: "a number above 0") }
+    return number
+  }
+
   /// A Boolean; `false` when the key is absent.
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig`.

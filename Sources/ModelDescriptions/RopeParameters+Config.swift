@@ -69,7 +69,12 @@ extension RopeParameters {
   private init(table: JSONValue, key: String, _ config: ModelConfig) throws {
     let reader = RopeTableReader(table: table, key: key, config: config)
     let theta = try reader.number("rope_theta") ?? config.optionalNumber("rope_theta") ?? 10000
-    guard theta > 0 else { throw reader.fault("rope_theta", "a number above 0") }
+    guard theta >= 1, Float(theta).isFinite else {
+      guard reader.table["rope_theta"] != nil else {
+        throw config.invalid("rope_theta", expected: "a number of at least 1")
+      }
+      throw reader.fault("rope_theta", "a number of at least 1")
+    }
     let part = try reader.number("partial_rotary_factor") ?? config.optionalNumber("partial_rotary_factor")
     if let part, part <= 0 || part > 1 {
       throw reader.fault("partial_rotary_factor", "a number above 0 and at most 1")

@@ -52,19 +52,25 @@ extension ModelFamily {
       return try select(config, layerCount, try used()) { $0 % 2 == 0 && $0 < end }
     case .listed(let period):
       let size = try window(default: nil)
-      let pattern = Self.pattern(config) ?? { $0 % period < period - 1 }
+      let pattern = try Self.pattern(config) ?? { $0 % period < period - 1 }
       return try select(config, layerCount, size, rule: pattern)
     }
   }
 
   /// The layers that a pattern of letters or a period gives a window, as `sliding_window_pattern` says it.
-  private static func pattern(_ config: ModelConfig) -> ((Int) -> Bool)? {
-    switch config["sliding_window_pattern"] {
-    case .string(let text) where !text.isEmpty:
+  ///
+  /// - Throws: ``DescriptionError`` with `invalidConfig`.
+  private static func pattern(_ config: ModelConfig) throws -> ((Int) -> Bool)? {
+    let key = "sliding_window_pattern"
+    switch config[key] {
+    case nil: return nil
+    case .string(let text) where !text.isEmpty && text.allSatisfy("LG".contains):
       let letters = Array(text)
       return { letters[$0 % letters.count] == "L" }
     case .integer(let period) where period > 0: return { ($0 + 1) % period != 0 }
-    default: return nil
+    default:
+      throw config.invalid(
+        key, expected: "a number above 0, or letters: L for layers with a window, G for others")
     }
   }
 

@@ -24,13 +24,10 @@ extension ModelFamily {
       expertWidthIsFeedForwardSize: true, turnsWholeHeads: true),
     parts: { $0.attention.rotaryPairing = .adjacent },
     configured: { config, model in
-      model.attention.scoreScale = try config.optionalNumber("attention_multiplier") ?? 1
-      model.ends.embeddingScale = try config.optionalNumber("embedding_multiplier") ?? 1
-      model.residual.factor = try config.optionalNumber("residual_multiplier") ?? 1
-      model.ends.logitDivisor = try config.optionalNumber("logits_scaling") ?? 1
-      guard model.ends.logitDivisor > 0 else {
-        throw config.invalid("logits_scaling", expected: "a number above 0")
-      }
+      model.attention.scoreScale = try config.optionalFactor("attention_multiplier") ?? 1
+      model.ends.embeddingScale = try config.optionalFactor("embedding_multiplier") ?? 1
+      model.residual.factor = try config.optionalFactor("residual_multiplier") ?? 1
+      model.ends.logitDivisor = try config.optionalFactor("logits_scaling") ?? 1
     },
     ownKeys: [
       .vocabularySize, .rotaryDimensions, .optional(.attentionScale, \.attention.scoreScale),

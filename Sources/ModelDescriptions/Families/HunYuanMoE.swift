@@ -25,9 +25,12 @@ extension ModelFamily {
     configured: { config, model in
       let width = model.experts?.width
       model.experts?.sharedWidth = width
-      try HunYuan.check(config)
+      try HunYuan.check(config, layerCount: model.layerCount)
       guard case .dynamic = model.attention.rope.scaling else { return }
       let alpha = try HunYuan.alpha(config)
+      guard model.attention.headDim > 2 else {
+        throw config.invalid("head_dim", expected: "more than 2, for a base stretched by alpha")
+      }
       let dimensions = Double(model.attention.headDim)
       model.attention.rope.theta *= exponential(dimensions / (dimensions - 2) * logarithm(alpha))
       model.attention.rope.scaling = .none
@@ -50,7 +53,11 @@ extension ModelFamily {
 /// What is special of HunYuan's configurations.
 private enum HunYuan {
   /// Lists with one number for each layer must agree with what transformers and llama.cpp take for all layers.
-  static func check(_ config: ModelConfig) throws {
+  static func check(_ config: ModelConfig, layerCount: Int) throws {
+    for key in ["moe_topk", "moe_intermediate_size", "num_shared_expert", "num_experts"] {
+      guard let list = config[key]?.elements, list.count != layerCount else { continue }
+      throw config.invalid(key, expected: "one number, or one for each of num_hidden_layers (\(layerCount))")
+    }
     if let width = try config.optionalInteger("moe_intermediate_size"),
       width != (try config.integer("intermediate_size"))
     {

@@ -28,7 +28,7 @@ extension ModelFamily {
       guard try !config.flag("conv_bias") else { throw config.invalid("conv_bias", expected: "false") }
       model.experts?.router.hasSelectionBias = try config.flag("use_expert_bias")
       model.experts?.router.normalizesTopK = try config.flag("norm_topk_prob")
-      model.experts?.router.scale = try config.optionalNumber("routed_scaling_factor") ?? 1
+      model.experts?.router.scale = try config.optionalFactor("routed_scaling_factor") ?? 1
     },
     ownKeys: [.expertWidth, .leadingDense, .scoring, .vocabularySize, .shortConvolution],
     // llama.cpp's loader wants the bias in any case.

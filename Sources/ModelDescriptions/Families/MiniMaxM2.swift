@@ -26,6 +26,9 @@ extension ModelFamily {
       guard let turned = try config.optionalInteger("rotary_dim", in: 2...model.attention.headDim) else {
         return
       }
+      guard turned % 2 == 0 else {
+        throw config.invalid("rotary_dim", expected: "an even number, as dimensions turn in pairs")
+      }
       model.attention.rotaryDimensions = turned
       model.attention.rope.partialFactor = Double(turned) / Double(model.attention.headDim)
     },

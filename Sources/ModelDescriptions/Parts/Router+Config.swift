@@ -55,13 +55,14 @@ extension Router {
   }
 
   private mutating func readScale(_ config: ModelConfig) throws {
-    scale = decimal(try config.optionalNumber("routed_scaling_factor") ?? 1)
+    scale = decimal(try config.optionalFactor("routed_scaling_factor") ?? 1)
   }
 
   private mutating func readGroups(_ config: ModelConfig) throws {
     let count = try config.integer("n_routed_experts", in: 1...65536)
     groupCount = max(1, try config.optionalInteger("n_group", in: 0...65536) ?? 1)
-    usedGroupCount = max(1, try config.optionalInteger("topk_group", in: 0...65536) ?? groupCount)
+    usedGroupCount = try config.optionalInteger("topk_group", in: 0...65536) ?? groupCount
+    if groupCount == 1 { usedGroupCount = 1 }
     let used = try config.integer("num_experts_per_tok", in: 1...count)
     switch groupFault(expertCount: count, usedCount: used) {
     case .count(let expected): throw config.invalid("n_group", expected: expected)
