@@ -1,3 +1,4 @@
+import FileBytes
 import ReferenceRuntime
 import TensorTypes
 import Testing
