@@ -163,7 +163,7 @@ import Testing
   }
 
   /// Blocks of the cache are read whole: what a broken text left in them must not be seen.
-  @Test(arguments: CacheType.allCases) func resetForgetsValuesThatAreNotFinite(_ cache: CacheType) throws {
+  @Test(arguments: [CacheType.f32, .f16]) func resetForgetsValuesThatAreNotFinite(_ cache: CacheType) throws {
     let example = Self.examples[0]
     var made = try example.made()
     made.change("token_embd.weight") { $0[63 * example.hidden] = .nan }
