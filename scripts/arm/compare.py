@@ -21,24 +21,25 @@ def records(path):
 def main():
     reference, other = sys.argv[1:3]
     parts = tuple(sys.argv[3].split(",")) if len(sys.argv) > 3 else ("",)
-    expected = [r for r in records(reference) if r[0].startswith(parts)]
-    found = list(records(other))
-    if [r[0] for r in expected] != [r[0] for r in found]:
-        sys.exit(f"{other}: not the records of {reference} ({len(found)} and {len(expected)})")
-    if not found:
+    wanted = [r for r in records(reference) if r[0].startswith(parts)]
+    results = list(records(other))
+    if [r[0] for r in wanted] != [r[0] for r in results]:
+        sys.exit(f"{other}: not the records of {reference} ({len(results)} and {len(wanted)})")
+    if not results:
         sys.exit(f"{other}: no records")
     different = 0
-    for (name, a), (_, b) in zip(expected, found):
+    for (name, a), (_, b) in zip(wanted, results):
         if a != b:
             different += 1
             if different <= 5:
                 at = next(i for i in range(len(a)) if a[i] != b[i])
                 start = at // 4 * 4
-                print(f"{name}: byte {at} of {len(a)}: expected {a[start:start + 4].hex()}, found {b[start:start + 4].hex()}")
-    total = sum(len(data) for _, data in found)
+                expected, found = a[start:start + 4].hex(), b[start:start + 4].hex()
+                print(f"{name}: byte {at} of {len(a)}: expected {expected}, found {found}")
+    total = sum(len(data) for _, data in results)
     if different:
-        sys.exit(f"{other}: {different} of {len(found)} records differ from {reference}")
-    print(f"{other}: {len(found)} records, {total} bytes, all equal to {reference}")
+        sys.exit(f"{other}: {different} of {len(results)} records differ from {reference}")
+    print(f"{other}: {len(results)} records, {total} bytes, all equal to {reference}")
 
 
 main()

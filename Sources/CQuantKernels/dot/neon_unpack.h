@@ -122,6 +122,8 @@ INLINE void transpose_words(const uint32x4_t r[4], uint32x4_t out[4]) {
 
 INLINE uint32x4_t load_words(const uint8_t *s) { return vreinterpretq_u32_u8(vld1q_u8(s)); }
 
+INLINE uint32x2_t load_two_words(const uint8_t *s) { return vreinterpret_u32_u8(vld1_u8(s)); }
+
 INLINE uint32x4_t bytes_of(uint8_t v) { return vreinterpretq_u32_u8(vdupq_n_u8(v)); }
 
 // The low or high 16 bits of each word as binary16.
@@ -150,8 +152,8 @@ INLINE four_heads load_heads(const int type, const uint8_t *const s[4]) {
   four_heads h;
   uint32x4_t v[4], t[4];
   if (type == T_IQ4_XS) {
-    uint32x4_t a = vcombine_u32(vld1_u32((const uint32_t *)(const void *)s[0]), vld1_u32((const uint32_t *)(const void *)s[1]));
-    uint32x4_t b = vcombine_u32(vld1_u32((const uint32_t *)(const void *)s[2]), vld1_u32((const uint32_t *)(const void *)s[3]));
+    uint32x4_t a = vcombine_u32(load_two_words(s[0]), load_two_words(s[1]));
+    uint32x4_t b = vcombine_u32(load_two_words(s[2]), load_two_words(s[3]));
     t[0] = vuzp1q_u32(a, b);
     t[1] = vuzp2q_u32(a, b);
     h.d = low_halves(t[0]);
