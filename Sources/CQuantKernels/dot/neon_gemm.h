@@ -30,9 +30,15 @@ typedef struct {
   int8x16_t v[STEP_TOKENS];
 } step_codes;
 
+// Of four tokens, for a block of 32 columns: the scales, and these times the sums of codes.
+typedef struct {
+  float scales[STEP_TOKENS], sums[STEP_TOKENS];
+} step_scales;
+
 // The activations of some columns, as products read them.
 typedef struct {
   step_codes steps[TILE_TOKENS / STEP_TOKENS][TILE_COLUMNS / 16];
+  step_scales scales[TILE_TOKENS / STEP_TOKENS][TILE_BLOCKS];
 } token_columns;
 
 // `n` columns, a multiple of 32, from column `first` on; the last token stands in for those that a step lacks.
@@ -57,6 +63,31 @@ static void collect_columns(const cdk_token *tokens, size_t count, size_t first,
         }
       }
   }
+}
+
+// The scales of `n` blocks of 32 columns from block b on; sums only for types that have minimums.
+INLINE void collect_scales(const int mins, const cdk_token *tokens, size_t count, size_t b, size_t n,
+                           token_columns *x) {
+  for (size_t t = 0; t < count; t += STEP_TOKENS) {
+    const float *scales[STEP_TOKENS];
+    for (size_t i = 0; i < STEP_TOKENS; i++) scales[i] = tokens[t + i < count ? t + i : count - 1].scales + b;
+    step_scales *to = x->scales[t / STEP_TOKENS];
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+      uint32x4_t rows[4], blocks[4];
+      UNROLLED
+      for (int k = 0; k < 4; k++) rows[k] = vreinterpretq_u32_f32(vld1q_f32(scales[k] + i));
+      transpose_words(rows, blocks);
+      UNROLLED
+      for (size_t k = 0; k < 4; k++) vst1q_f32(to[i + k].scales, vreinterpretq_f32_u32(blocks[k]));
+    }
+    for (; i < n; i++)
+      for (size_t k = 0; k < STEP_TOKENS; k++) to[i].scales[k] = scales[k][i];
+  }
+  if (!mins) return;
+  for (size_t t = 0; t < count; t++)
+    for (size_t i = 0; i < n; i++)
+      x->scales[t / STEP_TOKENS][i].sums[t % STEP_TOKENS] = tokens[t].scales[b + i] * (float)tokens[t].sums[b + i];
 }
 
 INLINE void clear_sums(const int count, token_sums *s) {
@@ -159,13 +190,11 @@ INLINE void multiply_256(const int count, const int groups_of_16, const int mins
   }
 }
 
-// Up to TILE_BLOCKS blocks of 32 columns, from block b on.
-INLINE void multiply_32(const int count, const int mins, const neon_tile *tile, const cdk_token *tokens,
-                        const step_codes *x, size_t b, size_t blocks, float32x4_t out[][2]) {
-  const float *dx[STEP_TOKENS];
+// Up to TILE_BLOCKS blocks of 32 columns.
+INLINE void multiply_32(const int count, const int mins, const neon_tile *tile, const step_codes *x,
+                        const step_scales *scales, size_t blocks, float32x4_t out[][2]) {
   float32x4_t y[STEP_TOKENS][2];
   for (int t = 0; t < count; t++) {
-    dx[t] = tokens[t].scales + b;
     y[t][0] = out[t][0];
     y[t][1] = out[t][1];
   }
@@ -175,12 +204,14 @@ INLINE void multiply_32(const int count, const int mins, const neon_tile *tile, 
     clear_sums(count, &isum);
     add_columns(count, tile->codes[2 * i], x + 2 * i, &isum);
     add_columns(count, tile->codes[2 * i + 1], x + 2 * i + 1, &isum);
+    float32x4_t dx = vld1q_f32(scales[i].scales), sums = dx;
+    if (mins) sums = vld1q_f32(scales[i].sums);
     UNROLLED
     for (int t = 0; t < count; t++) {
       UNROLLED
       for (int h = 0; h < 2; h++) {
-        y[t][h] = vfmaq_f32(y[t][h], vmulq_n_f32(tile->d[i][h], dx[t][i]), vcvtq_f32_s32(sums_of(&isum, t, h)));
-        if (mins) y[t][h] = vfmaq_n_f32(y[t][h], tile->m[i][h], dx[t][i] * (float)tokens[t].sums[b + i]);
+        y[t][h] = vfmaq_f32(y[t][h], vmulq_n_f32(tile->d[i][h], dx[t]), vcvtq_f32_s32(sums_of(&isum, t, h)));
+        if (mins) y[t][h] = vfmaq_n_f32(y[t][h], tile->m[i][h], sums[t]);
       }
     }
   }
@@ -192,23 +223,27 @@ INLINE void multiply_32(const int count, const int mins, const neon_tile *tile, 
 
 // What does not depend on a type beyond its kind is compiled once per kind and number of tokens.
 #define FOR_COUNTS(X) X(1) X(2) X(3) X(4)
-#define ARGUMENTS const int mins, const neon_tile *tile, const cdk_token *tokens, const step_codes *x, size_t b
 #define DEFINE(COUNT)                                                                                          \
-  static __attribute__((noinline)) void groups_of_16_##COUNT(ARGUMENTS, float32x4_t y[][2]) {                  \
+  static __attribute__((noinline)) void groups_of_16_##COUNT(                                                  \
+      const int mins, const neon_tile *tile, const cdk_token *tokens, const step_codes *x, size_t b,           \
+      float32x4_t y[][2]) {                                                                                    \
     if (mins) multiply_256(COUNT, 1, 1, tile, tokens, x, b, y);                                                \
     else multiply_256(COUNT, 1, 0, tile, tokens, x, b, y);                                                     \
   }                                                                                                            \
-  static __attribute__((noinline)) void groups_of_32_##COUNT(ARGUMENTS, float32x4_t y[][2]) {                  \
+  static __attribute__((noinline)) void groups_of_32_##COUNT(                                                  \
+      const int mins, const neon_tile *tile, const cdk_token *tokens, const step_codes *x, size_t b,           \
+      float32x4_t y[][2]) {                                                                                    \
     if (mins) multiply_256(COUNT, 0, 1, tile, tokens, x, b, y);                                                \
     else multiply_256(COUNT, 0, 0, tile, tokens, x, b, y);                                                     \
   }                                                                                                            \
-  static __attribute__((noinline)) void blocks_of_32_##COUNT(ARGUMENTS, size_t blocks, float32x4_t y[][2]) {   \
-    if (mins) multiply_32(COUNT, 1, tile, tokens, x, b, blocks, y);                                            \
-    else multiply_32(COUNT, 0, tile, tokens, x, b, blocks, y);                                                 \
+  static __attribute__((noinline)) void blocks_of_32_##COUNT(                                                  \
+      const int mins, const neon_tile *tile, const step_codes *x, const step_scales *scales, size_t blocks,    \
+      float32x4_t y[][2]) {                                                                                    \
+    if (mins) multiply_32(COUNT, 1, tile, x, scales, blocks, y);                                               \
+    else multiply_32(COUNT, 0, tile, x, scales, blocks, y);                                                    \
   }
 FOR_COUNTS(DEFINE)
 #undef DEFINE
-#undef ARGUMENTS
 
 INLINE void store_tile(const float32x4_t y[2], size_t rows, float *out) {
   if (rows < 8) {
@@ -224,10 +259,11 @@ INLINE void tile_with_tokens(const int type, const neon_tile *tile, const cdk_to
                              const token_columns *columns, size_t b, size_t blocks, float32x4_t y[][2]) {
   for (size_t t = 0; t < count; t += STEP_TOKENS) {
     const step_codes *x = columns->steps[t / STEP_TOKENS];
+    const step_scales *scales = columns->scales[t / STEP_TOKENS];
     switch (count - t < STEP_TOKENS ? count - t : STEP_TOKENS) {
 #define CASE(COUNT)                                                                                           \
   case COUNT:                                                                                                 \
-    if (!is_256(type)) blocks_of_32_##COUNT(has_mins(type), tile, tokens + t, x, b, blocks, y + t);           \
+    if (!is_256(type)) blocks_of_32_##COUNT(has_mins(type), tile, x, scales, blocks, y + t);                  \
     else if (has_groups_of_16(type)) groups_of_16_##COUNT(has_mins(type), tile, tokens + t, x, b, y + t);     \
     else groups_of_32_##COUNT(has_mins(type), tile, tokens + t, x, b, y + t);                                 \
     break;
@@ -251,6 +287,7 @@ INLINE void gemm_of(const int type, const uint8_t *weights, size_t row_bytes, si
     for (size_t b = 0; b < columns / length; b += at_once) {
       size_t blocks = columns / length - b < at_once ? columns / length - b : at_once;
       collect_columns(tokens, count, b * length, blocks * length, &x);
+      if (!is_256(type)) collect_scales(has_mins(type), tokens, count, b, blocks, &x);
       for (size_t i = 0; i < tiles; i++) {
         size_t r = r0 + 8 * i;
         const uint8_t *w = weights + r * row_bytes + b * block_bytes(type);
