@@ -72,7 +72,7 @@ struct TensorNames: Sendable {
   private static func role(_ stem: Substring, isRecurrent: Bool) -> TensorRole {
     switch stem {
     case "nextn": .nextToken
-    case _ where stem.hasSuffix("norm"): .norm
+    case _ where isNorm(stem): .norm
     case "ffn_gate_inp", "ffn_gate_inp_shexp", "exp_probs_b": .router
     case _ where stem.hasPrefix("ffn_") && stem.hasSuffix("_exps"): .routedExperts
     case _ where stem.hasPrefix("ffn_") && stem.hasSuffix("_shexp"): .sharedExperts
@@ -85,12 +85,17 @@ struct TensorNames: Sendable {
     }
   }
 
+  /// Some architectures count the norms of a block, as in `post_ffw_norm_2`.
+  private static func isNorm(_ stem: Substring) -> Bool {
+    stem.hasSuffix("norm") || stem.contains("norm_") && stem.last?.isNumber == true
+  }
+
   private static func use(_ parts: [Substring]) -> TensorUse {
     let stem = parts.dropFirst(parts.first == "blk" ? 2 : 0).dropLast(parts.last == "weight" ? 1 : 0)
     let last = stem.last ?? ""
     let isElementwise =
-      last.hasSuffix("norm")
-      || ["bias", "scale", "input_scale", "attn_sinks", "ssm_a", "ssm_conv1d", "ssm_dt"].contains(last)
+      isNorm(last) || last.hasSuffix("scale")
+      || ["bias", "attn_sinks", "ssm_a", "ssm_conv1d", "ssm_dt"].contains(last)
       || last.hasPrefix("rope_") || (last == "conv" && stem.first == "shortconv")
     return isElementwise ? .elementwise : .product
   }

@@ -14,7 +14,9 @@ struct ConvertibleCheckpoint {
   init(copying source: String, to folder: String) throws {
     self.folder = folder
     try FileManager.default.copyItem(atPath: source, toPath: folder)
-    try Data(Self.tokenizer.utf8).write(to: URL(fileURLWithPath: folder + "/tokenizer.json"))
+    let classes = try ModelConfig(folder: folder).architecture ?? ""
+    let tokenizer = classes.hasPrefix("Gemma") ? Self.gemmaTokenizer : Self.tokenizer
+    try Data(tokenizer.utf8).write(to: URL(fileURLWithPath: folder + "/tokenizer.json"))
   }
 
   /// What a GGUF of this model cannot say.
@@ -55,5 +57,12 @@ struct ConvertibleCheckpoint {
      "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": true},
      "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": true},
      "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "c": 2, "ab": 3}, "merges": [["a", "b"]]}}
+    """#
+
+  private static let gemmaTokenizer = #"""
+    {"version": "1.0", "added_tokens": [], "normalizer": null, "pre_tokenizer": null,
+     "decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}]},
+     "model": {"type": "BPE", "byte_fallback": true, "merges": [["a", "b"]],
+               "vocab": {"<pad>": 0, "<eos>": 1, "<bos>": 2, "a": 3, "b": 4, "c": 5, "ab": 6}}}
     """#
 }

@@ -51,9 +51,9 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
       .shortConvolutionOutput:
       .linearAttention
     case .gate, .up, .down, .gateBias, .upBias, .downBias: .feedForward
-    case .router, .selectionBias, .sharedScale, .routerBias, .routerInputScale, .expertScales: .router
+    case .router, .selectionBias, .sharedScale, .routerBias, .routerInputScale: .router
     case .expertGate, .expertUp, .expertDown, .expertGateUp, .expertGateBias, .expertUpBias,
-      .expertDownBias:
+      .expertDownBias, .expertScales:
       .routedExperts
     case .sharedGate, .sharedUp, .sharedDown: .sharedExperts
     case .nextTokenProjection, .nextTokenEmbeddingNorm, .nextTokenHiddenNorm, .nextTokenHeadNorm,
