@@ -9,7 +9,7 @@ public struct CacheArguments: ParsableArguments {
     help: ArgumentHelp(
       "Type of cached keys: \(Self.names).",
       discussion:
-        "Rows of 32 values per head are rounded as llama.cpp rounds them; Pouch's own memory stays that of f32."
+        "Rows of 32 values per head are rounded as llama.cpp rounds them; Pouch's own memory is that of f32, or of f16 for both."
     ))
   public var keyType = "f32"
 
