@@ -141,7 +141,8 @@ struct Calibration {
   private func work(_ count: Int, _ windows: TokenWindows, inLayers: Bool = true) -> Double {
     let perWindow =
       command.processOutput ? windows.length : command.noPerplexity ? 0 : windows.scoredPerWindow
-    return model.work(tokens: inLayers ? count * windows.length : 0, logits: count * perWindow)
+    return model.work(
+      tokens: inLayers ? count * windows.length : 0, logits: count * perWindow, mode: command.mode.mode)
   }
 
   private func save(_ collector: ImportanceCollector, to path: String) throws {

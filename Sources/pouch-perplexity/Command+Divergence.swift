@@ -53,10 +53,10 @@ extension Command {
     let progress = WindowProgress(
       total: windows.count, state: state,
       groups: GroupProgress(
-        work: plan.isLayered ? together.reduce(0) { $0 + $1.work(windows: left) } : 0,
+        work: plan.isLayered ? together.reduce(0) { $0 + $1.work(windows: left, mode.mode) } : 0,
         byteCount: plan.readByteCount))
     defer { progress.clear() }
-    let logitWork = together.reduce(0) { $0 + $1.logitWork() }
+    let logitWork = together.reduce(0) { $0 + $1.logitWork(mode.mode) }
     let results = try run.run(models, base: baseEvaluator) { step in
       progress.step(step)
       return !Interrupt.isRequested
@@ -165,7 +165,7 @@ extension Command {
         return !Interrupt.isRequested
       } onWindow: { done, soFar in
         progress.windowDone(
-          part: part, done, work: subject.logitWork(), note: pairs.count > 1 ? subject.name : ""
+          part: part, done, work: subject.logitWork(mode.mode), note: pairs.count > 1 ? subject.name : ""
         ) {
           if !json { Standard.output(DivergencePrinter(soFar).windowLine(done)) }
         }

@@ -46,7 +46,7 @@ extension Command {
         return !Interrupt.isRequested
       } onWindow: { done, soFar in
         progress.windowDone(
-          part: part, done, work: subject.logitWork(), note: subjects.count > 1 ? subject.name : ""
+          part: part, done, work: subject.logitWork(mode.mode), note: subjects.count > 1 ? subject.name : ""
         ) {
           if !json { progress.column += printWindow(subject.windows, done, soFar) }
         }

@@ -20,13 +20,13 @@ struct Subject {
   var name: String { cache == .f32 ? path : "\(path) with a cache of \(cache)" }
 
   /// The arithmetic of taking windows through the model, and of their logits.
-  func work(windows count: Int) -> Double {
-    model.work(tokens: count * windows.length, logits: 0) + logitWork(count)
+  func work(windows count: Int, _ mode: ComputeMode) -> Double {
+    model.work(tokens: count * windows.length, logits: 0, mode: mode) + logitWork(mode, windows: count)
   }
 
   /// The arithmetic of the logits of windows.
-  func logitWork(_ count: Int = 1) -> Double {
-    model.work(tokens: 0, logits: count * windows.scoredPerWindow)
+  func logitWork(_ mode: ComputeMode, windows count: Int = 1) -> Double {
+    model.work(tokens: 0, logits: count * windows.scoredPerWindow, mode: mode)
   }
 }
 
@@ -182,7 +182,7 @@ extension Command {
     var (work, byteCount) = (0.0, 0)
     for (index, plan) in plans.enumerated() where plan.isLayered {
       sayIntent(plan, subjects.count > 1 ? subjects[index].name : nil)
-      work += subjects[index].work(windows: left[index])
+      work += subjects[index].work(windows: left[index], mode.mode)
       byteCount += plan.readByteCount
     }
     return (plans, GroupProgress(work: work, byteCount: byteCount))

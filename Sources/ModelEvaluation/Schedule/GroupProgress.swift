@@ -35,7 +35,7 @@ public struct GroupProgress {
   /// Creates progress.
   ///
   /// - Parameters:
-  ///   - work: All work, as `LoadedModel.work(tokens:logits:)` counts it; 0 where windows go one by one.
+  ///   - work: All work, as `LoadedModel.work(tokens:logits:mode:)` counts it; 0 where windows go one by one.
   ///   - byteCount: Bytes of files that are read for it, each time they are.
   public init(work: Double, byteCount: Int) {
     self.work = work

@@ -40,7 +40,9 @@ public struct MeasuringPlan: Hashable, Sendable {
     }
   }
 
-  /// Rows that a mixture of experts sees together when memory allows: more gain nothing.
+  /// Rows that a mixture of experts sees together when memory allows.
+  ///
+  /// With 128 experts, 8 used, they take some percent less of the processor's time than 512 do.
   static let expertRows = 4096
 
   /// The order.

@@ -25,7 +25,7 @@ public final class GroupSession {
     public var layer: Int
     /// Layers of the model.
     public var layerCount: Int
-    /// What is done of ``LoadedModel/work(tokens:logits:)``.
+    /// What is done of ``LoadedModel/work(tokens:logits:mode:)``.
     public var work = 0.0
     /// Seconds since the pass began.
     public var seconds = 0.0
@@ -82,7 +82,7 @@ public final class GroupSession {
     self.contextLength = contextLength
     self.cacheType = cacheType
     self.options = options
-    work = GroupWork(model.weights)
+    work = GroupWork(model.weights, mode: mode)
     loader = LayerLoader(model.store, givesBack: options.givesWeightsBack)
     context = BlockContext(
       model, contextLength: contextLength, mode: mode, threads: threads, level: RuntimeKernels.current,
