@@ -208,7 +208,7 @@ def main():
                  folder])
         plain_path = os.path.join(options.out, name + "-plain.gguf")
         convert = [os.path.join(options.bin, "pouch-convert"), folder, "--force", "--quiet", "--no-provenance"]
-        run(convert + ["--outtype", "auto", "--outfile", plain_path])
+        run(convert + ["--outtype", case.plain_type if case else "auto", "--outfile", plain_path])
         source_path = plain_path
         before = len(total.failures)
         if options.converter and not (case and case.converter_fails):

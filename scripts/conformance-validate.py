@@ -80,8 +80,9 @@ def main():
         before = len(alarms.alarms)
         convert = [os.path.join(options.bin, "pouch-convert"), folder, "--force", "--quiet"]
         plain = os.path.join(options.out, name + "-plain.gguf")
-        CONVERT.run(convert + ["--outtype", "auto", "--outfile", plain])
-        alarms.check(f"{name} auto", plain, "F16" if "f16" in name else "BF16", folder)
+        outtype = "auto" if cases[name] is None else families.cases("convert")[name][0].plain_type
+        CONVERT.run(convert + ["--outtype", outtype, "--outfile", plain])
+        alarms.check(f"{name} {outtype}", plain, "F16" if "f16" in name else "BF16", folder)
         imatrix = os.path.join(options.out, name + "-imatrix.gguf")
         CONVERT.make_imatrix(imatrix, {t.name: t for t in gguf.GGUFReader(plain).tensors})
         for kind in options.types:

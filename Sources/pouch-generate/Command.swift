@@ -87,6 +87,7 @@ struct Command: PouchCommand {
     if let logits { try OutputPlace.check(logits, subject: "--logits", replaces: force) }
     let start = DispatchTime.now().uptimeNanoseconds
     let model = try LoadedModel.open(path: model)
+    try cacheType.check(model)
     for warning in model.warnings { Standard.error("Warning: \(warning)") }
     let tokenizer = try prompt.tokenizer(for: model)
     let loadSeconds = Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9

@@ -39,6 +39,11 @@ class Case:
     converter_fails: bool = False  # llama.cpp's converter writes no file that loads
     llama_parameters: dict = None  # of its context, where it does not read what the file says
 
+    @property
+    def plain_type(self):
+        """The --outtype whose file has the checkpoint's values unquantized: auto would keep MXFP4."""
+        return "bf16" if "mxfp4" in self.options.split() else "auto"
+
     def arguments(self, family):
         return ["--family", family.name, *self.options.split()]
 
