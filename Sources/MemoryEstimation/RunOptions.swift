@@ -43,8 +43,8 @@ public struct RunOptions: Hashable, Sendable {
   /// Creates options with the defaults.
   public init(contextLength: Int) { self.contextLength = contextLength }
 
-  /// The type of Pouch's own cache: what was asked for if it has it, else f16.
-  public var pouchCacheType: TensorType { keyType == .f32 ? .f32 : .f16 }
+  /// What Pouch's own cache holds: f16 where both are; values that went through another type's codes are f32.
+  public var pouchCacheType: TensorType { keyType == .f16 && valueType == .f16 ? .f16 : .f32 }
 
   /// Checks ranges.
   ///

@@ -41,9 +41,7 @@ public struct DivergenceRun {
       if let earlier = try finished(index, models: models.count) {
         scores = earlier
       } else {
-        guard try ([base] + models).allSatisfy({ try $0.prepare(windows, index, onStep: onStep) }) else {
-          break
-        }
+        guard try prepare([base] + models, index, onStep) else { break }
         scores = try lockStep(models, base, index)
         try state?.append(part: part, window: index, scores: scores)
       }
