@@ -20,7 +20,7 @@ struct FinishedRows: Sendable {
     for record in self.records {
       byTensor[record.tensor, default: []].append(record.firstRow..<(record.firstRow + record.rowCount))
     }
-    ranges = byTensor.mapValues(Self.merge)
+    ranges = byTensor.mapValues { $0.merged() }
   }
 
   private static func verify(
@@ -41,28 +41,9 @@ struct FinishedRows: Sendable {
     return XXHash64.hash(UnsafeRawBufferPointer(buffer)) == record.hash
   }
 
-  private static func merge(_ ranges: [Range<Int>]) -> [Range<Int>] {
-    var merged: [Range<Int>] = []
-    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-      if let last = merged.last, range.lowerBound <= last.upperBound {
-        merged[merged.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
-      } else {
-        merged.append(range)
-      }
-    }
-    return merged
-  }
-
   /// The rows of a tensor that are still to be made.
   func missingRows(of tensor: Int, rowCount: Int) -> [Range<Int>] {
-    var missing: [Range<Int>] = []
-    var position = 0
-    for range in ranges[tensor] ?? [] {
-      if range.lowerBound > position { missing.append(position..<range.lowerBound) }
-      position = range.upperBound
-    }
-    if position < rowCount { missing.append(position..<rowCount) }
-    return missing
+    [0..<rowCount].subtracting(ranges[tensor] ?? [])
   }
 
   /// The number of finished rows of a tensor.

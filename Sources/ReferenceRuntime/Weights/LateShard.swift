@@ -31,7 +31,7 @@ final class LateShard: WeightRegion, @unchecked Sendable {
     path = shard.path
     memory = try ZeroedMemory(byteCount: shard.byteCount, purpose: shard.path, isReserved: false)
     bytes = UnsafeRawBufferPointer(start: memory.base, count: shard.byteCount)
-    self.kept = WeightRegions.joined(kept)
+    self.kept = kept.merged()
     try load(self.kept)
   }
 
@@ -41,7 +41,7 @@ final class LateShard: WeightRegion, @unchecked Sendable {
   func load(_ ranges: [Range<Int>]) throws {
     try lock.withLock { _ in
       for range in ranges.subtracting(held) { try inflate(range) }
-      held = WeightRegions.joined(held + ranges)
+      held = (held + ranges).merged()
     }
   }
 
@@ -69,22 +69,6 @@ final class LateShard: WeightRegion, @unchecked Sendable {
           file: path, expected: "\(bytes.count) inflated bytes",
           found: "the end of the stream after \(reader.position)",
           remedy: "the shard is incomplete; fetch it again"))
-    }
-  }
-}
-
-extension [Range<Int>] {
-  /// What of these ranges is in none of `others`, which ascend and lie apart.
-  func subtracting(_ others: [Range<Int>]) -> [Range<Int>] {
-    flatMap { range in
-      var rest: [Range<Int>] = []
-      var start = range.lowerBound
-      for other in others where other.upperBound > start && other.lowerBound < range.upperBound {
-        if other.lowerBound > start { rest.append(start..<other.lowerBound) }
-        start = other.upperBound
-      }
-      if start < range.upperBound { rest.append(start..<range.upperBound) }
-      return rest
     }
   }
 }

@@ -52,21 +52,8 @@ struct WeightRegions: Sendable {
       ranges[low - 1, default: []].append(offset..<(offset + piece.count))
     }
     return ranges.sorted { $0.key < $1.key }.map {
-      Part(region: regions[$0.key], ranges: Self.joined($0.value))
+      Part(region: regions[$0.key], ranges: $0.value.merged())
     }
-  }
-
-  /// The same bytes as few ranges, ascending.
-  static func joined(_ ranges: [Range<Int>]) -> [Range<Int>] {
-    var result: [Range<Int>] = []
-    for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-      if let last = result.last, range.lowerBound <= last.upperBound {
-        result[result.count - 1] = last.lowerBound..<max(last.upperBound, range.upperBound)
-      } else {
-        result.append(range)
-      }
-    }
-    return result
   }
 
   private static func address(_ bytes: UnsafeRawBufferPointer) -> Int { Int(bitPattern: bytes.baseAddress) }
