@@ -113,7 +113,10 @@ public enum FloatConversion {
     for i in values.indices { values[i] += 1 }
   }
 
-  /// Replaces each x by −exp(x), in f32, with the C library's `expf`.
+  /// Replaces each x by −exp(x), in f32.
+  ///
+  /// The exponential is that of torch's wheels on x86 processors which are not Intel's, bit for bit; others, and torch
+  /// on them, differ from it in the last place of one to five values of a hundred.
   public static func negateExponential(_ values: UnsafeMutableBufferPointer<Float>) {
     guard let base = values.baseAddress else { return }
     cqk_negate_exponential(base, values.count)

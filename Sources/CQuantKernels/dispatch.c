@@ -1,6 +1,6 @@
 #include "levels.h"
 
-#include <math.h>
+#include "floor_log2.h"
 
 float cqk_magic = 12582912.0f;
 
@@ -59,8 +59,4 @@ ptrdiff_t cqk_first_non_finite(int level, const float *values, ptrdiff_t count) 
   return table(level)->first_non_finite(values, count);
 }
 
-void cqk_negate_exponential(float *values, ptrdiff_t count) {
-  for (ptrdiff_t i = 0; i < count; i++) values[i] = -expf(values[i]);
-}
-
-float cqk_log2(float value) { return log2f(value); }
+int cqk_floor_log2(float value) { return floor_log2(value); }

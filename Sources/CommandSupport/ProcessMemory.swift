@@ -1,13 +1,20 @@
 internal import Foundation
 
-#if canImport(Glibc)
-  internal import Glibc
+#if canImport(Darwin)
+  internal import Darwin
 #endif
 
 /// What the operating system says this process used.
 public enum ProcessMemory {
   /// The peak resident set in bytes, mapped files included; 0 where it is not known.
-  public static var peakResidentByteCount: Int { statusField("VmHWM:") }
+  public static var peakResidentByteCount: Int {
+    #if canImport(Darwin)
+      var usage = rusage()
+      return getrusage(RUSAGE_SELF, &usage) == 0 ? Int(usage.ru_maxrss) : 0
+    #else
+      return statusField("VmHWM:")
+    #endif
+  }
 
   /// The resident anonymous memory in bytes now; 0 where it is not known.
   public static var anonymousByteCount: Int { statusField("RssAnon:") }

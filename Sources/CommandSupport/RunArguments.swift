@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import CheckpointConversion
+internal import FileBytes
 internal import Foundation
 
 /// The flags that say how a conversion runs and what it prints.
@@ -51,7 +52,7 @@ public struct RunArguments: ParsableArguments {
     let plan = prepared.plan
     let bar = ProgressBar(isEnabled: !quiet && !json)
     var options = ExecutionOptions(
-      threadCount: threads ?? threadCount ?? ProcessInfo.processInfo.activeProcessorCount,
+      threadCount: threads ?? threadCount ?? Processor.threadCount,
       maxMemory: maxMemory.byteCount, force: force,
       onProgress: { progress in
         if progress.resumedByteCount > 0 {

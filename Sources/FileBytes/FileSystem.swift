@@ -2,6 +2,7 @@
   internal import Glibc
 #elseif canImport(Darwin)
   internal import Darwin
+  internal import Foundation
 #endif
 
 /// Questions and moves on names in the file system.
@@ -44,8 +45,18 @@ public enum FileSystem {
     return names
   }
 
-  /// Bytes free for an ordinary user on the file system of `path` or of its folder.
+  /// Bytes free for an ordinary user on the file system of `path` or of its folder; on macOS with what the system
+  /// gives up when it is asked for room.
   public static func freeByteCount(near path: String) -> Int? {
+    #if canImport(Darwin)
+      let key = URLResourceKey.volumeAvailableCapacityForImportantUsageKey
+      for place in [path, folder(of: path)] {
+        let values = try? URL(fileURLWithPath: place).resourceValues(forKeys: [key])
+        if let count = values?.volumeAvailableCapacityForImportantUsage, count > 0 {
+          return Int(clamping: count)
+        }
+      }
+    #endif
     var info = statvfs()
     guard statvfs(path, &info) == 0 || statvfs(folder(of: path), &info) == 0 else { return nil }
     return Int(clamping: UInt64(info.f_bavail) * UInt64(info.f_frsize))

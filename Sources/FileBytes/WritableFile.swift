@@ -65,6 +65,19 @@ public final class WritableFile: Sendable {
       while code == EINTR { code = posix_fallocate(descriptor, 0, off_t(byteCount)) }
       if code != 0 && code != EINVAL && code != EOPNOTSUPP { throw writeError(code, at: 0, count: byteCount) }
       if code == 0 { return }
+    #elseif canImport(Darwin)
+      // ftruncate alone leaves a hole, and a full disk would show in the middle of the work.
+      var info = stat()
+      let allocated = fstat(descriptor, &info) == 0 ? Int(info.st_blocks) * 512 : 0
+      if byteCount > allocated {
+        var store = fstore_t()
+        store.fst_flags = UInt32(F_ALLOCATEALL)
+        store.fst_posmode = F_PEOFPOSMODE
+        store.fst_length = off_t(byteCount - allocated)
+        if fcntl(descriptor, F_PREALLOCATE, &store) == -1, errno == ENOSPC {
+          throw writeError(ENOSPC, at: 0, count: byteCount)
+        }
+      }
     #endif
     guard ftruncate(descriptor, off_t(byteCount)) == 0 else {
       throw writeError(errno, at: 0, count: byteCount)
@@ -109,7 +122,13 @@ public final class WritableFile: Sendable {
 
   /// Waits until everything written is on disk.
   public func synchronize() throws {
-    try descriptor.use { guard fsync($0) == 0 else { throw writeError(errno, at: 0, count: 0) } }
+    try descriptor.use { descriptor in
+      #if canImport(Darwin)
+        // fsync leaves data in the disk's own memory there; file systems without the barrier have fsync alone.
+        if fcntl(descriptor, F_FULLFSYNC) == 0 { return }
+      #endif
+      guard fsync(descriptor) == 0 else { throw writeError(errno, at: 0, count: 0) }
+    }
   }
 
   /// Cuts the file off after `byteCount` bytes; empties it by default.

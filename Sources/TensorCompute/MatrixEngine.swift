@@ -99,33 +99,35 @@ public struct MatrixEngine: Sendable {
   /// caller, in an order of its own.
   ///
   /// - Parameters:
-  ///   - stacks: Stacks of expert matrices with the same input, such as gate and up; the rows of each are
-  ///     `expertCount` equal groups.
+  ///   - stacks: Stacks of expert matrices with the same input, such as gate and up: one matrix per expert, wherever
+  ///     each lies, all of one shape and type.
   ///   - assignments: Which slots each expert works on.
   ///   - x: The activations: `[tokens, columns]` or `[slots, columns]`, see `input`.
   ///   - input: What the rows of `x` are.
-  ///   - ys: One result per stack, `[slots, rows / expertCount]`; every row is written.
+  ///   - ys: One result per stack, `[slots, rows per expert]`; every row is written.
   public func multiplyExperts(
-    _ stacks: [WeightMatrix], _ assignments: ExpertAssignments, x: UnsafePointer<Float>, input: ExpertInput,
+    _ stacks: [[WeightMatrix]], _ assignments: ExpertAssignments, x: UnsafePointer<Float>, input: ExpertInput,
     into ys: [UnsafeMutablePointer<Float>]
   ) {
     precondition(stacks.count == ys.count)
-    guard let columns = stacks.first?.columns, !assignments.slots.isEmpty else { return }
-    precondition(stacks.allSatisfy { $0.columns == columns }, "matrices of one input have the same columns")
-    precondition(
-      stacks.allSatisfy { $0.rows % assignments.expertCount == 0 }, "a stack has equal groups of rows")
+    precondition(stacks.allSatisfy { $0.count == assignments.expertCount }, "a stack has a matrix per expert")
+    let firsts = stacks.compactMap(\.first)
+    guard let columns = firsts.first?.columns, !assignments.slots.isEmpty else { return }
+    precondition(firsts.allSatisfy { $0.columns == columns }, "matrices of one input have the same columns")
     let used = assignments.usedPerToken
     let rowCount = input == .tokens ? assignments.slots.count / used : assignments.slots.count
-    for form in forms(of: stacks) {
+    for form in forms(of: firsts) {
       let prepared = PreparedActivations(
         x, count: rowCount, columns: columns, stride: columns, form: form, level: level, pool: pool)
       var plan = ProductPlan(form: form, level: level)
       for expert in 0..<assignments.expertCount {
         let slots = assignments.slots(of: expert)
         if slots.isEmpty { continue }
-        for (index, stack) in stacks.enumerated() where self.form(of: stack.type) == form {
-          let rows = stack.rows / assignments.expertCount
-          let matrix = stack.slice(rows: expert * rows..<(expert + 1) * rows)
+        for (index, first) in firsts.enumerated() where self.form(of: first.type) == form {
+          let (matrix, rows) = (stacks[index][expert], first.rows)
+          precondition(
+            matrix.rows == rows && matrix.columns == columns && matrix.type == first.type,
+            "matrices of a stack have one shape and type")
           plan.add(matrix, tokenCount: slots.count, from: prepared) { position in
             let slot = Int(slots[slots.startIndex + position])
             return (row: input == .tokens ? slot / used : slot, y: ys[index] + slot * rows)

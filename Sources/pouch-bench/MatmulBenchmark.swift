@@ -1,6 +1,7 @@
 import ArgumentParser
 import BlockQuantization
 import CommandSupport
+import FileBytes
 import Foundation
 import TensorCompute
 import TensorTypes
@@ -35,7 +36,7 @@ struct MatmulBenchmark: ParsableCommand {
   var used = 8
 
   @Option(help: "Threads.")
-  var threads = ProcessInfo.processInfo.activeProcessorCount
+  var threads = Processor.threadCount
 
   @Option(help: "exact or fast.")
   var mode = ComputeMode.fast.rawValue
@@ -117,6 +118,7 @@ struct MatmulBenchmark: ParsableCommand {
     let slots = experts == 0 ? tokens : tokens * used
     var y = [Float](repeating: 0, count: slots * rows)
     let assignments = experts == 0 ? nil : Self.assignments(tokens: tokens, experts: experts, used: used)
+    let stacks = experts == 0 ? [] : weights.copies.map { $0.groups(experts) }
     let copies = tokens < 16 ? weights.copies.count : 1
     var seconds: [Double] = []
     x.withUnsafeBufferPointer { x in
@@ -127,7 +129,7 @@ struct MatmulBenchmark: ParsableCommand {
           for copy in 0..<copies {
             if let assignments {
               engine.multiplyExperts(
-                [weights.copies[copy]], assignments, x: input, input: .tokens, into: [output])
+                [stacks[copy]], assignments, x: input, input: .tokens, into: [output])
             } else {
               engine.multiply(weights.copies[copy], x: input, tokens: tokens, into: output)
             }
@@ -151,6 +153,14 @@ struct MatmulBenchmark: ParsableCommand {
   private static func assignments(tokens: Int, experts: Int, used: Int) -> ExpertAssignments {
     let selected = (0..<tokens * used).map { Int32(($0 / used * 7 + $0 % used) % experts) }
     return ExpertAssignments(expertCount: experts, usedPerToken: used, selected: selected)
+  }
+}
+
+extension WeightMatrix {
+  /// Equal groups of rows.
+  fileprivate func groups(_ count: Int) -> [WeightMatrix] {
+    let size = rows / count
+    return (0..<count).map { slice(rows: $0 * size..<($0 + 1) * size) }
   }
 }
 

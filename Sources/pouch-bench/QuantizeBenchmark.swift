@@ -1,6 +1,7 @@
 import ArgumentParser
 import BlockQuantization
 import CommandSupport
+import FileBytes
 import Foundation
 import TensorTypes
 
@@ -167,7 +168,7 @@ struct Report: Encodable {
 /// The machine that was measured on.
 struct MachineDescription: Encodable {
   /// The name of the processor.
-  var processor: String
+  var processor = Processor.name ?? "unknown"
   /// Processors that can be used.
   var processorCount = ProcessInfo.processInfo.activeProcessorCount
   /// Name and version of the system.
@@ -179,11 +180,6 @@ struct MachineDescription: Encodable {
   /// The content of POUCH_KERNEL_LEVEL, when it could not be followed.
   var rejectedLevel = KernelLevel.rejectedRequest
 
-  init() {
-    let info = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? ""
-    let line = info.split(separator: "\n").first { $0.hasPrefix("model name") }
-    processor = line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
-  }
 }
 
 /// The time that this process has had a processor.

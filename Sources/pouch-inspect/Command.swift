@@ -85,7 +85,7 @@ struct Inspect: PouchCommand {
     let difference: ModelDifference
     do {
       difference = try ModelDifference(
-        first: source, second: other, threadCount: threads ?? ProcessInfo.processInfo.activeProcessorCount,
+        first: source, second: other, threadCount: threads ?? Processor.threadCount,
         onProgress: { done, total in bar.update(done: done, total: total, alreadyDone: 0) },
         isCancelled: { Interrupt.isRequested })
     } catch {

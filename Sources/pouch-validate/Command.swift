@@ -105,7 +105,7 @@ struct Validate: PouchCommand {
       if let path { try OutputPlace.check(path, subject: flag, replaces: force) }
     }
     let bar = ProgressBar(isEnabled: !quiet && !json)
-    var options = ValidationOptions(threadCount: threads ?? ProcessInfo.processInfo.activeProcessorCount)
+    var options = ValidationOptions(threadCount: threads ?? Processor.threadCount)
     options.source = against
     options.importancePath = imatrix
     options.recipe = try recipe.map { try RecipeLibrary.recipe($0) }

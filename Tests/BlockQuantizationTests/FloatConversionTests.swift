@@ -1,4 +1,5 @@
 import BlockQuantization
+import Foundation
 import TensorTypes
 import TestSupport
 import Testing
@@ -147,8 +148,45 @@ struct FloatConversionTests {
     var values: [Float] = [0, 1, -1.5]
     values.withUnsafeMutableBufferPointer { FloatConversion.addOne($0) }
     #expect(values == [1, 2, -0.5])
-    values = [0, 1, -2, -200, 100]
+    values = [0, 1, -2, -200, 100, .infinity, -.infinity]
     values.withUnsafeMutableBufferPointer { FloatConversion.negateExponential($0) }
-    #expect(values == [-1, -2.7182817, -0.13533528, -0.0, -.infinity])
+    #expect(values == [-1, -2.7182817, -0.13533528, -0.0, -.infinity, -.infinity, -0.0])
+  }
+
+  /// The sum is that of `scripts/make-golden-exponential.py`.
+  @Test func decayRatesAreThoseOfTorch() {
+    let magnitudes = stride(from: UInt32(0x3A80_0000), to: 0x4180_0000, by: 23)
+    var sum: UInt64 = 0
+    for sign: UInt32 in [0, 0x8000_0000] {
+      var values = magnitudes.map { Float(bitPattern: $0 | sign) }
+      values.withUnsafeMutableBufferPointer { FloatConversion.negateExponential($0) }
+      for (index, value) in values.enumerated() {
+        sum &+= UInt64(value.bitPattern) &* (2 &* UInt64(index) &+ 1)
+      }
+    }
+    #expect(sum == 0xc41c_34a1_3551_9a9d)
+  }
+
+  /// Beside the C library's log2f, near all powers of two, where the logarithm rounds up to an integer.
+  @Test func exponentsOfLargestMagnitudes() {
+    for exponent in UInt32(0)..<255 {
+      for step in UInt32(0)...200 {
+        let bits = [exponent << 23 + step, (exponent + 1) << 23 - 1 - step]
+        for value in bits.map({ Float(bitPattern: $0) }) where value > 0 && value.isFinite {
+          let values = [value] + [Float](repeating: 0, count: 31)
+          let block = values.withUnsafeBufferPointer { quantized($0) }
+          let expected = UInt8(truncatingIfNeeded: Int(log2(value).rounded(.down)) + 125)
+          #expect(block == expected, "\(value.bitPattern)")
+        }
+      }
+    }
+  }
+
+  /// The exponent of an MXFP4 block.
+  private func quantized(_ values: UnsafeBufferPointer<Float>) -> UInt8 {
+    withUnsafeTemporaryAllocation(byteCount: 17, alignment: 1) { bytes in
+      BlockQuantizer.quantize(.mxfp4, rows: values, rowLength: 32, importance: nil, into: bytes)
+      return bytes[0]
+    }
   }
 }

@@ -33,7 +33,7 @@ private struct PlainFeed {
     case .identity: return value
     case .addOne: return value + 1
     case .negateExponential:
-      preconditionFailure("not among the feeds here, since expf is not this Swift's exp")
+      preconditionFailure("not among the feeds here, since its exponential is not Swift's")
     }
   }
 

@@ -31,7 +31,10 @@ struct ExpertProductTests {
       let x = activations(inputRows, columns, seed: 78)
       var first = [Float](repeating: -7, count: tokens * used * rows)
       var second = first
-      let weights = try stacks.map { try $0.weights() }
+      let weights = try stacks.map { stack in
+        let whole = try stack.weights()
+        return (0..<experts).map { whole.slice(rows: $0 * rows..<($0 + 1) * rows) }
+      }
       try first.withUnsafeMutableBufferPointer { one in
         try second.withUnsafeMutableBufferPointer { two in
           try x.withUnsafeBufferPointer { from in

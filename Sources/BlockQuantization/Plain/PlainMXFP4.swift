@@ -14,7 +14,7 @@ enum PlainMXFP4: PlainBlockFormat {
     let top = PlainFloats.peak(x).magnitude
     var exponent: UInt8 = 0
     if top > 0 && top.isFinite {
-      exponent = UInt8(truncatingIfNeeded: Int(cqk_log2(top).rounded(.down)) - 2 + 127)
+      exponent = UInt8(truncatingIfNeeded: Int(cqk_floor_log2(top)) - 2 + 127)
     }
     let d = scale(exponent)
     let codes = x.map { value in

@@ -66,7 +66,7 @@ void cqk_narrow_bf16(int level, const float *from, ptrdiff_t count, void *to);
 /// The index of the first NaN or infinity, or count.
 ptrdiff_t cqk_first_non_finite(int level, const float *values, ptrdiff_t count);
 
-/// x becomes -exp(x), with the C library's expf.
+/// x becomes -exp(x), the same bits everywhere.
 void cqk_negate_exponential(float *values, ptrdiff_t count);
 
 /// Turns a matrix of rows x columns elements of size bytes (1, 2, 4 or 8) into one of columns x rows, bit for bit.
@@ -74,7 +74,7 @@ void cqk_negate_exponential(float *values, ptrdiff_t count);
 void cqk_transpose(ptrdiff_t size, const void *from, ptrdiff_t from_pitch, ptrdiff_t rows, ptrdiff_t columns,
                    void *to, ptrdiff_t to_pitch);
 
-/// The C library's log2f, which the definition of MXFP4 scales refers to.
-float cqk_log2(float value);
+/// floor(log2f(value)) of a positive finite number, log2f being the nearest float: the definition of MXFP4 scales.
+int cqk_floor_log2(float value);
 
 #endif

@@ -216,7 +216,7 @@ static void quantize_mxfp4(const float *rows, ptrdiff_t row_count, ptrdiff_t row
     float tops[LANES], scales[LANES];
     memcpy(tops, &top, sizeof tops);
     for (int b = 0; b < LANES; b++) {
-      int e = tops[b] > 0.0f && tops[b] < INFINITY ? ((int)floorf(log2f(tops[b])) - 2 + 127) & 0xFF : 0;
+      int e = tops[b] > 0.0f && tops[b] < INFINITY ? (floor_log2(tops[b]) - 2 + 127) & 0xFF : 0;
       scales[b] = float_of_bits(e < 2 ? 0x00200000u << e : (uint32_t)(e - 1) << 23);
       if (b < g.valid) out[b * size] = (uint8_t)e;
     }

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "../floor_log2.h"
+
 #define INLINE static inline __attribute__((always_inline))
 
 typedef float vf __attribute__((ext_vector_type(LANES)));

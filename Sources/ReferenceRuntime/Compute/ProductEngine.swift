@@ -37,48 +37,9 @@ final class ProductEngine {
   func multiply(
     _ input: FloatRows, _ kind: ExpertInput, _ assignments: ExpertAssignments, _ products: [ExpertProduct]
   ) {
-    let stacks = products.compactMap(\.stack.whole)
-    if stacks.count == products.count {
-      engine.multiplyExperts(
-        stacks, assignments, x: input.base, input: kind, into: products.map(\.output.base))
-    } else {
-      multiplyApart(input, kind, assignments, products)
-    }
-  }
-
-  /// Experts that do not follow each other in memory, as in checkpoints that store them one by one: each expert's
-  /// rows are brought together, multiplied, and put back into their slots.
-  private func multiplyApart(
-    _ input: FloatRows, _ kind: ExpertInput, _ assignments: ExpertAssignments, _ products: [ExpertProduct]
-  ) {
-    let widths = products.map(\.output.width)
-    for expert in 0..<assignments.expertCount {
-      let slots = assignments.slots(of: expert)
-      guard !slots.isEmpty else { continue }
-      withUnsafeTemporaryAllocation(
-        of: Float.self, capacity: slots.count * (input.width + widths.reduce(0, +))
-      ) { memory in
-        guard let gathered = memory.baseAddress else { return }
-        for (row, slot) in slots.enumerated() {
-          let source = kind == .slots ? Int(slot) : Int(slot) / assignments.usedPerToken
-          (gathered + row * input.width).initialize(from: input.row(source), count: input.width)
-        }
-        var place = gathered + slots.count * input.width
-        var results: [UnsafeMutablePointer<Float>] = []
-        for width in widths {
-          results.append(place)
-          place += slots.count * width
-        }
-        engine.multiply(
-          products.map { $0.stack.experts[expert] }, x: gathered, tokens: slots.count, into: results)
-        for (product, result) in zip(products, results) {
-          for (row, slot) in slots.enumerated() {
-            product.output.row(Int(slot)).update(
-              from: result + row * product.output.width, count: product.output.width)
-          }
-        }
-      }
-    }
+    engine.multiplyExperts(
+      products.map(\.stack.experts), assignments, x: input.base, input: kind,
+      into: products.map(\.output.base))
   }
 
   /// Multiplies the heads of tokens with their own matrices: the first `matrices[h].columns` values of row

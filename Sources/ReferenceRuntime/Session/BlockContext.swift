@@ -1,6 +1,6 @@
 internal import BlockQuantization
 internal import CRuntimeKernels
-internal import Foundation
+internal import FileBytes
 internal import ModelDescriptions
 internal import TensorCompute
 
@@ -35,7 +35,7 @@ final class BlockContext: ScratchSource {
     }
     self.gating = gating
     normEpsilon = Float(model.architecture.normEpsilon)
-    let pool = WorkerPool(threadCount: max(1, threads ?? ProcessInfo.processInfo.activeProcessorCount))
+    let pool = WorkerPool(threadCount: max(1, threads ?? Processor.threadCount))
     engine = ProductEngine(MatrixEngine(mode: mode, pool: pool, level: matrixLevel))
     self.level = level
     rotations = model.weights.rotations.map {
