@@ -69,7 +69,7 @@ public enum BuiltInModels {
   /// The name that `text` stands for: without regard to case, to an owner before a slash, and to endings such as
   /// `-Instruct`; `nil` when there is no such model.
   public static func canonicalName(_ text: String) -> String? {
-    var wanted = text.lowercased()
+    var wanted = (HubName(text)?.repository ?? text).lowercased()
     if let slash = wanted.lastIndex(of: "/") { wanted = String(wanted[wanted.index(after: slash)...]) }
     if names.contains(wanted) { return wanted }
     for ending in ["-instruct", "-base", "-chat", "-thinking", "-v0.1", "-instruct-v0.1", "-pt", "-base-pt"]

@@ -120,7 +120,7 @@ struct Convert: PouchCommand {
       Standard.error("note: \(name) is accepted and ignored: nothing is held in memory here")
     }
     var request = ConversionRequest(
-      source: modelDirectory ?? "",
+      source: try modelDirectory.map { try ModelArgument.path(of: $0) } ?? "",
       outputType: outputType.lowercased() == "auto" ? .auto : .mix(try StockMix(name: outputType)))
     try mix.apply(to: &request)
     request.outputPath = outputFile

@@ -146,7 +146,8 @@ struct Estimate: PouchCommand {
   }
 
   private func options() throws -> EstimateOptions {
-    var options = EstimateOptions(source: source ?? "")
+    var options = EstimateOptions(
+      source: try source.map { try ModelArgument.path(of: $0, needsWeights: false, isQuiet: true) } ?? "")
     options.tokenizerFolder = tokenizer
     options.mixes = try types.flatMap { $0.split(separator: ",") }
       .map { try StockMix(name: $0.trimmingCharacters(in: .whitespaces)) }

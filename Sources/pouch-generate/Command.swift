@@ -86,7 +86,7 @@ struct Command: PouchCommand {
     let cacheType = try CacheType(cache)
     if let logits { try OutputPlace.check(logits, subject: "--logits", replaces: force) }
     let start = DispatchTime.now().uptimeNanoseconds
-    let model = try LoadedModel.open(path: model)
+    let model = try LoadedModel.open(path: try ModelArgument.path(of: model))
     try cacheType.check(model)
     for warning in model.warnings { Standard.error("Warning: \(warning)") }
     let tokenizer = try prompt.tokenizer(for: model)

@@ -133,7 +133,9 @@ struct Command: PouchCommand {
     Interrupt.watch()
     try checkOutput()
     let start = ProgressBar(isEnabled: false)
-    let model = try self.model.map { try LoadedModel.open(path: $0, isLate: true) }
+    let model = try self.model.map {
+      try LoadedModel.open(path: try ModelArgument.path(of: $0), isLate: true)
+    }
     for warning in model?.warnings ?? [] { Standard.error("Warning: \(warning)") }
     let collector = ImportanceCollector(
       expertCount: model?.expertCount ?? 0, includesOutput: processOutput)

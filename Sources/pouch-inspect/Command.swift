@@ -62,7 +62,8 @@ struct Inspect: PouchCommand {
 
   func run() throws {
     if let other { return try compare(with: other) }
-    var inspection = try ModelInspection(source: source, wholeValues: full || json)
+    var inspection = try ModelInspection(
+      source: try ModelArgument.path(of: source, isQuiet: true), wholeValues: full || json)
     if noTensors { inspection.tensors = [] }
     if noMetadata { inspection.metadata = [] }
     if json {

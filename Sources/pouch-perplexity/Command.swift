@@ -155,6 +155,14 @@ struct Command: PouchCommand {
   }
 
   func run() throws {
+    var command = self
+    command.model = try model.map { try ModelArgument.path(of: $0) }
+    command.base = try base.map { try ModelArgument.path(of: $0) }
+    try command.measure()
+  }
+
+  /// Measures models whose paths are known.
+  private func measure() throws {
     Interrupt.watch()
     let result: (reports: [ModelReport], isComplete: Bool)
     if let base {

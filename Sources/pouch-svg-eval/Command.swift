@@ -127,6 +127,14 @@ struct Command: PouchCommand {
   }
 
   func run() throws {
+    var command = self
+    command.model = try model.map { try ModelArgument.path(of: $0) }
+    command.base = try base.map { try ModelArgument.path(of: $0) }
+    try command.evaluate()
+  }
+
+  /// Evaluates models whose paths are known.
+  private func evaluate() throws {
     Interrupt.watch()
     if let checkGeometry { return try GeometryCheck.run(folder: checkGeometry, json: json) }
     guard let base, let out else { return }

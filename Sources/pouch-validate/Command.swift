@@ -106,7 +106,7 @@ struct Validate: PouchCommand {
     }
     let bar = ProgressBar(isEnabled: !quiet && !json)
     var options = ValidationOptions(threadCount: threads ?? Processor.threadCount)
-    options.source = against
+    options.source = try against.map { try ModelArgument.path(of: $0, isQuiet: quiet) }
     options.importancePath = imatrix
     options.recipe = try recipe.map { try RecipeLibrary.recipe($0) }
     options.scansBlocks = !noBlocks

@@ -1,9 +1,3 @@
-#if canImport(Glibc)
-  internal import Glibc
-#elseif canImport(Darwin)
-  internal import Darwin
-#endif
-
 /// What the path of a model's folder says about the model.
 ///
 /// A folder's own name is the model's name, as the user wrote it: links keep theirs. Two cases need a look at where
@@ -51,36 +45,5 @@ public struct ModelFolder: Hashable, Sendable {
     let id = String(name.dropFirst(prefix.count))
     guard let mark = id.firstRange(of: "--") else { return id }
     return id[..<mark.lowerBound] + "/" + id[mark.upperBound...]
-  }
-
-  /// The snapshot of a cache's folder `models--org--name`: that of `main`, else the only one; `nil` without one.
-  static func snapshot(inCacheFolder folder: String) -> String? {
-    let snapshots = folder + "/snapshots"
-    if let file = try? ReadableFile(path: folder + "/refs/main"), file.byteCount < 256,
-      let bytes = try? file.bytes(at: 0, count: file.byteCount)
-    {
-      let commit = String(decoding: bytes, as: UTF8.self).filter { $0.isLetter || $0.isNumber }
-      if !commit.isEmpty, FileSystem.kind(of: snapshots + "/" + commit) == .folder {
-        return snapshots + "/" + commit
-      }
-    }
-    let names = FileSystem.contents(of: snapshots).filter {
-      FileSystem.kind(of: snapshots + "/" + $0) == .folder
-    }
-    return names.count == 1 ? snapshots + "/" + names[0] : nil
-  }
-
-  /// The snapshot of `org/name` in this user's cache; `nil` when the cache does not have it.
-  static func cachedSnapshot(of repository: String) -> String? {
-    func variable(_ name: String) -> String? {
-      guard let value = getenv(name) else { return nil }
-      let text = String(cString: value)
-      return text.isEmpty ? nil : text
-    }
-    let cache =
-      variable("HF_HUB_CACHE") ?? variable("HUGGINGFACE_HUB_CACHE") ?? variable("HF_HOME").map { $0 + "/hub" }
-      ?? variable("XDG_CACHE_HOME").map { $0 + "/huggingface/hub" }
-      ?? variable("HOME").map { $0 + "/.cache/huggingface/hub" }
-    return cache.flatMap { snapshot(inCacheFolder: $0 + "/models--" + repository.replacing("/", with: "--")) }
   }
 }

@@ -21,7 +21,7 @@ extension SourceRecognition {
     let models = names.filter { ModelFolder.repository(cacheFolder: $0) != nil }.sorted()
     guard let first = models.first else { return nil }
     let example =
-      ModelFolder.snapshot(inCacheFolder: path + "/" + first) ?? path + "/" + first + "/snapshots/…"
+      HubCache.snapshot(inFolder: path + "/" + first) ?? path + "/" + first + "/snapshots/…"
     return SourceRecognition(
       found: "a Hugging Face cache with \(models.count) model\(models.count == 1 ? "" : "s")",
       remedy: "give the snapshot of one, such as \(example)")
@@ -29,7 +29,7 @@ extension SourceRecognition {
 
   private static func snapshot(of id: String, in folder: String) -> SourceRecognition {
     let found = "the cache of \(id), whose files lie in a snapshot"
-    if let snapshot = ModelFolder.snapshot(inCacheFolder: folder) {
+    if let snapshot = HubCache.snapshot(inFolder: folder) {
       return SourceRecognition(found: found, remedy: "give \(snapshot)")
     }
     let all = FileSystem.contents(of: folder + "/snapshots").sorted()

@@ -73,25 +73,13 @@ public struct SourceRecognition: Hashable, Sendable {
   }
 
   /// Says how to get a model that was named as hubs name it, `org/name`; `nil` for other texts.
-  public static func hubModel(_ path: String) -> SourceRecognition? {
-    let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-    func isPlain(_ part: Substring) -> Bool {
-      guard let first = part.unicodeScalars.first, first != ".", first != "~" else { return false }
-      return part.unicodeScalars.allSatisfy {
-        $0.isASCII && ($0.properties.isAlphabetic || "0123456789-_.".unicodeScalars.contains($0))
-      }
-    }
-    guard parts.count == 2, parts.allSatisfy(isPlain), FileSystem.kind(of: String(parts[0])) == .missing,
-      ![".gguf", ".json", ".safetensors", ".yaml", ".txt", ".jsonl"].contains(where: path.hasSuffix)
-    else { return nil }
-    if let snapshot = ModelFolder.cachedSnapshot(of: path) {
-      return SourceRecognition(
-        found: "nothing of that name, but a copy of this model in the Hugging Face cache",
-        remedy: "give \(snapshot)")
-    }
+  public static func hubModel(_ text: String) -> SourceRecognition? {
+    guard let name = HubName(text) else { return nil }
     return SourceRecognition(
-      found: "nothing of that name; it looks like a model's id on a hub, and nothing is downloaded here yet",
-      remedy: "fetch it with: hf download \(path) --local-dir \(parts[1]), then give the folder \(parts[1])")
+      found:
+        "nothing of that name; it looks like a model's id on a hub that is not in the Hugging Face cache, and "
+        + "nothing is downloaded here yet",
+      remedy: "fetch it with: \(name.fetchCommand)")
   }
 
   /// Says what a file is that is not of the kind wanted.

@@ -1,0 +1,117 @@
+internal import Foundation
+
+/// The cache that the clients of the Hugging Face Hub share, as its documentation lays it out.
+///
+/// ```
+/// models--org--name/refs/main                     a commit
+/// models--org--name/snapshots/<commit>/<path>     a link to ../../blobs/<hash>, or a copy
+/// ```
+public struct HubCache: Sendable {
+  /// A commit of a model in the cache.
+  public struct Snapshot: Hashable, Sendable {
+    /// The commit, 40 hexadecimal digits.
+    public var commit: String
+    /// Where its files are.
+    public var folder: String
+  }
+
+  /// The folder with one folder per model.
+  public let folder: String
+
+  /// A cache in a folder, which need not exist.
+  public init(folder: String) { self.folder = folder }
+
+  /// The cache of this user, where the environment says it is; `nil` without a home.
+  ///
+  /// - Parameter environment: Variables; those of this process when `nil`.
+  public init?(environment: [String: String]? = nil) {
+    let environment = environment ?? ProcessInfo.processInfo.environment
+    func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
+    let place =
+      value("HF_HUB_CACHE") ?? value("HUGGINGFACE_HUB_CACHE") ?? value("HF_HOME").map { $0 + "/hub" }
+      ?? value("XDG_CACHE_HOME").map { $0 + "/huggingface/hub" }
+      ?? value("HOME").map { $0 + "/.cache/huggingface/hub" }
+    guard let place else { return nil }
+    self.init(folder: place.hasPrefix("~/") ? (value("HOME") ?? "~") + place.dropFirst() : place)
+  }
+
+  private func folder(of repository: String) -> String {
+    folder + "/models--" + repository.replacing("/", with: "--")
+  }
+
+  /// The snapshot of a name.
+  ///
+  /// - Returns: `nil` when the cache has no snapshot of this model at all.
+  /// - Throws: ``FileError`` with `notFound` when it has others of this model, naming them.
+  public func snapshot(of name: HubName) throws -> Snapshot? {
+    let place = folder(of: name.repository)
+    let snapshots = FileSystem.contents(of: place + "/snapshots").sorted().filter {
+      FileSystem.kind(of: "\(place)/snapshots/\($0)") == .folder
+    }
+    guard !snapshots.isEmpty else { return nil }
+    let commit = Self.commit(inFile: "\(place)/refs/\(name.revision)") ?? name.revision
+    if snapshots.contains(commit) {
+      return Snapshot(commit: commit, folder: "\(place)/snapshots/\(commit)")
+    }
+    let branches = FileSystem.contents(of: place + "/refs").sorted().compactMap { branch in
+      Self.commit(inFile: "\(place)/refs/\(branch)").map { "\(branch) (\($0))" }
+    }
+    throw FileError(
+      .notFound,
+      Fault(
+        file: "\(name)", expected: "a revision that is in the cache \(folder)",
+        found: (["commits \(snapshots.joined(separator: ", "))"] + branches).joined(separator: "; "),
+        remedy: "name one of these after @, or fetch it with: \(name.fetchCommand)"))
+  }
+
+  /// The snapshot of a model's folder in a cache: that of `main`, else the only one; `nil` without one.
+  static func snapshot(inFolder folder: String) -> String? {
+    let snapshots = folder + "/snapshots"
+    if let commit = commit(inFile: folder + "/refs/main"),
+      FileSystem.kind(of: snapshots + "/" + commit) == .folder
+    {
+      return snapshots + "/" + commit
+    }
+    let names = FileSystem.contents(of: snapshots).filter {
+      FileSystem.kind(of: snapshots + "/" + $0) == .folder
+    }
+    return names.count == 1 ? snapshots + "/" + names[0] : nil
+  }
+
+  private static func commit(inFile path: String) -> String? {
+    guard let file = try? ReadableFile(path: path), file.byteCount < 256,
+      let bytes = try? file.bytes(at: 0, count: file.byteCount)
+    else { return nil }
+    let commit = String(decoding: bytes, as: UTF8.self).filter { $0.isLetter || $0.isNumber }
+    return commit.isEmpty ? nil : commit
+  }
+
+  /// Refuses a snapshot of which only a part has been fetched.
+  ///
+  /// - Parameters:
+  ///   - snapshot: The snapshot.
+  ///   - name: What it was named, for the message.
+  /// - Throws: ``FileError`` with `notAModel`, naming the weights that are missing.
+  public static func requireWeights(_ snapshot: Snapshot, of name: HubName) throws {
+    let wanted = Set(weightFiles(inIndex: snapshot.folder + "/model.safetensors.index.json"))
+    let missing = wanted.filter { FileSystem.kind(of: "\(snapshot.folder)/\($0)") != .file }.sorted()
+    guard !missing.isEmpty else { return }
+    let some = missing.prefix(8).joined(separator: ", ")
+    throw FileError(
+      .notAModel,
+      Fault(
+        file: snapshot.folder, subject: "\(name)",
+        expected: "all \(wanted.count) files of weights of its index",
+        found: "a part of the model: \(some)" + (missing.count > 8 ? " and \(missing.count - 8) more" : "")
+          + (missing.count == 1 ? " is" : " are") + " missing",
+        remedy: "fetch the rest with: hf download \(name.repository) --revision \(snapshot.commit)"))
+  }
+
+  private static func weightFiles(inIndex path: String) -> [String] {
+    guard let data = FileManager.default.contents(atPath: path),
+      let index = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
+      let map = index["weight_map"] as? [String: Any]
+    else { return [] }
+    return map.values.compactMap { $0 as? String }
+  }
+}
