@@ -1,4 +1,5 @@
 internal import CQuantKernels
+internal import Dispatch
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -49,8 +50,10 @@ public final class WorkerPool: Sendable {
 
 /// What the caller and the workers share.
 private final class PoolState: @unchecked Sendable {
-  /// How often a worker looks for the next region before it parks: some tens of microseconds.
-  private static let spinCount = 3000
+  /// How long a worker looks for the next region before it parks: regions of one token follow each other closer.
+  private static let spinNanoseconds: UInt64 = 50_000
+  /// How often it looks before it asks for the time: how long a pause takes differs between processors a hundredfold.
+  private static let looksPerClock = 64
 
   /// Counts regions; a change tells workers to look.
   private let generation = Atomic<Int>(0)
@@ -135,11 +138,14 @@ private final class PoolState: @unchecked Sendable {
   }
 
   private func waitForChange(from seen: Int) -> Int {
-    for _ in 0..<Self.spinCount {
-      let now = generation.load(ordering: .acquiring)
-      if now != seen { return now }
-      cdk_pause()
-    }
+    let end = DispatchTime.now().uptimeNanoseconds + Self.spinNanoseconds
+    repeat {
+      for _ in 0..<Self.looksPerClock {
+        let now = generation.load(ordering: .acquiring)
+        if now != seen { return now }
+        cdk_pause()
+      }
+    } while DispatchTime.now().uptimeNanoseconds < end
     pthread_mutex_lock(mutex)
     parked.add(1, ordering: .sequentiallyConsistent)
     var now = generation.load(ordering: .sequentiallyConsistent)
