@@ -51,7 +51,7 @@ public final class WorkerPool: Sendable {
 /// What the caller and the workers share.
 private final class PoolState: @unchecked Sendable {
   /// How long a worker looks for the next region before it parks: regions of one token follow each other closer.
-  private static let spinNanoseconds: UInt64 = 50_000
+  private static let spinNanoseconds: UInt64 = 70_000
   /// How often it looks before it asks for the time: how long a pause takes differs between processors a hundredfold.
   private static let looksPerClock = 64
 
