@@ -57,7 +57,7 @@ static float exponential(float x) {
   float r = (x - whole * 0x1.63p-8f) + whole * 0x1.bd0106p-20f;
   const float *power = powers[n & 127];
   float fraction = (power[0] * (r * r * 0.5f + r) + power[1]) + power[0];
-  uint32_t scale_bits = (uint32_t)(n >> 7) + 127u << 23;
+  uint32_t scale_bits = ((uint32_t)(n >> 7) + 127u) << 23;
   float scale;
   memcpy(&scale, &scale_bits, 4);
   return fraction * scale;
