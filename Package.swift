@@ -129,6 +129,7 @@ let package = Package(
       dependencies: [
         "TensorTypes", "FileBytes", "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization",
         "ModelDescriptions", "TextTokenizers", "QuantRecipes", "CheckpointConversion", "ReferenceRuntime",
+        "TensorCompute", "ModelEvaluation",
       ],
       exclude: ["Configs/README.md"], resources: [.embedInCode("Configs")], swiftSettings: swiftSettings),
     library(
@@ -193,7 +194,10 @@ let package = Package(
     command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute"]),
     command(
       "pouch-estimate",
-      ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes", "MemoryEstimation"]),
+      [
+        "TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes", "MemoryEstimation",
+        "ModelEvaluation",
+      ]),
 
     // tests
     .target(
@@ -238,7 +242,7 @@ let package = Package(
       "MemoryEstimation",
       [
         "SafetensorsFormat", "GGUFFormat", "ModelDescriptions", "QuantRecipes", "CheckpointConversion",
-        "ReferenceRuntime", "TensorCompute",
+        "ReferenceRuntime", "TensorCompute", "ModelEvaluation", "ZstdStreams",
       ]),
     tests(
       "OutputValidation",

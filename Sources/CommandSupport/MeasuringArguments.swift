@@ -37,21 +37,4 @@ public struct MeasuringArguments: ParsableArguments {
       throw ValidationError("--max-memory bounds groups of windows: leave out --schedule windows")
     }
   }
-
-  /// What is said before the first group of windows.
-  ///
-  /// - Parameters:
-  ///   - groupSize: Windows per group.
-  ///   - groupCount: Groups.
-  ///   - weightByteCount: Bytes of weights that each group needs.
-  ///   - memoryByteCount: The memory that is foretold.
-  /// - Returns: One line.
-  public static func intent(groupSize: Int, groupCount: Int, weightByteCount: Int, memoryByteCount: Int)
-    -> String
-  {
-    let times = groupCount == 1 ? "once" : "\(groupCount) times"
-    return
-      "layer by layer, \(groupSize) windows at a time: reads \(ByteSize.text(weightByteCount)) of weights \(times), "
-      + "takes at most \(ByteSize.text(memoryByteCount)) of memory"
-  }
 }

@@ -1,6 +1,7 @@
 internal import BlockQuantization
 internal import Dispatch
 internal import FileBytes
+internal import Synchronization
 public import TensorTypes
 
 /// How fast this machine is, measured in about a second.
@@ -13,6 +14,11 @@ public struct Calibration: Codable, Hashable, Sendable {
   public var memoryBytesPerSecond: Double
   /// Threads.
   public var threads: Int
+  /// Multiplications and additions per second of the runtime's products, all threads together; `nil` unless measuring
+  /// runs are priced.
+  public var operationsPerSecond: Double?
+  /// Bytes per second that were read of a file of the source; `nil` without such a file, and as above.
+  public var diskBytesPerSecond: Double?
 
   /// The speed for a type; types not measured count as the slowest.
   func weightsPerSecond(_ type: TensorType) -> Double {
@@ -37,7 +43,7 @@ public struct Calibration: Codable, Hashable, Sendable {
     )
   }
 
-  private static func now() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
+  static func now() -> Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 
   /// One thread's weights per second on rows of plausible weights.
   private static func quantizeSpeed(_ type: TensorType, seconds: Double) -> Double {
@@ -86,8 +92,7 @@ public struct Calibration: Codable, Hashable, Sendable {
             sums &+= base.loadUnaligned(fromByteOffset: index * 8, as: SIMD8<UInt64>.self)
             index += 8
           }
-          withExtendedLifetime(sums) {}
-          blackHole(sums)
+          sink.wrappingAdd(sums.wrappedSum(), ordering: .relaxed)
         }
       }
       passes += 1
@@ -95,6 +100,6 @@ public struct Calibration: Codable, Hashable, Sendable {
     return Double(passes) * Double(words) * 8 / (now() - start)
   }
 
-  @inline(never)
-  private static func blackHole(_ value: SIMD8<UInt64>) { _ = value[0] }
+  /// Takes what is read, so that reading cannot be left out.
+  private static let sink = Atomic<UInt64>(0)
 }

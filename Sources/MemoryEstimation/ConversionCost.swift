@@ -39,7 +39,7 @@ extension PricedModel {
     let output = fileByteCount.upperBound
     var seconds: Double?
     if let calibration {
-      var work = Double(plan.sourceByteCount) / calibration.readBytesPerSecond
+      var work = Double(plan.readByteCount) / calibration.readBytesPerSecond
       for tensor in plan.tensors where tensor.type != tensor.sourceType {
         work +=
           Double(tensor.elementCount) / (calibration.weightsPerSecond(tensor.type) * Double(threadCount))
@@ -51,7 +51,7 @@ extension PricedModel {
       peakBytes: try Checked.sum(
         "conversion",
         [buffers, Self.programByteCount, runs * Self.bytesPerRun, 4 * headerByteCount.upperBound]),
-      diskBytes: output + 1 << 20 + output / 1000, readBytes: plan.sourceByteCount, threads: threadCount,
+      diskBytes: output + 1 << 20 + output / 1000, readBytes: plan.readByteCount, threads: threadCount,
       seconds: seconds)
   }
 }

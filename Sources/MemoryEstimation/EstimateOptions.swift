@@ -37,6 +37,8 @@ public struct EstimateOptions: Sendable {
   public var bandwidth: Double?
   /// Operations per second.
   public var operationsPerSecond: Double?
+  /// Which measuring runs are priced; `nil` for none.
+  public var measuring: MeasuringOptions?
 
   /// Creates options for a source.
   public init(source: String) { self.source = source }

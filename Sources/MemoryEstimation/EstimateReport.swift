@@ -105,6 +105,8 @@ public struct EstimateReport: Codable, Sendable {
   public var table: [Fit.Cell]
   /// This machine's speed, if it was measured.
   public var calibration: Calibration?
+  /// What measuring the model takes; `nil` unless asked for.
+  public var measuring: MeasuringReport?
 
   /// Answers.
   ///
@@ -135,6 +137,10 @@ public struct EstimateReport: Codable, Sendable {
       options.calibrates
       ? Calibration.measure(
         types: priced.flatMap { $0.tensors.map(\.type) }, threads: options.conversionThreads) : nil
+    if options.measuring != nil { try calibration?.measureRuns(reading: source.weightFile) }
+    if let wanted = options.measuring {
+      measuring = try MeasuringReport(source, priced, options, wanted, calibration: calibration)
+    }
 
     var machine = options.machine
     machine?.reserve(options.fitTargetBytes)

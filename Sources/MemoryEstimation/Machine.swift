@@ -16,6 +16,11 @@ public struct Machine: Codable, Hashable, Sendable {
   /// Bytes for the model and all that belongs to it.
   public var availableBytes: Int { max(0, installedBytes - reservedBytes) }
 
+  /// Bytes for programs that compute on the processor: all but 1/16, at least 1 GiB, or the reserve where less stays.
+  public var availableForPrograms: Int {
+    max(availableBytes, installedBytes - max(installedBytes / 16, 1 << 30))
+  }
+
   /// Creates a machine.
   init(name: String, installedBytes: Int, reservedBytes: Int, rule: String, usesRepackedWeights: Bool = false)
   {

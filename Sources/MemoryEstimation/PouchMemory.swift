@@ -28,7 +28,7 @@ struct PouchMemory {
     if !options.skipsTokenizer { parts.append(tokenizer()) }
     parts.append(
       .init(
-        kind: .overhead, name: "program", bytes: Self.programByteCount,
+        kind: .overhead, name: "program", bytes: PricedModel.processByteCount,
         formula: "a process without a model", basis: .measured))
     return try MemoryBreakdown(engine: .pouch, parts: parts)
   }
@@ -41,7 +41,7 @@ struct PouchMemory {
   }
 
   /// Vectors are copied to f32, each into pages of its own.
-  private func vectors() -> MemoryBreakdown.Part {
+  func vectors() -> MemoryBreakdown.Part {
     let copied = priced.tensors.filter { tensor in
       !tensor.isNextToken && !tensor.isOutside
         && (tensor.ggmlShape.count == 1
@@ -169,7 +169,7 @@ struct PouchMemory {
       formula: "\(model.vocabularySize) tokens x (scratch 4 B + copy 4 B + candidates 8 B)", basis: .exact)
   }
 
-  private func tokenizer() -> MemoryBreakdown.Part {
+  func tokenizer() -> MemoryBreakdown.Part {
     let header = priced.headerByteCount.upperBound
     return .init(
       kind: .tokenizer, name: "tokenizer",
@@ -180,11 +180,20 @@ struct PouchMemory {
 
   /// Strings, maps and merges, per token: 120 bytes were measured with Qwen's tokenizer, 200 with that of Llama 3.
   private static let bytesPerToken = 160
-  /// A process without a model: program, Foundation, thread stacks.
-  private static let programByteCount = 24_000_000
 }
 
 extension PricedModel {
+  /// A process without a model: program, Foundation, thread stacks.
+  static let processByteCount = 24_000_000
+  /// What of it is no page of a file; 5 MB were measured with `pouch-perplexity`.
+  static let anonymousByteCount = 5_000_000
+
+  /// What a process holds for the model once it is open, before anything is computed: tokenizer and vectors.
+  var heldByteCount: Int {
+    let memory = PouchMemory(priced: self, options: RunOptions(contextLength: 1))
+    return memory.tokenizer().bytes + memory.vectors().bytes
+  }
+
   /// What running the model takes.
   ///
   /// - Parameters:

@@ -29,14 +29,15 @@ extension ModelDescription {
     var tensors: [SourceTensor] = []
     for block in family.blocks(model) {
       for rule in block.rules where !rule.isOptional || rule.isUsual {
-        tensors.append(SourceTensor(name: rule.source, elementType: type, shape: rule.shapes[0]))
+        let tensor = SourceTensor(name: rule.source, elementType: type, shape: rule.shapes[0])
+        tensors += (rule.isUsuallyQuantized ? quantization.eightBit(of: tensor) : nil) ?? [tensor]
       }
       guard let experts = block.experts else { continue }
       for role in ExpertRule.Role.allCases {
         let stack = SourceTensor(
           name: experts.prefix + "switch_mlp.\(role.rawValue)_proj.weight", elementType: type,
           shape: [experts.count] + experts.matrix(role))
-        tensors += quantization.blocks(of: stack) ?? [stack]
+        tensors += quantization.blocks(of: stack) ?? quantization.eightBit(of: stack) ?? [stack]
       }
     }
     return tensors
@@ -104,5 +105,14 @@ extension ModelDescription {
   /// The candidate that a mistyped name most likely means, `nil` when none is near.
   public static func nearestName(to name: String, among candidates: [String]) -> String? {
     NearestName.find(name, in: candidates)
+  }
+}
+
+extension TensorRule {
+  /// Whether checkpoints of 8-bit floats have this tensor in them: published ones keep embedding, output matrix and
+  /// router in 16 bits, and of course all that is no matrix.
+  fileprivate var isUsuallyQuantized: Bool {
+    shapes[0].count == 2 && source.hasSuffix(".weight")
+      && !outputs.contains { [.tokenEmbedding, .output, .router].contains($0.slot) }
   }
 }

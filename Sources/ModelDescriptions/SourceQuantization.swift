@@ -137,6 +137,18 @@ struct SourceQuantization {
     ]
   }
 
+  /// A matrix or stack as 8-bit floats with their scales; `nil` where the configuration names no such form.
+  func eightBit(of tensor: SourceTensor) -> [SourceTensor]? {
+    guard let form = forms.first(where: { $0.codes == .float8 }),
+      let codes = stored(.codes, form.codesEnding, of: tensor.shape),
+      let scale = stored(.scale, form.scaleEnding, of: tensor.shape)
+    else { return nil }
+    return [
+      SourceTensor(name: tensor.name + form.codesEnding, elementType: codes.type, shape: codes.shape),
+      SourceTensor(name: tensor.name + form.scaleEnding, elementType: scale.type, shape: scale.shape),
+    ]
+  }
+
   // MARK: - The configuration
 
   private static func forms(

@@ -92,6 +92,35 @@ public struct SafetensorsCheckpoint: Sendable {
     positions = assembly.positions
   }
 
+  /// A checkpoint that is known from its tensors alone, as if they lay one behind the other in a single shard.
+  ///
+  /// - Parameters:
+  ///   - tensors: The tensors; of sizes that can be added up.
+  ///   - name: A name for messages, in place of the folder.
+  ///   - choices: Which weights the tensors are of, where there are several sets.
+  package init(outline tensors: [SourceTensor], name: String, choices: [String] = []) {
+    var end = 0
+    var placed: [CheckpointTensor] = []
+    for tensor in tensors {
+      let size = tensor.shape.reduce(1, *) * tensor.elementType.bitCount / 8
+      placed.append(CheckpointTensor(tensor: tensor, shard: 0, byteOffset: end, byteCount: size))
+      end += (size + 7) / 8 * 8
+    }
+    folder = name
+    self.tensors = placed
+    shards = [
+      CheckpointShard(
+        name: name, path: name, byteCount: end, storedByteCount: end, isCompressed: false, headerHash: 0,
+        modificationTime: 0)
+    ]
+    metadata = [:]
+    formats = []
+    warnings = []
+    self.choices = choices
+    positions = Dictionary(
+      tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
   /// The tensor called `name`.
   public func tensor(_ name: String) -> CheckpointTensor? { positions[name].map { tensors[$0] } }
 

@@ -25,6 +25,7 @@ struct Estimate: PouchCommand {
         pouch-estimate qwen3.6-35b-a3b -c 32k --machine macbook-32
         pouch-estimate checkpoint --type q4_k_m,q5_k_m --memory 24GB --table
         pouch-estimate model-Q4_K_M.gguf -c 0 -ctk q8_0 -ctv q8_0 --explain
+        pouch-estimate qwen3.6-35b-a3b --measure --machine macbook-32
 
       Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 4 nothing of what was asked for fits \
       the machine.
@@ -62,7 +63,7 @@ struct Estimate: PouchCommand {
       "Take tokenizer and model card from this folder, for sizes exact to the byte.", valueName: "dir"))
   var tokenizer: String?
 
-  @Flag(help: "Measure this machine for a second: time of a conversion, bandwidth.")
+  @Flag(help: "Measure this machine for a second: time of a conversion, bandwidth, speeds for --measure.")
   var calibrate = false
 
   @Option(help: ArgumentHelp("Memory bandwidth for bounds of speed, such as 400GB/s.", valueName: "rate"))
@@ -111,6 +112,9 @@ struct Estimate: PouchCommand {
 
   @OptionGroup(title: "Fitting")
   var fit: FitFlags
+
+  @OptionGroup(title: "Measuring")
+  var measuring: MeasuringFlags
 
   @OptionGroup(title: "Types")
   var mixArguments: MixArguments
@@ -167,6 +171,7 @@ struct Estimate: PouchCommand {
     default: throw UsageError("--engine", expected: "llama.cpp, pouch or both", found: engine)
     }
     options.machine = try fit.chosen()
+    options.measuring = try measuring.options(machine: options.machine)
     options.fitTargetBytes = fit.fitTarget << 20
     options.minimumContext = fit.fitContext
     options.wantsTable = fit.table

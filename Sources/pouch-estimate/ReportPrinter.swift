@@ -27,6 +27,10 @@ struct ReportPrinter {
         Standard.error("note: and \(output.notices.count - 10) more; see --json")
       }
     }
+    if let measuring = report.measuring {
+      Standard.output("")
+      MeasuringPrinter(report: measuring, size: size).lines.forEach(Standard.output)
+    }
     printTable()
   }
 

@@ -117,7 +117,7 @@ struct Calibration {
       mode: command.mode.mode, threads: command.threads, batchLength: command.batchSize, schedule: schedule)
   }
 
-  /// The order of windows and layers, which is said where windows go in groups.
+  /// The order of windows and layers; what it takes is said.
   private func plan(_ collector: ImportanceCollector, _ windows: TokenWindows, left: Int) throws
     -> MeasuringPlan
   {
@@ -127,12 +127,10 @@ struct Calibration {
       limits: MeasuringPlan.Limits(
         allowed: command.measuring.maxMemory?.byteCount, available: MachineMemory.availableByteCount,
         total: MachineMemory.totalByteCount,
-        held: ProcessMemory.anonymousByteCount + collector.byteCount(for: model.store)))
-    if case .layers(let size, _) = plan.schedule {
-      Standard.error(
-        MeasuringArguments.intent(
-          groupSize: size, groupCount: plan.groupCount, weightByteCount: plan.weightByteCount,
-          memoryByteCount: plan.memoryByteCount))
+        held: ProcessMemory.anonymousByteCount + collector.byteCount(for: model.store)),
+      first: windows.count - left, boundary: command.saveFrequency > 0 ? command.saveFrequency : nil)
+    if left > 0 {
+      for line in MeasuringCost(plan, windowCount: left).lines(ByteSize.text) { Standard.error(line) }
     }
     return plan
   }

@@ -39,8 +39,7 @@ extension Command {
       base: resume == nil ? nil : ModelFingerprint.ofModel(basePath))
     let together = [base] + subjects
     let left = windows.left(state)
-    let plan = try plan(together.map(\.model), windows, left: left, measuring.schedule)
-    sayIntent(plan)
+    let plan = try plan(together.map(\.model), windows, left: left)
     let models = try subjects.map {
       try WindowEvaluator(
         $0.model, length: windows.length, options: options(plan.schedule, cache: $0.cache))

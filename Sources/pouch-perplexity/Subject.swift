@@ -137,25 +137,27 @@ extension Command {
     }
   }
 
-  /// Chooses the order of windows and layers for models that take turns.
+  /// The memory that decides the order of windows and layers.
+  private var limits: MeasuringPlan.Limits {
+    MeasuringPlan.Limits(
+      allowed: measuring.maxMemory?.byteCount, available: MachineMemory.availableByteCount,
+      total: MachineMemory.totalByteCount, held: ProcessMemory.anonymousByteCount)
+  }
+
+  /// Chooses the order of windows and layers for models that take turns, and says what it takes.
   ///
   /// - Parameters:
   ///   - models: The models.
   ///   - windows: The windows.
   ///   - left: How many of them are to be measured.
-  ///   - request: The order that is wanted.
-  ///   - others: The least memory that other measurements of this run need.
   /// - Returns: The order, and what it takes.
   /// - Throws: `EvaluationError` with `memoryLimit`.
-  func plan(
-    _ models: [LoadedModel], _ windows: TokenWindows, left: Int, _ request: ScheduleFlag, others: Int = 0
-  ) throws -> MeasuringPlan {
-    try MeasuringPlan(
+  func plan(_ models: [LoadedModel], _ windows: TokenWindows, left: Int) throws -> MeasuringPlan {
+    let plan = try MeasuringPlan(
       models, windowCount: left, length: windows.length, options: options(),
-      request: MeasuringPlan.Request(request),
-      limits: MeasuringPlan.Limits(
-        allowed: measuring.maxMemory?.byteCount, available: MachineMemory.availableByteCount,
-        total: MachineMemory.totalByteCount, held: ProcessMemory.anonymousByteCount), others: others)
+      request: MeasuringPlan.Request(measuring.schedule), limits: limits)
+    sayCost(plan, windowCount: left)
+    return plan
   }
 
   /// The plans of models that are measured one after the other: all go layer by layer when one has to.
@@ -169,33 +171,37 @@ extension Command {
     plans: [MeasuringPlan], groups: GroupProgress
   ) {
     let left = subjects.enumerated().map { part, subject in subject.windows.left(state, part: part) }
-    let held = ProcessMemory.anonymousByteCount
-    let least =
-      subjects.map {
-        MeasuringPlan.least([$0.model], length: $0.windows.length, options: options(), held: held)
-      }.max() ?? 0
+    let limits = limits
+    let least = MeasuringPlan.Least.most(
+      of: subjects.map {
+        MeasuringPlan.Least(
+          [$0.model], length: $0.windows.length, options: options(), held: limits.held)
+      })
     func make(_ request: ScheduleFlag) throws -> [MeasuringPlan] {
-      try zip(subjects, left).map { try plan([$0.model], $0.windows, left: $1, request, others: least) }
+      try zip(subjects, left).map { subject, left in
+        try MeasuringPlan(
+          [subject.model], windowCount: left, length: subject.windows.length, options: options(),
+          request: MeasuringPlan.Request(request), limits: limits, least: least)
+      }
     }
     var plans = try make(measuring.schedule)
     if plans.contains(where: \.isLayered), !plans.allSatisfy(\.isLayered) { plans = try make(.layers) }
     var (work, byteCount) = (0.0, 0)
-    for (index, plan) in plans.enumerated() where plan.isLayered {
-      sayIntent(plan, subjects.count > 1 ? subjects[index].name : nil)
+    for (index, plan) in plans.enumerated() {
+      sayCost(plan, windowCount: left[index], subjects.count > 1 ? subjects[index].name : nil)
+      guard plan.isLayered else { continue }
       work += subjects[index].work(windows: left[index], mode.mode)
       byteCount += plan.readByteCount
     }
     return (plans, GroupProgress(work: work, byteCount: byteCount))
   }
 
-  /// Says what groups of windows take, where there are any.
-  func sayIntent(_ plan: MeasuringPlan, _ path: String? = nil) {
-    guard case .layers(let size, _) = plan.schedule else { return }
-    Standard.error(
-      (path.map { "\($0): " } ?? "")
-        + MeasuringArguments.intent(
-          groupSize: size, groupCount: plan.groupCount, weightByteCount: plan.weightByteCount,
-          memoryByteCount: plan.memoryByteCount))
+  /// Says what a plan takes, unless an earlier run has done all of it.
+  private func sayCost(_ plan: MeasuringPlan, windowCount: Int, _ path: String? = nil) {
+    guard windowCount > 0 else { return }
+    for line in MeasuringCost(plan, windowCount: windowCount).lines(ByteSize.text) {
+      Standard.error((path.map { "\($0): " } ?? "") + line)
+    }
   }
 
   /// Opens the state of a run, when one is wanted.

@@ -75,6 +75,8 @@ struct SVGEvalTests {
     #expect(expected.status == 0, "\(expected.errors)")
     let refused = try evaluate(arguments + ["--max-memory", "0"])
     refused.expect(3, "--max-memory", "at least")
+    try evaluate(arguments + ["--max-memory", "1000TB"]).expect(3, "--max-memory", "and at most")
+    try evaluate(arguments + ["--max-memory", "1MB", "--schedule", "windows"]).expect(2, "--schedule windows")
     let least = try #require(refused.errors.firstMatch(of: /at least ([0-9]+) bytes/)).1
     for flags in [["--schedule", "layers"], ["--max-memory", "\(least)", "-t", "1"]] {
       try FileManager.default.removeItem(atPath: out)

@@ -1,7 +1,10 @@
 import Foundation
 import ImportanceData
+import SafetensorsFormat
+import TensorTypes
 import TestSupport
 import Testing
+import ZstdStreams
 
 #if canImport(Glibc)
   import Glibc
@@ -86,24 +89,126 @@ struct ScheduleTests {
   @Test("small limits make groups of their own accord, large machines none")
   func auto() throws {
     // Its layers together take much more than two of them.
-    let sample = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("samples/Pelican-10M-A5M").path
-    let arguments = ["-m", sample, "--corpus", "builtin", "-c", "64", "--chunks", "5", "-b", "64", "-t", "2"]
+    let arguments = [
+      "-m", Self.sample, "--corpus", "builtin", "-c", "64", "--chunks", "5", "-b", "64", "-t", "2",
+    ]
     let whole = try run(arguments)
     #expect(whole.status == 0 && !whole.errors.contains("layer by layer"))
     let limited = try run(arguments + ["--max-memory", try least(arguments)])
     #expect(limited.output == whole.output && limited.errors.contains("layer by layer"), "\(limited.errors)")
   }
 
-  @Test("limits that nothing can keep are refused")
-  func limits() throws {
-    let arguments = ["-m", fixture.checkpoint, "-f", fixture.text, "-c", "32"]
-    _ = try least(arguments)
-    try run(arguments + ["--max-memory", "1000TB"]).expect(3, "--max-memory", "at most")
-    try run(arguments + ["--max-memory", "1MB", "--schedule", "windows"]).expect(2, "--schedule windows")
-    try run(arguments + ["--max-memory", "-1"]).expect(2)
-    try run(arguments + ["--max-memory", "much"]).expect(2)
-    try run(arguments + ["--schedule", "rows"]).expect(2)
+  /// What each command is called with, apart from the limit.
+  enum Measuring: CaseIterable {
+    case perplexity, twoModels, lockStep, importance
+
+    func run(_ fixture: PerplexityFixture, _ flags: [String]) throws -> CommandRun {
+      let common = ["-f", fixture.text, "-c", "32", "-t", "2"] + flags
+      switch self {
+      case .perplexity: return try CommandRun("pouch-perplexity", ["-m", fixture.checkpoint] + common)
+      case .twoModels:
+        return try CommandRun(
+          "pouch-perplexity", ["-m", fixture.checkpoint, "-m", fixture.quantized] + common)
+      case .lockStep:
+        return try CommandRun(
+          "pouch-perplexity", ["--base", fixture.checkpoint, "-m", fixture.quantized] + common)
+      case .importance:
+        return try CommandRun(
+          "pouch-imatrix",
+          ["-m", fixture.checkpoint, "-o", fixture.folder.path("limits.gguf"), "--force"] + common)
+      }
+    }
+  }
+
+  @Test(
+    "limits that nothing can keep are refused with the least that works, and that works",
+    arguments: Measuring.allCases, [[], ["--schedule", "layers"]])
+  func limits(_ task: Measuring, _ order: [String]) throws {
+    /// The least limit that a refusal names.
+    func least(in refusal: CommandRun) throws -> Int {
+      let match = try #require(refusal.errors.firstMatch(of: /at least ([0-9]+) bytes/), "\(refusal.errors)")
+      return try #require(Int(match.1))
+    }
+    let zero = try task.run(fixture, order + ["--max-memory", "0"])
+    zero.expect(3, "--max-memory", "at least", "found 0")
+    let smallest = try least(in: zero)
+    #expect(smallest > 1_000_000)
+    try task.run(fixture, order + ["--max-memory", "\(smallest)"]).expect(0)
+    for (limit, words) in [
+      ("1k", "found 1000"), ("\(smallest - 1_500_000)", "found \(smallest - 1_500_000)"),
+      ("1000TB", "and at most"),
+    ] {
+      let refused = try task.run(fixture, order + ["--max-memory", limit])
+      refused.expect(3, "--max-memory", "at least", words)
+      let said = try least(in: refused)
+      #expect(abs(said - smallest) <= 512 << 10, "\(said), \(smallest)")
+      #expect(refused.output.isEmpty)
+    }
+    for flags in [
+      ["--max-memory", "1MB", "--schedule", "windows"], ["--max-memory", "-1"], ["--max-memory", "much"],
+      ["--schedule", "rows"],
+    ] { try task.run(fixture, flags).expect(2) }
+  }
+
+  @Test("what a run takes is said before it starts, and times after the first layer")
+  func saysWhatItTakes() throws {
+    for task in Measuring.allCases {
+      let grouped = try task.run(fixture, ["--schedule", "layers"])
+      #expect(
+        grouped.errors.contains(
+          /layer by layer, [0-9]+ windows at a time: reads [0-9.]+ .?B of weights once, takes at most/),
+        "\(grouped.errors)")
+      #expect(
+        grouped.errors.contains(
+          /about .+ of disk and .+ of arithmetic in all, at the speed of the first layer/),
+        "\(grouped.errors)")
+      let single = try task.run(fixture, ["--schedule", "windows"])
+      #expect(
+        single.errors.contains(/window by window: reads [0-9.]+ .?B of weights once, takes at most/),
+        "\(single.errors)")
+      #expect(!single.errors.contains("of disk"))
+    }
+  }
+
+  @Test("compressed weights: what is inflated, and how often", arguments: [false, true])
+  func compressed(isSorted: Bool) throws {
+    let source = try StoredCheckpoint(folder: Self.sample)
+    let path = try source.write(in: fixture.folder, name: "compressed")
+    // Sorted by name, layer 10 comes before layer 2; a sample with fewer layers is out of order when reversed.
+    let names = source.tensors.keys.sorted { a, b in
+      let order = (Self.layer(a), a) < (Self.layer(b), b)
+      return isSorted ? order : !order
+    }
+    let items = names.compactMap { name -> SafetensorsWriter.Item? in
+      guard let tensor = source.tensors[name], let type = ElementType(rawValue: tensor.type) else {
+        return nil
+      }
+      return (SourceTensor(name: name, elementType: type, shape: tensor.shape), tensor.bytes)
+    }
+    try SafetensorsWriter.writeCheckpoint([items], to: path)
+    let shard = path + "/model.safetensors"
+    try ZstdWriter.compressFile(shard, to: shard + ".zst")
+    try FileManager.default.removeItem(atPath: shard)
+    let flags = ["-m", path, "--corpus", "builtin", "-c", "64", "--chunks", "6", "-b", "64", "-t", "2"]
+    let arguments = flags + ["--schedule", "layers"]
+    let run = try run(arguments + ["--max-memory", try least(arguments)])
+    run.expect(0)
+    #expect(run.errors.contains("model.safetensors.zst compressed"), "\(run.errors)")
+    let isRepeated = run.errors.contains(
+      /its tensors are not in the order of layers: it is inflated [0-9]+ times for each group/)
+    #expect(isRepeated != isSorted, "\(run.errors)")
+    #expect(run.output == (try self.run(flags).output))
+  }
+
+  private static let sample = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
+      "samples/Pelican-10M-A5M"
+    ).path
+
+  /// Where a tensor comes in the order of layers.
+  private static func layer(_ name: String) -> Int {
+    if name.contains("embed_tokens") { return -1 }
+    return name.firstMatch(of: /layers\.([0-9]+)\./).flatMap { Int($0.1) } ?? .max
   }
 
   @Test("interrupted groups are gone on with, whatever the size of groups was", arguments: [SIGINT, SIGKILL])

@@ -67,6 +67,25 @@ public struct ConversionPlan: Sendable {
   var compressedFileCount: Int { sourceFiles.count(where: \.isCompressed) }
   /// Bytes that the same tensors take before quantization.
   public var sourceByteCount: Int { tensors.reduce(0) { $0 + $1.sourceByteCount } }
+  /// Bytes of files that are read: tensors in use and their scales as they are stored, compressed files as a whole.
+  public var readByteCount: Int {
+    var used: Set<Int> = []
+    for tensor in tensors {
+      guard case .feed(let feed) = tensor.content else { continue }
+      for run in feed.runs {
+        used.insert(run.source)
+        if let scale = run.scale { used.formUnion([scale.source, scale.common?.source].compactMap(\.self)) }
+      }
+    }
+    var files: Set<Int> = []
+    return used.reduce(0) { sum, index in
+      let source = sources[index]
+      guard sourceFiles.indices.contains(source.file), sourceFiles[source.file].isCompressed,
+        sourceFiles[source.file].byteCount > 0
+      else { return sum + source.encoding.byteCount(ofElements: source.elementCount) }
+      return sum + (files.insert(source.file).inserted ? sourceFiles[source.file].byteCount : 0)
+    }
+  }
 }
 
 /// A file that is read.

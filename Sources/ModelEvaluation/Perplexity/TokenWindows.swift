@@ -121,6 +121,9 @@ public struct TokenWindows: Hashable, Sendable {
   /// Neighbouring windows that count as one independent unit in intervals: one, or where windows overlap as many as
   /// begin within the length of a window, since neighbours then score tokens that follow each other.
   public var windowsPerUnit: Int { (length + step - 1) / step }
+  /// Scored positions of a window of `length` tokens that neighbours do not overlap.
+  public static func scoredCount(length: Int) -> Int { length - 1 - length / 2 }
+
   /// Scored positions per window.
   public var scoredPerWindow: Int { length - 1 - firstScored }
 

@@ -38,6 +38,69 @@ public struct MeasuringPlan: Hashable, Sendable {
       // A tenth stays for what is not counted: the allocator, threads, the page cache of other files.
       allowed ?? available.map { $0 / 10 * 9 + held } ?? .max
     }
+
+    /// The least limit as it is said: the same number from run to run, though not all runs hold the same to the page.
+    fileprivate static func rounded(_ byteCount: Int) -> Int {
+      let step = 256 << 10
+      return (byteCount.clampedSum(2 * step) / step).clampedProduct(step)
+    }
+
+    /// Refuses a limit that nothing can keep, or that keeps nothing.
+    fileprivate func check(_ least: Int, _ request: Request) throws(EvaluationError) {
+      guard let allowed else { return }
+      let rounded = Self.rounded(least)
+      var expected = "at least \(rounded) bytes"
+      if let total, allowed > total || least > total {
+        expected +=
+          rounded > total
+          ? ", more than the \(total) that this machine or its control group has"
+          : ", and at most \(total), which this machine or its control group has"
+      }
+      guard allowed < least || allowed > total ?? .max else { return }
+      throw EvaluationError(
+        .memoryLimit,
+        Fault(
+          subject: "--max-memory", expected: expected, found: "\(allowed)",
+          remedy: "change the limit, or leave it out: what the machine has is then looked at"))
+    }
+  }
+
+  /// The least memory in which something can be measured, by the order of windows and layers.
+  public struct Least: Hashable, Sendable {
+    /// With groups of one window.
+    public var inGroups: Int
+    /// With windows one by one, all weights in memory.
+    public var windowByWindow: Int
+
+    /// Creates a pair of sizes.
+    fileprivate init(inGroups: Int, windowByWindow: Int) {
+      self.inGroups = inGroups
+      self.windowByWindow = windowByWindow
+    }
+
+    /// Counts for models that take turns.
+    public init(_ models: [LoadedModel], length: Int, options: EvaluationOptions, held: Int) {
+      let groups = Groups(models, length: length, options: options, held: held)
+      self.init(
+        inGroups: groups.byteCount(windows: 1, rows: options.batchLength),
+        windowByWindow: groups.windowByteCount)
+    }
+
+    /// What measurements that go one after the other need, all in one order.
+    public static func most(of all: [Least]) -> Least? {
+      guard let groups = all.map(\.inGroups).max(), let windows = all.map(\.windowByWindow).max() else {
+        return nil
+      }
+      return Least(inGroups: groups, windowByWindow: windows)
+    }
+
+    fileprivate func byteCount(for request: Request) -> Int {
+      switch request {
+      case .layers: inGroups
+      case .windows: windowByWindow
+      case .auto: min(inGroups, windowByWindow)
+      }
+    }
   }
 
   /// Rows that a mixture of experts sees together when memory allows.
@@ -51,89 +114,115 @@ public struct MeasuringPlan: Hashable, Sendable {
   public var groupCount: Int
   /// Bytes of weights that one group is multiplied with.
   public var weightByteCount: Int
+  /// Bytes of these that are inflated from compressed files.
+  public var inflatedByteCount: Int
+  /// How often these bytes are read in all.
+  public var readCount: Int
   /// The most memory that the measurement takes, what the process holds now and weights in use included.
   public var memoryByteCount: Int
+  /// The least limit for which there is an order, as messages say it.
+  public var leastByteCount: Int
+  /// The memory that windows one by one take, all weights included.
+  public var windowMemoryByteCount: Int
+  /// How often weights are read when windows go one by one: once where all of them stay in memory, else for each.
+  public var windowReadCount: Int
+  /// The limit that decided.
+  public var limitByteCount: Int
+  /// What inflating takes, for each model that has compressed weights.
+  public var inflations: [Inflation]
 
-  /// Bytes of weights that are read in all, where windows go in groups.
-  public var readByteCount: Int { weightByteCount * groupCount }
+  /// Bytes of weights that are read in all.
+  public var readByteCount: Int { weightByteCount.clampedProduct(readCount) }
+  /// Bytes that the disk gives for it: those of compressed files are fewer, or more where they are read several times.
+  public var diskByteCount: Int {
+    inflations.reduce((weightByteCount - inflatedByteCount).clampedProduct(readCount)) {
+      $0.clampedSum($1.readByteCount)
+    }
+  }
+  /// The same for windows one by one.
+  public var windowReadByteCount: Int { weightByteCount.clampedProduct(windowReadCount) }
 
   /// Chooses the order, and the size of groups.
   ///
   /// - Parameters:
-  ///   - models: The models that take turns with each group.
+  ///   - models: The models that take turns with each group; outlines will do.
   ///   - windowCount: Windows to measure.
   ///   - length: Tokens per window.
   ///   - options: How models are run; the schedule in it is not looked at.
   ///   - request: The order that is wanted.
   ///   - limits: The memory.
-  ///   - others: The least that measurements before or after this one need.
+  ///   - least: The least that this measurement and those before or after it need; `nil` for its own.
+  ///   - first: Windows of the measurement that are done.
+  ///   - boundary: Groups end before windows whose number is a multiple of it, as far as it is not `nil`.
   /// - Throws: ``EvaluationError`` with `memoryLimit` when the allowed memory is less than the least that works, or more
   ///   than the machine has.
   public init(
     _ models: [LoadedModel], windowCount: Int, length: Int, options: EvaluationOptions, request: Request,
-    limits: Limits, others: Int = 0
+    limits: Limits, least: Least? = nil, first: Int = 0, boundary: Int? = nil
   ) throws {
     let count = max(1, windowCount)
-    let groups = Groups(
-      models: models, weights: models.map(GroupWeights.init), length: length, options: options,
-      threads: options.threads ?? ProcessInfo.processInfo.activeProcessorCount, held: limits.held)
-    if let allowed = limits.allowed, let total = limits.total, allowed > total {
-      throw Self.error("at most \(total) bytes, which this machine or its control group has", allowed)
-    }
+    let groups = Groups(models, length: length, options: options, held: limits.held)
     let limit = limits.byteCount
     let whole = groups.windowByteCount
+    let smallest = groups.byteCount(windows: 1, rows: options.batchLength)
+    let needed = (least ?? Least(inGroups: smallest, windowByWindow: whole)).byteCount(for: request)
+    try limits.check(needed, request)
+    leastByteCount = Limits.rounded(needed)
     weightByteCount = groups.weights.reduce(0) { $0.clampedSum($1.all.readByteCount) }
-    if request == .windows || (request == .auto && whole <= limit) {
+    inflatedByteCount = groups.weights.reduce(0) { $0.clampedSum($1.all.inflatedByteCount) }
+    windowMemoryByteCount = whole
+    windowReadCount = whole <= limit ? 1 : count
+    limitByteCount = limit
+    guard request == .layers || (request == .auto && whole > limit) else {
       schedule = .windows
       groupCount = count
+      readCount = windowReadCount
       memoryByteCount = whole
+      inflations = models.compactMap { $0.inflation(groupCount: 0, givesWeightsBack: false) }
       return
     }
     // The most rows whose scratch memory leaves three quarters of what is there to the windows.
     var rows = groups.hasExperts ? max(Self.expertRows, options.batchLength) : options.batchLength
     while rows > options.batchLength {
-      let left = limit - groups.byteCount(windows: 1, rows: options.batchLength)
-      let more =
-        groups.byteCount(windows: 1, rows: rows) - groups.byteCount(windows: 1, rows: options.batchLength)
-      if more <= left / 4 { break }
+      if groups.byteCount(windows: 1, rows: rows) - smallest <= (limit - min(smallest, limit)) / 4 { break }
       rows = max(rows / 2, options.batchLength)
     }
-    let least = groups.byteCount(windows: 1, rows: rows)
-    if max(least, others) > limit, limits.allowed != nil {
-      // The same number from run to run, though not all runs hold the same to the page.
-      let rounded = (max(least, others) + 3 * 65_536) / 65_536 * 65_536
-      throw Self.error("at least \(rounded) bytes for groups of one window", limit)
-    }
-    let perWindow = groups.byteCount(windows: 2, rows: rows) - least
-    let most = min(count, max(1, 1 + (limit - min(least, limit)) / max(1, perWindow)))
-    groupCount = (count + most - 1) / most
+    let single = groups.byteCount(windows: 1, rows: rows)
+    let perWindow = groups.byteCount(windows: 2, rows: rows) - single
+    let most = min(count, max(1, 1 + (limit - min(single, limit)) / max(1, perWindow)), boundary ?? count)
     // Groups of one size, as far as that goes.
-    let size = (count + groupCount - 1) / groupCount
+    let runs = boundary.map { Self.runs(first..<(first + count), boundary: $0) } ?? [count]
+    let size = runs.map { Self.evenSize($0, most: most) }.max() ?? 1
+    groupCount = runs.reduce(0) { $0 + ($1 + size - 1) / size }
     rows = min(rows, max(options.batchLength, size * length))
+    let givesBack = whole > limit
     schedule = .layers(
       windows: size,
       options: GroupOptions(
-        batchLength: options.batchLength, feedForwardRows: rows,
-        givesWeightsBack: groups.windowByteCount > limit))
+        batchLength: options.batchLength, feedForwardRows: rows, givesWeightsBack: givesBack))
+    readCount = givesBack ? groupCount : 1
     memoryByteCount = groups.byteCount(windows: size, rows: rows)
+    inflations = models.compactMap {
+      [groupCount] in $0.inflation(groupCount: groupCount, givesWeightsBack: givesBack)
+    }
   }
 
-  /// The least memory in which models can take turns with groups of one window.
-  public static func least(
-    _ models: [LoadedModel], length: Int, options: EvaluationOptions, held: Int
-  ) -> Int {
-    Groups(
-      models: models, weights: models.map(GroupWeights.init), length: length, options: options,
-      threads: options.threads ?? ProcessInfo.processInfo.activeProcessorCount, held: held
-    ).byteCount(windows: 1, rows: options.batchLength)
+  /// The size of groups of nearly one size.
+  private static func evenSize(_ count: Int, most: Int) -> Int {
+    let groups = (count + most - 1) / most
+    return (count + groups - 1) / groups
   }
 
-  private static func error(_ expected: String, _ found: Int) -> EvaluationError {
-    EvaluationError(
-      .memoryLimit,
-      Fault(
-        subject: "--max-memory", expected: expected, found: "\(found)",
-        remedy: "change the limit, or leave it out: what the machine has is then looked at"))
+  /// Windows between boundaries, as numbers.
+  private static func runs(_ windows: Range<Int>, boundary: Int) -> [Int] {
+    var result: [Int] = []
+    var start = windows.lowerBound
+    while start < windows.upperBound {
+      let end = min((start / boundary + 1) * boundary, windows.upperBound)
+      result.append(end - start)
+      start = end
+    }
+    return result
   }
 
   /// The memory of models that take turns.
@@ -144,6 +233,15 @@ public struct MeasuringPlan: Hashable, Sendable {
     let options: EvaluationOptions
     let threads: Int
     let held: Int
+
+    init(_ models: [LoadedModel], length: Int, options: EvaluationOptions, held: Int) {
+      self.models = models
+      weights = models.map(GroupWeights.init)
+      self.length = length
+      self.options = options
+      threads = options.threads ?? ProcessInfo.processInfo.activeProcessorCount
+      self.held = held
+    }
 
     var hasExperts: Bool { models.contains { $0.expertCount != nil } }
 
@@ -163,9 +261,7 @@ public struct MeasuringPlan: Hashable, Sendable {
       var (streams, states, scratch, output, layers) = (0, 0, 0, 0, 0)
       for (model, weights) in zip(models, weights) {
         guard let memory = memory(model, rows: rows) else { return .max }
-        let (bytes, overflow) = (windows * length).multipliedReportingOverflow(
-          by: memory.streamByteCountPerToken)
-        streams = overflow ? .max : streams.clampedSum(bytes)
+        streams = streams.clampedSum((windows * length).clampedProduct(memory.streamByteCountPerToken))
         states += memory.stateByteCount
         scratch = max(scratch, memory.scratchByteCount)
         output += weights.output.memoryByteCount + memory.logitsByteCount
@@ -195,5 +291,11 @@ extension Int {
   fileprivate func clampedSum(_ other: Int) -> Int {
     let (sum, overflow) = addingReportingOverflow(other)
     return overflow ? .max : sum
+  }
+
+  /// A product of two counts; the largest integer when that is less.
+  fileprivate func clampedProduct(_ other: Int) -> Int {
+    let (product, overflow) = multipliedReportingOverflow(by: other)
+    return overflow ? .max : product
   }
 }

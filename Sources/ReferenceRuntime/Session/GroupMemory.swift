@@ -78,6 +78,7 @@ public struct GroupWeights: Hashable, Sendable {
     layers.reduce(into: output) { sum, layer in
       sum.memoryByteCount += layer.memoryByteCount
       sum.readByteCount += layer.readByteCount
+      sum.inflatedByteCount += layer.inflatedByteCount
     }
   }
 }

@@ -39,8 +39,7 @@ public final class LoadedModel: Sendable {
   /// - Returns: The model, checked for shapes.
   /// - Throws: ``RuntimeError`` for a model that cannot be run, and the errors of the file formats.
   public static func open(path: String, isLate: Bool = false) throws -> LoadedModel {
-    // Tensors that are read when a model is opened are smaller than this.
-    try open(path: path, late: isLate ? LateWeights(keptByteCount: 256 << 10) : nil)
+    try open(path: path, late: isLate ? .ofLayers : nil)
   }
 
   /// Opens a model with given rules for late weights; `nil` for none.

@@ -9,7 +9,7 @@ extension CheckpointTensorStore {
     let copies = lateCopies(of: weights)
     let missing = copies.filter { !$0.isMade }
     for part in regions.parts(of: weights.map(\.bytes) + missing.flatMap(\.sources))
-    where readsPages || part.region is LateShard {
+    where readsPages || part.region.compressed != nil {
       try part.region.load(part.ranges)
     }
     for copy in missing where try copy.fill() {
@@ -32,11 +32,23 @@ extension CheckpointTensorStore {
   /// The bytes of weights, and of what late copies are made of.
   public func footprint(of weights: [WeightMatrix]) -> WeightFootprint {
     let copies = lateCopies(of: weights)
-    let pages = regions.parts(of: weights.map(\.bytes) + copies.flatMap(\.sources)).reduce(0) {
-      $0 + $1.byteCount
-    }
+    let parts = parts(of: weights)
+    let pages = parts.reduce(0) { $0 + $1.byteCount }
     return WeightFootprint(
-      memoryByteCount: pages + copies.reduce(0) { $0 + $1.memory.byteCount }, readByteCount: pages)
+      memoryByteCount: pages + copies.reduce(0) { $0 + $1.memory.byteCount }, readByteCount: pages,
+      inflatedByteCount: parts.reduce(0) { $0 + ($1.region.compressed == nil ? 0 : $1.byteCount) })
+  }
+
+  /// All values of a small tensor in f32, row by row; an outline has ones.
+  ///
+  /// - Throws: As ``matrix(_:)``.
+  public func values(_ name: String) throws -> [Float] {
+    isOutline ? outlineValues(name) : try decodedValues(name)
+  }
+
+  /// Where weights lie, and what late copies are made of.
+  func parts(of weights: [WeightMatrix]) -> [WeightRegions.Part] {
+    regions.parts(of: weights.map(\.bytes) + lateCopies(of: weights).flatMap(\.sources))
   }
 
   /// Makes everything that is late, for good.

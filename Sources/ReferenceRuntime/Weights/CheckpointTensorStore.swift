@@ -25,11 +25,13 @@ public final class CheckpointTensorStore: TensorStore {
   private let layout: GGUFLayout
   /// The names in the converter's order.
   public let names: [String]
-  private let shards: [ShardBytes]
+  let shards: [ShardBytes]
   private let scales: ScaleTable
   let materialized = Atomic<Int>(0)
   /// Whether copies are made, and compressed shards inflated, when weights are loaded.
   let isLate: Bool
+  /// Whether only sizes and places are known, and no bytes.
+  let isOutline: Bool
   /// Whether late weights were made for good, as a session needs them.
   let isWhole = Atomic<Bool>(false)
   let regions: WeightRegions
@@ -37,9 +39,18 @@ public final class CheckpointTensorStore: TensorStore {
 
   /// Maps the shards of a checkpoint whose tensors were described.
   ///
+  /// - Parameters:
+  ///   - checkpoint: The checkpoint.
+  ///   - map: What its tensors become.
+  ///   - late: How weights are made late; `nil` for all at once.
+  ///   - isOutline: Whether nothing but headers may be read; for stores with `late`.
   /// - Throws: ``RuntimeError`` with `nonFinite` for bad scales, `unsupportedType`, `outOfMemory`; `FileError`, `ZstdError`.
-  init(_ checkpoint: SafetensorsCheckpoint, _ map: CheckpointMap, late: LateWeights? = nil) throws {
+  init(
+    _ checkpoint: SafetensorsCheckpoint, _ map: CheckpointMap, late: LateWeights? = nil,
+    isOutline: Bool = false
+  ) throws {
     isLate = late != nil
+    self.isOutline = isOutline
     source = checkpoint.folder
     self.checkpoint = checkpoint
     self.map = map
@@ -58,7 +69,9 @@ public final class CheckpointTensorStore: TensorStore {
     if let late {
       let kept = Self.keptRanges(checkpoint, scaleSources, late)
       shards = try checkpoint.shards.enumerated().map { index, shard in
-        try ShardBytes(late: shard, keeping: needed.contains(index) ? kept[index] ?? [] : [])
+        let kept = needed.contains(index) ? kept[index] ?? [] : []
+        return try isOutline
+          ? ShardBytes(outline: shard, keeping: kept) : ShardBytes(late: shard, keeping: kept)
       }
     } else {
       shards = try checkpoint.shards.enumerated().map { index, shard in
@@ -67,7 +80,8 @@ public final class CheckpointTensorStore: TensorStore {
     }
     regions = WeightRegions(shards.compactMap(\.region))
     var scales = ScaleTable()
-    for index in scaleSources {
+    // An outline has no scales to look at, and copies nothing that would need them.
+    for index in isOutline ? [] : scaleSources {
       let stored = try Self.stored(index, checkpoint, map, shards)
       do {
         try scales.add(source: index, encoding: stored.encoding, bytes: stored.bytes)

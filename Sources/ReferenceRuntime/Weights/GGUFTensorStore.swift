@@ -15,9 +15,7 @@ public final class GGUFTensorStore: TensorStore {
   public let source: String
   /// The metadata of the (first) file.
   public let metadata: [MetadataEntry]
-  private let shards: GGUFSplitSet
-  private let maps: [MappedFile]
-  private let regions: WeightRegions
+  private let content: any GGUFContent
   private let layout: GGUFLayout?
   private let materialized = Atomic<Int>(0)
 
@@ -27,44 +25,59 @@ public final class GGUFTensorStore: TensorStore {
   public init(path: String) throws {
     source = path
     let shards = try GGUFSplitSet(path: path)
-    self.shards = shards
     metadata = shards.metadata
-    maps = try shards.files.map { try MappedFile(path: $0.file.path) }
-    regions = WeightRegions(maps)
+    content = try MappedGGUF(shards)
     layout = GGUFLayout(
       metadata: shards.metadata,
       embeddingRows: shards.tensor(ModelFamily.tokenEmbeddingName)?.info.ggmlShape.dropFirst().first
     ) { shards.tensor($0) != nil }
   }
 
+  /// Describes a file of which only the tensors are known.
+  ///
+  /// - Throws: ``RuntimeError`` with `outOfMemory`.
+  init(outline tensors: [GGUFTensorInfo], layout: GGUFLayout, source: String) throws {
+    self.source = source
+    metadata = []
+    content = try OutlinedGGUF(tensors, source: source)
+    self.layout = layout
+  }
+
   /// Reads the pages of weights.
   public func load(_ weights: [WeightMatrix], readsPages: Bool) throws {
     guard readsPages else { return }
-    for part in regions.parts(of: weights.map(\.bytes)) { try part.region.load(part.ranges) }
+    for part in content.regions.parts(of: weights.map(\.bytes)) { try part.region.load(part.ranges) }
   }
 
   /// Gives back the pages of weights; copies stay.
   public func release(_ weights: [WeightMatrix]) {
-    for part in regions.parts(of: weights.map(\.bytes)) { part.region.release(part.ranges) }
+    for part in content.regions.parts(of: weights.map(\.bytes)) { part.region.release(part.ranges) }
   }
 
   /// The names in file order.
-  public var names: [String] { shards.tensors.map(\.info.name) }
+  public var names: [String] { content.names }
 
   /// Bytes of the copies.
   public var materializedByteCount: Int { materialized.load(ordering: .relaxed) }
 
   /// The size of all files.
-  public var mappedByteCount: Int { maps.reduce(0) { $0 + $1.bytes.count } }
+  public var mappedByteCount: Int { content.byteCount }
 
   /// The shape in the header, or that of a tensor which the header has as part of another.
   public func ggmlShape(of name: String) -> [Int]? {
-    if let info = shards.tensor(name)?.info { return info.ggmlShape }
+    if let info = content.info(name) { return info.ggmlShape }
     return layout?.place(of: name)?.ggmlShape
   }
 
   /// The name of the tensor in the file that has the rows of `name`.
   public func storedName(of name: String) -> String { layout?.place(of: name)?.tensor ?? name }
+
+  /// All values of a small tensor in f32, row by row; an outline has ones.
+  ///
+  /// - Throws: As ``matrix(_:)``.
+  public func values(_ name: String) throws -> [Float] {
+    content.isOutline ? outlineValues(name) : try decodedValues(name)
+  }
 
   /// The matrix in the map, if possible.
   public func matrix(_ name: String) throws -> WeightMatrix {
@@ -101,7 +114,7 @@ public final class GGUFTensorStore: TensorStore {
         name: name, type: bytes.info.type, columns: columns, rows: range.count, bytes: rows, owner: owner)
     }
     guard let place, !range.isEmpty, let rowBytes = bytes.info.type.rowByteCount(length: columns) else {
-      return try make(bytes.bytes, bytes.map)
+      return try make(bytes.bytes, bytes.owner)
     }
     // Parts are checked for shape elsewhere; the whole has to be what they are parts of.
     try check(place.tensor, layout?.fused[place.tensor]?.ggmlShape ?? [])
@@ -109,10 +122,10 @@ public final class GGUFTensorStore: TensorStore {
     if first.count >= range.count {
       let start = first.first * rowBytes
       return try make(
-        UnsafeRawBufferPointer(rebasing: bytes.bytes[start..<(start + range.count * rowBytes)]), bytes.map)
+        UnsafeRawBufferPointer(rebasing: bytes.bytes[start..<(start + range.count * rowBytes)]), bytes.owner)
     }
     let memory = try ZeroedMemory(byteCount: range.count * rowBytes, purpose: name)
-    var row = range.lowerBound
+    var row = content.isOutline ? range.upperBound : range.lowerBound
     while row < range.upperBound {
       let (first, count) = place.storedRows(from: row)
       let length = min(count, range.upperBound - row) * rowBytes
@@ -127,27 +140,15 @@ public final class GGUFTensorStore: TensorStore {
     return try make(UnsafeRawBufferPointer(start: memory.base, count: range.count * rowBytes), memory)
   }
 
-  /// The bytes of a tensor of the file, in the map.
+  /// The bytes of a tensor of the file.
   private func bytes(of name: String) throws -> (
-    bytes: UnsafeRawBufferPointer, info: GGUFTensorInfo, map: MappedFile
+    bytes: UnsafeRawBufferPointer, info: GGUFTensorInfo, owner: AnyObject
   ) {
-    guard let tensor = shards.tensor(name) else {
+    guard let info = content.info(name) else {
       throw RuntimeError(
         .missingTensor, Fault(file: source, subject: name, expected: "a tensor", found: "no such tensor"))
     }
-    let map = maps[tensor.shard]
-    let size = tensor.info.byteCount
-    // The file was checked when its header was read, but may have shrunk since.
-    guard tensor.position >= 0, size <= map.bytes.count, tensor.position <= map.bytes.count - size else {
-      throw FileError(
-        .truncated,
-        Fault(
-          file: source, subject: name, expected: "\(size) bytes at \(tensor.position)",
-          found: "the end of the file at \(map.bytes.count)"))
-    }
-    return (
-      UnsafeRawBufferPointer(rebasing: map.bytes[tensor.position..<(tensor.position + size)]), tensor.info,
-      map
-    )
+    let (bytes, owner) = try content.bytes(of: name)
+    return (bytes, info, owner)
   }
 }

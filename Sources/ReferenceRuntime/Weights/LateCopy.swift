@@ -60,4 +60,7 @@ package struct LateWeights: Sendable {
 
   /// Creates rules.
   package init(keptByteCount: Int) { self.keptByteCount = keptByteCount }
+
+  /// Tensors that are read when a model is opened are smaller than what this keeps.
+  static let ofLayers = LateWeights(keptByteCount: 256 << 10)
 }

@@ -5,21 +5,18 @@ internal import ZstdStreams
 
 /// A compressed shard whose bytes are inflated when they are needed, each at its place in reserved memory.
 ///
-/// Streams are read from front to back: what lies behind the last byte inflated goes on from there, what lies before it
-/// starts over.
+/// Which bytes are there, and how often the stream starts over, is the business of ``LateRanges``.
 final class LateShard: WeightRegion, @unchecked Sendable {
   /// All bytes of the inflated file; those that were not loaded are zeros.
   let bytes: UnsafeRawBufferPointer
+  let compressed: CompressedShard?
   private let path: String
   private let memory: ZeroedMemory
-  /// What is never given back.
-  private let kept: [Range<Int>]
 
   // Guarded by the lock.
   private let lock = Mutex(())
   private var reader: ZstdReader?
-  private var held: [Range<Int>] = []
-  private var starts = 0
+  private var ranges: LateRanges
 
   /// Reserves memory for a shard, and inflates what is kept.
   ///
@@ -29,35 +26,30 @@ final class LateShard: WeightRegion, @unchecked Sendable {
   /// - Throws: `FileError`, `ZstdError`, ``RuntimeError`` with `outOfMemory`.
   init(_ shard: CheckpointShard, keeping kept: [Range<Int>]) throws {
     path = shard.path
+    compressed = CompressedShard(shard, kept: kept)
     memory = try ZeroedMemory(byteCount: shard.byteCount, purpose: shard.path, isReserved: false)
     bytes = UnsafeRawBufferPointer(start: memory.base, count: shard.byteCount)
-    self.kept = kept.merged()
-    try load(self.kept)
+    ranges = LateRanges(keeping: kept)
+    try load(ranges.kept)
   }
 
-  /// How often inflating began at the front.
-  var startCount: Int { lock.withLock { _ in starts } }
-
-  func load(_ ranges: [Range<Int>]) throws {
-    try lock.withLock { _ in
-      for range in ranges.subtracting(held) { try inflate(range) }
-      held = (held + ranges).merged()
-    }
+  /// How often inflating began at the front, and what came out.
+  var total: (startCount: Int, byteCount: Int) {
+    lock.withLock { _ in (ranges.startCount, ranges.inflatedByteCount) }
   }
 
-  func release(_ ranges: [Range<Int>]) {
+  func load(_ wanted: [Range<Int>]) throws {
+    try lock.withLock { _ in try ranges.load(wanted) { try inflate($0, startsOver: $1) } }
+  }
+
+  func release(_ unwanted: [Range<Int>]) {
     lock.withLock { _ in
-      let given = ranges.subtracting(kept)
-      for range in given { memory.discard(range) }
-      held = held.subtracting(given)
+      for range in ranges.release(unwanted) { memory.discard(range) }
     }
   }
 
-  private func inflate(_ range: Range<Int>) throws {
-    if reader.map({ $0.position > range.lowerBound }) ?? true {
-      reader = try ZstdReader(path: path)
-      starts += 1
-    }
+  private func inflate(_ range: Range<Int>, startsOver: Bool) throws {
+    if startsOver { reader = try ZstdReader(path: path) }
     guard let reader else { return }
     try reader.skip(range.lowerBound - reader.position)
     let got = try reader.readFully(

@@ -18,6 +18,7 @@ struct ShardBytes: Sendable {
     case .mapped(let file): file
     case .inflated(let memory, _): memory
     case .late(let shard): shard
+    case .outline(let memory): memory
     }
   }
 
@@ -27,6 +28,7 @@ struct ShardBytes: Sendable {
     case .mapped(let file): file
     case .inflated: nil
     case .late(let shard): shard
+    case .outline(let memory): memory
     }
   }
 
@@ -34,12 +36,14 @@ struct ShardBytes: Sendable {
     case mapped(MappedFile)
     case inflated(ZeroedMemory, byteCount: Int)
     case late(LateShard)
+    case outline(OutlineMemory)
 
     var bytes: UnsafeRawBufferPointer {
       switch self {
       case .mapped(let file): file.bytes
       case .inflated(let memory, let count): UnsafeRawBufferPointer(start: memory.base, count: count)
       case .late(let shard): shard.bytes
+      case .outline(let memory): memory.bytes
       }
     }
   }
@@ -58,6 +62,19 @@ struct ShardBytes: Sendable {
     }
     inflatedByteCount = kept.reduce(0) { $0 + $1.count }
     memory = .late(try LateShard(shard, keeping: kept))
+  }
+
+  /// Reserves addresses for a shard of which only the header is known, as if it were read bit by bit.
+  ///
+  /// - Parameters:
+  ///   - shard: The shard.
+  ///   - kept: Bytes of a compressed shard that would be inflated at once and never given back.
+  /// - Throws: ``RuntimeError`` with `outOfMemory`.
+  init(outline shard: CheckpointShard, keeping kept: [Range<Int>]) throws {
+    inflatedByteCount = 0
+    memory = .outline(
+      try OutlineMemory(
+        byteCount: shard.byteCount, purpose: shard.path, compressed: CompressedShard(shard, kept: kept)))
   }
 
   /// Maps or inflates a shard.

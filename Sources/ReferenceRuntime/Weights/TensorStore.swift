@@ -28,6 +28,8 @@ public protocol TensorStore: Sendable {
   func release(_ weights: [WeightMatrix])
   /// What making weights ready takes.
   func footprint(of weights: [WeightMatrix]) -> WeightFootprint
+  /// All values of a small tensor in f32, row by row.
+  func values(_ name: String) throws -> [Float]
 }
 
 /// What weights take when they are ready, in bytes.
@@ -36,11 +38,14 @@ public struct WeightFootprint: Hashable, Sendable {
   public var memoryByteCount: Int
   /// Bytes of files that are read.
   public var readByteCount: Int
+  /// Bytes of these that are inflated from compressed files.
+  public var inflatedByteCount: Int
 
   /// Creates a footprint.
-  public init(memoryByteCount: Int = 0, readByteCount: Int = 0) {
+  public init(memoryByteCount: Int = 0, readByteCount: Int = 0, inflatedByteCount: Int = 0) {
     self.memoryByteCount = memoryByteCount
     self.readByteCount = readByteCount
+    self.inflatedByteCount = inflatedByteCount
   }
 }
 
@@ -80,10 +85,15 @@ extension TensorStore {
     }
   }
 
+  /// All values, decoded from the matrix.
+  ///
+  /// - Throws: As ``matrix(_:)``.
+  public func values(_ name: String) throws -> [Float] { try decodedValues(name) }
+
   /// All values in f32, row by row.
   ///
   /// - Throws: As ``matrix(_:)``.
-  public func values(_ name: String) throws -> [Float] {
+  func decodedValues(_ name: String) throws -> [Float] {
     let matrix = try matrix(name)
     try load([matrix], readsPages: false)
     let engine = MatrixEngine(mode: .exact, pool: WorkerPool(threadCount: 1))
@@ -98,6 +108,11 @@ extension TensorStore {
       }
     }
     return values
+  }
+
+  /// Values in place of those of a tensor of which only the shape is known; ones, which are in range everywhere.
+  func outlineValues(_ name: String) -> [Float] {
+    Array(repeating: 1, count: ggmlShape(of: name)?.reduce(1, *) ?? 0)
   }
 
   /// Whether there is such a tensor.

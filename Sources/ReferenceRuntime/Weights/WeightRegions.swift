@@ -9,9 +9,12 @@ protocol WeightRegion: AnyObject, Sendable {
   func load(_ ranges: [Range<Int>]) throws
   /// Gives bytes back.
   func release(_ ranges: [Range<Int>])
+  /// The file that bytes are inflated from; `nil` where they lie as they are.
+  var compressed: CompressedShard? { get }
 }
 
 extension MappedFile: WeightRegion {
+  var compressed: CompressedShard? { nil }
   func load(_ ranges: [Range<Int>]) { for range in ranges { readIn(range) } }
   func release(_ ranges: [Range<Int>]) { for range in ranges { giveBack(range) } }
 }

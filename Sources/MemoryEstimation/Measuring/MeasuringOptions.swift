@@ -1,0 +1,38 @@
+internal import FileBytes
+public import ModelEvaluation
+
+/// What is asked of runs that measure a model.
+public struct MeasuringOptions: Hashable, Sendable {
+  /// Tokens per window.
+  public var windowLength = 512
+  /// Windows; `nil` for as many as ``usualTokenCount`` tokens fill.
+  public var windowCount: Int?
+  /// The memory of the machine they run on, and what is allowed of it.
+  ///
+  /// What the process holds is foretold, not looked at.
+  public var limits = MeasuringPlan.Limits()
+  /// Bytes per second that the disk gives; `nil` when it is not known.
+  public var diskBytesPerSecond: Double?
+
+  /// Creates options with the defaults of the measuring commands.
+  public init() {}
+
+  /// Tokens of the test text of WikiText-2, by the tokenizers of today's models.
+  public static let usualTokenCount = 300_000
+
+  /// Windows that are measured.
+  var count: Int { windowCount ?? max(2, Self.usualTokenCount / windowLength) }
+
+  /// Checks ranges.
+  ///
+  /// - Throws: ``EstimationError`` with `badOption`.
+  func check() throws {
+    func require(_ condition: Bool, _ flag: String, _ expected: String, _ found: Int) throws {
+      guard !condition else { return }
+      throw EstimationError(
+        .badOption, Fault(subject: flag, expected: expected, found: "\(found)"))
+    }
+    try require(4...(1 << 24) ~= windowLength, "--window", "4 to \(1 << 24) tokens", windowLength)
+    try require(1...(1 << 32) ~= count, "--chunks", "1 to \(1 << 32) windows", count)
+  }
+}
