@@ -9,7 +9,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # Document, the command that prints it, the type in the source.
 DOCUMENTS = [
     ("pouch.plan", "pouch-convert --dry-run --json, pouch-quantize --dry-run --json", "PlanReport"),
-    ("pouch.conversion", "pouch-convert --json, pouch-quantize --json", "RunArguments.Result"),
+    ("pouch.plans", "pouch-convert --dry-run --json, pouch-quantize --dry-run --json, for several outputs", "PlansReport"),
+    ("pouch.conversion", "pouch-convert --json, pouch-quantize --json", "ConversionReport"),
     ("pouch.inspection", "pouch-inspect --json", "ModelInspection"),
     ("pouch.difference", "pouch-inspect --diff OTHER --json", "ModelDifference"),
     ("pouch.estimate", "pouch-estimate --json", "EstimateReport"),

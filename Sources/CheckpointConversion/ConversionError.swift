@@ -22,6 +22,8 @@ public enum ConversionErrorCode: FaultCode {
   case valueOutOfRange
   /// The finished file does not pass the check after writing.
   case selfCheckFailed
+  /// Some outputs of a run could not be made.
+  case outputsFailed
   /// The user interrupted the run.
   case interrupted
   /// A source type that Pouch cannot decode.
@@ -38,7 +40,7 @@ public enum ConversionErrorCode: FaultCode {
     switch self {
     case .badOption: .usage
     case .strictViolation, .blindExperts: .strict
-    case .notEnoughDisk, .selfCheckFailed, .interrupted: .failed
+    case .notEnoughDisk, .selfCheckFailed, .outputsFailed, .interrupted: .failed
     default: .rejected
     }
   }

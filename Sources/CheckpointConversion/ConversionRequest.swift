@@ -25,7 +25,8 @@ public struct ConversionRequest: Sendable {
   public var source: String
   /// The type of the output.
   public var outputType: OutputType
-  /// The output path, in which `{ftype}` stands for the type; `nil` chooses a name beside the source.
+  /// The output path, in which `{ftype}` and `{recipe}` stand for the type or recipe, or an existing folder; `nil`
+  /// chooses a name beside the source.
   public var outputPath: String?
   /// Rules on top of the mix.
   public var mixOptions = MixOptions()
@@ -71,10 +72,43 @@ public struct ConversionRequest: Sendable {
   }
 }
 
-/// A request that passed every check that needs no reading of weights.
-public struct PreparedConversion: Sendable {
-  /// What will be written.
-  public var plan: ConversionPlan
-  /// Runs it.
-  public var executor: PlanExecutor
+/// What chooses the types of one output.
+///
+/// Outputs that are made together differ in nothing else.
+public struct OutputChoice: Sendable {
+  /// The type.
+  public var type: ConversionRequest.OutputType
+  /// The recipe, which stands on ``type``; `nil` without one.
+  public var recipe: Recipe?
+
+  /// An output of a type.
+  public init(_ type: ConversionRequest.OutputType) { self.type = type }
+
+  /// An output by a recipe.
+  public init(_ recipe: Recipe) {
+    type = .mix(recipe.stockMix)
+    self.recipe = recipe
+  }
+}
+
+extension ConversionRequest {
+  /// What chooses the types of the request's own output.
+  public var choice: OutputChoice {
+    get {
+      var choice = OutputChoice(outputType)
+      choice.recipe = mixOptions.recipe
+      return choice
+    }
+    set {
+      outputType = newValue.type
+      mixOptions.recipe = newValue.recipe
+    }
+  }
+
+  /// The same request for another output.
+  func with(_ choice: OutputChoice) -> ConversionRequest {
+    var request = self
+    request.choice = choice
+    return request
+  }
 }

@@ -19,6 +19,7 @@ public enum JSONText {
 /// kind grows when a key is removed, renamed or changes its meaning; new keys may come at any time.
 public enum JSONSchema: String, CaseIterable, Sendable {
   case plan = "pouch.plan"
+  case plans = "pouch.plans"
   case conversion = "pouch.conversion"
   case inspection = "pouch.inspection"
   case difference = "pouch.difference"

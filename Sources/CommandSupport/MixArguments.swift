@@ -1,6 +1,7 @@
 public import ArgumentParser
 public import CheckpointConversion
 internal import BlockQuantization
+internal import FileBytes
 internal import Foundation
 public import ImportanceData
 internal import QuantRecipes
@@ -11,9 +12,11 @@ public struct MixArguments: ParsableArguments {
   @Option(
     name: .customLong("recipe"),
     help: ArgumentHelp(
-      "Types by a recipe, in place of a stock mix: a built-in name or a YAML file.", valueName: "name|file"),
+      "Types by a recipe, in place of a stock mix: a built-in name or a YAML file; repeatable, or several with commas, "
+        + "for an output each.",
+      valueName: "name|file"),
     completion: .list(RecipeLibrary.names))
-  var recipe: String?
+  var recipes: [String] = []
 
   @Option(
     name: .customLong("tensor-type"),
@@ -112,32 +115,36 @@ public struct MixArguments: ParsableArguments {
     }
   }
 
-  /// The recipe asked for; `nil` without one.
-  public var recipeName: String? { recipe }
+  /// Whether recipes are asked for.
+  public var hasRecipes: Bool { !recipes.isEmpty }
+
+  /// What chooses the types of each output: the types given, and then the recipes of these flags.
+  ///
+  /// - Throws: ``UsageError``; `RecipeError` or `FileError` for a recipe that cannot be used.
+  public func choices(types: [ConversionRequest.OutputType]) throws -> [OutputChoice] {
+    guard !pure || recipes.isEmpty else {
+      throw UsageError(
+        "--recipe", expected: "no --pure beside it", found: "both", remedy: "--pure switches all rules off")
+    }
+    // A file may have commas in its name.
+    let names = recipes.flatMap { FileSystem.isFile($0) ? [$0] : Self.names(in: $0) }
+    return types.map { OutputChoice($0) } + (try names.map { OutputChoice(try RecipeLibrary.recipe($0)) })
+  }
+
+  /// The words of a list with commas.
+  public static func names(in list: String) -> [String] {
+    list.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+  }
 
   /// Creates empty arguments, as the parser needs.
   public init() {}
 
   /// Fills the parts of `request` that these flags set.
   ///
-  /// A recipe sets the output type, which must be `auto` until then.
+  /// Types and recipes are up to ``choices(types:)``, since there may be several.
   ///
-  /// - Throws: `RecipeError` or ``UsageError`` for values that do not parse, `FileError` for a recipe file that cannot
-  ///   be read.
+  /// - Throws: `RecipeError` or ``UsageError`` for values that do not parse.
   public func apply(to request: inout ConversionRequest) throws {
-    if let recipe {
-      guard request.outputType == .auto else {
-        throw UsageError(
-          "--recipe", expected: "no type beside it", found: "both", remedy: "a recipe chooses all types")
-      }
-      guard !pure else {
-        throw UsageError(
-          "--recipe", expected: "no --pure beside it", found: "both", remedy: "--pure switches all rules off")
-      }
-      let loaded = try RecipeLibrary.recipe(recipe)
-      request.mixOptions.recipe = loaded
-      request.outputType = .mix(loaded.stockMix)
-    }
     request.writesProvenance = !noProvenance
     var rules = try tensorTypes.map { try TensorTypeRule(parsing: $0) }
     if let tensorTypeFile {

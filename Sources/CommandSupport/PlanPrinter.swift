@@ -11,23 +11,41 @@ public struct PlanPrinter {
   /// Creates a printer.
   public init(plan: ConversionPlan) { self.plan = plan }
 
-  /// Prints skipped tensors and notices on standard error.
-  public func printNotices() {
+  /// Prints skipped tensors and notices on standard error; what is not true of all plans, with the name of the plan.
+  public static func printNotices(_ plans: [ConversionPlan]) {
+    let lines = plans.map { PlanPrinter(plan: $0).noticeLines }
+    var counts: [String: Int] = [:]
+    for line in lines.flatMap(Set.init) { counts[line, default: 0] += 1 }
+    for (index, plan) in plans.enumerated() {
+      for line in lines[index] {
+        if counts[line] != plans.count {
+          Standard.error("\(oneLine(plan.mixName)): \(line)")
+        } else if index == 0 {
+          Standard.error(line)
+        }
+      }
+    }
+  }
+
+  /// What there is to say before a run.
+  private var noticeLines: [String] {
+    var lines: [String] = []
     var reasons: [String: [String]] = [:]
     for tensor in plan.skipped { reasons[tensor.reason, default: []].append(tensor.name) }
     for (reason, names) in reasons.sorted(by: { $0.key < $1.key }) {
       let first = names.first ?? ""
       let others = names.count > 1 ? " and \(names.count - 1) more" : ""
-      Standard.error(oneLine("skipped: \(first)\(others): \(reason)"))
+      lines.append("skipped: \(first)\(others): \(reason)")
     }
-    for remark in plan.remarks + plan.advice { Standard.error(oneLine("note: \(remark)")) }
-    if let line = plan.importance?.sharedLine { Standard.error(oneLine("shared: \(line)")) }
+    lines += (plan.remarks + plan.advice).map { "note: \($0)" }
+    if let line = plan.importance?.sharedLine { lines.append("shared: \(line)") }
     let shown = plan.notices.prefix(20)
-    for notice in shown { Standard.error(oneLine("note: \(notice.subject): \(notice.text)")) }
+    lines += shown.map { "note: \($0.subject): \($0.text)" }
     if plan.notices.count > shown.count {
-      Standard.error("note: and \(plan.notices.count - shown.count) more; --dry-run --json lists all")
+      lines.append("note: and \(plan.notices.count - shown.count) more; --dry-run --json lists all")
     }
-    for line in plan.importance?.lines ?? [] { Standard.error(oneLine("note: \(line)")) }
+    lines += (plan.importance?.lines ?? []).map { "note: \($0)" }
+    return lines.map(oneLine)
   }
 
   /// Prints one line on what is about to happen.

@@ -42,15 +42,50 @@ public struct RunArguments: ParsableArguments {
   /// Creates default arguments, as the parser needs.
   public init() {}
 
-  /// Runs a prepared conversion, or prints its plan.
+  /// Runs prepared conversions of one source together, or prints their plans.
   ///
   /// - Parameters:
-  ///   - prepared: What is run.
+  ///   - prepared: What is run, at least one.
   ///   - threadCount: Threads when the flag is absent; `nil` for all cores.
-  /// - Throws: Any error of the run; ``ConversionError`` with `strictViolation` under `--strict`.
-  public func perform(_ prepared: PreparedConversion, threadCount: Int? = nil) throws {
-    let plan = prepared.plan
+  /// - Throws: Any error of the run, also where some outputs alone could not be made; ``ConversionError`` with
+  ///   `strictViolation` under `--strict`.
+  public func perform(_ prepared: [PreparedConversion], threadCount: Int? = nil) throws {
+    let plans = prepared.map(\.plan)
+    let executor = PlanExecutor(prepared)
     let bar = ProgressBar(isEnabled: !quiet && !json)
+    let options = options(bar, threadCount: threadCount, outputCount: plans.count)
+    if !quiet { PlanPrinter.printNotices(plans) }
+    if strict { for plan in plans { try plan.refuseNotices() } }
+    let kept = try executor.preflight(options)
+    if !quiet {
+      for index in kept.sorted() {
+        Standard.error(oneLine("kept: \(prepared[index].path) exists already and is of the same plan"))
+      }
+    }
+    if dryRun {
+      return try printPlans(plans, kept: kept) { try executor.sharing(without: kept, options) }
+    }
+    if !quiet {
+      for index in plans.indices where !kept.contains(index) { PlanPrinter(plan: plans[index]).printIntent() }
+    }
+    Interrupt.watch()
+    let summary: ExecutionSummary
+    do {
+      summary = try executor.run(options)
+    } catch {
+      bar.clear()
+      throw error
+    }
+    bar.clear()
+    if json {
+      try JSONSchema.conversion.print(ConversionReport(summary, seconds: bar.elapsedSeconds))
+    } else if !quiet {
+      SummaryPrinter(summary: summary, seconds: bar.elapsedSeconds).print()
+    }
+    if let failure = summary.failure { throw failure }
+  }
+
+  private func options(_ bar: ProgressBar, threadCount: Int?, outputCount: Int) -> ExecutionOptions {
     var options = ExecutionOptions(
       threadCount: threads ?? threadCount ?? Processor.threadCount,
       maxMemory: maxMemory.byteCount, force: force,
@@ -64,93 +99,32 @@ public struct RunArguments: ParsableArguments {
           done: progress.doneByteCount, total: progress.totalByteCount, alreadyDone: progress.resumedByteCount
         )
       },
-      onTensorDone: verbose && !quiet ? Self.tensorLine(plan, bar) : nil,
       isCancelled: { Interrupt.isRequested })
     options.refusesLosses = strict
-    if !quiet { PlanPrinter(plan: plan).printNotices() }
-    if strict { try plan.refuseNotices() }
-    try prepared.executor.preflight(options)
-    if dryRun {
-      if json {
-        try JSONSchema.plan.print(PlanReport(plan))
-      } else {
-        PlanPrinter(plan: plan).printPlan(everyTensor: verbose)
+    if verbose, !quiet {
+      options.onTensorDone = { plan, index in
+        let line = PlanPrinter.line(index: index, count: plan.tensors.count, tensor: plan.tensors[index])
+        bar.line(line + (outputCount > 1 ? ", for \(oneLine(plan.mixName))" : ""))
       }
-      return
     }
-    if !quiet { PlanPrinter(plan: plan).printIntent() }
-    Interrupt.watch()
-    let summary: ExecutionSummary
-    do {
-      summary = try prepared.executor.run(options)
-    } catch {
-      bar.clear()
-      throw error
+    return options
+  }
+
+  private func printPlans(_ plans: [ConversionPlan], kept: Set<Int>, sharing: () throws -> Sharing) throws {
+    if plans.count == 1 {
+      guard json else { return PlanPrinter(plan: plans[0]).printPlan(everyTensor: verbose) }
+      return try JSONSchema.plan.print(PlanReport(plans[0]))
     }
-    bar.clear()
-    try report(summary, plan: plan, seconds: bar.elapsedSeconds)
-  }
-
-  private static func tensorLine(
-    _ plan: ConversionPlan, _ bar: ProgressBar
-  ) -> @Sendable (Int, PlannedTensor) -> Void {
-    { index, tensor in bar.line(PlanPrinter.line(index: index, count: plan.tensors.count, tensor: tensor)) }
-  }
-
-  private struct Result: Encodable {
-    /// The files written.
-    var files: [String]
-    /// Bytes of all files.
-    var fileBytes: Int
-    /// Bytes of all tensors as stored.
-    var tensorBytes: Int
-    /// Bytes of all tensors before quantization.
-    var sourceBytes: Int
-    /// The part of the source that an interrupted run had done before.
-    var resumedBytes: Int
-    /// Seconds that the run took.
-    var seconds: Double
-    /// Weights converted per second.
-    var weightsPerSecond: Double
-    /// Bytes of the buffers, which `--max-memory` bounds.
-    var bufferBytes: Int
-    /// The most memory that the process held.
-    var peakResidentBytes: Int
-    /// The importance data in use, with all blind and thin experts.
-    var importance: PlannedImportance?
-    /// What the user should know, one sentence each.
-    var notices: [String]
-    /// Tensors of which weights became zeros.
-    var losses: [LostWeights]
-  }
-
-  private func report(_ summary: ExecutionSummary, plan: ConversionPlan, seconds: Double) throws {
     if json {
-      try JSONSchema.conversion.print(
-        Result(
-          files: summary.paths, fileBytes: summary.fileByteCount, tensorBytes: plan.tensorByteCount,
-          sourceBytes: plan.sourceByteCount, resumedBytes: summary.resumedByteCount, seconds: seconds,
-          weightsPerSecond: Double(plan.weightCount) / max(seconds, 1e-9),
-          bufferBytes: summary.bufferByteCount,
-          peakResidentBytes: ProcessMemory.peakResidentByteCount, importance: plan.importance,
-          notices: (plan.notices + summary.losses.map(\.notice)).map { "\($0.subject): \($0.text)" },
-          losses: summary.losses))
-      return
+      return try JSONSchema.plans.print(
+        PlansReport(
+          plans: plans.map { PlanReport($0) }, kept: kept.sorted().map { plans[$0].files.first?.path ?? "" },
+          sharing: try sharing()))
     }
-    guard !quiet else { return }
-    for loss in summary.losses.prefix(20) { Standard.error(oneLine("note: \(loss.tensor): \(loss.text)")) }
-    if summary.losses.count > 20 {
-      Standard.error(
-        "note: and \(summary.losses.count - 20) more tensors with weights that became zeros; --json lists all"
-      )
+    for plan in plans {
+      PlanPrinter(plan: plan).printPlan(everyTensor: verbose)
+      Standard.output("")
     }
-    for path in summary.paths { Standard.output(path) }
-    let resumed =
-      summary.resumedByteCount > 0
-      ? " (\(ByteSize.text(summary.resumedByteCount)) of the source were done before)" : ""
-    Standard.error(
-      "\(ByteSize.text(plan.sourceByteCount)) -> \(ByteSize.text(summary.fileByteCount)) in "
-        + "\(decimals(seconds, 1)) s, \(decimals(Double(plan.weightCount) / max(seconds, 1e-9) / 1e6, 0)) million "
-        + "weights/s, peak memory \(ByteSize.text(ProcessMemory.peakResidentByteCount))\(resumed)")
+    Standard.output(SummaryPrinter.line(try sharing()))
   }
 }

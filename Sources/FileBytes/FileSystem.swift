@@ -62,6 +62,12 @@ public enum FileSystem {
     return Int(clamping: UInt64(info.f_bavail) * UInt64(info.f_frsize))
   }
 
+  /// A number that tells the file system of a file or folder from others; `nil` when it does not exist.
+  public static func volume(of path: String) -> UInt64? {
+    var info = stat()
+    return stat(path, &info) == 0 ? UInt64(truncatingIfNeeded: info.st_dev) : nil
+  }
+
   /// Bytes that `path` occupies on disk already; 0 when it does not exist.
   public static func allocatedByteCount(of path: String) -> Int {
     var info = stat()

@@ -14,10 +14,15 @@ struct Convert: PouchCommand {
       without a 16-bit file in between. Memory is bounded by --max-memory, not by the model. An interrupted run \
       continues when the same command is given again.
 
+      Several types and recipes give an output each in one pass: every weight is read once and quantized once per \
+      type, and the files are those of runs of their own. An output that was removed, or that failed, is made again by \
+      the same command; the finished ones are kept.
+
       Examples:
         pouch-convert Qwen3.6-35B-A3B --outtype q4_k_m
         pouch-convert Qwen3.6-35B-A3B --recipe hybrid-q4_k_m-plus --imatrix i.gguf
         pouch-convert Qwen3.6-35B-A3B --outtype q4_k_m --dry-run
+        pouch-convert Qwen3.6-35B-A3B --outtype bf16,q4_k_m,q6_k --outfile out/qwen-{ftype}.gguf
 
       Types: \(StockMix.listing). Recipes: pouch-convert --list-recipes.
 
@@ -32,15 +37,17 @@ struct Convert: PouchCommand {
   @Option(
     name: .customLong("outtype"),
     help: ArgumentHelp(
-      "auto (the checkpoint's 16-bit type, or mxfp4_moe where experts are MXFP4), f32, f16, bf16, q8_0, q4_k_m and so on.",
+      "auto (the checkpoint's 16-bit type, or mxfp4_moe where experts are MXFP4), f32, f16, bf16, q8_0, q4_k_m and so on; "
+        + "repeatable, or several with commas, for an output each. Default: auto.",
       valueName: "type"),
     completion: .list(["auto"] + StockMix.allCases.map { $0.rawValue.lowercased() }))
-  var outputType = "auto"
+  var outputTypes: [String] = []
 
   @Option(
     name: .customLong("outfile"),
     help: ArgumentHelp(
-      "The output; {ftype} in it stands for the type. Default: a name derived from the model, in its folder.",
+      "The output, or an existing folder for it; {ftype} or {recipe} in it stand for the type or recipe. Default: a name "
+        + "derived from the model, in its folder.",
       valueName: "path"))
   var outputFile: String?
 
@@ -101,9 +108,6 @@ struct Convert: PouchCommand {
       throw ValidationError("Missing expected argument '<model-dir>'")
     }
     if mtp, noMTP { throw ValidationError("--mtp and --no-mtp exclude each other") }
-    if mix.recipeName != nil, outputType.lowercased() != "auto" {
-      throw ValidationError("--recipe and --outtype exclude each other: a recipe chooses all types")
-    }
     if headersOnly, !running.isDryRun { throw ValidationError("--headers-only needs --dry-run") }
     if let splitMaxTensors, splitMaxTensors < 1 {
       throw ValidationError("--split-max-tensors needs a number of at least 1")
@@ -119,9 +123,12 @@ struct Convert: PouchCommand {
     for (isSet, name) in [(useTempFile, "--use-temp-file"), (noLazy, "--no-lazy")] where isSet {
       Standard.error("note: \(name) is accepted and ignored: nothing is held in memory here")
     }
+    var types = try outputTypes.flatMap { MixArguments.names(in: $0) }.map { name in
+      name.lowercased() == "auto" ? .auto : ConversionRequest.OutputType.mix(try StockMix(name: name))
+    }
+    if types.isEmpty, !mix.hasRecipes { types = [.auto] }
     var request = ConversionRequest(
-      source: try modelDirectory.map { try ModelArgument.path(of: $0) } ?? "",
-      outputType: outputType.lowercased() == "auto" ? .auto : .mix(try StockMix(name: outputType)))
+      source: try modelDirectory.map { try ModelArgument.path(of: $0) } ?? "", outputType: .auto)
     try mix.apply(to: &request)
     request.outputPath = outputFile
     request.splitMaxByteCount = splitMaxSize?.byteCount
@@ -131,6 +138,7 @@ struct Convert: PouchCommand {
     request.preTokenizer = preTokenizer
     request.modelName = modelName
     request.headersOnly = headersOnly
-    try running.perform(try ConversionPlanner.prepareCheckpoint(request))
+    try running.perform(
+      try ConversionPlanner.prepareCheckpoint(request, outputs: try mix.choices(types: types)))
   }
 }

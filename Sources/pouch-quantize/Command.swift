@@ -11,12 +11,17 @@ struct Quantize: PouchCommand {
     usage: "pouch-quantize [options] <input.gguf> [<output.gguf>] <type> [<threads>]",
     discussion: """
       Takes the arguments of llama-quantize and writes the same bytes. TYPE is a name (Q4_K_M, any case), a file \
-      type number (15) or COPY; with --recipe it is left out. An interrupted run continues when the same command is given again.
+      type number (15) or COPY; with --recipe it may be left out. An interrupted run continues when the same command is given again.
+
+      Several types with commas, and recipes, give an output each in one pass: every weight is read once and quantized \
+      once per type. Their names have {ftype} for the type, or lie in a folder that exists. An output that was removed, or \
+      that failed, is made again by the same command; the finished ones are kept.
 
       Examples:
         pouch-quantize model-BF16.gguf model-Q4_K_M.gguf Q4_K_M
         pouch-quantize --imatrix i.gguf model-BF16.gguf small.gguf IQ4_XS 8
         pouch-quantize --split-max-size 40G model-BF16.gguf shards.gguf COPY
+        pouch-quantize model-BF16.gguf model-{FTYPE}.gguf Q4_K_M,Q5_K_M,Q6_K
 
       Types: \(StockMix.listing).
 
@@ -25,7 +30,7 @@ struct Quantize: PouchCommand {
       """,
     version: pouchVersion)
 
-  @Argument(help: ArgumentHelp("Input, optional output, type, optional threads.", valueName: "arguments"))
+  @Argument(help: ArgumentHelp("Input, optional output, types, optional threads.", valueName: "arguments"))
   var positionals: [String] = []
 
   @Flag(
@@ -65,9 +70,8 @@ struct Quantize: PouchCommand {
     if maxBufferSize != nil {
       Standard.error("note: --max-buffer-size is accepted and ignored: --max-memory bounds all buffers here")
     }
-    let arguments = try QuantizeArguments(positionals, recipe: mix.recipeName)
-    var request = ConversionRequest(
-      source: arguments.input, outputType: arguments.mix.map { .mix($0) } ?? .auto)
+    let arguments = try QuantizeArguments(positionals, hasRecipes: mix.hasRecipes)
+    var request = ConversionRequest(source: arguments.input, outputType: .auto)
     try mix.apply(to: &request)
     request.mixOptions.allowRequantize = allowRequantize
     request.outputPath = arguments.output
@@ -75,6 +79,8 @@ struct Quantize: PouchCommand {
     request.splitMaxByteCount = splitMaxSize?.byteCount
     request.splitMaxTensorCount = splitMaxTensors
     request.prunedLayers = try pruneLayers.map { try LayerPruning(parsing: $0) }
-    try running.perform(try ConversionPlanner.prepareGGUF(request), threadCount: arguments.threadCount)
+    let choices = try mix.choices(types: arguments.mixes.map { .mix($0) })
+    try running.perform(
+      try ConversionPlanner.prepareGGUF(request, outputs: choices), threadCount: arguments.threadCount)
   }
 }

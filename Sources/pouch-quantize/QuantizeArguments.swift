@@ -1,50 +1,41 @@
 import CommandSupport
 import QuantRecipes
 
-/// The positional arguments of llama-quantize: `in.gguf [out.gguf] TYPE [threads]`, without TYPE beside a recipe.
+/// The positional arguments of llama-quantize, `in.gguf [out.gguf] TYPE [threads]`, with one or more types with commas
+/// between; beside recipes without any as well.
 struct QuantizeArguments {
   var input: String
   var output: String?
-  /// The type; `nil` with a recipe, which takes its place.
-  var mix: StockMix?
+  /// The types; empty where recipes take their place.
+  var mixes: [StockMix] = []
   var threadCount: Int?
 
-  init(_ words: [String], recipe: String?) throws {
+  init(_ words: [String], hasRecipes: Bool) throws {
     guard let first = words.first else {
       throw UsageError(
         "arguments", expected: "<input.gguf> [<output.gguf>] <type> [<threads>]", found: "none")
     }
     input = first
     var rest = Array(words.dropFirst())
-    if recipe != nil {
-      // A number alone is the count of threads, as it is after an output.
-      if let word = rest.first, Int(word) == nil {
-        guard (try? StockMix(name: word)) == nil else {
-          throw UsageError(
-            "type", expected: "no type beside --recipe", found: word, remedy: "a recipe chooses all types")
-        }
-        output = rest.removeFirst()
-      }
-      try finish(rest)
-      return
-    }
-    guard !rest.isEmpty else {
-      throw UsageError("type", expected: "a type such as Q4_K_M after the input", found: "nothing")
-    }
+    // A number alone beside recipes is the count of threads, as it is after a type.
+    func isThreads(_ word: String) -> Bool { hasRecipes && Int(word) != nil }
     // As in llama-quantize, a second word that is a type means that the output gets a name of its own.
-    if let mix = try? StockMix(name: rest[0]), !rest[0].lowercased().hasSuffix(".gguf") {
-      self.mix = mix
+    if let word = rest.first, !isThreads(word), !Self.namesTypes(word) { output = rest.removeFirst() }
+    if let word = rest.first, !isThreads(word) {
+      mixes = try MixArguments.names(in: word).map { try StockMix(name: $0) }
       rest.removeFirst()
-    } else {
-      output = rest.removeFirst()
-      guard let name = rest.first else {
-        throw UsageError(
-          "type", expected: "a type such as Q4_K_M after the output", found: "nothing after \(output ?? "")")
-      }
-      mix = try StockMix(name: name)
-      rest.removeFirst()
+    } else if !hasRecipes {
+      throw UsageError(
+        "type", expected: "a type such as Q4_K_M after the \(output == nil ? "input" : "output")",
+        found: output.map { "nothing after \($0)" } ?? "nothing")
     }
     try finish(rest)
+  }
+
+  /// Whether a word is a list of types, as opposed to the name of a file; one that is misspelt among others does not matter.
+  private static func namesTypes(_ word: String) -> Bool {
+    !word.lowercased().hasSuffix(".gguf")
+      && MixArguments.names(in: word).contains { (try? StockMix(name: $0)) != nil }
   }
 
   /// Reads what follows the output and the type: the threads.

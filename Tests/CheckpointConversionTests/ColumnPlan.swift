@@ -61,7 +61,7 @@ struct ColumnPlan {
 
   /// What runs a plan.
   static func executor(_ plan: ConversionPlan) -> PlanExecutor {
-    PlanExecutor(plan: plan, importance: nil, fingerprint: fingerprint(plan))
+    PreparedConversion(plan: plan, importance: nil, fingerprint: fingerprint(plan)).executor
   }
 
   /// The fingerprint of a plan.

@@ -154,10 +154,6 @@ struct RecipeTests {
     let unknown = try CommandRun.convert(Self.sample, "--recipe", "hybrid-q4_k_m", "--outfile", out)
     #expect(
       unknown.lastErrorLine.hasSuffix("(did you mean q4_k_m?)") || unknown.lastErrorLine.contains("hybrid"))
-    let typed = try CommandRun.quantize("x.gguf", out, "Q4_K_M", "--recipe", "q4_k_m")
-    #expect(typed.status == 2)
-    let second = try CommandRun.quantize("x.gguf", "Q4_K_M", "--recipe", "q4_k_m")
-    #expect(second.status == 2 && second.lastErrorLine.contains("no type beside --recipe"))
     let missing = try CommandRun.convert(Self.sample, "--recipe", "none.yaml", "--outfile", out)
     #expect(missing.status == 3 && missing.errorLines.count == 1)
   }

@@ -24,6 +24,9 @@ package struct PlanRows: Sendable {
 
   /// The plan with the types in which rows are delivered.
   package let plan: ConversionPlan
+  private let union: WorkUnion
+  /// Where each tensor of the plan is in the union, and its only form there.
+  private let places: [Int: (tensor: Int, demand: Tile.Demand)]
   private let scales: ScaleTable
 
   /// Source bytes per tile; small enough that its values stay in the second-level cache.
@@ -49,7 +52,11 @@ package struct PlanRows: Sendable {
       plan.tensors[index].importanceName = nil
     }
     self.plan = plan
-    scales = try ScaleTable(plan: plan)
+    union = WorkUnion([
+      PreparedConversion(plan: plan, importance: nil, fingerprint: Fingerprint(task: "", version: ""))
+    ])
+    places = Self.places(in: union)
+    scales = try ScaleTable(union)
   }
 
   /// Delivers rows in tiles, from several threads, in the order of the source files.
@@ -68,22 +75,28 @@ package struct PlanRows: Sendable {
       Void
   ) throws {
     let cutter = self.cutter
-    let tiles = requests.flatMap { cutter.cut(tensor: $0.tensor, rows: $0.rows) }
+    let tiles = requests.flatMap { request -> [Tile] in
+      guard let place = places[request.tensor] else { return [] }
+      return cutter.cut(WorkPiece(tensor: place.tensor, rows: request.rows, demands: [place.demand]))
+    }
     let sizes = cutter.largestTile()
-    let longestRow = plan.tensors.lazy.map(\.rowLength).max() ?? 0
     let queue = try TileQueue(
       tiles: tiles, sourceFiles: plan.sourceFiles,
       regionCount: regionCount(sizes, threadCount: threadCount))
-    let (plan, scales) = (plan, scales)
+    let (union, scales) = (union, scales)
     try queue.forEachTile(threadCount: max(1, min(threadCount, tiles.count)), isCancelled: isCancelled) {
       var worker = TileWorker(
-        plan: plan, importance: nil, scales: scales, sourceByteCount: sizes.source,
-        outputByteCount: sizes.output, longestRow: longestRow)
+        union, scales: scales, sourceByteCount: sizes.source, outputByteCount: sizes.output)
       // Files are compared with what the source holds, whether or not it fits.
       worker.refusesOverflow = false
       return worker
-    } _: { thread, tile, bytes, _ in
-      try body(thread, tile.tensor, tile.firstRow, bytes)
+    } _: { thread, tile, outcomes in
+      for outcome in outcomes {
+        if let failure = outcome.failure { throw failure }
+        for target in outcome.demand.targets {
+          try body(thread, target.tensor, tile.firstRow, outcome.bytes)
+        }
+      }
     }
     if isCancelled() {
       throw ConversionError(
@@ -92,21 +105,32 @@ package struct PlanRows: Sendable {
   }
 
   private var cutter: TileCutter {
-    TileCutter(
-      plan: plan, sourceByteLimit: Self.tileByteCount, columnByteLimit: Self.columnTileByteCount)
+    TileCutter(union, sourceByteLimit: Self.tileByteCount, columnByteLimit: Self.columnTileByteCount)
+  }
+
+  private static func places(in union: WorkUnion) -> [Int: (tensor: Int, demand: Tile.Demand)] {
+    var places: [Int: (tensor: Int, demand: Tile.Demand)] = [:]
+    for (index, tensor) in union.tensors.enumerated() {
+      for (number, form) in tensor.forms.enumerated() {
+        for target in form.targets {
+          places[target.tensor] = (index, Tile.Demand(form: number, targets: [target]))
+        }
+      }
+    }
+    return places
   }
 
   private func regionCount(_ sizes: TileCutter.Sizes, threadCount: Int) -> Int {
     guard sizes.region > 0 else { return 0 }
-    return max(1, min(Self.regionByteLimit / sizes.region, threadCount, plan.compressedFileCount))
+    return max(1, min(Self.regionByteLimit / sizes.region, threadCount, union.compressedFileCount))
   }
 
   /// Bytes that the buffers of all threads take.
   package func bufferByteCount(threadCount: Int) -> Int {
     let sizes = cutter.largestTile()
     let perThread = TileWorker.byteCount(
-      source: sizes.source, output: sizes.output, longestRow: plan.tensors.lazy.map(\.rowLength).max() ?? 0)
+      source: sizes.source, output: sizes.output, longestRow: union.longestRow, weightedFormCount: 0)
     return threadCount * perThread + regionCount(sizes, threadCount: threadCount) * sizes.region
-      + plan.keptScaleByteCount
+      + union.keptScaleByteCount
   }
 }

@@ -4,45 +4,57 @@ internal import TensorTypes
 /// Counts finished rows and tells the caller; safe from any thread.
 final class ProgressTracker: Sendable {
   private struct State {
-    var missingRows: [Int]
+    /// By output and tensor.
+    var missingRows: [[Int]]
     var doneByteCount: Int
   }
 
-  private let plan: ConversionPlan
+  private let work: WorkUnion
+  private let plans: [ConversionPlan]
   private let options: ExecutionOptions
   private let state: Mutex<State>
   private let totalByteCount: Int
   let resumedByteCount: Int
 
-  init(plan: ConversionPlan, done: FinishedRows, options: ExecutionOptions) {
-    self.plan = plan
+  /// Starts with what is left to do.
+  init(_ work: WorkUnion, plans: [ConversionPlan], pieces: [WorkPiece], options: ExecutionOptions) {
+    self.work = work
+    self.plans = plans
     self.options = options
-    var resumed = 0
-    var missing: [Int] = []
-    for (index, tensor) in plan.tensors.enumerated() {
-      let finished = done.finishedRowCount(of: index)
-      missing.append(tensor.rowCount - finished)
-      resumed += Self.sourceBytes(tensor, rows: finished)
+    totalByteCount = work.sourceByteCount
+    var missing = plans.map { [Int](repeating: 0, count: $0.tensors.count) }
+    var resumed = totalByteCount
+    for piece in pieces {
+      resumed -= work.tensors[piece.tensor].common.sourceByteCount(rows: piece.rows.count)
+      for target in piece.demands.flatMap(\.targets) {
+        missing[target.output][target.tensor] += piece.rows.count
+      }
     }
     resumedByteCount = resumed
-    totalByteCount = plan.sourceByteCount
     state = Mutex(State(missingRows: missing, doneByteCount: resumed))
   }
 
-  private static func sourceBytes(_ tensor: PlannedTensor, rows: Int) -> Int {
-    rows * (tensor.rowLength / tensor.sourceType.blockLength) * tensor.sourceType.blockByteCount
-  }
-
   func finished(_ tile: Tile) {
-    let tensor = plan.tensors[tile.tensor]
-    let (done, isLast) = state.withLock { state in
-      state.doneByteCount += Self.sourceBytes(tensor, rows: tile.rowCount)
-      state.missingRows[tile.tensor] -= tile.rowCount
-      return (state.doneByteCount, state.missingRows[tile.tensor] == 0)
+    let byteCount = work.tensors[tile.tensor].common.sourceByteCount(rows: tile.rowCount)
+    let (done, complete) = state.withLock { state in
+      state.doneByteCount += byteCount
+      var complete: [WorkUnion.Target] = []
+      for target in tile.demands.lazy.flatMap(\.targets) {
+        state.missingRows[target.output][target.tensor] -= tile.rowCount
+        if state.missingRows[target.output][target.tensor] == 0 { complete.append(target) }
+      }
+      return (state.doneByteCount, complete)
     }
-    if isLast { options.onTensorDone?(tile.tensor, tensor) }
+    for target in complete { options.onTensorDone?(plans[target.output], target.tensor) }
     options.onProgress?(
       ExecutionProgress(
         doneByteCount: done, totalByteCount: totalByteCount, resumedByteCount: resumedByteCount))
+  }
+}
+
+extension PlannedTensor {
+  /// Bytes of some rows before quantization.
+  func sourceByteCount(rows: Int) -> Int {
+    rows * (rowLength / sourceType.blockLength) * sourceType.blockByteCount
   }
 }

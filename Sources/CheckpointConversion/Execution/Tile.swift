@@ -1,9 +1,11 @@
 internal import TensorTypes
 
-/// A piece of work: consecutive rows of one output tensor, made from one range of one source file.
+/// A piece of work: consecutive rows of one tensor, made from one range of one source file for one or more outputs.
 struct Tile: Sendable {
-  /// The index of the output tensor.
+  /// The index of the tensor in the union.
   var tensor: Int
+  /// What is made of the rows.
+  var demands: [Demand]
   /// The run of the tensor's feed, -1 for computed values.
   var run: Int
   /// The first output row.
@@ -24,6 +26,14 @@ struct Tile: Sendable {
   var pieces: Pieces?
   /// The scales that are read with the rows; `nil` for rows without any, and for those whose scales are in a table.
   var scales: Scales?
+
+  /// A form of the rows that is wanted.
+  struct Demand: Sendable {
+    /// The index of the form among those of the tensor.
+    var form: Int
+    /// The tensors that the rows are put into, those of one output each.
+    var targets: [WorkUnion.Target]
+  }
 
   /// Scales of the source rows of a tile.
   struct Scales: Sendable {

@@ -11,13 +11,13 @@ extension TileQueue {
   ///   - threadCount: The number of threads.
   ///   - isCancelled: Asked between tiles.
   ///   - worker: Makes the worker of a thread.
-  ///   - body: Called with the number of the thread, a tile, its stored bytes, valid during the call, and what became zeros.
-  /// - Throws: What workers, the sources' files and `body` throw.
+  ///   - isWanted: Whether anybody still wants a form of a tile.
+  ///   - body: Called with the number of the thread, a tile, and what became of it; bytes are valid during the call.
+  /// - Throws: What the sources' files and `body` throw.
   func forEachTile(
     threadCount: Int, isCancelled: @Sendable () -> Bool, worker: @Sendable () -> TileWorker,
-    _ body:
-      @Sendable (_ thread: Int, _ tile: Tile, _ bytes: UnsafeRawBufferPointer, _ losses: RowLosses) throws ->
-      Void
+    isWanted: @Sendable (Tile.Demand) -> Bool = { _ in true },
+    _ body: @Sendable (_ thread: Int, _ tile: Tile, _ outcomes: [TileWorker.Outcome]) throws -> Void
   ) throws {
     let failure = Mutex<(any Error)?>(nil)
     DispatchQueue.concurrentPerform(iterations: threadCount) { thread in
@@ -26,8 +26,7 @@ extension TileQueue {
         while !isCancelled(), failure.withLock({ $0 == nil }),
           let tile = try next(worker: thread, buffer: worker.source)
         {
-          let (bytes, losses) = try worker.process(tile)
-          try body(thread, tile, bytes, losses)
+          try body(thread, tile, worker.process(tile, isWanted: isWanted))
         }
       } catch {
         failure.withLock { if $0 == nil { $0 = error } }

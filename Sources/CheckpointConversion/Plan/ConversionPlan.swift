@@ -61,10 +61,12 @@ public struct ConversionPlan: Sendable {
   public var tensorByteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
   /// Bytes of all output files.
   public var fileByteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
+  /// Average bits per weight of the tensors.
+  public var bitsPerWeight: Double {
+    weightCount > 0 ? Double(tensorByteCount) * 8 / Double(weightCount) : 0
+  }
   /// Weights in all tensors.
   public var weightCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
-  /// Source files that are zstd streams.
-  var compressedFileCount: Int { sourceFiles.count(where: \.isCompressed) }
   /// Bytes that the same tensors take before quantization.
   public var sourceByteCount: Int { tensors.reduce(0) { $0 + $1.sourceByteCount } }
   /// Bytes of files that are read: tensors in use and their scales as they are stored, compressed files as a whole.

@@ -11,6 +11,19 @@ extension ConversionPlanner {
   /// - Throws: Errors of the readers for a bad checkpoint, `DescriptionError` for one that is not understood,
   ///   `TokenizerError`, `RecipeError` for bad rules, ``ConversionError``.
   public static func prepareCheckpoint(_ request: ConversionRequest) throws -> PreparedConversion {
+    try prepareCheckpoint(request, outputs: [request.choice])[0]
+  }
+
+  /// Plans several conversions of one checkpoint folder, whose headers and tokenizer are read once for all of them.
+  ///
+  /// - Parameters:
+  ///   - request: What the outputs have in common.
+  ///   - outputs: What chooses their types.
+  /// - Returns: A plan for each of the outputs.
+  /// - Throws: As ``prepareCheckpoint(_:)``; ``ConversionError`` with `badOption` when two outputs have one name.
+  public static func prepareCheckpoint(_ request: ConversionRequest, outputs: [OutputChoice]) throws
+    -> [PreparedConversion]
+  {
     guard FileSystem.kind(of: request.source) == .folder else {
       throw SourceRecognition.refusal(of: request.source, wanted: .checkpoint)
     }
@@ -32,27 +45,36 @@ extension ConversionPlanner {
       evidence: request.headersOnly ? nil : evidence(of: checkpoint))
     try map.refuseFatalLosses(file: config.file)
     let sixteenBit = sixteenBitType(of: tensors)
-    let mix = try mix(
-      for: request.outputType, keepsBlocks: hasBlocks(map, tensors.map(\.tensor)), sixteenBit: sixteenBit)
-    let intermediate = intermediateType(mix: mix, sixteenBit: sixteenBit)
-    let metadata = try CheckpointMetadata(
-      folder: request.source, config: config, map: map,
-      options: CheckpointMetadata.Options(
-        fileType: fileType(of: intermediate), modelName: request.modelName,
-        preOverride: request.preTokenizer))
-    var request = request
-    // A plain file keeps the converter's order; a quantized one has llama-quantize's.
-    request.mixOptions.keepsGivenOrder = !mix.isQuantizing
-    var draft = draft(
-      checkpoint, tensors: tensors, map: map, metadata: metadata.entries, intermediate: intermediate)
-    draft.configPath = request.source + "/config.json"
-    draft.notices += metadata.notes.map { ConversionPlan.Notice(subject: "tokenizer", text: $0) }
-    draft.remarks += defaultPlace(source: request.source, request).remarks
-    let name = metadata.entries.first { $0.key == "general.name" }?.value.text
-    return try finish(
-      draft, request: request, mix: mix,
-      outputPath: outputPath(request, metadata: metadata.entries, name: name, mix: mix),
-      split: try split(request))
+    let keepsBlocks = hasBlocks(map, tensors.map(\.tensor))
+    let source = draft(checkpoint, tensors: tensors, map: map, request: request)
+    let split = try split(request)
+    // The metadata name the 16-bit type in between, which most outputs share.
+    var metadata: [TensorType: CheckpointMetadata] = [:]
+    let importance = try importance(request)
+    let prepared = try outputs.map { output in
+      var request = request.with(output)
+      let mix = try mix(for: output.type, keepsBlocks: keepsBlocks, sixteenBit: sixteenBit)
+      let intermediate = intermediateType(mix: mix, sixteenBit: sixteenBit)
+      let entries =
+        try metadata[intermediate]
+        ?? CheckpointMetadata(
+          folder: request.source, config: config, map: map,
+          options: CheckpointMetadata.Options(
+            fileType: fileType(of: intermediate), modelName: request.modelName,
+            preOverride: request.preTokenizer))
+      metadata[intermediate] = entries
+      // A plain file keeps the converter's order; a quantized one has llama-quantize's.
+      request.mixOptions.keepsGivenOrder = !mix.isQuantizing
+      let name = entries.entries.first { $0.key == "general.name" }?.value.text
+      return try finish(
+        source.described(by: entries, map: map, intermediate: intermediate), request: request, mix: mix,
+        outputPath: outputPath(
+          request.outputPath, typeName: output.recipe?.name ?? mix.rawValue,
+          folder: defaultPlace(source: request.source, request).folder, name: defaultName(request, name, mix)),
+        split: split, importance: importance)
+    }
+    try refuseEqualNames(prepared)
+    return prepared
   }
 
   /// What the files of a checkpoint say beside names and shapes.
@@ -134,9 +156,10 @@ extension ConversionPlanner {
     }
   }
 
+  /// What all outputs have in common.
   private static func draft(
     _ checkpoint: SafetensorsCheckpoint, tensors: [CheckpointTensor], map: CheckpointMap,
-    metadata: [MetadataEntry], intermediate: TensorType
+    request: ConversionRequest
   ) -> PlanDraft {
     let files = checkpoint.shards.map {
       PlannedSourceFile(
@@ -150,35 +173,41 @@ extension ConversionPlanner {
     let outputs = map.outputs.map { output in
       PlanDraft.Tensor(
         name: output.name, purpose: output.purpose, ggmlShape: output.ggmlShape, content: output.content,
-        sourceType: output.storage == .alwaysF32 ? .f32 : intermediate, importanceName: output.name)
+        sourceType: .f32, importanceName: output.name)
     }
     var draft = PlanDraft(
-      sourceFiles: files, sources: sources, tensors: outputs, metadata: metadata, intermediate: intermediate)
+      sourceFiles: files, sources: sources, tensors: outputs, metadata: [], intermediate: .f32)
     draft.model = map.architecture
+    draft.configPath = request.source + "/config.json"
     draft.skipped = map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) }
     draft.notices = notices(of: map)
     draft.notices += checkpoint.warnings.map {
       ConversionPlan.Notice(
         subject: $0.file, text: "\($0.subject): expected \($0.expected), found \($0.found)")
     }
+    draft.remarks = defaultPlace(source: request.source, request).remarks
     return draft
-  }
-
-  private static func outputPath(
-    _ request: ConversionRequest, metadata: [MetadataEntry], name: String?, mix: StockMix
-  ) -> String {
-    if let path = request.outputPath {
-      let expanded = expand(path, typeName: request.mixOptions.recipe?.name ?? mix.rawValue)
-      guard FileSystem.kind(of: expanded) == .folder else { return expanded }
-      return expanded + "/" + defaultName(request, name, mix)
-    }
-    let place = defaultPlace(source: request.source, request).folder
-    return place + (place.hasSuffix("/") ? "" : "/") + defaultName(request, name, mix)
   }
 
   private static func defaultName(_ request: ConversionRequest, _ name: String?, _ mix: StockMix) -> String {
     let base = name ?? ModelFolder(request.source).modelName
     let safe = base.map { $0 == "/" || $0 == " " ? "-" : $0 }
     return String(safe) + "-" + (request.mixOptions.recipe?.name ?? mix.rawValue) + ".gguf"
+  }
+}
+
+extension PlanDraft {
+  /// The draft with the metadata of an output, and the types that its tensors have before quantization.
+  fileprivate func described(by metadata: CheckpointMetadata, map: CheckpointMap, intermediate: TensorType)
+    -> PlanDraft
+  {
+    var draft = self
+    draft.metadata = metadata.entries
+    draft.intermediate = intermediate
+    draft.notices += metadata.notes.map { ConversionPlan.Notice(subject: "tokenizer", text: $0) }
+    for (index, output) in map.outputs.enumerated() {
+      draft.tensors[index].sourceType = output.storage == .alwaysF32 ? .f32 : intermediate
+    }
+    return draft
   }
 }

@@ -10,30 +10,51 @@ extension ConversionPlanner {
   ///
   /// - Throws: Errors of the readers for a bad file, `RecipeError` for bad rules, ``ConversionError``.
   public static func prepareGGUF(_ request: ConversionRequest) throws -> PreparedConversion {
-    guard case .mix(let mix) = request.outputType else {
-      throw ConversionError(
-        .badOption, Fault(subject: "type", expected: "a type such as Q4_K_M, or COPY", found: "auto"))
+    try prepareGGUF(request, outputs: [request.choice])[0]
+  }
+
+  /// Plans several conversions of one GGUF file, which is read once for all of them.
+  ///
+  /// - Parameters:
+  ///   - request: What the outputs have in common.
+  ///   - outputs: What chooses their types.
+  /// - Returns: A plan for each of the outputs.
+  /// - Throws: As ``prepareGGUF(_:)``; ``ConversionError`` with `badOption` when two outputs have one name.
+  public static func prepareGGUF(_ request: ConversionRequest, outputs: [OutputChoice]) throws
+    -> [PreparedConversion]
+  {
+    let mixes = try outputs.map { output in
+      guard case .mix(let mix) = output.type else {
+        throw ConversionError(
+          .badOption, Fault(subject: "type", expected: "a type such as Q4_K_M, or COPY", found: "auto"))
+      }
+      return mix
     }
     let source = try GGUFSplitSet(path: request.source)
     var draft = try arranged(draft(of: source), request)
     let place = defaultPlace(source: FileSystem.folder(of: request.source), request)
     draft.remarks += place.remarks
     let pruned = try request.prunedLayers.map { try prune(draft, $0) }
-    var request = request
-    request.mixOptions.keepsGivenOrder = request.keepSplit
-    let typeName = typeName(mix, recipe: request.mixOptions.recipe, intermediate: draft.intermediate)
-    let output =
-      request.outputPath.map { expand($0, typeName: typeName) }
-      ?? place.folder
-      + "/ggml-model-\(request.mixOptions.recipe?.name ?? mix.rawValue).gguf"
+    let importance = try importance(request)
     let split = try request.keepSplit ? .asSource(shardCount: source.files.count) : split(request)
-    do {
-      return try finish(
-        pruned?.draft ?? draft, request: request, mix: mix, outputPath: output, split: split,
-        pruning: pruned?.metadata)
-    } catch let error as RecipeError where error.faultClass == .rejected && error.fault.file.isEmpty {
-      throw Self.naming(request.source, in: error)
+    let prepared = try zip(outputs, mixes).map { output, mix in
+      var request = request.with(output)
+      request.mixOptions.keepsGivenOrder = request.keepSplit
+      let path = outputPath(
+        request.outputPath,
+        typeName: typeName(mix, recipe: output.recipe, intermediate: draft.intermediate),
+        folder: place.folder,
+        name: "ggml-model-\(output.recipe?.name ?? mix.rawValue).gguf")
+      do {
+        return try finish(
+          pruned?.draft ?? draft, request: request, mix: mix, outputPath: path, split: split,
+          importance: importance, pruning: pruned?.metadata)
+      } catch let error as RecipeError where error.faultClass == .rejected && error.fault.file.isEmpty {
+        throw Self.naming(request.source, in: error)
+      }
     }
+    try refuseEqualNames(prepared)
+    return prepared
   }
 
   /// Adds the file to an error about what the file holds; errors about rules are about no file.

@@ -94,7 +94,7 @@ extension ConversionPlanner {
     draft.notices += (metadata?.notes ?? []).map { ConversionPlan.Notice(subject: "tokenizer", text: $0) }
     return try finish(
       draft, request: request, mix: mix, outputPath: request.outputPath ?? "model.gguf",
-      split: try split(request))
+      split: try split(request), importance: try importance(request))
   }
 }
 
@@ -103,6 +103,8 @@ extension PreparedConversion {
   ///
   /// - Throws: ``ConversionError`` with `memoryLimitTooSmall` or `badOption`.
   public func bufferByteCount(threadCount: Int, maxMemory: Int) throws -> Int {
-    try executor.bufferSizes(ExecutionOptions(threadCount: threadCount, maxMemory: maxMemory)).total
+    try executor.bufferSizes(
+      WorkUnion([self]), ExecutionOptions(threadCount: threadCount, maxMemory: maxMemory)
+    ).total
   }
 }

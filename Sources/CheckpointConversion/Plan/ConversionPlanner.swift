@@ -14,6 +14,48 @@ public enum ConversionPlanner {
     path
       .replacing("{ftype}", with: typeName.lowercased()).replacing("{outtype}", with: typeName.lowercased())
       .replacing("{FTYPE}", with: typeName).replacing("{OUTTYPE}", with: typeName)
+      .replacing("{recipe}", with: typeName)
+  }
+
+  /// The path of an output: the one that the user gave, with a name of its own in it where that is a folder.
+  ///
+  /// - Parameters:
+  ///   - given: The user's path; `nil` without one.
+  ///   - typeName: What stands for the type in it.
+  ///   - folder: The folder without a path of the user's.
+  ///   - name: The name in a folder.
+  /// - Returns: The path.
+  static func outputPath(_ given: String?, typeName: String, folder: String, name: String) -> String {
+    let path = given.map { expand($0, typeName: typeName) } ?? folder
+    guard given == nil || FileSystem.kind(of: path) == .folder else { return path }
+    return path + (path.hasSuffix("/") ? "" : "/") + name
+  }
+
+  /// The importance data that a request names.
+  static func importance(_ request: ConversionRequest) throws -> ImportanceProvider? {
+    try request.importancePath.map {
+      try ImportanceProvider(
+        path: $0, include: request.includeWeights, exclude: request.excludeWeights,
+        blindExperts: request.blindExperts)
+    }
+  }
+
+  /// Refuses outputs of which two would have one name, also where only their case tells them apart.
+  static func refuseEqualNames(_ outputs: [PreparedConversion]) throws {
+    var owners: [String: String] = [:]
+    for output in outputs {
+      for file in output.plan.files {
+        guard let other = owners.updateValue(output.plan.mixName, forKey: file.path.lowercased()) else {
+          continue
+        }
+        let both = other == output.plan.mixName ? "\(other) twice" : "\(other) and \(output.plan.mixName)"
+        throw ConversionError(
+          .badOption,
+          Fault(
+            file: file.path, subject: "output", expected: "a name of its own for every output", found: both,
+            remedy: "put {ftype} into the name, or name an existing folder; ask for every type once"))
+      }
+    }
   }
 
   /// The folder of an output whose path is not given, and what to say about it.
@@ -46,17 +88,13 @@ public enum ConversionPlanner {
   /// Completes a draft: importance data, types, layout, fingerprint.
   static func finish(
     _ draft: PlanDraft, request: ConversionRequest, mix: StockMix, outputPath: String, split: SplitChoice,
-    pruning: PrunedMetadata? = nil
+    importance: ImportanceProvider?, pruning: PrunedMetadata? = nil
   ) throws -> PreparedConversion {
     guard !outputPath.isEmpty else {
       throw ConversionError(
         .badOption, Fault(subject: "output", expected: "a file name", found: "an empty text"))
     }
-    var importance = try request.importancePath.map {
-      try ImportanceProvider(
-        path: $0, include: request.includeWeights, exclude: request.excludeWeights,
-        blindExperts: request.blindExperts)
-    }
+    var importance = importance
     let covered = try importance?.coveredNames(draft.tensors)
     var options = request.mixOptions
     options.importanceSupplied = importance?.isEmpty == false
@@ -78,7 +116,7 @@ public enum ConversionPlanner {
     let fingerprint = Fingerprint(
       plan: plan, importance: importance?.fingerprint ?? "", version: ConversionPlan.writerVersion)
     return PreparedConversion(
-      plan: plan, executor: PlanExecutor(plan: plan, importance: importance, fingerprint: fingerprint))
+      plan: plan, importance: importance, fingerprint: fingerprint, isTraceable: provenance?.isEmpty == false)
   }
 
   /// Refuses an output path that is one of the sources.

@@ -45,6 +45,7 @@ struct ImportanceProvider: ImportanceSource {
     return result
   }
 
+  var identity: String { fingerprint }
   var isEmpty: Bool { !matrix.isSupplied }
   var metadata: [MetadataEntry] { matrix.quantizeMetadata }
 

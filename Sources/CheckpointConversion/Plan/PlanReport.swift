@@ -91,7 +91,7 @@ public struct PlanReport: Codable, Sendable {
     tensorBytes = plan.tensorByteCount
     sourceBytes = plan.sourceByteCount
     weights = plan.weightCount
-    bitsPerWeight = weights > 0 ? Double(tensorBytes) * 8 / Double(weights) : 0
+    bitsPerWeight = plan.bitsPerWeight
     byType = Self.totals(plan.tensors) { $0.type.name }
     byRole = Self.totals(plan.tensors) { $0.role.rawValue }
     skipped = Dictionary(plan.skipped.map { ($0.name, $0.reason) }, uniquingKeysWith: { first, _ in first })

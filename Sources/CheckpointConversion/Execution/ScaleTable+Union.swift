@@ -3,7 +3,7 @@ internal import TensorAssembly
 internal import TensorTypes
 internal import ZstdStreams
 
-extension ConversionPlan {
+extension WorkUnion {
   /// Whether the scales of a run are read with its rows: those of compressed files are not, which can only be read
   /// from front to back.
   func readsScalesByRow(_ run: RowRun) -> Bool {
@@ -18,7 +18,7 @@ extension ConversionPlan {
   /// by row, which may be many, as they are stored.
   var keptScales: (values: Set<Int>, rows: Set<Int>) {
     let feeds = tensors.lazy.compactMap { tensor -> TensorFeed? in
-      guard case .feed(let feed) = tensor.content else { return nil }
+      guard case .feed(let feed) = tensor.common.content else { return nil }
       return feed
     }
     var rows: Set<Int> = []
@@ -37,19 +37,19 @@ extension ConversionPlan {
 }
 
 extension ScaleTable {
-  /// Reads the scale tensors of `plan` that are not read with the rows they belong to.
+  /// Reads the scale tensors of a run that are not read with the rows they belong to.
   ///
   /// - Throws: ``ConversionError`` with `nonFiniteWeight`, `FileError`, `ZstdError`.
-  init(plan: ConversionPlan) throws {
+  init(_ work: WorkUnion) throws {
     self.init()
-    let kept = plan.keptScales
+    let kept = work.keptScales
     let inFileOrder = kept.values.union(kept.rows).sorted {
-      (plan.sources[$0].file, plan.sources[$0].offset) < (plan.sources[$1].file, plan.sources[$1].offset)
+      (work.sources[$0].file, work.sources[$0].offset) < (work.sources[$1].file, work.sources[$1].offset)
     }
     var stream: (file: Int, reader: ZstdReader)?
     for index in inFileOrder {
-      let source = plan.sources[index]
-      let file = plan.sourceFiles[source.file]
+      let source = work.sources[index]
+      let file = work.sourceFiles[source.file]
       let count = source.encoding.byteCount(ofElements: source.elementCount)
       var bytes = [UInt8](repeating: 0, count: count)
       if file.isCompressed {

@@ -1,0 +1,75 @@
+internal import FileBytes
+
+/// What a run did.
+public struct ExecutionSummary: Sendable {
+  /// What became of an output.
+  public enum State: Sendable {
+    /// It was made.
+    case made
+    /// It was there already, complete and of the same plan.
+    case kept
+    /// It could not be made; the others do not depend on it.
+    case failed(any Error)
+  }
+
+  /// One of the outputs.
+  public struct Output: Sendable {
+    /// The plan.
+    public var plan: ConversionPlan
+    /// What became of it.
+    public var state: State
+    /// Bytes of source weights that an earlier, interrupted run had finished.
+    public var resumedByteCount = 0
+    /// Weights that became zeros, resumed ones included.
+    public var losses: [LostWeights] = []
+
+    /// Whether this run made it.
+    public var isMade: Bool { if case .made = state { true } else { false } }
+    /// Whether it was there before.
+    public var isKept: Bool { if case .kept = state { true } else { false } }
+    /// Why it could not be made; `nil` when nothing went wrong.
+    public var failure: (any Error)? { if case .failed(let error) = state { error } else { nil } }
+  }
+
+  /// All outputs, in the order in which they were asked for.
+  public var outputs: [Output]
+  /// Bytes of source weights.
+  public var sourceByteCount: Int
+  /// Bytes of source weights that earlier, interrupted runs had finished for all outputs that want them.
+  public var resumedByteCount: Int
+  /// Bytes of buffers that the run held.
+  public var bufferByteCount: Int
+  /// What the outputs had in common, in the work that this run did.
+  public var sharing: Sharing
+
+  /// The files that were written.
+  public var paths: [String] { outputs.filter(\.isMade).flatMap { $0.plan.files.map(\.path) } }
+  /// Bytes in them.
+  public var fileByteCount: Int { outputs.filter(\.isMade).reduce(0) { $0 + $1.plan.fileByteCount } }
+  /// Weights that became zeros in any output.
+  public var losses: [LostWeights] { outputs.flatMap(\.losses) }
+
+  /// What to say of outputs that could not be made; `nil` when there are none.
+  ///
+  /// Where one thing alone went wrong and nothing was made, that is the error itself.
+  public var failure: (any Error)? {
+    let failures = outputs.compactMap { output in output.failure.map { (path: output.path, error: $0) } }
+    guard let first = failures.first else { return nil }
+    let texts = failures.map { ($0.error as? any FaultError)?.fault.description ?? "\($0.error)" }
+    if paths.isEmpty, Set(texts).count == 1 { return first.error }
+    let isStrict = failures.allSatisfy { ($0.error as? any FaultError)?.faultClass == .strict }
+    let made = outputs.count { $0.failure == nil }
+    return ConversionError(
+      isStrict ? .strictViolation : .outputsFailed,
+      Fault(
+        file: first.path, subject: "outputs", expected: "\(outputs.count) finished",
+        found: "\(made) finished",
+        problems: zip(failures, texts).map { "\($0.path): \($1)" },
+        remedy: "run the same command again: it keeps what is finished and goes on with the others"))
+  }
+}
+
+extension ExecutionSummary.Output {
+  /// Its path, that of the first shard where it is split.
+  public var path: String { plan.files.first?.path ?? "" }
+}

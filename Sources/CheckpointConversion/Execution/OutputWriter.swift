@@ -1,0 +1,154 @@
+internal import FileBytes
+internal import Synchronization
+
+/// One output of a run: its files and journal, what is done, and what was lost.
+///
+/// What goes wrong with an output stays with it: ``failure`` is set, nothing more is written, and the others go on.
+final class OutputWriter: Sendable {
+  private let conversion: PreparedConversion
+  private let journal: Journal
+  /// The partial files.
+  let files: [WritableFile]
+  /// What an earlier run finished.
+  let done: FinishedRows
+  private let tally: LossTally
+  private let isFailed = Atomic<Bool>(false)
+  private let firstFailure = Mutex<(any Error)?>(nil)
+
+  private var plan: ConversionPlan { conversion.plan }
+
+  /// Opens the files, reserves their space and looks at what is done.
+  ///
+  /// - Parameters:
+  ///   - conversion: The output.
+  ///   - journal: Its journal.
+  ///   - options: How the run is done.
+  /// - Throws: `FileError`.
+  init(_ conversion: PreparedConversion, journal: Journal, _ options: ExecutionOptions) throws {
+    self.conversion = conversion
+    self.journal = journal
+    let plan = conversion.plan
+    if !options.force { try conversion.takeBackRenamed() }
+    let files = try plan.files.map { try WritableFile(path: $0.partialPath, mode: .keep) }
+    for (file, output) in zip(plan.files, files) { try output.preallocate(byteCount: file.byteCount) }
+    self.files = files
+    done = try FinishedRows(
+      records: journal.existing, plan: plan, outputs: files, threadCount: options.threadCount)
+    tally = LossTally(plan: plan, records: done.records)
+  }
+
+  /// Whether nothing more is to be written.
+  var hasFailed: Bool { isFailed.load(ordering: .relaxed) }
+  /// What went wrong first; `nil` when nothing did.
+  var failure: (any Error)? { firstFailure.withLock { $0 } }
+
+  /// Notes that the output cannot be made; the first reason counts.
+  func fail(_ error: any Error) {
+    firstFailure.withLock { if $0 == nil { $0 = error } }
+    isFailed.store(true, ordering: .relaxed)
+  }
+
+  /// Writes rows and records them; safe from any thread.
+  ///
+  /// - Parameters:
+  ///   - bytes: The rows of a tile.
+  ///   - hash: The hash of these bytes.
+  ///   - losses: What became of them.
+  ///   - tile: The tile.
+  ///   - tensor: The tensor of this output that they belong to.
+  func write(_ bytes: UnsafeRawBufferPointer, hash: UInt64, losses: RowLosses, of tile: Tile, tensor: Int) {
+    let planned = plan.tensors[tensor]
+    do {
+      try files[planned.file].write(bytes, at: planned.offset + tile.firstRow * planned.rowByteCount)
+      try journal.append(
+        TileRecord(
+          tensor: tensor, firstRow: tile.firstRow, rowCount: tile.rowCount, hash: hash, losses: losses))
+    } catch {
+      return fail(error)
+    }
+    tally.add(losses, tensor: tensor, firstRow: tile.firstRow)
+  }
+
+  /// Rows of a tensor that are still to be made.
+  func missingRows(of tensor: Int) -> [Range<Int>] {
+    done.missingRows(of: tensor, rowCount: plan.tensors[tensor].rowCount)
+  }
+
+  /// Bytes of source weights that an earlier run finished.
+  var resumedByteCount: Int {
+    plan.tensors.indices.reduce(0) {
+      $0 + plan.tensors[$1].sourceByteCount(rows: done.finishedRowCount(of: $1))
+    }
+  }
+
+  /// Removes what cannot be gone on with, after a failure that is the input's fault.
+  ///
+  /// Nothing of a run over bad input can be of use later; anything else is continued by the next call. The journal stays
+  /// locked until the run returns.
+  func removeIfRejected() {
+    guard (failure as? any FaultError)?.faultClass == .rejected else { return }
+    for file in plan.files { FileSystem.remove(file.partialPath) }
+    journal.remove()
+  }
+
+  /// Removes the journal of a complete output.
+  func removeJournal() { journal.remove() }
+
+  /// The weights that became zeros.
+  ///
+  /// - Parameter refuses: Whether there must not be any.
+  /// - Returns: The tensors with such weights.
+  /// - Throws: ``ConversionError`` with `strictViolation`.
+  func lostWeights(refuses: Bool) throws -> [LostWeights] {
+    let losses = tally.lostWeights()
+    guard refuses, !losses.isEmpty else { return losses }
+    let shown = losses.prefix(20).map { "\($0.tensor): \($0.text)" }
+    let others = losses.count > 20 ? ["and \(losses.count - 20) more tensors"] : []
+    throw ConversionError(
+      .strictViolation,
+      Fault(
+        file: conversion.partialPath, subject: "--strict",
+        expected: "no weights that become zeros", found: "tensors with such weights: \(losses.count)",
+        problems: shown + others,
+        remedy:
+          "store these tensors as bf16 or f32; or run the same command without --strict, which finishes the file "
+          + "from what is done"))
+  }
+
+  /// Writes headers, checks and renames.
+  ///
+  /// The journal stays until all outputs of the run have their names: without it a run that is killed between them could
+  /// not tell whose files these are.
+  func finish() throws {
+    for (index, output) in files.enumerated() {
+      let file = plan.files[index]
+      // The header comes last: a partial file without it cannot be mistaken for a model.
+      try file.header.withUnsafeBytes { try output.write($0, at: 0) }
+      try writePadding(of: index, to: output)
+      try output.synchronize()
+      guard output.currentByteCount() == file.byteCount else {
+        throw ConversionError(
+          .selfCheckFailed,
+          Fault(
+            file: file.partialPath, expected: "\(file.byteCount) bytes", found: "\(output.currentByteCount())"
+          ))
+      }
+    }
+    try SelfCheck(plan: plan).run()
+    for file in plan.files { try FileSystem.rename(file.partialPath, to: file.path) }
+  }
+
+  /// Zeroes the gaps between tensors: a reused partial file may hold anything there.
+  private func writePadding(of index: Int, to output: WritableFile) throws {
+    let zeros = [UInt8](repeating: 0, count: 64)
+    let tensors = plan.tensors.filter { $0.file == index }
+    for (position, tensor) in tensors.enumerated() {
+      let end = tensor.offset + tensor.byteCount
+      let next = position + 1 < tensors.count ? tensors[position + 1].offset : plan.files[index].byteCount
+      guard next > end else { continue }
+      try zeros.withUnsafeBytes {
+        try output.write(UnsafeRawBufferPointer(rebasing: $0[0..<min(next - end, 64)]), at: end)
+      }
+    }
+  }
+}
