@@ -12,26 +12,36 @@ extension MappedFile {
   /// The most that the kernel takes of one hint.
   private static let hintStep = 128 << 10
 
-  /// Reads a part of the file into memory, and waits until it is there.
+  /// Reads parts of the file into memory, and waits until they are there.
   ///
   /// Several times as fast as touching pages one after the other: the disk works on the next megabytes while pages of
   /// these are mapped.
   ///
-  /// - Parameter range: Bytes of the file; whole pages around them are read.
-  public func readIn(_ range: Range<Int>) {
+  /// - Parameter ranges: Bytes of the file; whole pages around them are read.
+  public func readIn(_ ranges: [Range<Int>]) {
     guard let base = bytes.baseAddress else { return }
-    let pages = Self.pages(around: range.clamped(to: 0..<bytes.count))
-    var hinted = pages.lowerBound
-    for start in stride(from: pages.lowerBound, to: pages.upperBound, by: Self.readStep) {
-      let end = min(start + Self.readStep, pages.upperBound)
-      let ahead = min(end + Self.readStep, pages.upperBound)
-      while hinted < ahead {
-        let count = min(Self.hintStep, ahead - hinted)
-        madvise(UnsafeMutableRawPointer(mutating: base + hinted), count, MADV_WILLNEED)
-        hinted += count
+    let pieces = ranges.flatMap { range in
+      let pages = Self.pages(around: range.clamped(to: 0..<bytes.count))
+      return stride(from: pages.lowerBound, to: pages.upperBound, by: Self.readStep).map {
+        $0..<min($0 + Self.readStep, pages.upperBound)
       }
-      guard !Self.map(base + start, end - start) else { continue }
-      Self.touch(UnsafeRawBufferPointer(rebasing: bytes[start..<min(end, bytes.count)]))
+    }
+    // Hints are ahead of what is mapped, across ranges.
+    var (hinted, ahead) = (0, 0)
+    for piece in pieces {
+      while hinted < pieces.count, ahead < piece.count + Self.readStep {
+        for start in stride(from: pieces[hinted].lowerBound, to: pieces[hinted].upperBound, by: Self.hintStep)
+        {
+          let count = min(Self.hintStep, pieces[hinted].upperBound - start)
+          madvise(UnsafeMutableRawPointer(mutating: base + start), count, MADV_WILLNEED)
+        }
+        ahead += pieces[hinted].count
+        hinted += 1
+      }
+      ahead -= piece.count
+      guard !Self.map(base + piece.lowerBound, piece.count) else { continue }
+      Self.touch(
+        UnsafeRawBufferPointer(rebasing: bytes[piece.lowerBound..<min(piece.upperBound, bytes.count)]))
     }
   }
 

@@ -21,7 +21,24 @@ struct CachedAttention {
     func head(_ index: Int, of token: Int) -> UnsafeMutablePointer<Float> { rows.row(token) + index * step }
   }
 
-  let cache: KeyValueCache
+  /// Tokens of one sequence.
+  struct Part {
+    /// What has them, and those before them.
+    var cache: KeyValueCache
+    var rows: Range<Int>
+    /// The place of the first one in the cache.
+    var firstPlace: Int
+
+    /// Pairs the parts of a batch with their caches.
+    static func all(_ caches: [KeyValueCache], _ context: BlockContext) -> [Part] {
+      zip(caches, context.parts).map {
+        Part(cache: $0, rows: $1.rows, firstPlace: $1.firstPosition - $0.origin)
+      }
+    }
+  }
+
+  /// The sequences of the batch, at least one.
+  let parts: [Part]
   /// Query heads for each head of the cache.
   let groupSize: Int
   /// What scores are multiplied by.
@@ -37,22 +54,25 @@ struct CachedAttention {
   ///
   /// The results may take the place of the queries.
   func run(_ queries: Heads, into results: Heads, _ context: BlockContext) {
-    let (level, first, group, headCount) = (
-      context.level, context.firstPosition - cache.origin, groupSize, cache.shape.headCount
-    )
-    let queryCount = queries.rows.count * group
-    let tileCount = (queryCount + 3) / 4
-    context.engine.parallel(headCount * tileCount) { item, worker in
+    let (level, group, headCount) = (context.level, groupSize, parts[0].cache.shape.headCount)
+    func tileCount(_ part: Part) -> Int { (part.rows.count * group + 3) / 4 }
+    // Where the items of each part start; one more than there are parts.
+    let starts = parts.reduce(into: [0]) { $0.append(($0.last ?? 0) + headCount * tileCount($1)) }
+    context.engine.parallel(starts[parts.count]) { item, worker in
+      let number = Self.part(of: item, starts)
+      let (part, local) = (parts[number], item - starts[number])
+      let (cache, first, firstRow) = (part.cache, part.firstPlace, part.rows.lowerBound)
+      let queryCount = part.rows.count * group
       // Late tokens first: theirs is the most work.
-      let (tile, head) = (tileCount - 1 - item / headCount, item % headCount)
+      let (tile, head) = ((queryCount + 3) / 4 - 1 - local / headCount, local % headCount)
       let range = (tile * 4)..<min(tile * 4 + 4, queryCount)
       withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: 4) { inputs in
         withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>?.self, capacity: 4) { outputs in
           withUnsafeTemporaryAllocation(of: crk_span.self, capacity: 4) { spans in
             for (slot, index) in range.enumerated() {
               let (token, member) = (index / group, head * group + index % group)
-              inputs[slot] = UnsafePointer(queries.head(member, of: token))
-              outputs[slot] = results.head(member, of: token)
+              inputs[slot] = UnsafePointer(queries.head(member, of: firstRow + token))
+              outputs[slot] = results.head(member, of: firstRow + token)
               let end = first + token + 1
               spans[slot] = crk_span(
                 start: window.map { max(0, end - $0) } ?? 0, end: end,
@@ -66,5 +86,15 @@ struct CachedAttention {
         }
       }
     }
+  }
+
+  /// The part that an item belongs to.
+  private static func part(of item: Int, _ starts: [Int]) -> Int {
+    var (low, high) = (0, starts.count - 1)
+    while high - low > 1 {
+      let middle = (low + high) / 2
+      if starts[middle] <= item { low = middle } else { high = middle }
+    }
+    return low
   }
 }

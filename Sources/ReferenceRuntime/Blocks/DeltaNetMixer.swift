@@ -26,19 +26,19 @@ enum DeltaNetMixer {
   /// Added to the sum of squares of queries and keys, whatever the norms' epsilon.
   private static let lengthEpsilon: Float = 1e-6
 
-  /// Runs it on a batch and advances the state.
+  /// Runs it on a batch and advances the states of its parts.
   static func run(
-    _ x: FloatRows, _ weights: DeltaNetWeights, _ net: GatedDeltaNet, state: DeltaNetState,
+    _ x: FloatRows, _ weights: DeltaNetWeights, _ net: GatedDeltaNet, states: [DeltaNetState],
     into y: FloatRows, _ context: BlockContext
   ) throws {
     let scratch = try DeltaNetScratch(context, net, count: x.count)
     let (decays, betas, channels) = (scratch.decays, scratch.betas, scratch.channels)
     try project(x, weights, net, scratch, context)
-    convolve(scratch.mixed, weights.convolution, net, state, into: channels, context)
+    convolve(scratch.mixed, weights.convolution, net, states, into: channels, context)
     normalize(channels, net, context)
 
     let (output, gate) = (scratch.output, scratch.gate)
-    recur(channels, decays: decays, betas: betas, net, state, into: output, context)
+    recur(channels, decays: decays, betas: betas, net, states, into: output, context)
 
     let (level, epsilon) = (context.level, context.normEpsilon)
     context.engine.parallel(x.count) { token, _ in
@@ -91,24 +91,18 @@ enum DeltaNetMixer {
 
   /// Convolves with the inputs of earlier tokens, and keeps the last ones.
   private static func convolve(
-    _ mixed: FloatRows, _ taps: FloatBuffer, _ net: GatedDeltaNet, _ state: DeltaNetState,
+    _ mixed: FloatRows, _ taps: FloatBuffer, _ net: GatedDeltaNet, _ states: [DeltaNetState],
     into channels: FloatRows, _ context: BlockContext
   ) {
-    let (level, width, past) = (context.level, net.channelCount, net.kernelLength - 1)
-    /// The input `offset` tokens after the first of the batch; negative offsets are earlier batches.
-    @Sendable func input(_ offset: Int) -> UnsafeMutablePointer<Float> {
-      offset >= 0 ? mixed.row(offset) : state.history.base + (past + offset) * width
-    }
+    let (level, width) = (context.level, net.channelCount)
+    let inputs = ConvolutionInputs(mixed, context.parts, histories: states.map(\.history), width: width)
     context.engine.parallel(mixed.count) { token, _ in
       withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: net.kernelLength) { rows in
-        for tap in 0..<net.kernelLength { rows[tap] = UnsafePointer(input(token - past + tap)) }
+        inputs.select(token, into: rows)
         crk_convolve(level, rows.baseAddress, taps.base, net.kernelLength, width, channels.row(token))
       }
     }
-    // Oldest first, so that a history row is read before it is overwritten.
-    for row in 0..<past {
-      (state.history.base + row * width).update(from: input(mixed.count - past + row), count: width)
-    }
+    inputs.keepLast()
   }
 
   /// Brings queries and keys to length 1, queries divided by sqrt(dk).
@@ -128,22 +122,28 @@ enum DeltaNetMixer {
   /// The recurrence over all tokens.
   private static func recur(
     _ channels: FloatRows, decays: FloatRows, betas: FloatRows, _ net: GatedDeltaNet,
-    _ state: DeltaNetState,
+    _ states: [DeltaNetState],
     into output: FloatRows, _ context: BlockContext
   ) {
-    let level = context.level
-    let parts = (net.valueDim + columnsPerItem - 1) / columnsPerItem
-    context.engine.parallel(net.valueHeadCount * parts) { item, _ in
-      let (head, column) = (item / parts, item % parts * columnsPerItem)
-      let query = channels.base + net.keyHead(of: head) * net.keyDim
+    let (level, parts) = (context.level, context.parts)
+    let pieces = (net.valueDim + columnsPerItem - 1) / columnsPerItem
+    let itemCount = net.valueHeadCount * pieces
+    context.engine.parallel(parts.count * itemCount) { number, _ in
+      let (rows, state, item) = (
+        parts[number / itemCount].rows, states[number / itemCount], number % itemCount
+      )
+      let (head, column) = (item / pieces, item % pieces * columnsPerItem)
+      let query = channels.row(rows.lowerBound) + net.keyHead(of: head) * net.keyDim
       var arguments = crk_delta_rule_arguments(
         state: state.matrix(head) + column, state_stride: state.rowStride, queries: query,
         keys: query + net.keyWidth, qk_stride: net.channelCount,
-        values: channels.base + 2 * net.keyWidth + head * net.valueDim + column,
+        values: channels.row(rows.lowerBound) + 2 * net.keyWidth + head * net.valueDim + column,
         value_stride: net.channelCount,
-        decays: decays.base + head, betas: betas.base + head, gate_stride: net.valueHeadCount,
-        outs: output.base + head * net.valueDim + column, out_stride: net.valueWidth, key_dim: net.keyDim,
-        column_count: min(columnsPerItem, net.valueDim - column), token_count: channels.count)
+        decays: decays.row(rows.lowerBound) + head, betas: betas.row(rows.lowerBound) + head,
+        gate_stride: net.valueHeadCount,
+        outs: output.row(rows.lowerBound) + head * net.valueDim + column, out_stride: net.valueWidth,
+        key_dim: net.keyDim,
+        column_count: min(columnsPerItem, net.valueDim - column), token_count: rows.count)
       crk_delta_rule(level, &arguments)
     }
   }

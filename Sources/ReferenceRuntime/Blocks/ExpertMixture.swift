@@ -44,6 +44,7 @@ enum ExpertMixture {
     let choice = choose(probabilities, shape, routing, into: shares)
     let assignments = ExpertAssignments(
       expertCount: shape.count, usedPerToken: shape.usedCount, selected: choice)
+    try context.prepareExperts?((0..<shape.count).filter { !assignments.slots(of: $0).isEmpty })
 
     let slots = x.count * shape.usedCount
     let (gate, up, output) = (scratch.gate, scratch.up, scratch.output)

@@ -16,17 +16,18 @@ internal import TensorCompute
 ///
 /// The cache has `c + dr` values for each position. Matrices of heads work like those of experts that every token uses.
 enum LatentAttentionMixer {
-  /// Runs it on a batch, whose latent vectors are added to the cache.
+  /// Runs it on a batch, whose latent vectors are added to the caches of its parts.
   static func run(
-    _ x: FloatRows, _ part: LatentAttention, _ weights: LatentWeights, cache: KeyValueCache,
+    _ x: FloatRows, _ part: LatentAttention, _ weights: LatentWeights, caches: [KeyValueCache],
     into y: FloatRows, _ context: BlockContext
   ) throws {
+    let sequences = CachedAttention.Part.all(caches, context)
     let scratch = try LatentScratch(
-      context, part, count: x.count, end: context.firstPosition + x.count,
+      context, part, count: x.count, end: (context.positions.max() ?? 0) + 1,
       workers: context.engine.workerCount)
     try project(x, part, weights, scratch, context)
     turn(part, context.rotations[weights.rotation], weights.norm, scratch, context)
-    store(scratch.latent, cache, context)
+    store(scratch.latent, sequences, context)
 
     // [tokens * heads, dn + dr] and [tokens * heads, c + dr]
     let query = scratch.query.cut(into: part.headCount)
@@ -40,7 +41,7 @@ enum LatentAttentionMixer {
 
     let heads = CachedAttention.Heads(rows: scratch.absorbed, step: part.cachedWidth)
     let attention = CachedAttention(
-      cache: cache, groupSize: part.headCount, scale: Float(part.scoreScale), scores: scratch.scores)
+      parts: sequences, groupSize: part.headCount, scale: Float(part.scoreScale), scores: scratch.scores)
     attention.run(heads, into: heads, context)
 
     try tap(weights.value.name, absorbed, part.latentWidth, heads: part.headCount, context)
@@ -74,31 +75,42 @@ enum LatentAttentionMixer {
     _ part: LatentAttention, _ rotation: RotationTable, _ norm: FloatBuffer, _ scratch: LatentScratch,
     _ context: BlockContext
   ) {
-    let (level, first, epsilon) = (context.level, context.firstPosition, Float(part.latentNormEpsilon))
+    let (level, positions, epsilon) = (context.level, context.positions, Float(part.latentNormEpsilon))
     let (query, latent, headDim) = (scratch.query, scratch.latent, part.keyDim + part.rotaryDim)
     context.engine.parallel(query.count) { token, _ in
       let vector = latent.row(token)
       crk_rms_norm(level, vector, norm.base, part.latentWidth, epsilon, vector)
-      rotation.rotate(vector + part.latentWidth, token: token, level: level)
+      rotation.rotate(vector + part.latentWidth, position: positions[token], level: level)
       for head in 0..<part.headCount {
-        rotation.rotate(query.row(token) + head * headDim + part.keyDim, token: token, level: level)
+        rotation.rotate(
+          query.row(token) + head * headDim + part.keyDim, position: positions[token], level: level)
       }
       guard let growth = part.queryGrowth else { return }
-      let factor = Float(growth.factor(at: first + token))
+      let factor = Float(growth.factor(at: positions[token]))
       guard factor != 1 else { return }
       for index in 0..<query.width { query.row(token)[index] *= factor }
     }
   }
 
-  /// Adds latent vectors to the cache, block by block.
-  private static func store(_ latent: FloatRows, _ cache: KeyValueCache, _ context: BlockContext) {
-    let (level, first) = (context.level, context.firstPosition)
-    let (start, end) = (first / 16, (first + latent.count + 15) / 16)
-    context.engine.parallel(end - start) { item, _ in
-      let block = (start + item) * 16
-      for position in max(block, first)..<min(block + 16, first + latent.count) {
-        let vector = latent.row(position - first)
-        cache.store(key: vector, value: vector, head: 0, position: position, level: level)
+  /// Adds latent vectors to caches, block by block.
+  private static func store(
+    _ latent: FloatRows, _ parts: [CachedAttention.Part], _ context: BlockContext
+  ) {
+    let (level, positions) = (context.level, context.positions)
+    // The rows of each block of 16 positions.
+    var items: [(cache: KeyValueCache, rows: Range<Int>)] = []
+    for part in parts {
+      var row = part.rows.lowerBound
+      while row < part.rows.upperBound {
+        let end = min(row + 16 - positions[row] % 16, part.rows.upperBound)
+        items.append((part.cache, row..<end))
+        row = end
+      }
+    }
+    context.engine.parallel(items.count) { [items] item, _ in
+      for row in items[item].rows {
+        let vector = latent.row(row)
+        items[item].cache.store(key: vector, value: vector, head: 0, position: positions[row], level: level)
       }
     }
   }

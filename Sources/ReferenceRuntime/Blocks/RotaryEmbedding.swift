@@ -50,14 +50,12 @@ package struct RotaryFrequencies {
   }
 }
 
-/// Cosines and sines for the positions of a batch.
+/// Cosines and sines for the positions of a batch, and perhaps others around them.
 struct RotationTable {
   let frequencies: RotaryFrequencies
   let pairing: RotarySettings.Pairing
-  /// The positions whose values are there: those of the batch, and perhaps others around them.
+  /// The positions whose values are there.
   private var positions = 0..<0
-  /// The place of the batch's first position among them.
-  private var offset = 0
   /// [positions][pairs].
   private var cosines: [Float] = []
   private var sines: [Float] = []
@@ -67,11 +65,9 @@ struct RotationTable {
     pairing = settings.pairing
   }
 
-  /// Makes `count` positions from `first` the batch; nothing is computed where their values are there already.
-  mutating func select(first: Int, count: Int) {
-    let wanted = first..<(first + count)
+  /// Makes sure that the values of positions are there; nothing is computed where they are already.
+  mutating func prepare(_ wanted: Range<Int>) {
     if wanted.clamped(to: positions) != wanted { fill(wanted) }
-    offset = first - positions.lowerBound
   }
 
   private mutating func fill(_ range: Range<Int>) {
@@ -88,10 +84,10 @@ struct RotationTable {
     }
   }
 
-  /// Turns the first dimensions of one head of the batch's token `token`.
-  func rotate(_ head: UnsafeMutablePointer<Float>, token: Int, level: Int32) {
+  /// Turns the first dimensions of one head of the token at a position.
+  func rotate(_ head: UnsafeMutablePointer<Float>, position: Int, level: Int32) {
     let pairs = frequencies.frequencies.count
-    let row = offset + token
+    let row = position - positions.lowerBound
     cosines.withUnsafeBufferPointer { cosines in
       sines.withUnsafeBufferPointer { sines in
         guard let c = cosines.baseAddress, let s = sines.baseAddress else { return }

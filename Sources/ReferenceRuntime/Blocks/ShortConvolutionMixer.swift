@@ -10,37 +10,32 @@ internal import ModelDescriptions
 /// y = W_out (c * o)
 /// ```
 enum ShortConvolutionMixer {
-  /// Runs it on a batch, whose last products are kept.
+  /// Runs it on a batch, the last products of whose parts are kept.
   static func run(
     _ x: FloatRows, _ part: ShortConvolution, _ weights: ShortConvolutionWeights,
-    state: ShortConvolutionState, into y: FloatRows, _ context: BlockContext
+    states: [ShortConvolutionState], into y: FloatRows, _ context: BlockContext
   ) throws {
     let scratch = try ShortConvolutionScratch(context, part, count: x.count)
     let (projected, output) = (scratch.projected, scratch.output)
     try context.multiply(x, Product(matrix: weights.input, output: projected))
 
-    let (level, width, past) = (context.level, part.width, part.kernelLength - 1)
+    let (level, width) = (context.level, part.width)
     context.engine.parallel(x.count) { token, _ in
       let (first, third) = (projected.row(token), projected.row(token) + 2 * width)
       for index in 0..<width { first[index] *= third[index] }
     }
-    /// The product `offset` tokens after the first of the batch; negative offsets are earlier batches.
-    @Sendable func product(_ offset: Int) -> UnsafeMutablePointer<Float> {
-      offset >= 0 ? projected.row(offset) : state.history.base + (past + offset) * width
-    }
     let taps = weights.taps
+    let products = ConvolutionInputs(
+      projected, context.parts, histories: states.map(\.history), width: width)
     context.engine.parallel(x.count) { token, _ in
-      withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: past + 1) { rows in
-        for tap in 0...past { rows[tap] = UnsafePointer(product(token - past + tap)) }
+      withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: part.kernelLength) { rows in
+        products.select(token, into: rows)
         crk_gated_convolve(
-          level, rows.baseAddress, taps.base, past + 1, width, projected.row(token) + width, output.row(token)
-        )
+          level, rows.baseAddress, taps.base, part.kernelLength, width, projected.row(token) + width,
+          output.row(token))
       }
     }
-    // Oldest first, so that a history row is read before it is overwritten.
-    for row in 0..<past {
-      (state.history.base + row * width).update(from: product(x.count - past + row), count: width)
-    }
+    products.keepLast()
     try context.multiply(output, Product(matrix: weights.output, output: y))
   }
 }

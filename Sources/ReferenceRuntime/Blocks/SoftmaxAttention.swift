@@ -16,16 +16,19 @@ internal import TensorCompute
 /// y = Wo o (+bo)
 /// ```
 enum SoftmaxAttention {
-  /// Runs it on a batch, whose keys and values are added to the cache.
+  /// Runs it on a batch, whose keys and values are added to the caches of its parts.
   static func run(
-    _ x: FloatRows, _ a: Attention, _ weights: AttentionWeights, cache: KeyValueCache, into y: FloatRows,
+    _ x: FloatRows, _ a: Attention, _ weights: AttentionWeights, caches: [KeyValueCache], into y: FloatRows,
     _ context: BlockContext
   ) throws {
     let rotation = weights.rotation.map { context.rotations[$0] }
-    cache.makeRoom(first: context.firstPosition, count: x.count)
+    for (cache, part) in zip(caches, context.parts) {
+      cache.makeRoom(first: part.firstPosition, count: part.rows.count)
+    }
+    let parts = CachedAttention.Part.all(caches, context)
     // query: [tokens, heads, D] or, gated, [tokens, heads, 2, D]; key, value: [tokens, key heads, D]
     let scratch = try AttentionScratch(
-      context, a, count: x.count, end: context.firstPosition + x.count - cache.origin,
+      context, a, count: x.count, end: parts.map { $0.firstPlace + $0.rows.count }.max() ?? 0,
       workers: context.engine.workerCount)
     let (query, key, value, output) = (scratch.query, scratch.key, scratch.value, scratch.output)
     let products = [Product(matrix: weights.query, output: query), Product(matrix: weights.key, output: key)]
@@ -42,10 +45,10 @@ enum SoftmaxAttention {
       context.engine.parallel(x.count) { token, _ in clip(value.row(token), value.width, to: Float(limit)) }
     }
     if a.normsValues { normValues(value, a, context) }
-    store(key, value, headDim: a.headDim, cache, context)
+    store(key, value, headDim: a.headDim, parts, context)
 
     let attention = CachedAttention(
-      cache: cache, groupSize: a.groupSize,
+      parts: parts, groupSize: a.groupSize,
       scale: a.scoreScale.map { Float($0) } ?? 1 / Float(a.headDim).squareRoot(), window: a.window,
       sinks: weights.sinks, scores: scratch.scores)
     attention.run(
@@ -73,6 +76,7 @@ enum SoftmaxAttention {
     let wholeNorm = a.normsWholeWidth ? norm : nil
     let headNorm = a.normsWholeWidth || a.normsAfterRotation ? nil : norm
     let lastNorm = a.normsAfterRotation ? norm : nil
+    let positions = context.positions
     context.engine.parallel(rows.count) { token, _ in
       let row = rows.row(token)
       if let wholeNorm { crk_rms_norm(level, row, wholeNorm.base, rows.width, epsilon, row) }
@@ -80,7 +84,7 @@ enum SoftmaxAttention {
         let head = row + index * step
         if let headNorm { crk_rms_norm(level, head, headNorm.base, headDim, epsilon, head) }
         if let limit = a.clip { clip(head, headDim, to: Float(limit)) }
-        rotation?.rotate(head, token: token, level: level)
+        rotation?.rotate(head, position: positions[token], level: level)
         if let lastNorm { crk_rms_norm(level, head, lastNorm.base, headDim, epsilon, head) }
       }
     }
@@ -107,14 +111,16 @@ enum SoftmaxAttention {
   }
 
   private static func store(
-    _ key: FloatRows, _ value: FloatRows, headDim: Int, _ cache: KeyValueCache, _ context: BlockContext
+    _ key: FloatRows, _ value: FloatRows, headDim: Int, _ parts: [CachedAttention.Part],
+    _ context: BlockContext
   ) {
-    let (level, first) = (context.level, context.firstPosition)
-    context.engine.parallel(cache.shape.headCount) { head, _ in
-      for token in 0..<key.count {
-        cache.store(
-          key: key.row(token) + head * headDim, value: value.row(token) + head * headDim, head: head,
-          position: first + token, level: level)
+    let (level, positions, headCount) = (context.level, context.positions, parts[0].cache.shape.headCount)
+    context.engine.parallel(parts.count * headCount) { item, _ in
+      let (part, head) = (parts[item / headCount], item % headCount)
+      for row in part.rows {
+        part.cache.store(
+          key: key.row(row) + head * headDim, value: value.row(row) + head * headDim, head: head,
+          position: positions[row], level: level)
       }
     }
   }

@@ -6,6 +6,24 @@ extension DecoderLayer {
   /// All matrices of the layer; those of a stack that lies in one piece as one.
   var matrices: [WeightMatrix] { mixerMatrices + feedForwardMatrices }
 
+  /// The matrices that every row is multiplied with.
+  var matricesWithoutExperts: [WeightMatrix] {
+    switch feedForward {
+    case .dense(let weights): mixerMatrices + weights.matrices
+    case .experts(_, let weights): mixerMatrices + weights.others
+    case .parallel(let weights): mixerMatrices + weights.dense.matrices + weights.experts.others
+    }
+  }
+
+  /// The stacks of which rows use some experts; none in dense layers.
+  var expertStacks: [ExpertStack] {
+    switch feedForward {
+    case .dense: []
+    case .experts(_, let weights): weights.stacks
+    case .parallel(let weights): weights.experts.stacks
+    }
+  }
+
   private var mixerMatrices: [WeightMatrix] {
     switch mixer {
     case .attention(_, let weights):
@@ -55,8 +73,9 @@ extension DenseWeights {
 }
 
 extension ExpertWeights {
-  private var routed: [WeightMatrix] { gate.matrices + up.matrices + down.matrices }
-  private var others: [WeightMatrix] {
+  fileprivate var stacks: [ExpertStack] { [gate, up, down] }
+  private var routed: [WeightMatrix] { stacks.flatMap(\.matrices) }
+  fileprivate var others: [WeightMatrix] {
     [router.weights] + (shared?.matrices ?? []) + (sharedGate.map { [$0.weights] } ?? [])
   }
 
@@ -68,7 +87,8 @@ extension ExpertWeights {
 }
 
 extension ExpertStack {
-  fileprivate var matrices: [WeightMatrix] { whole.map { [$0] } ?? experts }
+  /// All of it, as one where it lies in one piece.
+  var matrices: [WeightMatrix] { whole.map { [$0] } ?? experts }
 }
 
 extension [WeightMatrix] {

@@ -67,6 +67,12 @@ public struct Sampler: Sendable {
     return draw(candidates)
   }
 
+  /// Takes note of a token that an equal sampler drew, as if this one had drawn and accepted it.
+  public mutating func replay(_ token: Int32) {
+    _ = generator.uniform()
+    accept(token)
+  }
+
   /// The most likely token, the first among equals.
   public static func greedy(_ logits: some Sequence<Float>) -> Int32 {
     var best: (token: Int32, logit: Float) = (0, -.infinity)

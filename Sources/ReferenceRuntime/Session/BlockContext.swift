@@ -18,8 +18,12 @@ final class BlockContext: ScratchSource {
   weak var observer: (any TapObserver)?
   /// Whose rows the batch has, sequence by sequence in ascending order; empty outside of groups.
   var members: [GroupMember] = []
-  /// The position of the first token of the batch.
-  private(set) var firstPosition = 0
+  /// Makes experts of the layer ready that rows have chosen; `nil` where all are.
+  var prepareExperts: ((_ experts: [Int]) throws -> Void)?
+  /// What the batch is made of, sequence by sequence.
+  private(set) var parts: [BatchPart] = []
+  /// The position of each row of the batch.
+  private(set) var positions: [Int] = []
   /// Cosines and sines of the batch's positions, for each kind of rotary embedding in the model.
   private(set) var rotations: [RotationTable]
 
@@ -45,8 +49,20 @@ final class BlockContext: ScratchSource {
 
   /// Takes a batch of tokens that follow each other, the first of which is at a position.
   func begin(firstPosition: Int, count: Int) {
-    self.firstPosition = firstPosition
-    for index in rotations.indices { rotations[index].select(first: firstPosition, count: count) }
+    begin([BatchPart(rows: 0..<count, firstPosition: firstPosition)])
+  }
+
+  /// Takes a batch of tokens of several sequences, whose rows follow each other.
+  func begin(_ parts: [BatchPart]) {
+    self.parts = parts
+    positions = parts.flatMap { $0.firstPosition..<($0.firstPosition + $0.rows.count) }
+    guard let first = positions.min(), let last = positions.max() else { return }
+    prepare(positions: first..<(last + 1))
+  }
+
+  /// Computes the angles of positions, unless they are there.
+  func prepare(positions: Range<Int>) {
+    for index in rotations.indices { rotations[index].prepare(positions) }
   }
 
   /// Scratch rows under a name.
@@ -137,6 +153,14 @@ final class BlockContext: ScratchSource {
     let level = level
     engine.parallel(y.count) { row, _ in crk_add(level, bias.base, y.width, y.row(row)) }
   }
+}
+
+/// Consecutive tokens of one sequence in a batch.
+struct BatchPart: Sendable {
+  /// Their rows.
+  var rows: Range<Int>
+  /// The position of the first one.
+  var firstPosition: Int
 }
 
 /// The rows of one sequence in a batch of a group.

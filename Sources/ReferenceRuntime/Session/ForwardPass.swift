@@ -15,7 +15,7 @@ internal import TensorCompute
 ///
 /// Some families multiply embeddings, branches, streams or logits by numbers, norm what branches give, or bound logits.
 /// A ``Session`` takes one sequence through all layers, a ``GroupSession`` many sequences through one layer after the
-/// other.
+/// other, and a ``GroupDecoder`` does so again and again, a token of each sequence at a time.
 ///
 /// | family                          | mixer                                        | feed-forward                 |
 /// |---------------------------------|----------------------------------------------|------------------------------|
@@ -32,7 +32,7 @@ enum ForwardPass {
     let h = scratch.stream
     embed(tokens, weights, into: h, context)
     for (index, layer) in weights.layers.enumerated() {
-      try mix(h, layer, at: index, states[index], scratch.branch, context)
+      try mix(h, layer, at: index, [states[index]], scratch.branch, context)
       try feedForward(h, layer, at: index, scratch.branch, context)
     }
     return h
@@ -49,15 +49,15 @@ enum ForwardPass {
     context.tap("token_embd", h)
   }
 
-  /// The first branch of a layer, for a batch that follows what the state stands for.
+  /// The first branch of a layer, for a batch whose parts follow what the states stand for, one for each part.
   static func mix(
-    _ h: FloatRows, _ layer: DecoderLayer, at index: Int, _ state: LayerState, _ scratch: BranchScratch,
+    _ h: FloatRows, _ layer: DecoderLayer, at index: Int, _ states: [LayerState], _ scratch: BranchScratch,
     _ context: BlockContext
   ) throws {
     let (x, y) = (scratch.normed, scratch.branch)
     StreamNorm.run(h, layer.mixerNorm, into: x, context)
     context.tap("blk.\(index).attn_norm", x)
-    try mix(x, layer.mixer, state, into: y, context)
+    try mix(x, layer.mixer, states, into: y, context)
     context.tap("blk.\(index).attn_out", y)
     if let norm = layer.mixerOutputNorm { StreamNorm.run(y, norm, into: y, context) }
     context.add(y, times: layer.branchFactor, to: h)
@@ -86,19 +86,20 @@ enum ForwardPass {
 
   /// Mixes positions.
   private static func mix(
-    _ x: FloatRows, _ mixer: DecoderLayer.Mixer, _ state: LayerState, into y: FloatRows,
+    _ x: FloatRows, _ mixer: DecoderLayer.Mixer, _ states: [LayerState], into y: FloatRows,
     _ context: BlockContext
   ) throws {
-    switch (mixer, state) {
-    case (.attention(let attention, let weights), .attention(let cache)):
-      try SoftmaxAttention.run(x, attention, weights, cache: cache, into: y, context)
-    case (.latent(let part, let weights), .attention(let cache)):
-      try LatentAttentionMixer.run(x, part, weights, cache: cache, into: y, context)
-    case (.deltaNet(let net, let weights), .deltaNet(let state)):
-      try DeltaNetMixer.run(x, weights, net, state: state, into: y, context)
-    case (.shortConvolution(let part, let weights), .shortConvolution(let state)):
-      try ShortConvolutionMixer.run(x, part, weights, state: state, into: y, context)
-    default: preconditionFailure("layer states are made for the layers")
+    precondition(states.count == context.parts.count, "every part of a batch has a state")
+    switch mixer {
+    case .attention(let attention, let weights):
+      try SoftmaxAttention.run(x, attention, weights, caches: states.map(\.cache), into: y, context)
+    case .latent(let part, let weights):
+      try LatentAttentionMixer.run(x, part, weights, caches: states.map(\.cache), into: y, context)
+    case .deltaNet(let net, let weights):
+      try DeltaNetMixer.run(x, weights, net, states: states.map(\.deltaNetState), into: y, context)
+    case .shortConvolution(let part, let weights):
+      try ShortConvolutionMixer.run(
+        x, part, weights, states: states.map(\.convolutionState), into: y, context)
     }
   }
 

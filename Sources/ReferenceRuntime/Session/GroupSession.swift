@@ -120,7 +120,7 @@ public final class GroupSession {
     }
     loader.release([model.weights.embedding.weights])
     // All positions are turned once; batches take their part.
-    context.begin(firstPosition: 0, count: ranges.map(\.count).max() ?? 0)
+    context.prepare(positions: 0..<(ranges.map(\.count).max() ?? 0))
     let layers = model.weights.layers
     var step = Step(layer: 0, layerCount: layers.count)
     loader.start(layers[0].matrices)
@@ -161,7 +161,7 @@ public final class GroupSession {
         context.begin(firstPosition: piece.lowerBound - range.lowerBound, count: piece.count)
         context.members = [GroupMember(sequence: number, rows: 0..<piece.count)]
         let scratch = try BranchScratch(context, count: piece.count, width: stream.width)
-        try ForwardPass.mix(stream.rows(piece), layer, at: step.layer, state, scratch, context)
+        try ForwardPass.mix(stream.rows(piece), layer, at: step.layer, [state], scratch, context)
       }
       step.work += Double(range.count) * work.layers[step.layer].mixer
       guard try onStep(step) else { return false }
@@ -258,7 +258,7 @@ public final class GroupSession {
 
 extension Range<Int> {
   /// Consecutive parts of at most `length`.
-  fileprivate func pieces(of length: Int) -> [Range<Int>] {
+  func pieces(of length: Int) -> [Range<Int>] {
     stride(from: lowerBound, to: upperBound, by: length).map { $0..<Swift.min($0 + length, upperBound) }
   }
 }

@@ -26,15 +26,22 @@ final class LayerLoader: Sendable {
   /// Starts to make weights ready.
   func start(_ weights: [WeightMatrix]) {
     queue.async(group: pending) {
-      let start = DispatchTime.now().uptimeNanoseconds
       do {
-        try self.store.load(weights, readsPages: true)
+        try self.loadNow(weights)
       } catch {
         self.failure.withLock { $0 = error }
       }
-      self.nanoseconds.add(DispatchTime.now().uptimeNanoseconds - start, ordering: .relaxed)
-      self.byteCount.add(self.store.footprint(of: weights).readByteCount, ordering: .relaxed)
     }
+  }
+
+  /// Makes weights ready beside what was started, and returns when they are.
+  ///
+  /// - Throws: What goes wrong with it.
+  func loadNow(_ weights: [WeightMatrix]) throws {
+    let start = DispatchTime.now().uptimeNanoseconds
+    defer { nanoseconds.add(DispatchTime.now().uptimeNanoseconds - start, ordering: .relaxed) }
+    try store.load(weights, readsPages: true)
+    byteCount.add(store.footprint(of: weights).readByteCount, ordering: .relaxed)
   }
 
   /// Waits until everything that was started is ready.

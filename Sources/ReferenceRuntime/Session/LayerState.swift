@@ -45,6 +45,26 @@ enum LayerState {
     }
   }
 
+  /// The cache of an attention layer.
+  var cache: KeyValueCache {
+    guard case .attention(let cache) = self else { preconditionFailure(Self.mismatch) }
+    return cache
+  }
+
+  /// The state of a gated delta net.
+  var deltaNetState: DeltaNetState {
+    guard case .deltaNet(let state) = self else { preconditionFailure(Self.mismatch) }
+    return state
+  }
+
+  /// The state of a short convolution.
+  var convolutionState: ShortConvolutionState {
+    guard case .shortConvolution(let state) = self else { preconditionFailure(Self.mismatch) }
+    return state
+  }
+
+  private static let mismatch = "layer states are made for the layers"
+
   /// Bytes reserved.
   var byteCount: Int {
     switch self {

@@ -29,6 +29,9 @@ extension CheckpointTensorStore {
     }
   }
 
+  /// Whether shards are inflated when weights are loaded.
+  public var readsInOrder: Bool { regions.all.contains { $0 is LateShard } }
+
   /// The bytes of weights, and of what late copies are made of.
   public func footprint(of weights: [WeightMatrix]) -> WeightFootprint {
     let copies = lateCopies(of: weights)

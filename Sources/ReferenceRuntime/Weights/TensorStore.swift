@@ -26,6 +26,8 @@ public protocol TensorStore: Sendable {
   func load(_ weights: [WeightMatrix], readsPages: Bool) throws
   /// Gives back the memory of weights that are not needed for a while; ``load(_:readsPages:)`` makes them ready again.
   func release(_ weights: [WeightMatrix])
+  /// Whether reading a part of a layer costs as much as reading all of it: compressed files are read front to back.
+  var readsInOrder: Bool { get }
   /// What making weights ready takes.
   func footprint(of weights: [WeightMatrix]) -> WeightFootprint
   /// All values of a small tensor in f32, row by row.
@@ -58,6 +60,9 @@ extension TensorStore {
 
   /// Nothing, where weights are in memory.
   public func release(_ weights: [WeightMatrix]) {}
+
+  /// No: any part can be read.
+  public var readsInOrder: Bool { false }
 
   /// The bytes of the weights.
   public func footprint(of weights: [WeightMatrix]) -> WeightFootprint {

@@ -15,7 +15,7 @@ protocol WeightRegion: AnyObject, Sendable {
 
 extension MappedFile: WeightRegion {
   var compressed: CompressedShard? { nil }
-  func load(_ ranges: [Range<Int>]) { for range in ranges { readIn(range) } }
+  func load(_ ranges: [Range<Int>]) { readIn(ranges) }
   func release(_ ranges: [Range<Int>]) { for range in ranges { giveBack(range) } }
 }
 
@@ -29,6 +29,9 @@ struct WeightRegions: Sendable {
 
     var byteCount: Int { ranges.reduce(0) { $0 + $1.count } }
   }
+
+  /// All regions.
+  var all: [any WeightRegion] { regions }
 
   /// By address.
   private let regions: [any WeightRegion]
