@@ -37,6 +37,8 @@ public enum EvaluationErrorCode: FaultCode {
   case badPrompts
   /// A limit of memory that is too small for anything, or larger than what there is.
   case memoryLimit
+  /// Answers from elsewhere that are not answers to the questions of this run.
+  case answersMismatch
 
   /// Thin experts are a matter of strictness; values that are not finite and a run in the way are failures; the rest is
   /// rejected input.

@@ -19,7 +19,13 @@ struct Command: PouchCommand {
       token (KL divergence, flips, coordinate errors). Layer B: their own greedy drawings are compared with the base's \
       (structure, geometry, pictures). Layer C: drawings are checked against what the prompt says. Everything is \
       deterministic. Results are kept in the --out folder as they are made: the same command continues a run that was \
-      cut off. --schedule and --max-memory are about layer A: answers take the place of windows. index.html in it shows all drawings side by side; it loads and runs nothing.
+      cut off, within answers, too. index.html in it shows all drawings side by side; it loads and runs nothing.
+
+      Answers take the place of windows in --schedule and --max-memory: several are drawn at a time, token by token, and \
+      weights are read once for all of them; a model larger than memory is read once for each token of all these \
+      answers. windows draws them one by one. Where that takes too long, a larger machine can draw the base's answers: \
+      --base-answers takes them from the --out folder of the same command there, whose base may be another file of the \
+      same model. A folder of files ID.svg, ID.txt or ID.md, as other engines answered, does, too, with --no-floor.
 
       Examples:
         pouch-svg-eval --base checkpoint -m a.gguf --prompts mine.jsonl --out out
@@ -47,6 +53,12 @@ struct Command: PouchCommand {
       "Drawings of another model to score beside the others: a folder of files named after prompt ids.",
       valueName: "name=dir"))
   var include: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Take the base's answers from a folder that this command filled elsewhere, or of files named after prompt ids.",
+      valueName: "dir"))
+  var baseAnswers: String?
 
   @Option(help: "The most prompts taken from each file.")
   var limit: Int?
@@ -79,6 +91,9 @@ struct Command: PouchCommand {
   @Flag(help: "Give prompts to the models as they are, without chat template.")
   var raw = false
 
+  @Option(help: ArgumentHelp("Seconds between two records of unfinished answers.", visibility: .hidden))
+  var saveInterval = 60.0
+
   @Flag(help: "Throw away results of another run in the folder.")
   var force = false
 
@@ -105,6 +120,9 @@ struct Command: PouchCommand {
     if !(1...65_536).contains(predict) { throw ValidationError("--predict must be from 1 to 65536") }
     if !(0...100).contains(samples) { throw ValidationError("--samples must be from 0 to 100") }
     if !temperature.isFinite || temperature <= 0 { throw ValidationError("--temp must be above 0") }
+    if let baseAnswers, let out, FileSystem.resolved(baseAnswers) == FileSystem.resolved(out) {
+      throw ValidationError("--base-answers is a folder of another run than --out")
+    }
     if Set(model.map(FileSystem.resolved)).count < model.count {
       throw ValidationError("a model is given twice with -m")
     }
@@ -119,6 +137,7 @@ struct Command: PouchCommand {
     options.temperature = temperature
     options.seed = seed
     options.usesChatTemplate = !raw
+    options.secondsBetweenSaves = saveInterval
     options.request = MeasuringPlan.Request(rawValue: measuring.schedule.rawValue) ?? .auto
     options.limits = MeasuringPlan.Limits(
       allowed: measuring.maxMemory?.byteCount, available: MachineMemory.availableByteCount,
@@ -141,11 +160,13 @@ struct Command: PouchCommand {
     let set = try PromptSet(paths: prompts, limit: limit)
     var labels = LabelMaker()
     let included = try include.map { try IncludedFolder.read($0, prompts: set, labels: &labels) }
+    let given = try baseAnswers.map { try Self.givenAnswers($0, set) }
     let contestants = try contestants(base, &labels)
     try OutputFolder.create(out)
     let runner = try SVGRunner(
-      prompts: set, contestants: contestants, folder: out, options: options,
+      prompts: set, contestants: contestants, folder: out, options: options, given: given,
       version: pouchVersionNumber, force: force)
+    if !quiet { for note in runner.notes { Standard.error("note: \(note)") } }
     let clock = ProgressBar(isEnabled: false)
     let line = WorkLine(isEnabled: !quiet && !json)
     let isComplete = try runner.run { progress in
@@ -180,9 +201,14 @@ struct Command: PouchCommand {
     }
   }
 
+  private static func givenAnswers(_ folder: String, _ prompts: PromptSet) throws -> GivenAnswers {
+    if FileSystem.isFile("\(folder)/\(GivenAnswers.journalName)") { return .run(folder: folder) }
+    return .texts(folder: folder, answers: try IncludedFolder.answers(in: folder, prompts: prompts))
+  }
+
   private func contestants(_ base: String, _ labels: inout LabelMaker) throws -> [SVGContestant] {
     func open(_ path: String, _ kind: SVGContestant.Kind, _ label: String) throws -> SVGContestant {
-      let model = try LoadedModel.open(path: path)
+      let model = try LoadedModel.open(path: path, isLate: true)
       for warning in model.warnings { Standard.error("Warning: \(warning)") }
       return SVGContestant(
         label: label, kind: kind, mode: mode.mode, model: model,

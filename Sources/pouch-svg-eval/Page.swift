@@ -34,6 +34,7 @@ struct Page {
       "contents": order.map(contentsRow),
     ]
     if report.samples > 0 { content["samples"] = report.samples }
+    if let origin = report.models[0].answersFrom { content["origin"] = origin }
     let forced = report.models.compactMap(\.forced)
     content["baseError"] = forced.first?.baseCoordinateError.map { Numbers.value($0, 3) } ?? "0"
     content["hasClasses"] = !forced.isEmpty

@@ -13,7 +13,8 @@ enum PageTemplate {
     <p>{{promptCount}} prompts, each answered by every model with greedy decoding in {{mode}} mode. All numbers compare
     with the unquantized model{{^isSingle}}; the ranges below numbers are 95 % intervals over prompts{{/isSingle}}{{#isSingle}}; there are no intervals, since these come from the spread between prompts, and there is one{{/isSingle}}.</p>
     <p class="facts">{{score}} · {{renderer}} · prompts xxh64 {{hash}} · at most {{tokenLimit}} tokens
-    {{#samples}} · {{samples}} draws at temperature {{temperature}}, seed {{seed}}{{/samples}}</p>
+    {{#samples}} · {{samples}} draws at temperature {{temperature}}, seed {{seed}}{{/samples}}
+    {{#origin}} · the base's answers are from {{origin}}{{/origin}}</p>
     </header><main>
     <h2 id="summary">Summary</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Summary table"><table class="overview">

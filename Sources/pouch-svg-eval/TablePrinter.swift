@@ -15,7 +15,13 @@ struct TablePrinter {
   var lines: [String] {
     let base = report.models[0]
     var lines = [
-      "base       \(base.label), mode \(report.mode), \(base.answers) answers, \(base.failedAnswers) failed a gate",
+      "base       \(base.label), mode \(report.mode), \(base.answers) answers, \(base.failedAnswers) failed a gate"
+    ]
+    for model in report.models {
+      guard let origin = model.answersFrom else { continue }
+      lines.append("answers    of \(model.label) from \(origin)")
+    }
+    lines += [
       "prompts    \(results.prompts.count), xxh64 \(report.promptsXXH64)",
       "versions   \(report.scoreVersion), \(report.rendererVersion)",
       "brackets   "

@@ -66,7 +66,7 @@ struct SVGEvalTests {
     try Data(contentsOf: URL(fileURLWithPath: "\(out)/\(name)"))
   }
 
-  @Test("answers that are read layer by layer give the same results")
+  @Test("answers that are drawn together and read layer by layer give the same results")
   func layers() throws {
     let arguments = [
       "-m", try quantized("Q2_K"), "--prompts", try prompts(Self.two[0], Self.two[1]), "--json", "-n", "120",
@@ -83,6 +83,12 @@ struct SVGEvalTests {
       let run = try evaluate(arguments + flags)
       #expect(run.status == 0 && Self.timeless(run.output) == Self.timeless(expected.output), "\(run.errors)")
     }
+    // What it takes is said before it starts.
+    try FileManager.default.removeItem(atPath: out)
+    let told = try evaluate(arguments.filter { $0 != "--json" } + ["--max-memory", "\(least)"])
+    #expect(
+      told.errors.contains(": draws 1 answer at a time, layer by layer: takes at most ")
+        && told.errors.contains(" of weights a step\n"), "\(told.errors)")
   }
 
   @Test("a run writes page, results and drawings; interrupted and repeated it gives the same bytes")

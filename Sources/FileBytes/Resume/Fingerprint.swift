@@ -49,6 +49,11 @@ public struct Fingerprint: Hashable, Sendable {
     add(name, hash.text, role)
   }
 
+  /// The same without some fields, for comparisons that leave them out.
+  public func without(_ names: Set<String>) -> Fingerprint {
+    Fingerprint(fields: fields.filter { !names.contains($0.name) })
+  }
+
   /// The fields in which `other`, that of the job wanted now, differs, in words; empty for equal ones alone.
   public func differences(from other: Fingerprint) -> [String] {
     guard self != other else { return [] }

@@ -32,18 +32,12 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
     case startsOver
   }
 
-  private struct End {
-    var offset: Int
-    var chain: UInt64
-    var isEmpty: Bool
-  }
-
   /// The path as given.
   public let path: String
   /// The records found when the log was opened.
   public let existing: [Record]
   private let file: WritableFile
-  private let end: Mutex<End>
+  private let end: Mutex<ResumeLogEnd>
 
   /// Opens the log at `path`, or starts one.
   ///
@@ -62,19 +56,9 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
     let head = ResumeLogHead(fingerprint)
     let content = opening == .startsOver ? [] : try file.contents()
     var records: [Record] = []
-    var end = End(offset: head.bytes.count, chain: head.chain, isEmpty: true)
+    var end = head.end
     if try Self.belongs(content, to: fingerprint, path, words, replaces: opening == .replacesOthers) {
-      try content.withUnsafeBytes { bytes in
-        var cursor = ByteCursor(bytes, offset: head.bytes.count)
-        while let (body, hash) = Self.next(&cursor, end.chain) {
-          var inner = ByteCursor(body)
-          guard let record = Record(decoding: &inner), inner.remaining == 0 else {
-            throw words.damaged(path, "a record at byte \(end.offset) that makes no sense")
-          }
-          records.append(record)
-          end = End(offset: cursor.offset, chain: hash, isEmpty: false)
-        }
-      }
+      records = try content.withUnsafeBytes { try Self.records($0, from: &end, path, words) }
       if content.count > end.offset { try file.truncate(to: end.offset) }
     } else {
       try file.truncate()
@@ -82,6 +66,48 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
     }
     existing = records
     self.end = Mutex(end)
+  }
+
+  /// Reads a log that another run left, or is still writing, and changes nothing.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - words: How messages speak of the log.
+  /// - Returns: What the run depends on, and its records up to the first one that is torn or damaged.
+  /// - Throws: ``ResumeLogError``, ``FileError``.
+  public static func read(path: String, words: ResumeLogWords) throws -> (
+    fingerprint: Fingerprint, records: [Record]
+  ) {
+    let file = try ReadableFile(path: path)
+    return try file.bytes(at: 0, count: file.byteCount).withUnsafeBytes { content in
+      switch ResumeLogHead.read(content) {
+      case .job(let fingerprint):
+        var end = ResumeLogHead(fingerprint).end
+        return (fingerprint, try records(content, from: &end, path, words))
+      case .nothing: throw words.notALog(path, "nothing that was recorded")
+      case .damaged: throw words.damaged(path, "damage in its first bytes")
+      case .otherVersion(let version):
+        throw words.notALog(path, "one in format \(version), which another version wrote")
+      case .somethingElse: throw words.notALog(path, "something else, or that of another version")
+      }
+    }
+  }
+
+  /// The records of a log from a place on, which is moved behind the last whole one.
+  private static func records(
+    _ content: UnsafeRawBufferPointer, from end: inout ResumeLogEnd, _ path: String, _ words: ResumeLogWords
+  ) throws -> [Record] {
+    var records: [Record] = []
+    var cursor = ByteCursor(content, offset: end.offset)
+    while let (body, hash) = next(&cursor, end.chain) {
+      var inner = ByteCursor(body)
+      guard let record = Record(decoding: &inner), inner.remaining == 0 else {
+        throw words.damaged(path, "a record at byte \(end.offset) that makes no sense")
+      }
+      records.append(record)
+      end = ResumeLogEnd(offset: cursor.offset, chain: hash, isEmpty: false)
+    }
+    return records
   }
 
   /// Whether `content` is the log of this job; if not, the file may be replaced.
@@ -129,7 +155,7 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
       let hash = bytes.withUnsafeBytes { XXHash64.hash($0, seed: end.chain) }
       bytes.appendLittleEndian(hash)
       try bytes.withUnsafeBytes { try file.write($0, at: end.offset) }
-      end = End(offset: end.offset + bytes.count, chain: hash, isEmpty: false)
+      end = ResumeLogEnd(offset: end.offset + bytes.count, chain: hash, isEmpty: false)
     }
   }
 
@@ -138,6 +164,20 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
 
   /// Removes the file; it stays locked until the object goes away.
   public func remove() { FileSystem.remove(path) }
+}
+
+/// Where the next record of a log goes.
+struct ResumeLogEnd {
+  var offset: Int
+  /// The seed of its hash.
+  var chain: UInt64
+  /// Whether there are no records.
+  var isEmpty: Bool
+}
+
+extension ResumeLogHead {
+  /// The end of a log that has no records.
+  fileprivate var end: ResumeLogEnd { ResumeLogEnd(offset: bytes.count, chain: chain, isEmpty: true) }
 }
 
 extension WritableFile {

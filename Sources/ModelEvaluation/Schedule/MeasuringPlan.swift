@@ -34,7 +34,7 @@ public struct MeasuringPlan: Hashable, Sendable {
     }
 
     /// The limit for all that the process takes, with what it holds.
-    fileprivate var byteCount: Int {
+    var byteCount: Int {
       // A tenth stays for what is not counted: the allocator, threads, the page cache of other files.
       allowed ?? available.map { $0 / 10 * 9 + held } ?? .max
     }

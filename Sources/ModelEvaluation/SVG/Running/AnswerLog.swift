@@ -3,7 +3,7 @@ internal import FileBytes
 /// What a contestant has answered so far, on disk, so that a run that was cut off goes on.
 final class AnswerLog {
   private let log: ResumeLog<AnswerLogRecord>
-  private var records: [AnswerLogRecord]
+  private var index: AnswerIndex
 
   private static let words = ResumeLogWords(
     name: "journal", startOver: "give another --out, or --force to start over")
@@ -30,28 +30,23 @@ final class AnswerLog {
     log = try ResumeLog(
       path: path + ".journal", fingerprint: fingerprint, words: Self.words,
       opening: force ? .replacesOthers : .goesOn)
-    records = log.existing
+    index = AnswerIndex(log.existing)
   }
 
   /// Adds a result; it is in the file when this returns.
   func append(_ record: AnswerLogRecord) throws {
     try log.append(record)
-    records.append(record)
+    index.add(record)
   }
 
   /// The answer to a prompt, if it is there.
-  func answer(_ prompt: String, variant: Int) -> AnswerRecord? {
-    for case .answer(let answer) in records where answer.prompt == prompt && answer.variant == variant {
-      return answer
-    }
-    return nil
-  }
+  func answer(_ prompt: String, variant: Int) -> AnswerRecord? { index.answer(prompt, variant: variant) }
+
+  /// What is drawn of an unfinished answer, from its first token on.
+  func part(_ prompt: String, variant: Int) -> AnswerPart? { index.part(prompt, variant: variant) }
 
   /// The forced score of a prompt for the base's answer with a hash.
   func forced(_ prompt: String, answerHash: UInt64) -> ForcedRecord? {
-    for case .forced(let score) in records where score.prompt == prompt && score.answerHash == answerHash {
-      return score
-    }
-    return nil
+    index.forced(prompt, answerHash: answerHash)
   }
 }

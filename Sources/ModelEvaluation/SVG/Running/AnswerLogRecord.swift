@@ -3,13 +3,15 @@ internal import SVGAnalysis
 
 /// One entry of an ``AnswerLog``.
 ///
-/// Content: u8 0 for an answer, 1 for a forced score; the prompt's id as u32 byte count and text; then of an answer u32
+/// Content: u8 0 for an answer, 1 for a forced score, 2 for a part of an unfinished answer; the prompt's id as u32 byte count and text; then of an answer u32
 /// variant, u8 whether it is finished, f64 seconds, u32 number of tokens, i32 tokens; of a forced score u64 hash of the
 /// base's answer, u32 number of classes, per class its name, u64 tokens, f64 divergence, f64 surprise gap, u64 flips; and
-/// of coordinates u64 tokens, f64 error, f64 the base's error, f64 shift.
+/// of coordinates u64 tokens, f64 error, f64 the base's error, f64 shift; of a part u32 variant, u32 place of its first
+/// token, f64 seconds of the answer so far, u32 number of tokens, i32 tokens.
 enum AnswerLogRecord: ResumeRecord {
   case answer(AnswerRecord)
   case forced(ForcedRecord)
+  case part(AnswerPart)
 
   init?(decoding cursor: inout ByteCursor) {
     guard let kind: UInt8 = cursor.read(), let prompt = cursor.readText() else { return nil }
@@ -20,18 +22,27 @@ enum AnswerLogRecord: ResumeRecord {
     case 1:
       guard let hash: UInt64 = cursor.read(), let score = Self.score(&cursor) else { return nil }
       self = .forced(ForcedRecord(prompt: prompt, answerHash: hash, score: score))
+    case 2:
+      guard let part = Self.part(prompt, &cursor) else { return nil }
+      self = .part(part)
     default: return nil
     }
   }
 
   private static func answer(_ prompt: String, _ cursor: inout ByteCursor) -> AnswerRecord? {
     guard let variant: UInt32 = cursor.read(), let isFinished: UInt8 = cursor.read(),
-      let seconds = cursor.readDouble(), let count: UInt32 = cursor.read(),
-      cursor.remaining / 4 >= count
+      let seconds = cursor.readDouble(), let tokens = cursor.readTokens()
     else { return nil }
-    let tokens = (0..<count).compactMap { _ in cursor.read(Int32.self) }
     return AnswerRecord(
       prompt: prompt, variant: Int(variant), tokens: tokens, isFinished: isFinished != 0, seconds: seconds)
+  }
+
+  private static func part(_ prompt: String, _ cursor: inout ByteCursor) -> AnswerPart? {
+    guard let variant: UInt32 = cursor.read(), let first: UInt32 = cursor.read(),
+      let seconds = cursor.readDouble(), let tokens = cursor.readTokens()
+    else { return nil }
+    return AnswerPart(
+      prompt: prompt, variant: Int(variant), firstToken: Int(first), tokens: tokens, seconds: seconds)
   }
 
   private static func score(_ cursor: inout ByteCursor) -> ForcedScore? {
@@ -62,8 +73,14 @@ enum AnswerLogRecord: ResumeRecord {
       bytes.appendLittleEndian(UInt32(clamping: answer.variant))
       bytes.append(answer.isFinished ? 1 : 0)
       bytes.appendLittleEndian(answer.seconds.bitPattern)
-      bytes.appendLittleEndian(UInt32(clamping: answer.tokens.count))
-      for token in answer.tokens { bytes.appendLittleEndian(token) }
+      bytes.appendTokens(answer.tokens)
+    case .part(let part):
+      bytes.append(2)
+      bytes.appendText(part.prompt)
+      bytes.appendLittleEndian(UInt32(clamping: part.variant))
+      bytes.appendLittleEndian(UInt32(clamping: part.firstToken))
+      bytes.appendLittleEndian(part.seconds.bitPattern)
+      bytes.appendTokens(part.tokens)
     case .forced(let record):
       bytes.append(1)
       bytes.appendText(record.prompt)
@@ -89,4 +106,15 @@ enum AnswerLogRecord: ResumeRecord {
 extension ByteCursor {
   fileprivate mutating func readDouble() -> Double? { read(UInt64.self).map(Double.init(bitPattern:)) }
   fileprivate mutating func readCount() -> Int? { read(UInt64.self).flatMap(Int.init(exactly:)) }
+  fileprivate mutating func readTokens() -> [Int32]? {
+    guard let count: UInt32 = read(), remaining / 4 >= count else { return nil }
+    return (0..<count).compactMap { _ in read(Int32.self) }
+  }
+}
+
+extension [UInt8] {
+  fileprivate mutating func appendTokens(_ tokens: [Int32]) {
+    appendLittleEndian(UInt32(clamping: tokens.count))
+    for token in tokens { appendLittleEndian(token) }
+  }
 }

@@ -1,11 +1,25 @@
 internal import FileBytes
 
 extension Fingerprint {
+  /// Fields that are looked at one by one.
+  enum DrawingField: String {
+    case version = "the version of Pouch"
+    case model = "the model or its file"
+    case vocabulary = "the vocabulary"
+    case given = "--base-answers"
+  }
+
+  /// The value of a field; `nil` without it.
+  subscript(_ field: DrawingField) -> String? { fields.first { $0.name == field.rawValue }?.value }
+
+  /// Adds a field.
+  mutating func add(_ field: DrawingField, _ hash: FieldHash) { add(field.rawValue, hash) }
+
   /// What a contestant's answers depend on; flags have the names that users type.
   init(_ contestant: SVGContestant, _ prompts: PromptSet, _ options: SVGRunOptions, version: String) {
     self.init(task: "drawings", version: version)
     add("the prompts (--prompts, --limit)", XXHash64.text(prompts.hash), .named)
-    add("the model or its file", contestant.identity, .named)
+    add(DrawingField.model.rawValue, contestant.identity, .named)
     add("--mode", "\(contestant.mode)")
     add("--predict", "\(options.tokenLimit)")
     add("--samples", "\(options.sampleCount)")

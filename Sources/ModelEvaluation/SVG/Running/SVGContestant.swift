@@ -76,6 +76,21 @@ public final class SVGContestant {
       date: Tokenizer.steadyDate, timeZone: Tokenizer.steadyTimeZone)
   }
 
+  /// A hash of what tokens mean to the model, and of what it is asked: all pieces of its vocabulary, the tokens that end
+  /// answers, and prompts.
+  ///
+  /// - Throws: `TokenizerError` for a template that cannot be read.
+  func vocabularyHash(_ prompts: [[Int32]], usesChatTemplate: Bool) throws -> FieldHash {
+    var hash = FieldHash()
+    hash.add(model.vocabularySize)
+    hash.add(tokenizer.vocabularySize)
+    for token in 0..<tokenizer.vocabularySize { hash.add(tokenizer.piece(Int32(token))) }
+    hash.add(try stopTokens(usesChatTemplate: usesChatTemplate).sorted().map(Int.init))
+    hash.add(prompts.count)
+    for prompt in prompts { hash.add(prompt.map(Int.init)) }
+    return hash
+  }
+
   /// The tokens after which an answer is over.
   ///
   /// - Throws: `TokenizerError` for a template that cannot be read.

@@ -18,7 +18,10 @@ public struct SVGRunOptions: Hashable, Sendable {
   /// Whether prompts are rendered by the models' chat templates.
   public var usesChatTemplate = true
 
-  /// The order of answers and layers when models read the base's answers, without effect on results.
+  /// Seconds after which what is drawn of unfinished answers is kept again, without effect on results.
+  public var secondsBetweenSaves = 60.0
+
+  /// The order of answers and layers, without effect on results.
   public var request = MeasuringPlan.Request.auto
   /// The memory that decides it.
   public var limits = MeasuringPlan.Limits()

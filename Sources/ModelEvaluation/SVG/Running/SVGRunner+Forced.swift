@@ -48,12 +48,12 @@ extension SVGRunner {
     }
   }
 
-  /// The order of answers and layers for some contestants, by number.
-  func plan(_ used: [Int], answers: Int, longest: Int) throws -> MeasuringPlan {
+  /// The order of answers and layers for some contestants, by number; `others` is the least that other work needs.
+  func plan(_ used: [Int], answers: Int, longest: Int, others: Int = 0) throws -> MeasuringPlan {
     try MeasuringPlan(
       used.map { contestants[$0].model }, windowCount: answers, length: longest,
       options: EvaluationOptions(mode: options.mode, threads: options.threads), request: options.request,
-      limits: options.limits)
+      limits: options.limits, others: others)
   }
 
   private func input(of reading: Reading) -> [Int32] {
@@ -67,7 +67,6 @@ extension SVGRunner {
   ) throws -> Bool {
     var sessions: [Session?] = contestants.map { _ in nil }
     for reading in readings {
-      progress.done += reading.missing.count
       progress.task = "all models read the base's answer to \(prompts.prompts[reading.prompt].id)"
       guard onProgress(progress) else { return false }
       for index in [0] + reading.missing where sessions[index] == nil {
@@ -77,6 +76,7 @@ extension SVGRunner {
       try score(
         reading, forcing, base: .single(base),
         tested: reading.missing.compactMap { sessions[$0] }.map { .single($0) })
+      progress.done += reading.missing.count
     }
     return true
   }
@@ -104,7 +104,6 @@ extension SVGRunner {
       members[index] = own
     }
     for (number, reading) in readings.enumerated() {
-      progress.done += reading.missing.count
       guard onProgress(progress) else { return false }
       func reader(_ index: Int) -> TeacherForcing.Reader? {
         guard let group = groups[index], let place = members[index]?.firstIndex(of: number) else {
@@ -114,6 +113,7 @@ extension SVGRunner {
       }
       guard let base = reader(0) else { continue }
       try score(reading, forcing, base: base, tested: reading.missing.compactMap(reader))
+      progress.done += reading.missing.count
     }
     return true
   }

@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import FileBytes
 internal import ReferenceRuntime
 internal import TextTokenizers
@@ -7,6 +6,22 @@ internal import TextTokenizers
 public final class SVGRunner {
   /// How far a run is.
   public struct Progress: Hashable, Sendable {
+    /// Several answers that are being drawn.
+    public struct Drawing: Hashable, Sendable {
+      /// The contestant.
+      public var label: String
+      /// How many at a time.
+      public var plan: DrawingPlan
+      /// Answers that were missing.
+      public var answerCount: Int
+      /// The most tokens of an answer.
+      public var tokenLimit: Int
+      /// What is drawn of unfinished answers, counted in answers that are as long as they may be.
+      public var startedShare = 0.0
+      /// The most seconds to go for the contestant; `nil` before there were a few steps.
+      public var secondsLeft: Double?
+    }
+
     /// Answers and forced passes done, those of earlier runs included.
     public var done: Int
     /// All of them.
@@ -15,6 +30,8 @@ public final class SVGRunner {
     public var resumed: Int
     /// What is being worked on.
     public var task: String
+    /// Set while answers are drawn.
+    public var drawing: Drawing?
   }
 
   /// The prompts.
@@ -25,6 +42,10 @@ public final class SVGRunner {
   public let contestants: [SVGContestant]
   let records: [AnswerLog]
   let promptTokens: [[Int32]]
+  /// Where the answers of each contestant come from that were made elsewhere.
+  public let origins: [String?]
+  /// What the user should know of answers that were made elsewhere, one sentence each.
+  public let notes: [String]
 
   /// Prepares a run.
   ///
@@ -33,13 +54,14 @@ public final class SVGRunner {
   ///   - contestants: The base first, then the models compared with it.
   ///   - folder: Where results are kept; it must exist.
   ///   - options: The settings.
+  ///   - given: Answers of the base, and of the floor, from elsewhere, which are taken instead of drawn.
   ///   - version: The version of Pouch.
   ///   - force: Whether results of another run in the folder are thrown away.
-  /// - Throws: ``EvaluationError`` with `tokenizerMismatch` or `vocabularyMismatch`; `ResumeLogError` for a folder that
-  ///   another run uses or has filled; `FileError`, `TokenizerError`.
+  /// - Throws: ``EvaluationError`` with `tokenizerMismatch`, `vocabularyMismatch` or `answersMismatch`; `ResumeLogError`
+  ///   for a folder that another run uses or has filled; `FileError`, `TokenizerError`.
   public init(
-    prompts: PromptSet, contestants: [SVGContestant], folder: String, options: SVGRunOptions, version: String,
-    force: Bool
+    prompts: PromptSet, contestants: [SVGContestant], folder: String, options: SVGRunOptions,
+    given: GivenAnswers? = nil, version: String, force: Bool
   ) throws {
     self.prompts = prompts
     self.options = options
@@ -51,10 +73,30 @@ public final class SVGRunner {
     for other in contestants.dropFirst() where other.kind == .tested {
       try Self.check(other, base, prompts, promptTokens, options)
     }
-    records = try contestants.map { contestant in
+    let vocabulary = try base.vocabularyHash(promptTokens, usesChatTemplate: options.usesChatTemplate)
+    let reader = given.map { GivenAnswerReader(given: $0, prompts: prompts, options: options) }
+    var accepted: [AcceptedAnswers?] = []
+    let fingerprints = try contestants.map { contestant in
+      var fingerprint = Fingerprint(contestant, prompts, options, version: version)
+      guard contestant.kind == .base || contestant.kind == .floor else {
+        accepted.append(nil)
+        return fingerprint
+      }
+      fingerprint.add(.vocabulary, vocabulary)
+      let answers = try reader?.read(contestant, fingerprint)
+      accepted.append(answers)
+      if let answers { fingerprint.add(.given, answers.hash) }
+      return fingerprint
+    }
+    origins = accepted.map { $0?.origin }
+    notes = accepted.compactMap { $0?.note }.filter { !$0.isEmpty }
+    records = try zip(contestants, fingerprints).map { contestant, fingerprint in
       try AnswerLog(
-        path: "\(folder)/\(contestant.recordName)",
-        fingerprint: Fingerprint(contestant, prompts, options, version: version), force: force)
+        path: "\(folder)/\(contestant.recordName)", fingerprint: fingerprint, force: force)
+    }
+    for (log, answers) in zip(records, accepted) {
+      for answer in answers?.answers ?? []
+      where log.answer(answer.prompt, variant: answer.variant) == nil { try log.append(.answer(answer)) }
     }
   }
 
@@ -88,67 +130,29 @@ public final class SVGRunner {
 
   /// Makes what is missing: the base's answers, the others' answers, then the forced passes, all models in lock-step.
   ///
-  /// - Parameter onProgress: Called before each piece of work; `false` ends the run.
+  /// - Parameter onProgress: Called now and then; `false` ends the run.
   /// - Returns: Whether everything is there.
   /// - Throws: `RuntimeError`, `FileError`, ``EvaluationError``.
   public func run(onProgress: (Progress) -> Bool) throws -> Bool {
     var progress = Progress(done: 0, total: 0, resumed: 0, task: "")
-    let variants = 0...options.sampleCount
     progress.total =
-      prompts.prompts.count * (contestants.count * variants.count + contestants.count - 1)
-    let longest = promptTokens.map(\.count).max() ?? 0
+      prompts.prompts.count * (contestants.count * (options.sampleCount + 1) + contestants.count - 1)
     // A limit that is too small is found before anything is drawn.
     if options.limits.allowed != nil {
       _ = try plan(
-        Array(contestants.indices), answers: prompts.prompts.count, longest: longest + options.tokenLimit)
+        Array(contestants.indices), answers: prompts.prompts.count, longest: contextLength,
+        others: leastDrawingByteCount)
     }
-    for (index, contestant) in contestants.enumerated() {
-      // Opened when the first answer is missing.
-      var session: Session?
-      for (number, prompt) in prompts.prompts.enumerated() {
-        for variant in variants {
-          progress.done += 1
-          if records[index].answer(prompt.id, variant: variant) != nil {
-            progress.resumed += 1
-            continue
-          }
-          progress.task = "\(contestant.label) draws \(prompt.id)" + (variant > 0 ? ", draw \(variant)" : "")
-          guard onProgress(progress) else { return false }
-          let open = try session ?? makeSession(contestant, length: longest + options.tokenLimit)
-          session = open
-          guard let record = try answer(contestant, open, number, variant, onProgress, progress) else {
-            return false
-          }
-          try records[index].append(.answer(record))
-        }
-      }
+    for index in contestants.indices {
+      guard try draw(index, &progress, onProgress) else { return false }
     }
-    return try runForced(&progress, length: longest + options.tokenLimit, onProgress)
+    return try runForced(&progress, length: contextLength, onProgress)
   }
 
   func makeSession(_ contestant: SVGContestant, length: Int) throws -> Session {
     try Session(
       model: contestant.model, contextLength: length, mode: contestant.mode, threads: options.threads,
       cacheType: contestant.cacheType)
-  }
-
-  private func answer(
-    _ contestant: SVGContestant, _ session: Session, _ number: Int, _ variant: Int,
-    _ onProgress: (Progress) -> Bool, _ progress: Progress
-  ) throws -> AnswerRecord? {
-    session.reset()
-    let start = DispatchTime.now().uptimeNanoseconds
-    let generation = TextGeneration(
-      sampling: options.sampling(variant), tokenLimit: options.tokenLimit,
-      stopTokens: try contestant.stopTokens(usesChatTemplate: options.usesChatTemplate))
-    let report = try generation.run(prompt: promptTokens[number], session: session) { _ in
-      onProgress(progress)
-    }
-    guard report.stopReason != .interrupted else { return nil }
-    return AnswerRecord(
-      prompt: prompts.prompts[number].id, variant: variant, tokens: report.tokens,
-      isFinished: report.stopReason == .endOfGeneration,
-      seconds: Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9)
   }
 
   /// XXH64 of an answer's tokens.

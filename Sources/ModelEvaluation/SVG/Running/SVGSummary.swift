@@ -76,6 +76,8 @@ public struct SVGSummary: Sendable, Codable {
   public var kind: SVGContestant.Kind
   /// The model's path, or the folder of drawings.
   public var source: String
+  /// Where its answers come from if they were made elsewhere: a journal or a folder, and what is different there.
+  public var answersFrom: String?
   /// How it computes; empty for drawings.
   public var mode: String
   /// Layer A; not for the base and for drawings.

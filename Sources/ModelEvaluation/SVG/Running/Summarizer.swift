@@ -7,12 +7,13 @@ struct Summarizer {
   let base: [[SVGCell?]]
   let own: [[SVGCell?]]
 
-  func summary(label: String, kind: SVGContestant.Kind, source: String, mode: String, seconds: Double)
-    -> SVGSummary
-  {
+  func summary(
+    label: String, kind: SVGContestant.Kind, source: String, answersFrom: String? = nil, mode: String,
+    seconds: Double
+  ) -> SVGSummary {
     let all = own.flatMap { $0 }.compactMap(\.self)
     return SVGSummary(
-      label: label, kind: kind, source: source, mode: mode, forced: forced,
+      label: label, kind: kind, source: source, answersFrom: answersFrom, mode: mode, forced: forced,
       paired: kind == .base ? nil : paired,
       truth: truth, failedAnswers: all.count { !$0.analysis.failedGates.isEmpty }, answers: all.count,
       seconds: seconds)
