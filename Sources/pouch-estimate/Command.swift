@@ -161,7 +161,7 @@ struct Estimate: PouchCommand {
     options.wishes.nextTokenBlocks = noMTP ? .drop : .ifPresent
     options.wishes.modelName = modelName
     options.wishes.preTokenizer = preTokenizer
-    let threads = threads ?? ProcessInfo.processInfo.activeProcessorCount
+    let threads = threads ?? Processor.threadCount
     options.run = try run_.options(threads: threads)
     options.contextLength = run_.inMaxContext ? 0 : run_.context
     switch engine.lowercased() {

@@ -1,4 +1,4 @@
-internal import Foundation
+internal import FileBytes
 public import ReferenceRuntime
 
 /// How many answers a model draws at a time, and what of its weights stays in memory meanwhile.
@@ -37,26 +37,26 @@ public struct DrawingPlan: Hashable, Sendable {
     let limit = limits.byteCount
     let whole = needs.weights.all.memoryByteCount
     let most = max(1, min(answerCount, Self.mostAnswers))
-    if request == .windows || needs.byteCount(answers: 1).plus(whole) <= limit {
+    if request == .windows || needs.byteCount(answers: 1).clampedSum(whole) <= limit {
       self.answerCount = request == .windows ? 1 : needs.answers(most, in: limit - whole)
       kept = .all
       readByteCount = 0
-      memoryByteCount = needs.byteCount(answers: self.answerCount).plus(whole)
+      memoryByteCount = needs.byteCount(answers: self.answerCount).clampedSum(whole)
       return
     }
     let count = needs.answers(most, in: limit - needs.pairByteCount)
-    let taken = needs.byteCount(answers: count).plus(needs.pairByteCount)
+    let taken = needs.byteCount(answers: count).clampedSum(needs.pairByteCount)
     let kept = needs.kept(in: limit - taken)
     self.answerCount = count
     self.kept = kept.weights
     readByteCount = self.kept.readByteCount(of: model, rows: count)
-    memoryByteCount = taken.plus(kept.byteCount)
+    memoryByteCount = taken.clampedSum(kept.byteCount)
   }
 
   /// The least memory in which a model can draw.
   static func least(_ model: LoadedModel, contextLength: Int, options: EvaluationOptions, held: Int) -> Int {
     let needs = Needs(model, contextLength: contextLength, options, held: held)
-    return needs.byteCount(answers: 1).plus(min(needs.pairByteCount, needs.weights.all.memoryByteCount))
+    return needs.byteCount(answers: 1).clampedSum(min(needs.pairByteCount, needs.weights.all.memoryByteCount))
   }
 
   /// What drawing takes.
@@ -71,7 +71,7 @@ public struct DrawingPlan: Hashable, Sendable {
     private let contextLength: Int
 
     init(_ model: LoadedModel, contextLength: Int, _ options: EvaluationOptions, held: Int) {
-      let threads = options.threads ?? ProcessInfo.processInfo.activeProcessorCount
+      let threads = options.threads ?? Processor.threadCount
       weights = GroupWeights(model)
       let session = RuntimeMemory(
         model.architecture, contextLength: contextLength, batchLength: options.batchLength, threads: threads,
@@ -81,12 +81,13 @@ public struct DrawingPlan: Hashable, Sendable {
         model, contextLength: max(contextLength, options.batchLength),
         options: GroupOptions(batchLength: options.batchLength), threads: threads,
         cacheType: options.cacheType)
-      perAnswer = session.map { $0.cacheByteCount.plus($0.stateByteCount) } ?? .max
+      perAnswer = session.map { $0.cacheByteCount.clampedSum($0.stateByteCount) } ?? .max
       perRow = memory?.streamByteCountPerToken ?? 0
       perLogits = 4 * model.vocabularySize + perRow
       self.contextLength = contextLength
       // Samplers sort candidates of 8 bytes.
-      fixed = held.plus(memory?.scratchByteCount ?? .max).plus(24 * threads * model.vocabularySize)
+      fixed = held.clampedSum(memory?.scratchByteCount ?? .max).clampedSum(
+        24 * threads * model.vocabularySize)
     }
 
     /// Memory without weights.
@@ -94,7 +95,7 @@ public struct DrawingPlan: Hashable, Sendable {
       let (states, overflow) = perAnswer.multipliedReportingOverflow(by: answers)
       guard !overflow else { return .max }
       let rows = min(answers * contextLength, max(DrawingPlan.promptRows, contextLength))
-      return fixed.plus(states).plus(rows * perRow).plus(min(answers, 64) * perLogits)
+      return fixed.clampedSum(states).clampedSum(rows * perRow).clampedSum(min(answers, 64) * perLogits)
     }
 
     /// The most answers in some memory, at least 1.
@@ -114,19 +115,11 @@ public struct DrawingPlan: Hashable, Sendable {
       guard weights.output.memoryByteCount <= limit else { return result }
       result = (KeptWeights(layerCount: 0, keepsOutput: true), weights.output.memoryByteCount)
       for layer in weights.layers {
-        guard result.byteCount.plus(layer.memoryByteCount) <= limit else { break }
+        guard result.byteCount.clampedSum(layer.memoryByteCount) <= limit else { break }
         result.weights.layerCount += 1
         result.byteCount += layer.memoryByteCount
       }
       return result
     }
-  }
-}
-
-extension Int {
-  /// A sum of two counts; the largest integer when that is less.
-  fileprivate func plus(_ other: Int) -> Int {
-    let (sum, overflow) = addingReportingOverflow(other)
-    return overflow ? .max : sum
   }
 }

@@ -1,5 +1,4 @@
 internal import FileBytes
-internal import Foundation
 public import ReferenceRuntime
 
 /// How a measurement goes through windows and layers, chosen by memory.
@@ -92,6 +91,11 @@ public struct MeasuringPlan: Hashable, Sendable {
         return nil
       }
       return Least(inGroups: groups, windowByWindow: windows)
+    }
+
+    /// The same where other work needs so much.
+    func atLeast(_ byteCount: Int) -> Least {
+      Least(inGroups: max(inGroups, byteCount), windowByWindow: max(windowByWindow, byteCount))
     }
 
     fileprivate func byteCount(for request: Request) -> Int {
@@ -239,7 +243,7 @@ public struct MeasuringPlan: Hashable, Sendable {
       weights = models.map(GroupWeights.init)
       self.length = length
       self.options = options
-      threads = options.threads ?? ProcessInfo.processInfo.activeProcessorCount
+      threads = options.threads ?? Processor.threadCount
       self.held = held
     }
 
@@ -283,19 +287,5 @@ public struct MeasuringPlan: Hashable, Sendable {
         return sum.clampedSum(weights.all.memoryByteCount).clampedSum(session?.totalByteCount ?? .max)
       }
     }
-  }
-}
-
-extension Int {
-  /// A sum of two counts; the largest integer when that is less.
-  fileprivate func clampedSum(_ other: Int) -> Int {
-    let (sum, overflow) = addingReportingOverflow(other)
-    return overflow ? .max : sum
-  }
-
-  /// A product of two counts; the largest integer when that is less.
-  fileprivate func clampedProduct(_ other: Int) -> Int {
-    let (product, overflow) = multipliedReportingOverflow(by: other)
-    return overflow ? .max : product
   }
 }

@@ -50,10 +50,12 @@ extension SVGRunner {
 
   /// The order of answers and layers for some contestants, by number; `others` is the least that other work needs.
   func plan(_ used: [Int], answers: Int, longest: Int, others: Int = 0) throws -> MeasuringPlan {
-    try MeasuringPlan(
-      used.map { contestants[$0].model }, windowCount: answers, length: longest,
-      options: EvaluationOptions(mode: options.mode, threads: options.threads), request: options.request,
-      limits: options.limits, others: others)
+    let models = used.map { contestants[$0].model }
+    let evaluation = EvaluationOptions(mode: options.mode, threads: options.threads)
+    let least = MeasuringPlan.Least(models, length: longest, options: evaluation, held: options.limits.held)
+    return try MeasuringPlan(
+      models, windowCount: answers, length: longest, options: evaluation, request: options.request,
+      limits: options.limits, least: least.atLeast(others))
   }
 
   private func input(of reading: Reading) -> [Int32] {
