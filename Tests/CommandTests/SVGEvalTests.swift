@@ -83,12 +83,27 @@ struct SVGEvalTests {
       let run = try evaluate(arguments + flags)
       #expect(run.status == 0 && Self.timeless(run.output) == Self.timeless(expected.output), "\(run.errors)")
     }
-    // What it takes is said before it starts.
+  }
+
+  @Test("what drawing takes is said before it starts")
+  func intent() throws {
+    let drawing = folder.url.appendingPathComponent("row.svg")
+    try Data("<svg/>".utf8).write(to: drawing)
+    let arguments = [
+      "--include", "other=\(folder.url.path)", "--prompts", try prompts(Self.two[0], Self.two[1]), "-n", "40",
+    ]
+    let ample = try evaluate(arguments)
+    #expect(ample.status == 0, "\(ample.errors)")
+    #expect(ample.errors.contains("Pelican-10M-A5M: draws 2 answers at a time: takes at most "))
     try FileManager.default.removeItem(atPath: out)
-    let told = try evaluate(arguments.filter { $0 != "--json" } + ["--max-memory", "\(least)"])
+    let refused = try evaluate(arguments + ["--max-memory", "0"])
+    let least = try #require(refused.errors.firstMatch(of: /at least ([0-9]+) bytes/)).1
+    let short = try evaluate(arguments + ["--max-memory", "\(least)"])
+    #expect(short.status == 0 && short.output == ample.output, "\(short.errors)")
     #expect(
-      told.errors.contains(": draws 1 answer at a time, layer by layer: takes at most ")
-        && told.errors.contains(" of weights a step\n"), "\(told.errors)")
+      short.errors.contains(
+        /Pelican-10M-A5M: draws 1 answer at a time, layer by layer: takes at most .* of memory, reads about .* a step\n/
+      ), "\(short.errors)")
   }
 
   @Test("a run writes page, results and drawings; interrupted and repeated it gives the same bytes")
