@@ -4,7 +4,7 @@ internal import BlockQuantization
 internal import FileBytes
 internal import Foundation
 public import ImportanceData
-internal import QuantRecipes
+public import QuantRecipes
 internal import TensorTypes
 
 /// The flags that choose tensor types, named as llama-quantize names them.
@@ -120,15 +120,22 @@ public struct MixArguments: ParsableArguments {
 
   /// What chooses the types of each output: the types given, and then the recipes of these flags.
   ///
-  /// - Throws: ``UsageError``; `RecipeError` or `FileError` for a recipe that cannot be used.
+  /// - Throws: As ``loadRecipes()``.
   public func choices(types: [ConversionRequest.OutputType]) throws -> [OutputChoice] {
+    types.map { OutputChoice($0) } + (try loadRecipes().map { OutputChoice($0) })
+  }
+
+  /// The recipes of these flags, each of which is for an output of its own.
+  ///
+  /// - Throws: ``UsageError``; `RecipeError` or `FileError` for a recipe that cannot be used.
+  public func loadRecipes() throws -> [Recipe] {
     guard !pure || recipes.isEmpty else {
       throw UsageError(
         "--recipe", expected: "no --pure beside it", found: "both", remedy: "--pure switches all rules off")
     }
     // A file may have commas in its name.
     let names = recipes.flatMap { FileSystem.isFile($0) ? [$0] : Self.names(in: $0) }
-    return types.map { OutputChoice($0) } + (try names.map { OutputChoice(try RecipeLibrary.recipe($0)) })
+    return try names.map { try RecipeLibrary.recipe($0) }
   }
 
   /// The words of a list with commas.

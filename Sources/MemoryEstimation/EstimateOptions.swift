@@ -7,11 +7,11 @@ public struct EstimateOptions: Sendable {
   public var source: String
   /// Where tokenizer and model card are taken from instead of the source.
   public var tokenizerFolder: String?
-  /// The mixes; empty for Q4_K_M, or a GGUF as it is, unless ``wishes`` have a recipe.
+  /// The mixes; empty for Q4_K_M, or a GGUF as it is, unless there are ``recipes``.
   public var mixes: [StockMix] = []
-  /// Rules, overrides, splits, names.
-  ///
-  /// A recipe in them is an output of its own, the first; mixes go without it.
+  /// The recipes; each is an output of its own, before those of the mixes.
+  public var recipes: [Recipe] = []
+  /// Rules, overrides, splits, names; a recipe in them is ignored.
   public var wishes = ConversionRequest(source: "", outputType: .auto)
   /// How the model is run; its context is replaced by ``contextLength``.
   public var run = RunOptions(contextLength: 4096)

@@ -200,12 +200,12 @@ public struct EstimateReport: Codable, Sendable {
     return result
   }
 
-  /// What is priced: the recipe, then the mixes.
+  /// What is priced: the recipes, then the mixes.
   private static func requests(_ options: EstimateOptions, isGGUF: Bool) -> [EstimateRequest] {
-    let recipe = options.wishes.mixOptions.recipe.map { EstimateRequest(recipe: $0, wishes: options.wishes) }
     var mixes = options.mixes.map { $0 == .copy ? nil : $0 }
-    if mixes.isEmpty, recipe == nil { mixes = [isGGUF ? nil : .q4_K_M] }
-    return (recipe.map { [$0] } ?? []) + mixes.map { EstimateRequest(mix: $0, wishes: options.wishes) }
+    if mixes.isEmpty, options.recipes.isEmpty { mixes = [isGGUF ? nil : .q4_K_M] }
+    return options.recipes.map { EstimateRequest(recipe: $0, wishes: options.wishes) }
+      + mixes.map { EstimateRequest(mix: $0, wishes: options.wishes) }
   }
 
   /// Contexts for a table: powers of four up to the model's own.

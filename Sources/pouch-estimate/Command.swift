@@ -155,6 +155,7 @@ struct Estimate: PouchCommand {
     options.tokenizerFolder = tokenizer
     options.mixes = try types.flatMap { $0.split(separator: ",") }
       .map { try StockMix(name: $0.trimmingCharacters(in: .whitespaces)) }
+    options.recipes = try mixArguments.loadRecipes()
     try mixArguments.apply(to: &options.wishes)
     options.wishes.mixOptions.allowRequantize = allowRequantize
     options.wishes.splitMaxByteCount = splitMaxSize?.byteCount

@@ -147,8 +147,8 @@ struct ManyOutputsTests {
 
   @Test(
     "a run that is stopped again and again, with other limits, ends with the same bytes",
-    arguments: [0, 1, 4])
-  func resumed(index: Int) throws {
+    arguments: [(0, 40), (1, 40), (4, 4)])
+  func resumed(index: Int, tilesPerRun: Int) throws {
     let (many, _) = try source(index)
     let choices: [OutputChoice] = [.mix(.q4_K_M), .mix(.bf16), .mix(.q6_K), .mix(.q3_K_L)]
     let expected = try many.expected(choices)
@@ -160,7 +160,7 @@ struct ManyOutputsTests {
       let options = ExecutionOptions(
         threadCount: 1, maxMemory: limit + 30_000 * (attempt % 3),
         onProgress: { _ in tiles.wrappingAdd(1, ordering: .relaxed) },
-        isCancelled: { tiles.load(ordering: .relaxed) >= 40 })
+        isCancelled: { tiles.load(ordering: .relaxed) >= tilesPerRun })
       do {
         resumedByteCount = try executor.run(options).resumedByteCount
         break

@@ -66,6 +66,9 @@ struct EstimateTests {
     let outputs = try #require(report["outputs"] as? [[String: Any]])
     #expect(outputs.map { $0["mix"] as? String } == ["mine", "Q4_0"])
     #expect(outputs.map { $0["recipe"] as? String } == ["mine", nil])
+    let two = try json(CommandRun("pouch-estimate", [model, "--json", "--recipe", recipe + ",q4_k_m"]))
+    let names = (two["outputs"] as? [[String: Any]])?.map { $0["recipe"] as? String }
+    #expect(names == ["mine", "q4_k_m"])
     #expect(outputs.allSatisfy { $0["includesProvenance"] as? Bool == flags.isEmpty })
     #expect(try outputs.map(lowest) == [mine, stock] && mine > stock)
     let rows = try #require(report["table"] as? [[String: Any]]).compactMap { $0["mix"] as? String }

@@ -8,7 +8,9 @@ final class OutputWriter: Sendable {
   private let conversion: PreparedConversion
   private let journal: Journal
   /// The partial files.
-  let files: [WritableFile]
+  private let files: [WritableFile]
+  /// Each output has its own: to flush all of them at every step would be many small writes.
+  private let flusher: BackgroundFlusher
   /// What an earlier run finished.
   let done: FinishedRows
   private let tally: LossTally
@@ -35,7 +37,13 @@ final class OutputWriter: Sendable {
     done = try FinishedRows(
       records: journal.existing, plan: plan, outputs: files, threadCount: options.threadCount)
     tally = LossTally(plan: plan, records: done.records)
+    flusher = BackgroundFlusher(files)
   }
+
+  deinit { flusher.stop() }
+
+  /// Waits for what is being flushed, and flushes no more in the background.
+  func stopFlushing() { flusher.stop() }
 
   /// Whether nothing more is to be written.
   var hasFailed: Bool { isFailed.load(ordering: .relaxed) }
@@ -60,6 +68,7 @@ final class OutputWriter: Sendable {
     let planned = plan.tensors[tensor]
     do {
       try files[planned.file].write(bytes, at: planned.offset + tile.firstRow * planned.rowByteCount)
+      flusher.wrote(bytes.count)
       try journal.append(
         TileRecord(
           tensor: tensor, firstRow: tile.firstRow, rowCount: tile.rowCount, hash: hash, losses: losses))

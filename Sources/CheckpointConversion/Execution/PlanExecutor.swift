@@ -97,8 +97,7 @@ public struct PlanExecutor: Sendable {
     let queue = try TileQueue(
       tiles: tiles, sourceFiles: work.sourceFiles, regionCount: sizes.regionCount)
     let live = writers.compactMap(\.self)
-    let flusher = BackgroundFlusher(live.flatMap(\.files))
-    defer { flusher.stop() }
+    defer { for writer in live { writer.stopFlushing() } }
     do {
       try queue.forEachTile(
         threadCount: options.threadCount,
@@ -108,7 +107,7 @@ public struct PlanExecutor: Sendable {
       } isWanted: { demand in
         demand.targets.contains { writers[$0.output]?.hasFailed == false }
       } _: { _, tile, outcomes in
-        for outcome in outcomes { flusher.wrote(write(outcome, of: tile, to: writers)) }
+        for outcome in outcomes { write(outcome, of: tile, to: writers) }
         tracker.finished(tile)
       }
     } catch {
@@ -117,23 +116,16 @@ public struct PlanExecutor: Sendable {
   }
 
   /// Hands one form of a tile to all who want it.
-  ///
-  /// - Returns: Bytes that were written.
-  private static func write(_ outcome: TileWorker.Outcome, of tile: Tile, to writers: [OutputWriter?]) -> Int
-  {
+  private static func write(_ outcome: TileWorker.Outcome, of tile: Tile, to writers: [OutputWriter?]) {
     if let failure = outcome.failure {
       for target in outcome.demand.targets { writers[target.output]?.fail(failure) }
-      return 0
+      return
     }
-    let bytes = outcome.bytes
-    let hash = XXHash64.hash(bytes)
-    var byteCount = 0
+    let hash = XXHash64.hash(outcome.bytes)
     for target in outcome.demand.targets {
       guard let writer = writers[target.output], !writer.hasFailed else { continue }
-      writer.write(bytes, hash: hash, losses: outcome.losses, of: tile, tensor: target.tensor)
-      byteCount += bytes.count
+      writer.write(outcome.bytes, hash: hash, losses: outcome.losses, of: tile, tensor: target.tensor)
     }
-    return byteCount
   }
 
   /// Gives an output its name, if nothing went wrong with it.

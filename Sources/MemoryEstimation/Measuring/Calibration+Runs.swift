@@ -55,7 +55,7 @@ extension Calibration {
     for start in stride(from: 0, to: file.bytes.count - step, by: step) where spent < seconds {
       file.giveBack(start..<(start + step))
       let begin = now()
-      file.readIn(start..<(start + step))
+      file.readIn([start..<(start + step)])
       spent += now() - begin
       done += step
       file.giveBack(start..<(start + step))
