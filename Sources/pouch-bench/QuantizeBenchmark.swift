@@ -168,18 +168,17 @@ struct Report: Encodable {
 /// The machine that was measured on.
 struct MachineDescription: Encodable {
   /// The name of the processor.
-  var processor = Processor.name ?? "unknown"
+  var processor: String = Processor.name ?? "unknown"
   /// Processors that can be used.
   var processorCount = ProcessInfo.processInfo.activeProcessorCount
   /// Name and version of the system.
   var operatingSystem = ProcessInfo.processInfo.operatingSystemVersionString
   /// The kernel level in use.
-  var kernelLevel = KernelLevel.current.rawValue
+  var kernelLevel: String = KernelLevel.current.rawValue
   /// The kernel levels that can be used here.
   var availableLevels = KernelLevel.available.map(\.rawValue)
   /// The content of POUCH_KERNEL_LEVEL, when it could not be followed.
   var rejectedLevel = KernelLevel.rejectedRequest
-
 }
 
 /// The time that this process has had a processor.

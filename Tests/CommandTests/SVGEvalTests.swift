@@ -96,9 +96,9 @@ struct SVGEvalTests {
     #expect(ample.status == 0, "\(ample.errors)")
     #expect(ample.errors.contains("Pelican-10M-A5M: draws 2 answers at a time: takes at most "))
     try FileManager.default.removeItem(atPath: out)
-    let refused = try evaluate(arguments + ["--max-memory", "0"])
+    let refused = try evaluate(arguments + ["--max-memory", "0", "--schedule", "layers"])
     let least = try #require(refused.errors.firstMatch(of: /at least ([0-9]+) bytes/)).1
-    let short = try evaluate(arguments + ["--max-memory", "\(least)"])
+    let short = try evaluate(arguments + ["--max-memory", "\(least)", "--schedule", "layers"])
     #expect(short.status == 0 && short.output == ample.output, "\(short.errors)")
     #expect(
       short.errors.contains(

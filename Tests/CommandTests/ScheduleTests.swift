@@ -22,9 +22,9 @@ struct ScheduleTests {
     try CommandRun("pouch-perplexity", arguments)
   }
 
-  /// The least limit that works, as the refusal of a smaller one says.
+  /// The least limit that groups of windows work in, as the refusal of a smaller one says.
   private func least(_ arguments: [String]) throws -> String {
-    let run = try run(arguments + ["--max-memory", "0"])
+    let run = try run(arguments + ["--schedule", "layers", "--max-memory", "0"])
     run.expect(3, "--max-memory", "at least", "found 0")
     let match = try #require(run.errors.firstMatch(of: /at least ([0-9]+) bytes/))
     return String(match.1)
@@ -253,7 +253,7 @@ struct ScheduleTests {
     func bytes(_ name: String) -> Data? { FileManager.default.contents(atPath: fixture.folder.path(name)) }
     let expected = try collect("windows", ["--schedule", "windows"])
     expected.expect(0)
-    let refused = try collect("layers", ["--max-memory", "0"])
+    let refused = try collect("layers", ["--max-memory", "0", "--schedule", "layers"])
     refused.expect(3, "--max-memory", "at least")
     let least = try #require(refused.errors.firstMatch(of: /at least ([0-9]+) bytes/)).1
     for limits in [[], ["--max-memory", String(least)]] {

@@ -51,7 +51,9 @@ public final class ImportanceCollector: TapObserver {
   /// Bytes of the sums that a model's tensors need, with the window under way in one layer.
   public func byteCount(for store: any TensorStore) -> Int {
     store.names.reduce(0) { sum, name in
-      guard wants(name), let shape = store.ggmlShape(of: name), shape.count > 1 else { return sum }
+      // A single row may be stored as a vector or as a matrix.
+      guard wants(name), let shape = store.ggmlShape(of: name), shape.dropFirst().contains(where: { $0 > 1 })
+      else { return sum }
       return sum + 4 * shape[0] * (shape.count > 2 ? shape[2] : 1)
     }
   }

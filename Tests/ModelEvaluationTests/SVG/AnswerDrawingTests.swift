@@ -105,12 +105,12 @@ struct AnswerDrawingTests {
     let expected = try expected()
     // The least is what a limit of nothing is refused with.
     let refusal = #expect(throws: EvaluationError.self) {
-      try runner(folder.path("refused"), options(.auto, allowed: 0)).run { _ in true }
+      try runner(folder.path("refused"), options(.layers, allowed: 0)).run { _ in true }
     }
     let least = try #require(
       refusal?.fault.expected.firstMatch(of: /at least ([0-9]+) bytes/).flatMap { Int($0.1) })
     let tries: [(MeasuringPlan.Request, Int?)] = [
-      (.windows, nil), (.auto, nil), (.layers, nil), (.auto, least), (.auto, least + (8 << 20)),
+      (.windows, nil), (.auto, nil), (.layers, nil), (.layers, least), (.layers, least + (8 << 20)),
     ]
     var plans: [DrawingPlan] = []
     for (number, (request, allowed)) in tries.enumerated() {
