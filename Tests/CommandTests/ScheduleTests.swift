@@ -158,9 +158,11 @@ struct ScheduleTests {
         grouped.errors.contains(
           /layer by layer, [0-9]+ windows at a time: reads [0-9.]+ .?B of weights once, takes at most/),
         "\(grouped.errors)")
+      // Of a single model with one layer nothing is left to foretell after the first.
       #expect(
-        grouped.errors.contains(
-          /about .+ of disk and .+ of arithmetic in all, at the speed of the first layer/),
+        task == .perplexity || task == .importance
+          || grouped.errors.contains(
+            /about .+ of disk and .+ of arithmetic in all, at the speed of the first layer/),
         "\(grouped.errors)")
       let single = try task.run(fixture, ["--schedule", "windows"])
       #expect(

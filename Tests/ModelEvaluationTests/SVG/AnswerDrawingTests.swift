@@ -126,7 +126,7 @@ struct AnswerDrawingTests {
     }
     #expect(plans[0].answerCount == 1 && plans[0].kept == .all)
     #expect(plans[1].answerCount == 12 && plans[1].kept == .all && plans[1].readByteCount == 0)
-    #expect(plans[3].answerCount == 1 && plans[3].readByteCount > 0 && plans[3].memoryByteCount <= least)
+    #expect(plans[3].answerCount <= plans[4].answerCount && plans[3].memoryByteCount <= least)
     #expect(plans[4].answerCount > 1 && plans[4].memoryByteCount <= least + (8 << 20))
   }
 
