@@ -115,8 +115,8 @@ public enum FloatConversion {
 
   /// Replaces each x by −exp(x), in f32.
   ///
-  /// The exponential is that of torch's wheels on x86 processors which are not Intel's, bit for bit; others, and torch
-  /// on them, differ from it in the last place of one to five values of a hundred.
+  /// The exponential is that of torch's wheels on x86 processors which are not Intel's, bit for bit; torch on Intel's
+  /// differs from it in the last place of four values of a hundred, where SLEEF computes it in nine.
   public static func negateExponential(_ values: UnsafeMutableBufferPointer<Float>) {
     guard let base = values.baseAddress else { return }
     cqk_negate_exponential(base, values.count)

@@ -96,6 +96,10 @@ struct ScheduleTests {
     #expect(whole.status == 0 && !whole.errors.contains("layer by layer"))
     let limited = try run(arguments + ["--max-memory", try least(arguments)])
     #expect(limited.output == whole.output && limited.errors.contains("layer by layer"), "\(limited.errors)")
+    #expect(
+      limited.errors.contains(
+        /about .+ of disk and .+ of arithmetic in all, at the speed of the first layer/),
+      "\(limited.errors)")
   }
 
   /// What each command is called with, apart from the limit.

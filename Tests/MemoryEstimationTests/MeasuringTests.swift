@@ -65,7 +65,9 @@ import ZstdStreams
       try expectSame([file], [other])
       try expectSame([opened, file], [outline.model, other])
       // The same from the header of the file.
-      try expectSame([file], [try ModelSource(output).outline().model])
+      let header = try ModelSource(output).outline().model
+      #expect(file.architecture == header.architecture)
+      try expectSame([file], [header])
     }
   }
 

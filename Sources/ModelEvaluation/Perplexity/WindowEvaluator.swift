@@ -76,7 +76,7 @@ public final class WindowEvaluator {
           model: model, contextLength: length, mode: options.mode, threads: options.threads,
           cacheType: options.cacheType, options: groupOptions), size: size)
     }
-    threadCount = max(1, options.threads ?? 8)
+    threadCount = max(1, options.threads ?? Processor.threadCount)
   }
 
   /// Values per row of logits.

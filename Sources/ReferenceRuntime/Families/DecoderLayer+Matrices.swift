@@ -4,7 +4,7 @@ internal import TensorTypes
 
 extension DecoderLayer {
   /// All matrices of the layer; those of a stack that lies in one piece as one.
-  var matrices: [WeightMatrix] { mixerMatrices + feedForwardMatrices }
+  var matrices: [WeightMatrix] { matricesWithoutExperts + expertStacks.flatMap(\.matrices) }
 
   /// The matrices that every row is multiplied with.
   var matricesWithoutExperts: [WeightMatrix] {
@@ -47,14 +47,6 @@ extension DecoderLayer {
     }
   }
 
-  private var feedForwardMatrices: [WeightMatrix] {
-    switch feedForward {
-    case .dense(let weights): weights.matrices
-    case .experts(_, let weights): weights.matrices
-    case .parallel(let weights): weights.dense.matrices + weights.experts.matrices
-    }
-  }
-
   /// Weights that one token is multiplied with in the first branch: a measure of its arithmetic.
   func mixerWork(_ mode: ComputeMode) -> Double { mixerMatrices.work(mode) }
 
@@ -74,15 +66,12 @@ extension DenseWeights {
 
 extension ExpertWeights {
   fileprivate var stacks: [ExpertStack] { [gate, up, down] }
-  private var routed: [WeightMatrix] { stacks.flatMap(\.matrices) }
   fileprivate var others: [WeightMatrix] {
     [router.weights] + (shared?.matrices ?? []) + (sharedGate.map { [$0.weights] } ?? [])
   }
 
-  fileprivate var matrices: [WeightMatrix] { routed + others }
-
   fileprivate func work(_ shape: Experts, _ mode: ComputeMode) -> Double {
-    routed.work(mode) * Double(shape.usedCount) / Double(shape.count) + others.work(mode)
+    stacks.flatMap(\.matrices).work(mode) * Double(shape.usedCount) / Double(shape.count) + others.work(mode)
   }
 }
 

@@ -127,6 +127,12 @@ struct AnswerDrawingTests {
     #expect(plans[0].answerCount == 1 && plans[0].kept == .all)
     #expect(plans[1].answerCount == 12 && plans[1].kept == .all && plans[1].readByteCount == 0)
     #expect(plans[3].answerCount <= plans[4].answerCount && plans[3].memoryByteCount <= least)
+    // With no room to spare weights are read in each step.
+    let smallest = DrawingPlan(
+      model, answerCount: 12, contextLength: Self.limit,
+      options: EvaluationOptions(mode: .fast, threads: 2), request: .layers,
+      limits: MeasuringPlan.Limits(allowed: 0))
+    #expect(smallest.answerCount == 1 && smallest.readByteCount > 0 && smallest.memoryByteCount <= least)
     #expect(plans[4].answerCount > 1 && plans[4].memoryByteCount <= least + (8 << 20))
   }
 

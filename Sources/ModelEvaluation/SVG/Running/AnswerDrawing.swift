@@ -193,7 +193,7 @@ final class AnswerDrawing {
     // The rows are read alone, and outlive the call.
     nonisolated(unsafe) let rows = rows
     // Threads are worth it for large vocabularies alone.
-    let threads = rows.count >= 1 << 18 ? max(1, options.threads ?? 8) : 1
+    let threads = rows.count >= 1 << 18 ? max(1, options.threads ?? Processor.threadCount) : 1
     let results = parallelMap(count: samplers.count, threadCount: threads) { row in
       var sampler = samplers[row]
       let logits = UnsafeBufferPointer(rebasing: rows[(row * vocabulary)..<((row + 1) * vocabulary)])
