@@ -11,12 +11,17 @@ For random checkpoints of every family (make-random-checkpoint.py, odd sizes inc
    pouch-quantize from the 16-bit file likewise.
 3. with --converter: the 16-bit file is made by llama.cpp's own converter (needs torch), and compared too.
 
-Each type is tried plain and with a generated importance matrix. Exits with 1 on any difference.
+Each type is tried plain and with a generated importance matrix; all types of a case are made by one command, those of
+the sample by one command each. Cases run side by side, one for each core. Exits with 1 on any difference.
 """
 import argparse
+import concurrent.futures
 import ctypes
+import functools
 import glob
+import multiprocessing
 import os
+import shutil
 import subprocess
 import sys
 
@@ -131,10 +136,15 @@ class Comparison:
         self.failures = []
 
     def fail(self, text):
-        self.failures.append(text)
-        print("DIFFERENT", text)
+        self.failures.append(f"DIFFERENT {text}")
 
-    def tensors_against_ggml(self, label, plain, path, weights, ggml):
+    def add(self, other):
+        self.tensors += other.tensors
+        self.files += other.files
+        self.failures += other.failures
+
+    def tensors_against_ggml(self, label, plain, path, weights, ggml, known):
+        """`known` keeps what ggml made of the case's tensors, by name and type."""
         reader = gguf.GGUFReader(path)
         names = [t.name for t in reader.tensors]
         if sorted(names) != sorted(plain):
@@ -149,9 +159,11 @@ class Comparison:
             elif tensor.tensor_type == gguf.GGMLQuantizationType.F16:
                 expected = floats(source).astype(np.float16).view(np.uint8).reshape(-1)
             else:
-                expected = ggml.quantize(
-                    tensor.tensor_type, floats(source), int(source.shape[0]),
-                    weights.get(tensor.name) if weights else None)
+                expected = known.get((tensor.name, tensor.tensor_type))
+                if expected is None:
+                    expected = known[tensor.name, tensor.tensor_type] = ggml.quantize(
+                        tensor.tensor_type, floats(source), int(source.shape[0]),
+                        weights.get(tensor.name) if weights else None)
             if not np.array_equal(data, expected):
                 first = int(np.nonzero(data != expected)[0][0]) if data.size == expected.size else -1
                 self.fail(f"{label}: {tensor.name} ({tensor.tensor_type.name}), first at byte {first}")
@@ -183,6 +195,61 @@ class Comparison:
             self.fail(f"{label}: bytes outside tensors and metadata")
 
 
+CASES = {"sample": (None, None), **families.cases("convert")}
+
+
+@functools.cache
+def loaded_ggml():
+    return Ggml()
+
+
+def compare(options, name):
+    """All comparisons of one case."""
+    found = Comparison()
+    case, family = CASES[name]
+    folder = SAMPLE if case is None else os.path.join(options.out, name)
+    types = options.types or [*(case and case.mixes or TYPES), *(MORE_TYPES if options.all_types else ())]
+    more_keys = family.more_keys if family else ()
+    if not os.path.isdir(folder):
+        run([sys.executable, os.path.join(HERE, "make-random-checkpoint.py"), *case.arguments(family), "--tokenizer", SAMPLE,
+             folder])
+    plain_path = os.path.join(options.out, name + "-plain.gguf")
+    convert = [os.path.join(options.bin, "pouch-convert"), folder, "--force", "--quiet", "--no-provenance"]
+    run(convert + ["--outtype", case.plain_type if case else "auto", "--outfile", plain_path])
+    source_path = plain_path
+    if options.converter and not (case and case.converter_fails):
+        source_path = os.path.join(options.out, name + "-reference.gguf")
+        drop = case.converter.split() if case else ["--no-mtp"]
+        run(converter_command(options.python, options.converter, os.path.abspath(folder), source_path, *drop))
+        found.whole_files(f"{name} auto", plain_path, source_path, more_keys)
+    plain = {t.name: t for t in gguf.GGUFReader(source_path).tensors}
+    imatrix_path = os.path.join(options.out, name + "-imatrix.gguf")
+    weights = make_imatrix(imatrix_path, plain)
+    outputs = os.path.join(options.out, name + "-files")
+    shutil.rmtree(outputs, ignore_errors=True)
+    os.makedirs(outputs)
+    for use in (False, True):
+        extra = ["--imatrix", imatrix_path] if use else []
+        known = {}
+        ours = {kind: os.path.join(outputs, kind.lower() + ".gguf") for kind in types}
+        for made in [[kind] for kind in types] if case is None else [types]:
+            outfile = ours[made[0]] if len(made) == 1 else os.path.join(outputs, "{ftype}.gguf")
+            run(convert + [word for kind in made for word in ("--outtype", kind)] + ["--outfile", outfile] + extra)
+        for kind in types:
+            label = f"{name} {kind}{' imatrix' if use else ''}"
+            found.tensors_against_ggml(label, plain, ours[kind], weights if use else None, loaded_ggml(), known)
+            if options.llama_quantize and kind != "F16":
+                theirs = os.path.join(outputs, "theirs.gguf")
+                run([options.llama_quantize] + extra + [source_path, theirs, kind, "2"])
+                found.whole_files(label + " one pass", ours[kind], theirs, more_keys)
+                again = os.path.join(outputs, "again.gguf")
+                run([os.path.join(options.bin, "pouch-quantize"), "--force", "--quiet", "--no-provenance"] + extra
+                    + [source_path, again, kind, "2"])
+                found.whole_files(label + " pouch-quantize", again, theirs)
+    shutil.rmtree(outputs)
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bin")
@@ -195,46 +262,14 @@ def main():
     parser.add_argument("--all-types", action="store_true")
     options = parser.parse_args()
     os.makedirs(options.out, exist_ok=True)
-    ggml = Ggml()
+    names = options.cases or list(CASES)
     total = Comparison()
-    cases = {"sample": (None, None), **families.cases("convert")}
-    for name in options.cases or cases:
-        case, family = cases[name]
-        folder = SAMPLE if case is None else os.path.join(options.out, name)
-        types = options.types or [*(case and case.mixes or TYPES), *(MORE_TYPES if options.all_types else ())]
-        more_keys = family.more_keys if family else ()
-        if not os.path.isdir(folder):
-            run([sys.executable, os.path.join(HERE, "make-random-checkpoint.py"), *case.arguments(family), "--tokenizer", SAMPLE,
-                 folder])
-        plain_path = os.path.join(options.out, name + "-plain.gguf")
-        convert = [os.path.join(options.bin, "pouch-convert"), folder, "--force", "--quiet", "--no-provenance"]
-        run(convert + ["--outtype", case.plain_type if case else "auto", "--outfile", plain_path])
-        source_path = plain_path
-        before = len(total.failures)
-        if options.converter and not (case and case.converter_fails):
-            source_path = os.path.join(options.out, name + "-reference.gguf")
-            drop = case.converter.split() if case else ["--no-mtp"]
-            run(converter_command(options.python, options.converter, os.path.abspath(folder), source_path, *drop))
-            total.whole_files(f"{name} auto", plain_path, source_path, more_keys)
-        plain = {t.name: t for t in gguf.GGUFReader(source_path).tensors}
-        imatrix_path = os.path.join(options.out, name + "-imatrix.gguf")
-        weights = make_imatrix(imatrix_path, plain)
-        for kind in types:
-            for use in (False, True):
-                label = f"{name} {kind}{' imatrix' if use else ''}"
-                ours = os.path.join(options.out, "ours.gguf")
-                extra = ["--imatrix", imatrix_path] if use else []
-                run(convert + ["--outtype", kind, "--outfile", ours] + extra)
-                total.tensors_against_ggml(label, plain, ours, weights if use else None, ggml)
-                if options.llama_quantize and kind != "F16":
-                    theirs = os.path.join(options.out, "theirs.gguf")
-                    run([options.llama_quantize] + extra + [source_path, theirs, kind, "2"])
-                    total.whole_files(label + " one pass", ours, theirs, more_keys)
-                    again = os.path.join(options.out, "ours2.gguf")
-                    run([os.path.join(options.bin, "pouch-quantize"), "--force", "--quiet", "--no-provenance"] + extra
-                        + [source_path, again, kind, "2"])
-                    total.whole_files(label + " pouch-quantize", again, theirs)
-        print(f"{name}: {'equal' if len(total.failures) == before else 'DIFFERENT'}", flush=True)
+    # Forking would copy threads of libraries in an unknown state.
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(os.cpu_count(), mp_context=context) as pool:
+        for name, found in zip(names, pool.map(functools.partial(compare, options), names)):
+            total.add(found)
+            print("\n".join([*found.failures, f"{name}: {'DIFFERENT' if found.failures else 'equal'}"]), flush=True)
     print(f"{total.tensors} tensors compared with ggml, {total.files} whole files with the tools; "
           f"{len(total.failures)} differences")
     return 1 if total.failures else 0

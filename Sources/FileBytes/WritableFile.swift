@@ -112,9 +112,14 @@ public final class WritableFile: Sendable {
   }
 
   /// Waits until the data written so far is on disk; failures show in the final ``synchronize()``.
-  public func flushData() {
+  ///
+  /// - Parameter leavesCache: Whether the file cache is to forget what is on disk, on Linux.
+  public func flushData(leavesCache: Bool = false) {
     #if canImport(Glibc)
-      _ = try? descriptor.use { fdatasync($0) }
+      _ = try? descriptor.use {
+        fdatasync($0)
+        if leavesCache { posix_fadvise($0, 0, 0, POSIX_FADV_DONTNEED) }
+      }
     #else
       _ = try? descriptor.use { fsync($0) }
     #endif

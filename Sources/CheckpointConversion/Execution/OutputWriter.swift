@@ -24,9 +24,12 @@ final class OutputWriter: Sendable {
   /// - Parameters:
   ///   - conversion: The output.
   ///   - journal: Its journal.
+  ///   - runByteCount: The size of all outputs of the run.
   ///   - options: How the run is done.
   /// - Throws: `FileError`.
-  init(_ conversion: PreparedConversion, journal: Journal, _ options: ExecutionOptions) throws {
+  init(_ conversion: PreparedConversion, journal: Journal, runByteCount: Int, _ options: ExecutionOptions)
+    throws
+  {
     self.conversion = conversion
     self.journal = journal
     let plan = conversion.plan
@@ -37,7 +40,7 @@ final class OutputWriter: Sendable {
     done = try FinishedRows(
       records: journal.existing, plan: plan, outputs: files, threadCount: options.threadCount)
     tally = LossTally(plan: plan, records: done.records)
-    flusher = BackgroundFlusher(files)
+    flusher = BackgroundFlusher(files, runByteCount: runByteCount)
   }
 
   deinit { flusher.stop() }

@@ -37,8 +37,9 @@ public struct PlanExecutor: Sendable {
     let wanted = outputs.indices.filter { !kept.contains($0) }.map { outputs[$0] }
     let work = WorkUnion(wanted)
     let sizes = try bufferSizes(work, options)
+    let runByteCount = wanted.reduce(0) { $0 + $1.plan.fileByteCount }
     let opened = zip(wanted, try Self.journals(of: wanted, options)).map { output, journal in
-      Result { try OutputWriter(output, journal: journal, options) }
+      Result { try OutputWriter(output, journal: journal, runByteCount: runByteCount, options) }
     }
     let writers = opened.map { try? $0.get() }
     let pieces = work.pieces { writers[$0.output]?.missingRows(of: $0.tensor) ?? [] }
