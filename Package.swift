@@ -116,7 +116,9 @@ let package = Package(
         "BlockQuantization", "TensorAssembly", "TensorCompute", "ModelDescriptions", "TextTokenizers",
       ]),
 
-    // 5: measuring
+    // 5: measuring, and what follows from it
+    library("MixTuning", []),
+
     library(
       "ModelEvaluation",
       [
@@ -219,6 +221,7 @@ let package = Package(
     tests("ImportanceData", ["GGUFFormat"]),
     tests("QuantRecipes", ["ModelDescriptions"], resources: [.copy("Golden")]),
     tests("TensorCompute", ["BlockQuantization"]),
+    tests("MixTuning"),
     tests(
       "ReferenceRuntime",
       [

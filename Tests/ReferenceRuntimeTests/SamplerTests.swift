@@ -106,6 +106,19 @@ import Testing
     #expect(Set(draws).count > 5)
   }
 
+  /// The draws of an implementation of its own, in Python: every machine must have them.
+  @Test func drawsAreKnown() {
+    let logits = (0..<500).map { Float($0 * 37 % 503) / 50 }
+    var defaults = SamplingOptions()
+    defaults.seed = 42
+    var sampler = Sampler(options: defaults)
+    #expect(
+      (0..<24).map { _ in sampler.sample(logits) } == [
+        176, 163, 244, 285, 122, 299, 122, 394, 231, 149, 367, 448,
+        203, 435, 434, 217, 217, 435, 435, 421, 190, 367, 67, 27,
+      ])
+  }
+
   @Test func modelsRecommendSettings() {
     let options = SamplingOptions(metadata: [
       MetadataEntry("general.sampling.temp", .float32(1)),

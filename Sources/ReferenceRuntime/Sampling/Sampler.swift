@@ -145,7 +145,7 @@ public struct Sampler: Sendable {
     guard options.topP < 1 else { return }
     if options.topK <= 0 { sort(&candidates) }
     let greatest = candidates[0].logit
-    let weights = candidates.map { expf($0.logit - greatest) }
+    let weights = candidates.map { Self.exponential($0.logit - greatest) }
     let total = weights.reduce(Float(0), +)
     var cumulative: Float = 0
     for (index, weight) in weights.enumerated() {
@@ -157,10 +157,15 @@ public struct Sampler: Sendable {
     }
   }
 
+  /// The exponential in f32, the same on every machine.
+  ///
+  /// C libraries differ in the last place of `expf`; of `exp` too, but rounding to f32 hides that.
+  private static func exponential(_ x: Float) -> Float { Float(exp(Double(x))) }
+
   private func keepMinP(_ candidates: inout [Candidate]) {
     guard options.minP > 0 else { return }
     let greatest = candidates.reduce(-Float.infinity) { max($0, $1.logit) }
-    let threshold = greatest + logf(options.minP)
+    let threshold = greatest + Float(log(Double(options.minP)))
     candidates.removeAll { $0.logit < threshold }
   }
 
@@ -172,7 +177,7 @@ public struct Sampler: Sendable {
     // Divided one by one before the difference is taken, as the reference rounds it.
     let scaled = candidates.map { $0.logit / options.temperature }
     let top = greatest.logit / options.temperature
-    let weights = scaled.map { Double(expf($0 - top)) }
+    let weights = scaled.map { Double(Self.exponential($0 - top)) }
     let target = random * weights.reduce(0, +)
     var running = 0.0
     for (candidate, weight) in zip(candidates, weights) {
