@@ -154,6 +154,7 @@ extern const cdk_kernels cdk_avx512;
 extern const cdk_kernels cdk_wide_avx2;
 #endif
 #if defined(__aarch64__)
+extern const cdk_kernels cdk_neon_plain;
 extern const cdk_kernels cdk_neon;
 extern const cdk_kernels cdk_neon_matrix;
 #endif

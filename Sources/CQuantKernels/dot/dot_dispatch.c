@@ -45,7 +45,7 @@ const cdk_kernels *cdk_kernels_of(int level) {
 #endif
 #if defined(__aarch64__)
     case CQK_LEVEL_NEON:
-      if (!has_dot_products()) return &cdk_portable;
+      if (!has_dot_products()) return &cdk_neon_plain;
       return has_matrix_products() ? &cdk_neon_matrix : &cdk_neon;
 #endif
     default: return &cdk_portable;

@@ -1,232 +1,206 @@
-// Decoding to f32, f32 products and the quantization of activations.
+// Products in f32: one token as weights are unpacked, several tokens with tiles of four rows and 512 columns.
 
 #ifndef NEON_FLOAT_H
 #define NEON_FLOAT_H
 
-#include "neon_unpack.h"
+#include "neon_weights.h"
 
-// Sixteen codes as floats.
-INLINE void floats_of_codes(int8x16_t q, float32x4_t f[4]) {
-  int16x8_t low = vmovl_s8(vget_low_s8(q)), high = vmovl_high_s8(q);
-  f[0] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(low)));
-  f[1] = vcvtq_f32_s32(vmovl_high_s16(low));
-  f[2] = vcvtq_f32_s32(vmovl_s16(vget_low_s16(high)));
-  f[3] = vcvtq_f32_s32(vmovl_high_s16(high));
-}
-
-INLINE void decode_256(const int type, const uint8_t *s, size_t columns, float *out) {
-  const int8x16_t table = code_table(type), offset = vdupq_n_s8((int8_t)code_offset(type));
-#pragma clang loop unroll(disable)
-  for (size_t b = 0; b < columns / 256; b++, s += block_bytes(type), out += 256) {
-    // One row four times over: its scales are wanted as f32, and these are the lanes of four groups at a time.
-    const uint8_t *const rows[4] = {s, s, s, s};
-    four_heads h = load_heads(type, rows);
-    const float d = vgetq_lane_f32(h.d, 0), dmin = has_mins(type) ? vgetq_lane_f32(h.dmin, 0) : 0;
-    float scales[16], mins[16];
-    const int groups = has_groups_of_16(type) ? 16 : 8;
-    UNROLLED
-    for (int g = 0; g < groups; g++) {
-      scales[g] = d * (float)vgetq_lane_s32(group_scale(type, &h, g), 0);
-      if (has_mins(type)) mins[g] = dmin * (float)vgetq_lane_s32(group_min(&h, g), 0);
-    }
-    UNROLLED
-    for (int i = 0; i < 4; i++) {
-      quarter w = load_quarter(type, s, i);
-      UNROLLED
-      for (int k = 0; k < 4; k++) {
-        const int at = columns_of(type, i, k), group = has_groups_of_16(type) ? at : at / 2;
-        int8x16_t q = code_256(type, &w, i, k, table);
-        if (code_offset(type)) q = vsubq_s8(q, offset);
-        float32x4_t f[4];
-        floats_of_codes(q, f);
-        UNROLLED
-        for (int j = 0; j < 4; j++) {
-          float32x4_t v = vmulq_n_f32(f[j], scales[group]);
-          if (has_mins(type)) v = vsubq_f32(v, vdupq_n_f32(mins[group]));
-          vst1q_f32(out + 16 * at + 4 * j, v);
-        }
-      }
-    }
-  }
-}
-
-INLINE void decode_32(const int type, const uint8_t *s, size_t columns, float *out) {
-  const int8x16_t table = code_table(type), offset = vdupq_n_s8((int8_t)code_offset(type));
-#pragma clang loop unroll(disable)
-  for (size_t b = 0; b < columns / 32; b++, s += block_bytes(type), out += 32) {
-    const float d = type == T_MXFP4 ? float_of_e8m0_half(s[0]) : float_of_f16(read_u16(s));
-    const float32x4_t m = vdupq_n_f32(has_mins(type) ? float_of_f16(read_u16(s + 2)) : 0);
-    int8x16_t q[2];
-    codes_32(type, s, table, q);
-    UNROLLED
-    for (int i = 0; i < 2; i++) {
-      float32x4_t f[4];
-      floats_of_codes(code_offset(type) ? vsubq_s8(q[i], offset) : q[i], f);
-      UNROLLED
-      for (int j = 0; j < 4; j++) {
-        float32x4_t v = vmulq_n_f32(f[j], d);
-        // Types without a minimum must keep the sign of a zero.
-        if (has_mins(type)) v = vaddq_f32(v, m);
-        vst1q_f32(out + 16 * i + 4 * j, v);
-      }
-    }
-  }
-}
-
-static void decode_f16(const uint8_t *s, size_t columns, float *out) {
-  size_t i = 0;
-  for (; i + 4 <= columns; i += 4) {
-    uint16x4_t h;
-    memcpy(&h, s + 2 * i, 8);
-    vst1q_f32(out + i, vcvt_f32_f16(vreinterpret_f16_u16(h)));
-  }
-  for (; i < columns; i++) out[i] = float_of_f16(read_u16(s + 2 * i));
-}
-
-static void decode_bf16(const uint8_t *s, size_t columns, float *out) {
-  for (size_t i = 0; i < columns; i++) out[i] = float_of_u32((uint32_t)read_u16(s + 2 * i) << 16);
-}
-
-// Tokens per pass, and rows whose decoded columns stay in the first cache together.
+// Tokens per pass, and tokens whose sums stay in registers: a multiple of these.
 #define FLOAT_TOKENS 126
-#define FLOAT_ROWS 4
-#define FLOAT_STEP 2
+#define FLOAT_STEP 3
 
-// Partial sum 4k + l of a row and a token is lane l of register k.
+// Partial sums of a half of every 16 columns: eight per row and token.
 typedef struct {
-  float32x4_t v[FLOAT_ROWS][FLOAT_TOKENS][4];
+  float32x4_t v[FLOAT_ROWS][2];
+} half_sums;
+
+typedef struct {
+  half_sums half[2][FLOAT_TOKENS];
 } float_sums;
 
-// Adds `n` columns of `rows` rows with `count` tokens, the registers `half` and `half` + 1 of their sums: with half of
-// the partial sums of a pair, eight pairs fit in the register file, and a register that was loaded serves more often.
-INLINE void float_block(const int rows, const int count, const float *w, const cdk_float_token *tokens, size_t first,
-                        size_t n, float_sums *sums, size_t token, const int half) {
-  float32x4_t acc[FLOAT_ROWS][FLOAT_STEP][2];
+// Adds `n` columns from `first` on, the half `half` of every 16: with half of the partial sums, up to twelve pairs of
+// row and token fit in the register file, and a register that was loaded serves more often.
+INLINE void float_block(const int count, const float *w, const cdk_float_token *tokens, size_t first, size_t n,
+                        half_sums *sums, const int half) {
+  float32x4_t acc[FLOAT_STEP][FLOAT_ROWS][2];
   const float *x[FLOAT_STEP];
   UNROLLED
   for (int t = 0; t < count; t++) {
-    x[t] = tokens[t].x + first + 4 * half;
+    x[t] = tokens[t].x + first + 8 * half;
     UNROLLED
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < FLOAT_ROWS; r++)
       UNROLLED
-      for (int k = 0; k < 2; k++) acc[r][t][k] = sums->v[r][token + (size_t)t][half + k];
+      for (int k = 0; k < 2; k++) acc[t][r][k] = sums[t].v[r][k];
   }
-  // A pointer per row: their distances are too long for loads of two registers at once.
-  const float *row[FLOAT_ROWS];
-  UNROLLED
-  for (int r = 0; r < rows; r++) {
-    row[r] = w + r * FLOAT_COLUMNS + 4 * half;
-    __asm__("" : "+r"(row[r]));
-  }
-#pragma clang loop unroll_count(2)
+  w += half * TILE_HALF;
+#pragma clang loop unroll_count(4)
   for (size_t c = 0; c < n; c += 16) {
+    float32x4_t v[FLOAT_STEP][2];
     UNROLLED
-    for (int k = 0; k < 2; k++) {
-      float32x4_t v[FLOAT_STEP];
+    for (int t = 0; t < count; t++) {
+      v[t][0] = vld1q_f32(x[t] + c);
+      v[t][1] = vld1q_f32(x[t] + c + 4);
+    }
+    UNROLLED
+    for (int r = 0; r < FLOAT_ROWS; r++) {
+      float32x4_t u0 = vld1q_f32(w + 2 * c + 8 * r), u1 = vld1q_f32(w + 2 * c + 8 * r + 4);
       UNROLLED
-      for (int t = 0; t < count; t++) v[t] = vld1q_f32(x[t] + c + 4 * k);
-      UNROLLED
-      for (int r = 0; r < rows; r++) {
-        float32x4_t u = vld1q_f32(row[r] + c + 4 * k);
-        UNROLLED
-        for (int t = 0; t < count; t++) acc[r][t][k] = vfmaq_f32(acc[r][t][k], u, v[t]);
+      for (int t = 0; t < count; t++) {
+        acc[t][r][0] = vfmaq_f32(acc[t][r][0], u0, v[t][0]);
+        acc[t][r][1] = vfmaq_f32(acc[t][r][1], u1, v[t][1]);
       }
     }
   }
   UNROLLED
   for (int t = 0; t < count; t++)
     UNROLLED
-    for (int r = 0; r < rows; r++)
+    for (int r = 0; r < FLOAT_ROWS; r++)
       UNROLLED
-      for (int k = 0; k < 2; k++) sums->v[r][token + (size_t)t][half + k] = acc[r][t][k];
+      for (int k = 0; k < 2; k++) sums[t].v[r][k] = acc[t][r][k];
 }
 
-#define DEFINE(ROWS, COUNT)                                                                                        \
-  static __attribute__((noinline)) void float_block_##ROWS##_##COUNT(const float *w, const cdk_float_token *tokens, \
-                                                                     size_t first, size_t n, float_sums *sums,     \
-                                                                     size_t token) {                               \
-    float_block(ROWS, COUNT, w, tokens, first, n, sums, token, 0);                                                 \
-    float_block(ROWS, COUNT, w, tokens, first, n, sums, token, 2);                                                 \
+// float_block of three tokens and an even number of 16 columns, which takes all 32 registers: 24 of sums, six of
+// activations, two of weights. The compiler would need a few more, and store sums again and again.
+INLINE void add_three(const float *w, const cdk_float_token *tokens, size_t first, size_t n, half_sums *sums,
+                      const int half) {
+  const float *x0 = tokens[0].x + first + 8 * half, *x1 = tokens[1].x + first + 8 * half;
+  const float *x2 = tokens[2].x + first + 8 * half;
+  size_t left = n / 32;
+  w += half * TILE_HALF;
+#define FMLA(SUM, W, X) "fmla v" #SUM ".4s, v" #W ".4s, v" #X ".4s\n"
+#define ROW(A, B, C, D, E, F)                                                                                      \
+  "ldp q30, q31, [%[w]], #32\n" FMLA(A, 30, 24) FMLA(B, 31, 25) FMLA(C, 30, 26) FMLA(D, 31, 27) FMLA(E, 30, 28)    \
+      FMLA(F, 31, 29)
+#define STEP                                                                                                       \
+  "ldp q24, q25, [%[x0]], #64\nldp q26, q27, [%[x1]], #64\nldp q28, q29, [%[x2]], #64\n"                           \
+  ROW(0, 1, 8, 9, 16, 17) ROW(2, 3, 10, 11, 18, 19) ROW(4, 5, 12, 13, 20, 21) ROW(6, 7, 14, 15, 22, 23)
+#define EACH_SUM(X)                                                                                                \
+  X(0, 1, 0) X(2, 3, 32) X(4, 5, 64) X(6, 7, 96) X(8, 9, 128) X(10, 11, 160) X(12, 13, 192) X(14, 15, 224)         \
+      X(16, 17, 256) X(18, 19, 288) X(20, 21, 320) X(22, 23, 352)
+#define LOAD(A, B, AT) "ldp q" #A ", q" #B ", [%[sums], #" #AT "]\n"
+#define STORE(A, B, AT) "stp q" #A ", q" #B ", [%[sums], #" #AT "]\n"
+  __asm__ volatile(EACH_SUM(LOAD) "1:\n" STEP STEP "subs %[left], %[left], #1\nb.ne 1b\n" EACH_SUM(STORE)
+                   : [w] "+r"(w), [x0] "+r"(x0), [x1] "+r"(x1), [x2] "+r"(x2), [left] "+r"(left)
+                   : [sums] "r"(sums)
+                   : "cc", "memory", "v0", "v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12",
+                     "v13", "v14", "v15", "v16", "v17", "v18", "v19", "v20", "v21", "v22", "v23", "v24", "v25", "v26",
+                     "v27", "v28", "v29", "v30", "v31");
+#undef STORE
+#undef LOAD
+#undef EACH_SUM
+#undef STEP
+#undef ROW
+#undef FMLA
+}
+
+#define DEFINE(COUNT)                                                                                              \
+  static __attribute__((noinline)) void float_block_##COUNT(const float *w, const cdk_float_token *tokens,         \
+                                                            size_t first, size_t n, float_sums *sums, size_t t) {  \
+    float_block(COUNT, w, tokens, first, n, sums->half[0] + t, 0);                                                 \
+    float_block(COUNT, w, tokens, first, n, sums->half[1] + t, 1);                                                 \
   }
-DEFINE(4, 1) DEFINE(4, 2)
-DEFINE(1, 1) DEFINE(1, 2)
+DEFINE(1) DEFINE(2)
 #undef DEFINE
 
-// Adds `n` columns of up to four rows with all tokens of a pass.
-static void float_blocks(const float *w, size_t rows, const cdk_float_token *tokens, size_t count, size_t first,
-                         size_t n, float_sums *sums) {
-  for (size_t t = 0; t < count; t += FLOAT_STEP) {
-    size_t some = count - t < FLOAT_STEP ? count - t : FLOAT_STEP;
-    if (rows == FLOAT_ROWS) {
-      if (some == 2) float_block_4_2(w, tokens + t, first, n, sums, t);
-      else float_block_4_1(w, tokens + t, first, n, sums, t);
-      continue;
-    }
-    for (size_t r = 0; r < rows; r++) {
-      float_sums *row = (float_sums *)(void *)sums->v[r];
-      if (some == 2) float_block_1_2(w + r * FLOAT_COLUMNS, tokens + t, first, n, row, t);
-      else float_block_1_1(w + r * FLOAT_COLUMNS, tokens + t, first, n, row, t);
-    }
+static void float_block_3(const float *w, const cdk_float_token *tokens, size_t first, size_t n, float_sums *sums,
+                          size_t t) {
+  const size_t even = n / 32 * 32;
+  if (even) {
+    add_three(w, tokens, first, even, sums->half[0] + t, 0);
+    add_three(w, tokens, first, even, sums->half[1] + t, 1);
   }
+  if (even == n) return;
+  w += even / 16 * TILE_STEP;
+  float_block_2(w, tokens, first + even, 16, sums, t);
+  float_block_1(w, tokens + 2, first + even, 16, sums, t + 2);
+}
+
+// A tile with all tokens of a pass.
+static void float_blocks(const float *w, const cdk_float_token *tokens, size_t count, size_t first, size_t n,
+                         float_sums *sums) {
+  size_t t = 0;
+  for (; count - t == 3 || count - t > 4; t += 3) float_block_3(w, tokens + t, first, n, sums, t);
+  for (; count - t >= 2; t += 2) float_block_2(w, tokens + t, first, n, sums, t);
+  if (t < count) float_block_1(w, tokens + t, first, n, sums, t);
 }
 
 // Sixteen partial sums, added in the fixed tree.
-INLINE float tree_sum(const float32x4_t p[4]) {
-  float32x4_t a = vaddq_f32(vaddq_f32(p[0], p[2]), vaddq_f32(p[1], p[3]));
+INLINE float tree_sum(float32x4_t p0, float32x4_t p1, float32x4_t p2, float32x4_t p3) {
+  float32x4_t a = vaddq_f32(vaddq_f32(p0, p2), vaddq_f32(p1, p3));
   float32x2_t b = vadd_f32(vget_low_f32(a), vget_high_f32(a));
   return vget_lane_f32(b, 0) + vget_lane_f32(b, 1);
 }
 
-// One group of activations with one scale; `sums` receives the sums of 16 codes each.
-INLINE float quantize_group(const int n, const float *x, int8_t *codes, uint8_t *biased, int16_t *sums) {
-  // As the portable level does it: the largest bit pattern without sign, in which infinities and NaN are on top.
-  uint32x4_t top[4] = {vdupq_n_u32(0), vdupq_n_u32(0), vdupq_n_u32(0), vdupq_n_u32(0)};
-#pragma clang loop unroll(disable)
-  for (int i = 0; i < n; i += 16)
-    UNROLLED
-    for (int k = 0; k < 4; k++)
-      top[k] = vmaxq_u32(top[k], vreinterpretq_u32_f32(vabsq_f32(vld1q_f32(x + i + 4 * k))));
-  uint32_t most = vmaxvq_u32(vmaxq_u32(vmaxq_u32(top[0], top[1]), vmaxq_u32(top[2], top[3])));
-  float magnitude = float_of_u32(most);
-  if (most >= 0x7F800000 || magnitude < TINY_MAGNITUDE) {
-    memset(codes, 0, (size_t)n);
-    memset(biased, 128, (size_t)n);
-    memset(sums, 0, (size_t)n / 8);
-    return most >= 0x7F800000 ? NAN : 0;
-  }
-  const float inverse = 127.0f / magnitude;
-  // The low bits of this number plus a small one are the small one, rounded.
-  const float32x4_t magic = vdupq_n_f32(12582912.0f);
-#pragma clang loop unroll(disable)
-  for (int i = 0; i < n; i += 16) {
-    int32x4_t v[4];
-    UNROLLED
-    for (int k = 0; k < 4; k++)
-      v[k] = vreinterpretq_s32_f32(vaddq_f32(vmulq_n_f32(vld1q_f32(x + i + 4 * k), inverse), magic));
-    int16x8_t low = vuzp1q_s16(vreinterpretq_s16_s32(v[0]), vreinterpretq_s16_s32(v[1]));
-    int16x8_t high = vuzp1q_s16(vreinterpretq_s16_s32(v[2]), vreinterpretq_s16_s32(v[3]));
-    int8x16_t c = vuzp1q_s8(vreinterpretq_s8_s16(low), vreinterpretq_s8_s16(high));
-    vst1q_s8(codes + i, c);
-    vst1q_u8(biased + i, vreinterpretq_u8_s8(c) ^ 128);
-    sums[i / 16] = vaddlvq_s8(c);
-  }
-  return magnitude / 127.0f;
-}
-
-static void neon_quantize_256(const float *x, size_t count, int8_t *codes, uint8_t *biased, int16_t *sums,
-                              float *scales) {
-  for (size_t b = 0; b < count / 256; b++, sums += SUMS_256) {
-    scales[b] = quantize_group(256, x + 256 * b, codes + 256 * b, biased + 256 * b, sums);
-    vst1q_s16(sums + 16, vpaddq_s16(vld1q_s16(sums), vld1q_s16(sums + 8)));
+static void float_tile(int type, const uint8_t *s[4], size_t columns, float *out) {
+  switch (type) {
+#define CASE(NAME) case T_##NAME: tile_##NAME(s, columns, out); break;
+    FOR_TYPES_256(CASE)
+    FOR_TYPES_32(CASE)
+    CASE(F32) CASE(F16) CASE(BF16)
+#undef CASE
+    default: break;
   }
 }
 
-static void neon_quantize_32(const float *x, size_t count, int8_t *codes, uint8_t *biased, int16_t *sums,
-                             float *scales) {
-  for (size_t b = 0; b < count / 32; b++) {
-    int16_t halves[2];
-    scales[b] = quantize_group(32, x + 32 * b, codes + 32 * b, biased + 32 * b, halves);
-    sums[b] = (int16_t)(halves[0] + halves[1]);
+static void float_tiles(int type, const uint8_t *weights, size_t row_bytes, size_t first_row, size_t rows,
+                        size_t columns, const cdk_float_token *tokens, size_t count) {
+  float_sums sums;
+  float tile[2 * TILE_HALF];
+  for (size_t r0 = 0; r0 < rows; r0 += FLOAT_ROWS) {
+    for (int i = 0; i < 2; i++) memset(sums.half[i], 0, count * sizeof sums.half[i][0]);
+    for (size_t first = 0; first < columns; first += FLOAT_COLUMNS) {
+      const size_t n = columns - first < FLOAT_COLUMNS ? columns - first : FLOAT_COLUMNS;
+      const uint8_t *s[FLOAT_ROWS];
+      four_rows(weights + bytes_before(type, first), row_bytes, rows, r0, s);
+      float_tile(type, s, n, tile);
+      float_blocks(tile, tokens, count, first, (n + 15) / 16 * 16, &sums);
+    }
+    for (size_t t = 0; t < count; t++)
+      for (size_t r = 0; r < FLOAT_ROWS && r0 + r < rows; r++) {
+        const float32x4_t *a = sums.half[0][t].v[r], *b = sums.half[1][t].v[r];
+        tokens[t].y[first_row + r0 + r] = tree_sum(a[0], a[1], b[0], b[1]);
+      }
+  }
+}
+
+// One token; of float types there is nothing to unpack.
+static int float_vector(int type, const uint8_t *weights, size_t row_bytes, size_t first_row, size_t rows,
+                        size_t columns, const cdk_float_token *token) {
+  for (size_t r0 = 0; r0 < rows; r0 += FLOAT_ROWS) {
+    const uint8_t *s[FLOAT_ROWS];
+    float32x4_t sums[FLOAT_ROWS][4];
+    four_rows(weights, row_bytes, rows, r0, s);
+    switch (type) {
+#define CASE(NAME) case T_##NAME: sums_##NAME(s, columns, token->x, sums); break;
+      FOR_TYPES_256(CASE)
+      FOR_TYPES_32(CASE)
+#undef CASE
+      default: return 0;
+    }
+    for (size_t r = 0; r < FLOAT_ROWS && r0 + r < rows; r++)
+      token->y[first_row + r0 + r] = tree_sum(sums[r][0], sums[r][1], sums[r][2], sums[r][3]);
+  }
+  return 1;
+}
+
+static void neon_multiply_float(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
+                                size_t columns, const cdk_float_token *tokens, size_t token_count) {
+  const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;
+  if (token_count == 1 && float_vector(type, w, row_bytes, first_row, rows, columns, tokens)) return;
+  for (size_t t = 0; t < token_count; t += FLOAT_TOKENS) {
+    const size_t n = token_count - t < FLOAT_TOKENS ? token_count - t : FLOAT_TOKENS;
+    float_tiles(type, w, row_bytes, first_row, rows, columns, tokens + t, n);
+  }
+}
+
+static void neon_decode_row(int type, const void *row, size_t columns, float *out) {
+  switch (type) {
+#define CASE(NAME) case T_##NAME: decode_##NAME(row, columns, out); break;
+    FOR_TYPES_256(CASE)
+    FOR_TYPES_32(CASE)
+    CASE(F32) CASE(F16) CASE(BF16)
+#undef CASE
+    default: break;
   }
 }
 

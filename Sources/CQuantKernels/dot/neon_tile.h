@@ -43,17 +43,12 @@ INLINE void arrange(const int8x16_t q[4], int8x16_t codes[8], const int h) {
 #endif
 }
 
-// The rows that a half of a tile is made of; the last one stands in for those that are missing.
-INLINE void rows_of_half(const uint8_t *weights, size_t row_bytes, size_t rows, size_t h, const uint8_t *s[4]) {
-  for (size_t r = 0; r < 4; r++) s[r] = weights + (4 * h + r < rows ? 4 * h + r : rows - 1) * row_bytes;
-}
-
 INLINE void fill_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, neon_tile *tile) {
   const int8x16_t table = code_table(type), offset = vdupq_n_s8((int8_t)code_offset(type));
 #pragma clang loop unroll(disable)
   for (int half = 0; half < 2; half++) {
     const uint8_t *s[4];
-    rows_of_half(weights, row_bytes, rows, (size_t)half, s);
+    four_rows(weights, row_bytes, rows, 4 * (size_t)half, s);
     four_heads heads = load_heads(type, s);
     tile->d[0][half] = heads.d;
     if (has_mins(type)) tile->m[0][half] = heads.dmin;
@@ -89,7 +84,7 @@ INLINE void fill_32(const int type, const uint8_t *weights, size_t row_bytes, si
   UNROLLED
   for (int half = 0; half < 2; half++) {
     const uint8_t *s[4];
-    rows_of_half(weights, row_bytes, rows, (size_t)half, s);
+    four_rows(weights, row_bytes, rows, 4 * (size_t)half, s);
 #pragma clang loop unroll(disable)
     for (size_t b = 0; b < blocks; b++) {
       int8x16_t q[4][2], part[4];

@@ -1,6 +1,4 @@
 // Weights from their blocks to bytes in NEON registers, four rows side by side, and the properties of each type.
-//
-// Included inside a region whose functions have at least the dot product target.
 
 #ifndef NEON_UNPACK_H
 #define NEON_UNPACK_H
@@ -285,6 +283,12 @@ INLINE four_scales scales_32(const int type, const uint8_t *s[4], size_t step) {
   }
 #undef FOUR_ROWS
   return r;
+}
+
+// Four rows from row `first` on; the last one of `rows` stands in for those that are missing.
+INLINE void four_rows(const uint8_t *weights, size_t row_bytes, size_t rows, size_t first,
+                              const uint8_t *s[4]) {
+  for (size_t r = 0; r < 4; r++) s[r] = weights + (first + r < rows ? first + r : rows - 1) * row_bytes;
 }
 
 // The sums of four registers' lanes, register r in lane r.

@@ -4,6 +4,8 @@
 // instruction per row. Byte products go on in the same registers from one group to the next; the dot product of a
 // group is the difference of two running sums, which is exact since integers wrap, and saves clearing a register for
 // every row and group.
+//
+// NEON_DOT says whether the including file has byte dot products (`sdot`).
 
 #ifndef NEON_VECTOR_H
 #define NEON_VECTOR_H
@@ -14,6 +16,17 @@
 
 INLINE int32x4_t difference(int32x4_t a, int32x4_t b) {
   return vreinterpretq_s32_u32(vreinterpretq_u32_s32(a) - vreinterpretq_u32_s32(b));
+}
+
+// Adds the products of 16 bytes to a register whose lanes' sum is wanted: to which lane each goes does not matter.
+INLINE int32x4_t add_products(int32x4_t sum, int8x16_t q, int8x16_t x) {
+#if NEON_DOT
+  return vdotq_s32(sum, q, x);
+#else
+  // Two products of -128 or more with at most 127 fit in 16 bits.
+  int16x8_t p = vmull_s8(vget_low_s8(q), vget_low_s8(x));
+  return vpadalq_s16(sum, vmlal_high_s8(p, q, x));
+#endif
 }
 
 INLINE void store_four(float32x4_t y, size_t rows, float *out) {
@@ -71,7 +84,7 @@ INLINE void vector_256(const int type, const int count, const uint8_t *weights, 
   const int8x16_t table = code_table(type);
   for (size_t r0 = 0; r0 < rows; r0 += 4) {
     const uint8_t *s[4];
-    for (size_t r = 0; r < 4; r++) s[r] = weights + (r0 + r < rows ? r0 + r : rows - 1) * row_bytes;
+    four_rows(weights, row_bytes, rows, r0, s);
     float32x4_t y[VECTOR_TOKENS];
     int32x4_t running[VECTOR_TOKENS][4], before[VECTOR_TOKENS];
     for (int t = 0; t < count; t++) {
@@ -101,7 +114,7 @@ INLINE void vector_256(const int type, const int count, const uint8_t *weights, 
           for (int t = 0; t < count; t++) {
             int8x16_t x = vld1q_s8(tokens[t].codes + 256 * b + 16 * at);
             UNROLLED
-            for (int r = 0; r < 4; r++) running[t][r] = vdotq_s32(running[t][r], q[r], x);
+            for (int r = 0; r < 4; r++) running[t][r] = add_products(running[t][r], q[r], x);
           }
           if (!has_groups_of_16(type) && k % 2 == 0) continue;
           const int group = has_groups_of_16(type) ? at : at / 2;
@@ -138,7 +151,7 @@ INLINE void vector_32(const int type, const int count, const uint8_t *weights, s
   const int8x16_t table = code_table(type);
   for (size_t r0 = 0; r0 < rows; r0 += 4) {
     const uint8_t *s[4];
-    for (size_t r = 0; r < 4; r++) s[r] = weights + (r0 + r < rows ? r0 + r : rows - 1) * row_bytes;
+    four_rows(weights, row_bytes, rows, r0, s);
     const int8_t *x[VECTOR_TOKENS];
     const float *dx[VECTOR_TOKENS];
     const int16_t *sums[VECTOR_TOKENS];
@@ -162,7 +175,8 @@ INLINE void vector_32(const int type, const int count, const uint8_t *weights, s
       for (int t = 0; t < count; t++) {
         int8x16_t x0 = vld1q_s8(x[t] + 32 * b), x1 = vld1q_s8(x[t] + 32 * b + 16);
         UNROLLED
-        for (int r = 0; r < 4; r++) running[t][r] = vdotq_s32(vdotq_s32(running[t][r], q[r][0], x0), q[r][1], x1);
+        for (int r = 0; r < 4; r++)
+          running[t][r] = add_products(add_products(running[t][r], q[r][0], x0), q[r][1], x1);
         int32x4_t now = lane_sums(running[t]), isum = difference(now, before[t]);
         before[t] = now;
         if (code_offset(type))
@@ -172,6 +186,36 @@ INLINE void vector_32(const int type, const int count, const uint8_t *weights, s
       }
     }
     for (int t = 0; t < count; t++) store_four(y[t], rows - r0, tokens[t].y + first_row + r0);
+  }
+}
+
+#define DEFINE(NAME, WIDTH, COUNT)                                                                              \
+  static __attribute__((noinline)) void vector_##NAME##_##COUNT(                                                \
+      const uint8_t *w, size_t row_bytes, size_t rows, size_t columns, const cdk_token *tokens, size_t first) { \
+    vector_##WIDTH(T_##NAME, COUNT, w, row_bytes, rows, columns, tokens, first);                                \
+  }
+#define DEFINE_256(NAME) DEFINE(NAME, 256, 1) DEFINE(NAME, 256, 2)
+#define DEFINE_32(NAME) DEFINE(NAME, 32, 1) DEFINE(NAME, 32, 2)
+FOR_TYPES_256(DEFINE_256)
+FOR_TYPES_32(DEFINE_32)
+#undef DEFINE_256
+#undef DEFINE_32
+#undef DEFINE
+
+// Any number of tokens, two at a time.
+static void multiply_vectors(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
+                             size_t columns, const cdk_token *tokens, size_t token_count) {
+  const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;
+  for (size_t t = 0; t < token_count; t += VECTOR_TOKENS) {
+    switch (2 * type + (token_count - t > 1)) {
+#define CASE(NAME)                                                                                    \
+  case 2 * T_##NAME: vector_##NAME##_1(w, row_bytes, rows, columns, tokens + t, first_row); break;    \
+  case 2 * T_##NAME + 1: vector_##NAME##_2(w, row_bytes, rows, columns, tokens + t, first_row); break;
+      FOR_TYPES_256(CASE)
+      FOR_TYPES_32(CASE)
+#undef CASE
+      default: break;
+    }
   }
 }
 
