@@ -30,15 +30,21 @@ typedef struct {
   int8x16_t v[STEP_TOKENS];
 } step_codes;
 
-// Of four tokens, for a block of 32 columns: the scales, and these times the sums of codes.
+// Of four tokens, 32 columns: codes; for types with blocks of 32 also the scales, and these times the sums of codes, for
+// `smmla` twice each, as two rows need them.
+#if NEON_MATRIX
+#define SCALE_COPIES 2
+#else
+#define SCALE_COPIES 1
+#endif
 typedef struct {
-  float scales[STEP_TOKENS], sums[STEP_TOKENS];
-} step_scales;
+  step_codes codes[2];
+  float32x4_t scales[SCALE_COPIES], sums[SCALE_COPIES];
+} step_block;
 
 // The activations of some columns, as products read them.
 typedef struct {
-  step_codes steps[TILE_TOKENS / STEP_TOKENS][TILE_COLUMNS / 16];
-  step_scales scales[TILE_TOKENS / STEP_TOKENS][TILE_BLOCKS];
+  step_block steps[TILE_TOKENS / STEP_TOKENS][TILE_BLOCKS];
 } token_columns;
 
 // `n` columns, a multiple of 32, from column `first` on; the last token stands in for those that a step lacks.
@@ -46,7 +52,7 @@ static void collect_columns(const cdk_token *tokens, size_t count, size_t first,
   for (size_t t = 0; t < count; t += STEP_TOKENS) {
     const int8_t *from[STEP_TOKENS];
     for (size_t i = 0; i < STEP_TOKENS; i++) from[i] = tokens[t + i < count ? t + i : count - 1].codes + first;
-    step_codes *to = x->steps[t / STEP_TOKENS];
+    step_block *to = x->steps[t / STEP_TOKENS];
     for (size_t c = 0; c < n; c += 32)
       UNROLLED
       for (size_t k = c; k < c + 32; k += 16) {
@@ -58,36 +64,51 @@ static void collect_columns(const cdk_token *tokens, size_t count, size_t first,
           a = vreinterpretq_s8_s64(vzip1q_s64(p, q));
           b = vreinterpretq_s8_s64(vzip2q_s64(p, q));
 #endif
-          to[k / 16].v[i] = a;
-          to[k / 16].v[i + 1] = b;
+          to[c / 32].codes[k / 16 % 2].v[i] = a;
+          to[c / 32].codes[k / 16 % 2].v[i + 1] = b;
         }
       }
   }
+}
+
+INLINE void store_scales(float32x4_t v, float32x4_t to[SCALE_COPIES]) {
+#if NEON_MATRIX
+  to[0] = vzip1q_f32(v, v);
+  to[1] = vzip2q_f32(v, v);
+#else
+  to[0] = v;
+#endif
 }
 
 // The scales of `n` blocks of 32 columns from block b on; sums only for types that have minimums.
 INLINE void collect_scales(const int mins, const cdk_token *tokens, size_t count, size_t b, size_t n,
                            token_columns *x) {
   for (size_t t = 0; t < count; t += STEP_TOKENS) {
-    const float *scales[STEP_TOKENS];
-    for (size_t i = 0; i < STEP_TOKENS; i++) scales[i] = tokens[t + i < count ? t + i : count - 1].scales + b;
-    step_scales *to = x->scales[t / STEP_TOKENS];
+    const cdk_token *from[STEP_TOKENS];
+    for (size_t i = 0; i < STEP_TOKENS; i++) from[i] = tokens + (t + i < count ? t + i : count - 1);
+    step_block *to = x->steps[t / STEP_TOKENS];
     size_t i = 0;
     for (; i + 4 <= n; i += 4) {
       uint32x4_t rows[4], blocks[4];
       UNROLLED
-      for (int k = 0; k < 4; k++) rows[k] = vreinterpretq_u32_f32(vld1q_f32(scales[k] + i));
+      for (int k = 0; k < 4; k++) rows[k] = vreinterpretq_u32_f32(vld1q_f32(from[k]->scales + b + i));
       transpose_words(rows, blocks);
       UNROLLED
-      for (size_t k = 0; k < 4; k++) vst1q_f32(to[i + k].scales, vreinterpretq_f32_u32(blocks[k]));
+      for (size_t k = 0; k < 4; k++) store_scales(vreinterpretq_f32_u32(blocks[k]), to[i + k].scales);
     }
-    for (; i < n; i++)
-      for (size_t k = 0; k < STEP_TOKENS; k++) to[i].scales[k] = scales[k][i];
+    for (; i < n; i++) {
+      float32x4_t v = vdupq_n_f32(0);
+      UNROLLED
+      for (size_t k = 0; k < STEP_TOKENS; k++) v[k] = from[k]->scales[b + i];
+      store_scales(v, to[i].scales);
+    }
+    for (i = 0; mins && i < n; i++) {
+      float32x4_t v = vdupq_n_f32(0);
+      UNROLLED
+      for (size_t k = 0; k < STEP_TOKENS; k++) v[k] = from[k]->scales[b + i] * (float)from[k]->sums[b + i];
+      store_scales(v, to[i].sums);
+    }
   }
-  if (!mins) return;
-  for (size_t t = 0; t < count; t++)
-    for (size_t i = 0; i < n; i++)
-      x->scales[t / STEP_TOKENS][i].sums[t % STEP_TOKENS] = tokens[t].scales[b + i] * (float)tokens[t].sums[b + i];
 }
 
 INLINE void clear_sums(const int count, token_sums *s) {
@@ -162,20 +183,21 @@ INLINE void tile_min_sums(const int groups_of_16, const neon_tile *tile, const i
 
 // One block of 256 columns.
 INLINE void multiply_256(const int count, const int groups_of_16, const int mins, const neon_tile *tile,
-                         const cdk_token *tokens, const step_codes *x, size_t b, float32x4_t y[][2]) {
+                         const cdk_token *tokens, const step_block *x, size_t b, float32x4_t y[][2]) {
   token_sums isum;
   clear_sums(count, &isum);
 #pragma clang loop unroll(disable)
-  for (size_t g = 0; g < (groups_of_16 ? 16u : 8u); g++) {
+  for (size_t g = 0; g < 8; g++) {
+    const tile_block *w = tile->blocks + g;
     token_sums part;
     clear_sums(count, &part);
+    add_columns(count, w->codes[0], x[g].codes, &part);
     if (groups_of_16) {
-      add_columns(count, tile->codes[g], x + g, &part);
-    } else {
-      add_columns(count, tile->codes[2 * g], x + 2 * g, &part);
-      add_columns(count, tile->codes[2 * g + 1], x + 2 * g + 1, &part);
+      add_scaled(count, &isum, &part, w->scales[0]);
+      clear_sums(count, &part);
     }
-    add_scaled(count, &isum, &part, tile->scales[g]);
+    add_columns(count, w->codes[1], x[g].codes + 1, &part);
+    add_scaled(count, &isum, &part, w->scales[groups_of_16]);
   }
   UNROLLED
   for (int t = 0; t < count; t++) {
@@ -184,66 +206,84 @@ INLINE void multiply_256(const int count, const int groups_of_16, const int mins
     if (mins) tile_min_sums(groups_of_16, tile, tokens[t].sums + SUMS_256 * b, m);
     UNROLLED
     for (int h = 0; h < 2; h++) {
-      y[t][h] = vfmaq_f32(y[t][h], vmulq_n_f32(tile->d[0][h], dx), vcvtq_f32_s32(sums_of(&isum, t, h)));
-      if (mins) y[t][h] = vfmsq_f32(y[t][h], vmulq_n_f32(tile->m[0][h], dx), vcvtq_f32_s32(m[h]));
+      y[t][h] = vfmaq_f32(y[t][h], vmulq_n_f32(tile->d[h], dx), vcvtq_f32_s32(sums_of(&isum, t, h)));
+      if (mins) y[t][h] = vfmsq_f32(y[t][h], vmulq_n_f32(tile->m[h], dx), vcvtq_f32_s32(m[h]));
     }
   }
 }
 
-// Up to TILE_BLOCKS blocks of 32 columns.
-INLINE void multiply_32(const int count, const int mins, const neon_tile *tile, const step_codes *x,
-                        const step_scales *scales, size_t blocks, float32x4_t out[][2]) {
-  float32x4_t y[STEP_TOKENS][2];
-  for (int t = 0; t < count; t++) {
-    y[t][0] = out[t][0];
-    y[t][1] = out[t][1];
-  }
+// Up to TILE_BLOCKS blocks of 32 columns. Results lie as the integer sums do, so that these need not be moved for every
+// block; `settle` moves them in the end.
+INLINE void multiply_32(const int count, const int mins, const tile_block *w, const step_block *x, size_t blocks,
+                        float32x4_t *out) {
+  float32x4_t y[8];
+  UNROLLED
+  for (int i = 0; i < SUM_COUNT(count); i++) y[i] = out[i];
 #pragma clang loop unroll(disable)
-  for (size_t i = 0; i < blocks; i++) {
+  for (size_t i = 0; i < blocks; i++, w++, x++) {
     token_sums isum;
     clear_sums(count, &isum);
-    add_columns(count, tile->codes[2 * i], x + 2 * i, &isum);
-    add_columns(count, tile->codes[2 * i + 1], x + 2 * i + 1, &isum);
-    float32x4_t dx = vld1q_f32(scales[i].scales), sums = dx;
-    if (mins) sums = vld1q_f32(scales[i].sums);
+    add_columns(count, w->codes[0], x->codes, &isum);
+    add_columns(count, w->codes[1], x->codes + 1, &isum);
     UNROLLED
-    for (int t = 0; t < count; t++) {
-      UNROLLED
-      for (int h = 0; h < 2; h++) {
-        y[t][h] = vfmaq_f32(y[t][h], vmulq_n_f32(tile->d[i][h], dx[t]), vcvtq_f32_s32(sums_of(&isum, t, h)));
-        if (mins) y[t][h] = vfmaq_n_f32(y[t][h], tile->m[i][h], sums[t]);
-      }
+    for (int k = 0; k < SUM_COUNT(count); k++) {
+      const float32x4_t d = w->d[k % SCALE_COUNT], m = w->m[k % SCALE_COUNT];
+      const int u = k / SCALE_COUNT;
+#if NEON_MATRIX
+      y[k] = vfmaq_f32(y[k], vmulq_f32(d, x->scales[u]), vcvtq_f32_s32(isum.v[k]));
+      if (mins) y[k] = vfmaq_f32(y[k], m, x->sums[u]);
+#else
+      y[k] = vfmaq_f32(y[k], vmulq_n_f32(d, x->scales[0][u]), vcvtq_f32_s32(isum.v[k]));
+      if (mins) y[k] = vfmaq_n_f32(y[k], m, x->sums[0][u]);
+#endif
     }
   }
-  for (int t = 0; t < count; t++) {
-    out[t][0] = y[t][0];
-    out[t][1] = y[t][1];
-  }
+  UNROLLED
+  for (int i = 0; i < SUM_COUNT(count); i++) out[i] = y[i];
 }
 
-// What does not depend on a type beyond its kind is compiled once per kind and number of tokens.
+// From the arrangement of `multiply_32` to two registers per token, of `count` tokens.
+INLINE void settle(float32x4_t y[][2], size_t count) {
+#if NEON_MATRIX
+  for (size_t t = 0; t < count; t += STEP_TOKENS) {
+    token_sums s;
+    memcpy(&s, y + t, sizeof s);
+    UNROLLED
+    for (int i = 0; i < STEP_TOKENS; i++)
+      UNROLLED
+      for (int h = 0; h < 2; h++) y[t + (size_t)i][h] = vreinterpretq_f32_s32(sums_of(&s, i, h));
+  }
+#else
+  (void)y, (void)count;
+#endif
+}
+
+// What does not depend on a type beyond its kind is compiled once per kind and number of tokens in a step.
 #define FOR_COUNTS(X) X(1) X(2) X(3) X(4)
+#define EACH_STEP(COUNT, CALL)                                                                                 \
+  for (size_t i = 0; i < steps; i++, tokens += COUNT, x += TILE_BLOCKS, y += COUNT) CALL;
 #define DEFINE(COUNT)                                                                                          \
   static __attribute__((noinline)) void groups_of_16_##COUNT(                                                  \
-      const int mins, const neon_tile *tile, const cdk_token *tokens, const step_codes *x, size_t b,           \
-      float32x4_t y[][2]) {                                                                                    \
-    if (mins) multiply_256(COUNT, 1, 1, tile, tokens, x, b, y);                                                \
-    else multiply_256(COUNT, 1, 0, tile, tokens, x, b, y);                                                     \
+      const int mins, const neon_tile *tile, const cdk_token *tokens, size_t steps, const step_block *x,       \
+      size_t b, float32x4_t (*y)[2]) {                                                                         \
+    if (mins) EACH_STEP(COUNT, multiply_256(COUNT, 1, 1, tile, tokens, x, b, y))                               \
+    else EACH_STEP(COUNT, multiply_256(COUNT, 1, 0, tile, tokens, x, b, y))                                    \
   }                                                                                                            \
   static __attribute__((noinline)) void groups_of_32_##COUNT(                                                  \
-      const int mins, const neon_tile *tile, const cdk_token *tokens, const step_codes *x, size_t b,           \
-      float32x4_t y[][2]) {                                                                                    \
-    if (mins) multiply_256(COUNT, 0, 1, tile, tokens, x, b, y);                                                \
-    else multiply_256(COUNT, 0, 0, tile, tokens, x, b, y);                                                     \
+      const int mins, const neon_tile *tile, const cdk_token *tokens, size_t steps, const step_block *x,       \
+      size_t b, float32x4_t (*y)[2]) {                                                                         \
+    if (mins) EACH_STEP(COUNT, multiply_256(COUNT, 0, 1, tile, tokens, x, b, y))                               \
+    else EACH_STEP(COUNT, multiply_256(COUNT, 0, 0, tile, tokens, x, b, y))                                    \
   }                                                                                                            \
   static __attribute__((noinline)) void blocks_of_32_##COUNT(                                                  \
-      const int mins, const neon_tile *tile, const step_codes *x, const step_scales *scales, size_t blocks,    \
-      float32x4_t y[][2]) {                                                                                    \
-    if (mins) multiply_32(COUNT, 1, tile, x, scales, blocks, y);                                               \
-    else multiply_32(COUNT, 0, tile, x, scales, blocks, y);                                                    \
+      const int mins, const neon_tile *tile, const cdk_token *tokens, size_t steps, const step_block *x,       \
+      size_t blocks, float32x4_t (*y)[2]) {                                                                    \
+    if (mins) EACH_STEP(COUNT, multiply_32(COUNT, 1, tile->blocks, x, blocks, *y))                             \
+    else EACH_STEP(COUNT, multiply_32(COUNT, 0, tile->blocks, x, blocks, *y))                                  \
   }
 FOR_COUNTS(DEFINE)
 #undef DEFINE
+#undef EACH_STEP
 
 INLINE void store_tile(const float32x4_t y[2], size_t rows, float *out) {
   if (rows < 8) {
@@ -254,24 +294,27 @@ INLINE void store_tile(const float32x4_t y[2], size_t rows, float *out) {
   }
 }
 
-// One tile with all tokens.
+// One tile with all tokens: full steps, then a shorter one. `b` and `blocks` as in `gemm_of`.
 INLINE void tile_with_tokens(const int type, const neon_tile *tile, const cdk_token *tokens, size_t count,
                              const token_columns *columns, size_t b, size_t blocks, float32x4_t y[][2]) {
-  for (size_t t = 0; t < count; t += STEP_TOKENS) {
-    const step_codes *x = columns->steps[t / STEP_TOKENS];
-    const step_scales *scales = columns->scales[t / STEP_TOKENS];
-    switch (count - t < STEP_TOKENS ? count - t : STEP_TOKENS) {
-#define CASE(COUNT)                                                                                           \
-  case COUNT:                                                                                                 \
-    if (!is_256(type)) blocks_of_32_##COUNT(has_mins(type), tile, x, scales, blocks, y + t);                  \
-    else if (has_groups_of_16(type)) groups_of_16_##COUNT(has_mins(type), tile, tokens + t, x, b, y + t);     \
-    else groups_of_32_##COUNT(has_mins(type), tile, tokens + t, x, b, y + t);                                 \
-    break;
-      FOR_COUNTS(CASE)
-#undef CASE
-      default: break;
-    }
+  const size_t full = count / STEP_TOKENS, t = full * STEP_TOKENS;
+  const int mins = has_mins(type);
+#define STEPS(COUNT, FIRST, HOW_MANY)                                                                         \
+  do {                                                                                                        \
+    const step_block *x = columns->steps[(FIRST) / STEP_TOKENS];                                              \
+    if (!is_256(type)) blocks_of_32_##COUNT(mins, tile, tokens + (FIRST), HOW_MANY, x, blocks, y + (FIRST));  \
+    else if (has_groups_of_16(type))                                                                          \
+      groups_of_16_##COUNT(mins, tile, tokens + (FIRST), HOW_MANY, x, b, y + (FIRST));                        \
+    else groups_of_32_##COUNT(mins, tile, tokens + (FIRST), HOW_MANY, x, b, y + (FIRST));                     \
+  } while (0)
+  STEPS(4, 0, full);
+  switch (count - t) {
+    case 1: STEPS(1, t, 1); break;
+    case 2: STEPS(2, t, 1); break;
+    case 3: STEPS(3, t, 1); break;
+    default: break;
   }
+#undef STEPS
 }
 
 // Some tiles go through the columns together, so that activations are collected once for all of them.
@@ -281,9 +324,10 @@ INLINE void gemm_of(const int type, const uint8_t *weights, size_t row_bytes, si
   token_columns x;
   float32x4_t y[TILE_COUNT][TILE_TOKENS][2];
   const size_t length = is_256(type) ? 256 : 32, at_once = is_256(type) ? 1 : TILE_BLOCKS;
+  const size_t steps = (count + STEP_TOKENS - 1) / STEP_TOKENS;
   for (size_t r0 = 0; r0 < rows; r0 += 8 * TILE_COUNT) {
     size_t tiles = rows - r0 < 8 * TILE_COUNT ? (rows - r0 + 7) / 8 : TILE_COUNT;
-    for (size_t i = 0; i < tiles; i++) memset(y[i], 0, count * sizeof y[i][0]);
+    for (size_t i = 0; i < tiles; i++) memset(y[i], 0, steps * STEP_TOKENS * sizeof y[i][0]);
     for (size_t b = 0; b < columns / length; b += at_once) {
       size_t blocks = columns / length - b < at_once ? columns / length - b : at_once;
       collect_columns(tokens, count, b * length, blocks * length, &x);
@@ -296,9 +340,11 @@ INLINE void gemm_of(const int type, const uint8_t *weights, size_t row_bytes, si
         tile_with_tokens(type, &tile, tokens, count, &x, b, blocks, y[i]);
       }
     }
-    for (size_t i = 0; i < tiles; i++)
+    for (size_t i = 0; i < tiles; i++) {
+      if (!is_256(type)) settle(y[i], count);
       for (size_t t = 0; t < count; t++)
         store_tile(y[i][t], rows - r0 - 8 * i, tokens[t].y + first_row + r0 + 8 * i);
+    }
   }
 }
 

@@ -12,16 +12,32 @@
 // Blocks of 32 columns in a tile.
 #define TILE_BLOCKS (TILE_COLUMNS / 32)
 
+#if NEON_MATRIX
+#define SCALE_COUNT 4
+#else
+#define SCALE_COUNT 2
+#endif
+
+// 32 columns; what belongs together is read with one pointer.
 typedef struct {
   // Of 16 columns: eight registers. For `sdot`, register 2k + h holds columns 4k to 4k + 3 of rows 4h to 4h + 3; for
   // `smmla`, register 2p + h holds columns 8h to 8h + 7 of rows 2p and 2p + 1.
-  int8x16_t codes[2 * TILE_BLOCKS][8];
-  // Types of 256: scales of a group of 16 or 32 columns, and its minimums.
-  int32x4_t scales[16][2];
+  int8x16_t codes[2][8];
+  union {
+    // Types of 256: the scales of the columns, or of each 16 of them.
+    int32x4_t scales[2][2];
+    // Other types: of the block, as its sums are arranged.
+    struct {
+      float32x4_t d[SCALE_COUNT], m[SCALE_COUNT];
+    };
+  };
+} tile_block;
+
+typedef struct {
+  tile_block blocks[TILE_BLOCKS];
+  // Types of 256: minimums of groups; scales of the block, rows 4h to 4h + 3 in register h.
   int16x8_t mins[16];
-  // Of the block, or of each block of 32.
-  float32x4_t d[TILE_BLOCKS][2];
-  float32x4_t m[TILE_BLOCKS][2];
+  float32x4_t d[2], m[2];
 } neon_tile;
 
 // Puts 16 columns of rows 4h to 4h + 3 in their places.
@@ -50,11 +66,12 @@ INLINE void fill_256(const int type, const uint8_t *weights, size_t row_bytes, s
     const uint8_t *s[4];
     four_rows(weights, row_bytes, rows, 4 * (size_t)half, s);
     four_heads heads = load_heads(type, s);
-    tile->d[0][half] = heads.d;
-    if (has_mins(type)) tile->m[0][half] = heads.dmin;
+    tile->d[half] = heads.d;
+    if (has_mins(type)) tile->m[half] = heads.dmin;
     UNROLLED
     for (int g = 0; g < (has_groups_of_16(type) ? 16 : 8); g++) {
-      tile->scales[g][half] = group_scale(type, &heads, g);
+      const int wide = !has_groups_of_16(type);
+      tile->blocks[wide ? g : g / 2].scales[wide ? 0 : g % 2][half] = group_scale(type, &heads, g);
       if (has_mins(type)) vst1_s16((int16_t *)&tile->mins[g] + 4 * half, vmovn_s32(group_min(&heads, g)));
     }
     UNROLLED
@@ -70,10 +87,22 @@ INLINE void fill_256(const int type, const uint8_t *weights, size_t row_bytes, s
           q[r] = code_256(type, &w[r], i, k, table);
           if (code_offset(type)) q[r] = vsubq_s8(q[r], offset);
         }
-        arrange(q, tile->codes[columns_of(type, i, k)], half);
+        const int at = columns_of(type, i, k);
+        arrange(q, tile->blocks[at / 2].codes[at % 2], half);
       }
     }
   }
+}
+
+// Puts the scales of rows 4h to 4h + 3 in their places: for `smmla`, those of two rows twice.
+INLINE void arrange_scales(float32x4_t d, float32x4_t to[SCALE_COUNT], const int h) {
+#if NEON_MATRIX
+  float64x2_t v = vreinterpretq_f64_f32(d);
+  to[2 * h] = vreinterpretq_f32_f64(vzip1q_f64(v, v));
+  to[2 * h + 1] = vreinterpretq_f32_f64(vzip2q_f64(v, v));
+#else
+  to[h] = d;
+#endif
 }
 
 // `blocks` blocks of 32 columns, at most TILE_BLOCKS.
@@ -94,11 +123,11 @@ INLINE void fill_32(const int type, const uint8_t *weights, size_t row_bytes, si
       for (int i = 0; i < 2; i++) {
         UNROLLED
         for (int r = 0; r < 4; r++) part[r] = code_offset(type) ? vsubq_s8(q[r][i], offset) : q[r][i];
-        arrange(part, tile->codes[2 * b + (size_t)i], half);
+        arrange(part, tile->blocks[b].codes[i], half);
       }
       four_scales scale = scales_32(type, s, step);
-      tile->d[b][half] = scale.d;
-      if (has_mins(type)) tile->m[b][half] = scale.m;
+      arrange_scales(scale.d, tile->blocks[b].d, half);
+      if (has_mins(type)) arrange_scales(scale.m, tile->blocks[b].m, half);
     }
   }
 }
