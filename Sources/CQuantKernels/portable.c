@@ -6,6 +6,8 @@
 #define ANY(mask) (_mm_movemask_ps((__m128)(mask)) != 0)
 #elif defined(__aarch64__)
 #include <arm_neon.h>
+#define IQ4_NEAREST "iq4_neon.inc.h"
+#define SIMPLE_BLOCKS "simple_neon.inc.h"
 #define ANY(mask) (vmaxvq_u32((uint32x4_t)(mask)) != 0)
 #else
 #define ANY(mask) (((mask)[0] | (mask)[1] | (mask)[2] | (mask)[3]) != 0)

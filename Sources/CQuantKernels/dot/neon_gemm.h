@@ -30,8 +30,8 @@ typedef struct {
   int8x16_t v[STEP_TOKENS];
 } step_codes;
 
-// Of four tokens, 32 columns: codes; for types with blocks of 32 also the scales, and these times the sums of codes, for
-// `smmla` twice each, as two rows need them.
+// Of four tokens, 32 columns: codes; for types with blocks of 32 also the scales, and these times the sums of codes,
+// for `smmla` twice each, as two rows need them.
 #if NEON_MATRIX
 #define SCALE_COPIES 2
 #else

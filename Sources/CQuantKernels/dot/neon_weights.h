@@ -5,11 +5,12 @@
 
 #include "neon_unpack.h"
 
+// Whether the table is that of numbers that follow each other, from the least on.
+INLINE int is_counted(int type) { return type == T_Q4_0 || type == T_Q3_K; }
+
 // Codes become floats by way of binary16, which one instruction widens to f32: this takes half of what it takes to
 // widen integers twice and to convert them. Types with few values have a table of the halves' bytes. Other codes are
 // the low byte of a half: as a subnormal number that is the code times 2^-24, exactly, and the scale makes up for it.
-// Of these, codes count from the least value on.
-INLINE int is_counted(int type) { return type == T_Q4_0 || type == T_Q3_K; }
 INLINE int has_half_table(int type) {
   return is_counted(type) || type == T_MXFP4 || type == T_IQ4_NL || type == T_IQ4_XS;
 }

@@ -6,8 +6,8 @@
 
 // Matrix products of quantized weights with activations.
 //
-// Every level (portable, AVX2, AVX-512 VNNI, NEON with and without byte dot products) returns the same bits for the same
-// arguments; the portable one is the definition. Weight types are `ggml_type` ids.
+// Every level (portable, AVX2, AVX-512 VNNI, NEON with and without byte dot products) returns the same bits for the
+// same arguments; the portable one is the definition. Weight types are `ggml_type` ids.
 
 /// One token of the integer products: its quantized activations and where its results go.
 typedef struct {

@@ -72,6 +72,8 @@ static void dequantize_iq4_nl(const uint8_t *b, ptrdiff_t blocks, float *y) {
   }
 }
 
+static const float mxfp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
 static void dequantize_mxfp4(const uint8_t *b, ptrdiff_t blocks, float *y) {
   for (; blocks > 0; blocks--, b += 17, y += 32) {
     float d = float_of_bits(b[0] < 2 ? 0x00200000u << b[0] : (uint32_t)(b[0] - 1) << 23);

@@ -9,7 +9,8 @@ static const float iq4_edges[16] = {-115.5f, -93.5f, -74.0f, -57.0f, -42.0f, -28
 
 #ifdef IQ4_NEAREST
 #include IQ4_NEAREST
-#else
+#endif
+#ifndef IQ4_HAS_CODES
 INLINE vi iq4_code(vf v) {
   vi code = (vi)15;
   for (int k = 0; k < 15; k++) code += v < iq4_edges[k];
@@ -21,6 +22,12 @@ INLINE vf iq4_level(vf v) {
   for (int k = 14; k >= 0; k--) q = v < iq4_edges[k] ? (vf)iq4_levels[k] : q;
   return q;
 }
+#endif
+
+#ifndef IQ4_TOGETHER
+#define IQ4_TOGETHER 1
+// The levels next to IQ4_TOGETHER quotients, inverse * x.
+INLINE void iq4_levels_near(vf inverse, const vf *x, vf *q) { q[0] = iq4_level(inverse * x[0]); }
 #endif
 
 #define IQ4_SIDE 2
@@ -43,11 +50,16 @@ static __attribute__((noinline)) void search_iq4(const vf *x, const vf *w, vf *s
       id[u] = t == -8 ? 1.0f / (-peak[u] / -127.0f) : ((float)t + -127.0f) / peak[u];
       sqx[u] = sq2[u] = (vf)0.0f;
     }
-    for (int i = 0; i < 32; i++)
+    for (int i = 0; i < 32; i += IQ4_TOGETHER)
       for (int u = 0; u < IQ4_SIDE; u++) {
-        vf xi = x[u * 32 + i], q = iq4_level(id[u] * xi), p = w[u * 32 + i] * q;
-        sqx[u] = sqx[u] + p * xi;
-        sq2[u] = sq2[u] + p * q;
+        const vf *some = x + u * 32 + i;
+        vf q[IQ4_TOGETHER];
+        iq4_levels_near(id[u], some, q);
+        for (int k = 0; k < IQ4_TOGETHER; k++) {
+          vf p = w[u * 32 + i + k] * q[k];
+          sqx[u] = sqx[u] + p * some[k];
+          sq2[u] = sq2[u] + p * q[k];
+        }
       }
     for (int u = 0; u < IQ4_SIDE; u++) {
       vf ratio = sqx[u] / sq2[u];

@@ -1,6 +1,8 @@
 // The nearest of 16 levels by binary search, with tables in registers. Every comparison is "not less", so that NaN
 // goes up. Comparisons give -1 or 0, so their sums are the negative of an index: tables are in that order.
 
+#define IQ4_HAS_CODES
+
 INLINE vi iq4_half_code(vf v, vi *last) {
   const __m256 x = (__m256)v;
   const __m256 edge2[2] = {_mm256_set1_ps(-57.0f), _mm256_set1_ps(45.5f)};

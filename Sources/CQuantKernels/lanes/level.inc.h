@@ -14,6 +14,13 @@
 #include "iq4.inc.h"
 #include "simple.inc.h"
 
+#ifdef SIMPLE_BLOCKS
+#include SIMPLE_BLOCKS
+#define SIMPLE(NAME) simple_##NAME
+#else
+#define SIMPLE(NAME) quantize_##NAME
+#endif
+
 #include "dequantize.inc.h"
 #include "floats.inc.h"
 
@@ -21,11 +28,11 @@ const cqk_level LEVEL = {
     .name = LEVEL_NAME,
     .quantize =
         {
-            [CQK_Q4_0] = quantize_q4_0,
-            [CQK_Q4_1] = quantize_q4_1,
-            [CQK_Q5_0] = quantize_q5_0,
-            [CQK_Q5_1] = quantize_q5_1,
-            [CQK_Q8_0] = quantize_q8_0,
+            [CQK_Q4_0] = SIMPLE(q4_0),
+            [CQK_Q4_1] = SIMPLE(q4_1),
+            [CQK_Q5_0] = SIMPLE(q5_0),
+            [CQK_Q5_1] = SIMPLE(q5_1),
+            [CQK_Q8_0] = SIMPLE(q8_0),
             [CQK_Q2_K] = quantize_q2_k,
             [CQK_Q3_K] = quantize_q3_k,
             [CQK_Q4_K] = quantize_q4_k,
@@ -33,7 +40,7 @@ const cqk_level LEVEL = {
             [CQK_Q6_K] = quantize_q6_k,
             [CQK_IQ4_NL] = quantize_iq4_nl,
             [CQK_IQ4_XS] = quantize_iq4_xs,
-            [CQK_MXFP4] = quantize_mxfp4,
+            [CQK_MXFP4] = SIMPLE(mxfp4),
         },
     .dequantize =
         {

@@ -200,7 +200,10 @@ static void quantize_q8_0(const float *rows, ptrdiff_t row_count, ptrdiff_t row_
   }
 }
 
-static const float mxfp4_values[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+// Halfway points between the magnitudes 0, 1, 2, 3, 4, 6, 8 and 12 of MXFP4. The reference takes the first of the
+// values with the least distance, that is the lower one at such a point. Near it both distances are exact, so comparing
+// with it decides alike.
+static const float mxfp4_edges[7] = {0.5f, 1.5f, 2.5f, 3.5f, 5.0f, 7.0f, 10.0f};
 
 static void quantize_mxfp4(const float *rows, ptrdiff_t row_count, ptrdiff_t row_length, const float *importance,
                            uint8_t *out) {
@@ -223,15 +226,14 @@ static void quantize_mxfp4(const float *rows, ptrdiff_t row_count, ptrdiff_t row
     vf d;
     memcpy(&d, scales, sizeof d);
     vi codes[32];
+    vf edge[7];
+    for (int k = 0; k < 7; k++) edge[k] = mxfp4_edges[k] * d;
     for (int i = 0; i < 32; i++) {
-      vf best = abs_f(mxfp4_values[0] * d - x[i]);
-      codes[i] = (vi)0;
-      for (int k = 1; k < 16; k++) {
-        vf e = abs_f(mxfp4_values[k] * d - x[i]);
-        vi better = e < best;
-        best = better ? e : best;
-        codes[i] = better ? (vi)k : codes[i];
-      }
+      vf magnitude = abs_f(x[i]);
+      vi code = (vi)0;
+      for (int k = 0; k < 7; k++) code -= magnitude > edge[k];
+      // Zero has no sign.
+      codes[i] = code | (((vi)x[i] >> 28) & 8 & (code != 0));
     }
     store_nibbles(codes, out + 1, size, g.valid);
   }
