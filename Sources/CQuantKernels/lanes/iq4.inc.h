@@ -51,6 +51,8 @@ static __attribute__((noinline)) void search_iq4(const vf *x, const vf *w, vf *s
       sqx[u] = sq2[u] = (vf)0.0f;
     }
     for (int i = 0; i < 32; i += IQ4_TOGETHER)
+      // The sums of both stay in registers.
+#pragma clang loop unroll(full)
       for (int u = 0; u < IQ4_SIDE; u++) {
         const vf *some = x + u * 32 + i;
         vf q[IQ4_TOGETHER];
