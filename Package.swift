@@ -78,7 +78,8 @@ let package = Package(
     library("FileBytes", []),
     library("JinjaTemplates", []),
 
-    // 2: containers and block formats
+    // 2: containers and block formats; the network
+    library("HubAccess", ["FileBytes", .product(name: "Crypto", package: "swift-crypto")]),
     library("SafetensorsFormat", ["TensorTypes", "FileBytes"]),
     library("GGUFFormat", ["TensorTypes", "FileBytes"]),
     library("ZstdStreams", ["CZstd", "FileBytes"]),
@@ -153,18 +154,18 @@ let package = Package(
     // 7: commands
     command(
       "pouch-convert",
-      ["TensorTypes", "FileBytes", "CheckpointConversion", "ModelDescriptions", "QuantRecipes"]),
+      ["TensorTypes", "FileBytes", "HubAccess", "CheckpointConversion", "ModelDescriptions", "QuantRecipes"]),
     command("pouch-quantize", ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes"]),
     command(
       "pouch-inspect",
       [
         "TensorTypes", "FileBytes", "CheckpointConversion", "GGUFFormat", "SafetensorsFormat",
         "ModelDescriptions",
-        "ZstdStreams", "OutputValidation",
+        "ZstdStreams", "OutputValidation", "HubAccess",
       ]),
     command(
       "pouch-validate",
-      ["TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes", "OutputValidation"]),
+      ["TensorTypes", "FileBytes", "HubAccess", "CheckpointConversion", "QuantRecipes", "OutputValidation"]),
     command(
       "pouch-generate",
       [
@@ -197,19 +198,20 @@ let package = Package(
     command(
       "pouch-estimate",
       [
-        "TensorTypes", "FileBytes", "CheckpointConversion", "QuantRecipes", "MemoryEstimation",
+        "TensorTypes", "FileBytes", "HubAccess", "CheckpointConversion", "QuantRecipes", "MemoryEstimation",
         "ModelEvaluation",
       ]),
 
     // tests
     .target(
       name: "TestSupport",
-      dependencies: ["TensorTypes", "FileBytes"],
+      dependencies: ["TensorTypes", "FileBytes", .product(name: "Crypto", package: "swift-crypto")],
       path: "Tests/TestSupport",
       swiftSettings: swiftSettings),
     tests("TensorTypes"),
     tests("FileBytes"),
     tests("SafetensorsFormat", ["ZstdStreams"]),
+    tests("HubAccess", [.product(name: "Crypto", package: "swift-crypto")]),
     tests("GGUFFormat"),
     tests("ZstdStreams"),
     tests("BlockQuantization"),

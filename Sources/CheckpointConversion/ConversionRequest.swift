@@ -65,6 +65,9 @@ public struct ConversionRequest: Sendable {
   /// Plan from headers alone; shards may end after their headers.
   public var headersOnly = false
 
+  /// Whether the source files are sampled for the provenance; a plan that is not executed has the same size without.
+  public var samplesSources = true
+
   /// Creates a request.
   public init(source: String, outputType: OutputType) {
     self.source = source

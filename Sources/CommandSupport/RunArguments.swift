@@ -39,6 +39,12 @@ public struct RunArguments: ParsableArguments {
   /// Whether nothing is to be written.
   public var isDryRun: Bool { dryRun }
 
+  /// Whether only errors are printed.
+  public var isQuiet: Bool { quiet }
+
+  /// Whether progress is shown.
+  public var showsProgress: Bool { !quiet && !json }
+
   /// Creates default arguments, as the parser needs.
   public init() {}
 

@@ -9,7 +9,8 @@
 /// Reads are `pread` calls into memory that the caller owns, so what a program
 /// holds of a file is what its buffers hold. Any number of files may be open this
 /// way: their descriptors are closed between reads where the process may not have
-/// more of them.
+/// more of them. A path at which a file of another machine is mounted
+/// (``RemoteFiles``) is read from there.
 public final class ReadableFile: Sendable {
   /// The path as given.
   public let path: String
@@ -17,6 +18,8 @@ public final class ReadableFile: Sendable {
   public let byteCount: Int
   /// The modification time in nanoseconds since 1970.
   public let modificationTime: Int64
+  /// The content, where it lies on another machine.
+  public let remote: (any RemoteBytes)?
   private let descriptor: SharedDescriptor
 
   /// Opens `path`, which must be a regular file and no Git LFS pointer.
@@ -40,6 +43,12 @@ public final class ReadableFile: Sendable {
     }
     self.path = path
     self.descriptor = SharedDescriptor(path: path, descriptor: fd, info: info, flags: flags)
+    remote = info.st_size == 0 ? RemoteFiles.at(path) : nil
+    if let remote {
+      byteCount = remote.byteCount
+      modificationTime = remote.version
+      return
+    }
     self.byteCount = Int(info.st_size)
     #if canImport(Darwin)
       self.modificationTime =
@@ -62,6 +71,7 @@ public final class ReadableFile: Sendable {
   ///
   /// - Throws: ``FileError`` with `truncated` when the file ends first, `cannotRead` on an I/O error.
   public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws {
+    if let remote { return try remote.read(at: offset, into: buffer) }
     try descriptor.use { try read($0, at: offset, into: buffer) }
   }
 
@@ -78,6 +88,14 @@ public final class ReadableFile: Sendable {
   ) throws {
     precondition(pieceByteCount > 0 && buffer.count % pieceByteCount == 0, "whole pieces")
     guard pitch != pieceByteCount else { return try read(at: offset, into: buffer) }
+    if let remote {
+      for (index, start) in stride(from: 0, to: buffer.count, by: pieceByteCount).enumerated() {
+        try remote.read(
+          at: offset + index * pitch,
+          into: UnsafeMutableRawBufferPointer(rebasing: buffer[start..<(start + pieceByteCount)]))
+      }
+      return
+    }
     try descriptor.use {
       for (index, start) in stride(from: 0, to: buffer.count, by: pieceByteCount).enumerated() {
         try read(
@@ -109,6 +127,21 @@ public final class ReadableFile: Sendable {
     }
   }
 
+  /// Reads several ranges into one array, one after the other.
+  ///
+  /// Those of a remote file travel at the same time.
+  ///
+  /// - Throws: ``FileError`` as ``read(at:into:)``.
+  public func bytes(of ranges: [Range<Int>]) throws -> [UInt8] {
+    guard let remote else { return try ranges.flatMap { try bytes(at: $0.lowerBound, count: $0.count) } }
+    let ahead = remote.readAhead(ranges.map { [RemoteRange(file: remote, bytes: $0)] })
+    defer { ahead.stop() }
+    return try ranges.enumerated().flatMap { step, range in
+      defer { ahead.finished(step) }
+      return try bytes(at: range.lowerBound, count: range.count)
+    }
+  }
+
   /// The whole content of a file of at most `limit` bytes.
   ///
   /// - Throws: ``FileError`` with `tooLarge`, or as ``init(path:)`` and ``read(at:into:)``.
@@ -124,6 +157,7 @@ public final class ReadableFile: Sendable {
   /// Tells the system that a range will be read soon; a hint without effect on results.
   public func willNeed(at offset: Int, count: Int) {
     #if canImport(Glibc)
+      guard remote == nil else { return }
       _ = try? descriptor.use { posix_fadvise($0, off_t(offset), off_t(count), POSIX_FADV_WILLNEED) }
     #endif
   }

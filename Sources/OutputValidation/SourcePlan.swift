@@ -85,6 +85,9 @@ struct SourcePlan {
     }
   }
 
+  /// Keeps the pairs at some positions alone.
+  mutating func keep(_ positions: [Int]) { pairs = positions.map { pairs[$0] } }
+
   private mutating func match(_ set: GGUFSplitSet) {
     let layout = GGUFLayout(set)
     var names: Set<String> = []

@@ -19,6 +19,8 @@ public struct ValidationOptions: Sendable {
   public var threadCount: Int
   /// The checkpoint folder or GGUF that the file is compared with.
   public var source: String?
+  /// How many tensors are compared with the source; `nil` for all.
+  public var sampleCount: Int?
   /// The importance matrix that the file was made with.
   public var importancePath: String?
   /// The recipe that the file should have been made by.
@@ -206,9 +208,10 @@ public struct Validator: Sendable {
   ) throws -> [SourceComparer.Tally] {
     let start = DispatchTime.now().uptimeNanoseconds
     let record = report.provenance
-    let plan = try SourcePlan(
+    var plan = try SourcePlan(
       source: source, set: set, importancePath: options.importancePath, recipe: expected?.options.recipe,
       record: record)
+    if let finding = options.sampleCount.flatMap({ plan.sample($0) }) { report.add([finding]) }
     var importance = try options.importancePath.map { try SourceImportance(path: $0, record: record) }
     try importance?.settle(plan.pairs, plan: plan.plan)
     let types = Dictionary(plan.pairs.map { ($0.tensor.info.name, $0.tensor.info.type) }) { first, _ in first

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CheckpointConversion
 import CommandSupport
+import HubAccess
 import ModelDescriptions
 import QuantRecipes
 
@@ -14,6 +15,9 @@ struct Convert: PouchCommand {
       without a 16-bit file in between. Memory is bounded by --max-memory, not by the model. An interrupted run \
       continues when the same command is given again.
 
+      org/name[@revision] is a model of the Hugging Face Hub: taken from the local cache where that has it, else read \
+      from the Hub by ranges, without a copy on disk. HF_TOKEN, HF_ENDPOINT and HF_HUB_OFFLINE are honoured.
+
       Several types and recipes give an output each in one pass: every weight is read once and quantized once per \
       type, and the files are those of runs of their own. An output that was removed, or that failed, is made again by \
       the same command; the finished ones are kept.
@@ -22,6 +26,7 @@ struct Convert: PouchCommand {
         pouch-convert Qwen3.6-35B-A3B --outtype q4_k_m
         pouch-convert Qwen3.6-35B-A3B --recipe hybrid-q4_k_m-plus --imatrix i.gguf
         pouch-convert Qwen3.6-35B-A3B --outtype q4_k_m --dry-run
+        pouch-convert Qwen/Qwen3.6-35B-A3B --outtype q4_k_m
         pouch-convert Qwen3.6-35B-A3B --outtype bf16,q4_k_m,q6_k --outfile out/qwen-{ftype}.gguf
 
       Types: \(StockMix.listing). Recipes: pouch-convert --list-recipes.
@@ -31,7 +36,8 @@ struct Convert: PouchCommand {
       """,
     version: pouchVersion)
 
-  @Argument(help: ArgumentHelp("The folder of the checkpoint.", valueName: "model-dir"))
+  @Argument(
+    help: ArgumentHelp("The folder of the checkpoint, or org/name on the Hub.", valueName: "model-dir"))
   var modelDirectory: String?
 
   @Option(
@@ -88,6 +94,16 @@ struct Convert: PouchCommand {
     help: "Plan from shards that end after their headers; needs --dry-run.")
   var headersOnly = false
 
+  @Flag(
+    name: .customLong("keep"),
+    help: "Fetch a model of the Hub into the local cache first, where other programs find it.")
+  var keepsSource = false
+
+  @Flag(
+    name: .customLong("verify-source"),
+    help: "Read the weights of a model of the Hub once more and compare their SHA-256 first.")
+  var verifiesSource = false
+
   @Flag(name: .customLong("print-supported-models"), help: "List the model families and exit.")
   var printSupportedModels = false
 
@@ -127,8 +143,11 @@ struct Convert: PouchCommand {
       name.lowercased() == "auto" ? .auto : ConversionRequest.OutputType.mix(try StockMix(name: name))
     }
     if types.isEmpty, !mix.hasRecipes { types = [.auto] }
-    var request = ConversionRequest(
-      source: try modelDirectory.map { try ModelArgument.path(of: $0) } ?? "", outputType: .auto)
+    let source = try openSource()
+    defer { source.close() }
+    var request = ConversionRequest(source: source.path, outputType: .auto)
+    // Dozens of small reads for each file of weights, of which a plan shows nothing.
+    request.samplesSources = !running.isDryRun || source.model == nil
     try mix.apply(to: &request)
     request.outputPath = outputFile
     request.splitMaxByteCount = splitMaxSize?.byteCount
@@ -140,5 +159,20 @@ struct Convert: PouchCommand {
     request.headersOnly = headersOnly
     try running.perform(
       try ConversionPlanner.prepareCheckpoint(request, outputs: try mix.choices(types: types)))
+  }
+
+  /// Finds the model on this machine, in the cache or on the Hub.
+  private func openSource() throws -> HubArgument {
+    Interrupt.watch()
+    let bar = ProgressBar(isEnabled: running.showsProgress)
+    defer { bar.clear() }
+    let isQuiet = running.isQuiet
+    var wishes = HubArgument.Wishes()
+    wishes.keeps = keepsSource
+    wishes.verifies = verifiesSource
+    wishes.isCancelled = { Interrupt.isRequested }
+    wishes.onNotice = { if !isQuiet { Standard.error($0) } }
+    wishes.onProgress = { bar.update(phase: $0, done: $1, total: $2, alreadyDone: 0) }
+    return try HubArgument(modelDirectory ?? "", wishes)
   }
 }

@@ -3,6 +3,7 @@ import CheckpointConversion
 import CommandSupport
 import FileBytes
 import Foundation
+import HubAccess
 import MemoryEstimation
 import QuantRecipes
 
@@ -13,7 +14,8 @@ struct Estimate: PouchCommand {
     abstract: "Tell the size of a GGUF before it is made, and the memory that running it takes.",
     discussion: """
       SOURCE is a GGUF, a checkpoint folder (headers or its index suffice), a model.safetensors.index.json, a config.json, \
-      or the name of a known model such as qwen3.6-35b-a3b. No weights are read.
+      the name of a known model such as qwen3.6-35b-a3b, or org/name[@revision] on the Hugging Face Hub (hf://org/name for \
+      one that is known by name, too). No weights are read.
 
       Sizes of files are those that pouch-convert and pouch-quantize write with the same flags, to the byte; without \
       the tokenizer, or the names of the shards for provenance, they are an interval. Memory is that of llama.cpp \
@@ -136,7 +138,10 @@ struct Estimate: PouchCommand {
       BuiltInModels.names.forEach { Standard.output($0) }
       return
     }
-    let report = try EstimateReport(try options())
+    let model = try source.flatMap { try openModel($0) }
+    defer { model?.close() }
+    var report = try EstimateReport(try options(source: model?.path ?? source ?? ""))
+    if let model, model.model != nil { report.source = model.title }
     if run_.gpuLayers != nil {
       Standard.error("note: --n-gpu-layers is accepted and ignored: all memory is counted as one")
     }
@@ -149,9 +154,24 @@ struct Estimate: PouchCommand {
     if !fits.isEmpty, !fits.contains(where: \.fits) { throw ExitCode(FaultClass.strict.rawValue) }
   }
 
-  private func options() throws -> EstimateOptions {
-    var options = EstimateOptions(
-      source: try source.map { try ModelArgument.path(of: $0, needsWeights: false, isQuiet: true) } ?? "")
+  /// Finds the model on this machine, in the cache or on the Hub; a known model needs none of them.
+  private func openModel(_ text: String) throws -> HubArgument? {
+    let asksHub = try text.hasPrefix("hf://") && HubSettings().offlineVariable == nil
+    if BuiltInModels.canonicalName(text) != nil, !asksHub {
+      let path = try ModelArgument.path(of: text, needsWeights: false, isQuiet: true)
+      guard path != text else { return nil }
+      return try HubArgument(path)
+    }
+    Interrupt.watch()
+    var wishes = HubArgument.Wishes()
+    wishes.needsWeights = false
+    wishes.isCancelled = { Interrupt.isRequested }
+    return try HubArgument(text, wishes)
+  }
+
+  private func options(source: String) throws -> EstimateOptions {
+    var options = EstimateOptions(source: source)
+    options.wishes.samplesSources = false
     options.tokenizerFolder = tokenizer
     options.mixes = try types.flatMap { $0.split(separator: ",") }
       .map { try StockMix(name: $0.trimmingCharacters(in: .whitespaces)) }

@@ -3,6 +3,7 @@ import CheckpointConversion
 import CommandSupport
 import FileBytes
 import Foundation
+import HubAccess
 import OutputValidation
 
 @main
@@ -23,7 +24,9 @@ struct Inspect: PouchCommand {
       """,
     version: pouchVersion)
 
-  @Argument(help: ArgumentHelp("A GGUF file or the folder of a checkpoint.", valueName: "file-or-dir"))
+  @Argument(
+    help: ArgumentHelp(
+      "A GGUF file, the folder of a checkpoint, or org/name on the Hub.", valueName: "file-or-dir"))
   var source: String
 
   @Flag(name: .customLong("json"), help: "Print everything as JSON.")
@@ -62,8 +65,13 @@ struct Inspect: PouchCommand {
 
   func run() throws {
     if let other { return try compare(with: other) }
-    var inspection = try ModelInspection(
-      source: try ModelArgument.path(of: source, isQuiet: true), wholeValues: full || json)
+    Interrupt.watch()
+    var wishes = HubArgument.Wishes()
+    wishes.isCancelled = { Interrupt.isRequested }
+    let model = try HubArgument(source, wishes)
+    defer { model.close() }
+    var inspection = try ModelInspection(source: model.path, wholeValues: full || json)
+    inspection.source = model.title
     if noTensors { inspection.tensors = [] }
     if noMetadata { inspection.metadata = [] }
     if json {

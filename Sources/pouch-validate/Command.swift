@@ -2,6 +2,7 @@ import ArgumentParser
 import CommandSupport
 import FileBytes
 import Foundation
+import HubAccess
 import OutputValidation
 import QuantRecipes
 
@@ -18,6 +19,7 @@ struct Validate: PouchCommand {
       Examples:
         pouch-validate model-Q4_K_M.gguf
         pouch-validate model-Q4_K_M.gguf --against Qwen3.6-35B-A3B --html a.html
+        pouch-validate model-Q4_K_M.gguf --against Qwen/Qwen3.6-35B-A3B --sample 20
         pouch-validate model-Q4_K_M.gguf --write-manifest model.sums
 
       Exit codes: 0 sound, 1 failed while working, 2 wrong usage, 3 not sound or input rejected, 4 warnings under \
@@ -31,8 +33,15 @@ struct Validate: PouchCommand {
   @Option(
     name: .customLong("against"),
     help: ArgumentHelp(
-      "The checkpoint folder, or another GGUF, that the file was made from.", valueName: "dir|other.gguf"))
+      "The checkpoint folder, org/name[@revision] on the Hub, or another GGUF, that the file was made from.",
+      valueName: "dir|other.gguf"))
   var against: String?
+
+  @Option(
+    name: .customLong("sample"),
+    help: ArgumentHelp(
+      "Compare this many tensors alone with the source, spread over roles and layers.", valueName: "n"))
+  var sample: Int?
 
   @Option(
     name: .customLong("imatrix"),
@@ -93,6 +102,8 @@ struct Validate: PouchCommand {
 
   func validate() throws {
     if imatrix != nil, against == nil { throw ValidationError("--imatrix needs --against") }
+    if sample != nil, against == nil { throw ValidationError("--sample needs --against") }
+    if let sample, sample < 1 { throw ValidationError("--sample needs a number of at least 1") }
     if sha1, writeManifest == nil { throw ValidationError("--sha1 needs --write-manifest") }
     if rows < 0 { throw ValidationError("--rows needs a number of at least 0") }
     if let threads, !(1...4096).contains(threads) {
@@ -106,7 +117,11 @@ struct Validate: PouchCommand {
     }
     let bar = ProgressBar(isEnabled: !quiet && !json)
     var options = ValidationOptions(threadCount: threads ?? Processor.threadCount)
-    options.source = try against.map { try ModelArgument.path(of: $0, isQuiet: quiet) }
+    Interrupt.watch()
+    let source = try against.map { try openSource($0) }
+    defer { source?.close() }
+    options.source = source?.path
+    options.sampleCount = sample
     options.importancePath = imatrix
     options.recipe = try recipe.map { try RecipeLibrary.recipe($0) }
     options.scansBlocks = !noBlocks
@@ -117,8 +132,7 @@ struct Validate: PouchCommand {
       bar.update(phase: "\(phase)", done: done, total: total, alreadyDone: 0)
     }
     options.isCancelled = { Interrupt.isRequested }
-    Interrupt.watch()
-    let report: ValidationReport
+    var report: ValidationReport
     do {
       report = try Validator(path: file, options: options).run()
     } catch {
@@ -126,6 +140,7 @@ struct Validate: PouchCommand {
       throw error
     }
     bar.clear()
+    if let source, source.model != nil { report.against?.source = source.title }
     if let html { try write(HeatMapPage(report).html, to: html) }
     if json {
       try JSONSchema.validation.print(report)
@@ -133,6 +148,15 @@ struct Validate: PouchCommand {
       ReportPrinter(report: report, rowLimit: rows).print()
     }
     try report.refuse(strict: strict, isListed: !quiet && !json)
+  }
+
+  /// Finds the source on this machine, in the cache or on the Hub.
+  private func openSource(_ text: String) throws -> HubArgument {
+    let isQuiet = quiet
+    var wishes = HubArgument.Wishes()
+    wishes.isCancelled = { Interrupt.isRequested }
+    wishes.onNotice = { if !isQuiet { Standard.error($0) } }
+    return try HubArgument(text, wishes)
   }
 
   private func write(_ text: String, to path: String) throws {

@@ -62,8 +62,10 @@ struct CommandRun {
     process.executableURL = Self.executables.appendingPathComponent(name)
     process.arguments = arguments
     // A crash should be quick and silent here; the test reports it.
-    process.environment = ProcessInfo.processInfo.environment.merging(["SWIFT_BACKTRACE": "enable=no"]) { $1 }
-      .merging(environment) { $1 }
+    process.environment = ProcessInfo.processInfo.environment.merging(
+      ["SWIFT_BACKTRACE": "enable=no", "HF_HUB_OFFLINE": "1"]
+    ) { $1 }
+    .merging(environment) { $1 }
     if let directory { process.currentDirectoryURL = URL(fileURLWithPath: directory) }
     process.standardInput = FileHandle.nullDevice
     // Files, since a full pipe would block the command.

@@ -27,13 +27,16 @@ extension PlanExecutor {
     let longestRow = work.longestRow
     let weightedFormCount = work.weightedFormCount
     let scales = work.keptScaleByteCount
-    var tile = Self.tileByteCount
+    // Bytes of remote files that wait for their tiles.
+    let window = RemoteFiles.windowByteCount(of: work.sourceFiles.map(\.path))
+    // A killed run loses the tiles in work, too, and their bytes are fetched again.
+    var tile = window > 0 ? min(Self.tileByteCount, window / 4) : Self.tileByteCount
     while true {
       let largest = TileCutter(work, sourceByteLimit: tile).largestTile()
       let perWorker = TileWorker.byteCount(
         source: largest.source, output: largest.output, longestRow: longestRow,
         weightedFormCount: weightedFormCount)
-      var total = perWorker * options.threadCount + scales
+      var total = perWorker * options.threadCount + scales + window
       // As many as can be inflated at a time, if memory allows, and at least one.
       var regionCount = 0
       if largest.region > 0 {

@@ -47,7 +47,10 @@ extension ScaleTable {
       (work.sources[$0].file, work.sources[$0].offset) < (work.sources[$1].file, work.sources[$1].offset)
     }
     var stream: (file: Int, reader: ZstdReader)?
-    for index in inFileOrder {
+    let fetching = Self.fetching(inFileOrder, of: work)
+    defer { fetching?.stop() }
+    for (step, index) in inFileOrder.enumerated() {
+      defer { fetching?.finished(step) }
       let source = work.sources[index]
       let file = work.sourceFiles[source.file]
       let count = source.encoding.byteCount(ofElements: source.elementCount)
@@ -79,5 +82,15 @@ extension ScaleTable {
             found: "\(error.value) at \(error.column)"))
       }
     }
+  }
+  /// Has the scales of remote files fetched, a step for each tensor; `nil` when all files are of this machine.
+  private static func fetching(_ indices: [Int], of work: WorkUnion) -> (any ReadAhead)? {
+    let steps = indices.map { index -> [RemoteRange] in
+      let source = work.sources[index]
+      guard let remote = RemoteFiles.at(work.sourceFiles[source.file].path) else { return [] }
+      let count = source.encoding.byteCount(ofElements: source.elementCount)
+      return [RemoteRange(file: remote, bytes: source.offset..<(source.offset + count))]
+    }
+    return steps.lazy.joined().first?.file.readAhead(steps)
   }
 }

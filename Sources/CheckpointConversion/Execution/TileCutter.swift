@@ -1,3 +1,4 @@
+internal import FileBytes
 internal import TensorAssembly
 internal import TensorTypes
 
@@ -151,7 +152,7 @@ struct TileCutter {
     var source = 0
     /// The most output bytes of a tile, in all its forms.
     var output = 0
-    /// The most bytes of a compressed file that are kept while tiles take columns of them; 0 when none do.
+    /// The most bytes of a compressed or remote file that are kept while tiles take columns of them; 0 when none do.
     var region = 0
   }
 
@@ -182,7 +183,9 @@ struct TileCutter {
         let piece = span * source.encoding.columnValueByteCount
         largest.source = max(largest.source, span * rowBytes + Tile.Pieces.spaceToTurn(byteCount: piece))
         // A plan that was made of an outline may not know its files.
-        if work.sourceFiles.indices.contains(source.file), work.sourceFiles[source.file].isCompressed {
+        if work.sourceFiles.indices.contains(source.file), case let file = work.sourceFiles[source.file],
+          file.isCompressed || RemoteFiles.at(file.path) != nil
+        {
           largest.region = max(largest.region, stride * rowBytes)
         }
       }

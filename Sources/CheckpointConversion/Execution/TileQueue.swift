@@ -44,6 +44,8 @@ final class TileQueue: Sendable {
   private let lanes: [Lane]
   private let paths: [String]
   private let files: [ReadableFile?]
+  /// Fetches what the tiles of remote files need; `nil` when all files are of this machine.
+  private let fetching: (any ReadAhead)?
   /// How far ahead of the reading position the system is asked to read.
   private static let readAhead = 32 << 20
 
@@ -78,10 +80,33 @@ final class TileQueue: Sendable {
       }
     }
     for tiles in keeping where !tiles.isEmpty { lanes.append(Lane(tiles: tiles, isStream: true)) }
-    lanes.append(Lane(tiles: plain.sorted(by: inFileOrder), isStream: false))
+    plain.sort(by: inFileOrder)
+    lanes.append(Lane(tiles: plain, isStream: false))
     self.lanes = lanes
     paths = sourceFiles.map(\.path)
     files = try sourceFiles.map { $0.isCompressed ? nil : try ReadableFile(path: $0.path) }
+    fetching = Self.fetching(plain, of: files)
+  }
+
+  deinit { fetching?.stop() }
+
+  /// Has the bytes of tiles fetched that lie in remote files, a step for each tile.
+  private static func fetching(_ tiles: [Tile], of files: [ReadableFile?]) -> (any ReadAhead)? {
+    guard let first = files.lazy.compactMap({ $0?.remote }).first else { return nil }
+    return first.readAhead(
+      tiles.map { tile in
+        guard tile.file >= 0 else { return [] }
+        var ranges: [RemoteRange] = []
+        if let remote = files[tile.file]?.remote {
+          let end = tile.sourceOffset + tile.sourceByteCount
+          ranges.append(RemoteRange(file: remote, bytes: tile.pieces?.region ?? tile.sourceOffset..<end))
+        }
+        if let scales = tile.scales, let remote = files[scales.file]?.remote {
+          ranges.append(
+            RemoteRange(file: remote, bytes: scales.offset..<(scales.offset + scales.byteCount)))
+        }
+        return ranges
+      })
   }
 
   /// Takes the next tile and fills the front of `buffer` with its source bytes.
@@ -91,7 +116,8 @@ final class TileQueue: Sendable {
     // Workers start at different lanes, so that several compressed shards inflate at the same time.
     for step in 0..<lanes.count {
       let lane = lanes[(worker + step) % lanes.count]
-      guard let tile = try take(from: lane, buffer: buffer) else { continue }
+      guard let (tile, step) = try take(from: lane, buffer: buffer) else { continue }
+      defer { if !lane.isStream { fetching?.finished(step) } }
       if let scales = tile.scales {
         try files[scales.file]?.read(
           at: scales.offset,
@@ -103,7 +129,9 @@ final class TileQueue: Sendable {
     return nil
   }
 
-  private func take(from lane: Lane, buffer: UnsafeMutableRawBufferPointer) throws -> Tile? {
+  /// The next tile of a lane with its bytes, and its position there.
+  private func take(from lane: Lane, buffer: UnsafeMutableRawBufferPointer) throws -> (tile: Tile, step: Int)?
+  {
     if lane.isStream {
       lane.lock.lock()
       defer { lane.lock.unlock() }
@@ -115,12 +143,12 @@ final class TileQueue: Sendable {
       lane.next += 1
       try inflate(
         tile, lane: lane, into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount]))
-      return tile
+      return (tile, lane.next - 1)
     }
-    let (tile, ahead) = takePlain(from: lane)
+    let (tile, step, ahead) = takePlain(from: lane)
     guard let tile else { return nil }
     for range in ahead { files[range.file]?.willNeed(at: range.bytes.lowerBound, count: range.bytes.count) }
-    guard tile.file >= 0 else { return tile }
+    guard tile.file >= 0 else { return (tile, step) }
     if let pieces = tile.pieces {
       try readTurned(tile, pieces, into: buffer)
     } else {
@@ -128,7 +156,7 @@ final class TileQueue: Sendable {
         at: tile.sourceOffset, into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount])
       )
     }
-    return tile
+    return (tile, step)
   }
 
   /// Reads pieces of source rows and makes rows of their columns, a few pieces at a time while the cache has them.
@@ -163,12 +191,15 @@ final class TileQueue: Sendable {
       into: UnsafeMutableRawBufferPointer(rebasing: target[(range.lowerBound * size)...]), pitch: pieceCount)
   }
 
-  /// The next tile of plain files, and what will be read soon.
-  private func takePlain(from lane: Lane) -> (tile: Tile?, ahead: [(file: Int, bytes: Range<Int>)]) {
+  /// The next tile of plain files, its position, and what will be read soon.
+  private func takePlain(from lane: Lane) -> (
+    tile: Tile?, step: Int, ahead: [(file: Int, bytes: Range<Int>)]
+  ) {
     lane.lock.lock()
     defer { lane.lock.unlock() }
-    guard lane.next < lane.tiles.count else { return (nil, []) }
-    let tile = lane.tiles[lane.next]
+    guard lane.next < lane.tiles.count else { return (nil, 0, []) }
+    let step = lane.next
+    let tile = lane.tiles[step]
     lane.next += 1
     var ahead: [(file: Int, bytes: Range<Int>)] = []
     func advise(_ tile: Tile, isNext: Bool) {
@@ -189,7 +220,7 @@ final class TileQueue: Sendable {
     if distance < lane.tiles.count, lane.tiles[distance].file >= 0 {
       advise(lane.tiles[distance], isNext: false)
     }
-    return (tile, ahead)
+    return (tile, step, ahead)
   }
 
   private func inflate(_ tile: Tile, lane: Lane, into target: UnsafeMutableRawBufferPointer) throws {

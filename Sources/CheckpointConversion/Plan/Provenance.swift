@@ -49,7 +49,8 @@ public enum Provenance {
     add("source.header_hashes", files.map { text($0.headerHash) })
     // Shards that end after their headers have nothing to sample, and outlines have no files at all: such plans are
     // not executed, and entries of the right length give them the right size.
-    add("source.sample_hashes", try files.map { try text(request.headersOnly ? 0 : sampleHash(of: $0.path)) })
+    let isSampled = request.samplesSources && !request.headersOnly
+    add("source.sample_hashes", try files.map { try text(isSampled ? sampleHash(of: $0.path) : 0) })
     if let path = draft.configPath {
       add("config.hash", .string(try text(request.headersOnly ? 0 : wholeHash(of: path))))
     }
@@ -71,14 +72,13 @@ public enum Provenance {
   public static func sampleHash(of path: String) throws -> UInt64 {
     let file = try ReadableFile(path: path)
     guard file.byteCount > sampleCount * sampleByteCount else { return try wholeHash(of: path) }
-    var samples: [UInt8] = []
-    samples.reserveCapacity(sampleCount * sampleByteCount)
-    for index in 0..<sampleCount {
+    let ranges = (0..<sampleCount).map { index in
       let offset =
         (file.byteCount - sampleByteCount) / (sampleCount - 1) * index
         + (file.byteCount - sampleByteCount) % (sampleCount - 1) * index / (sampleCount - 1)
-      samples += try file.bytes(at: offset, count: sampleByteCount)
+      return offset..<(offset + sampleByteCount)
     }
+    let samples = try file.bytes(of: ranges)
     return samples.withUnsafeBytes { XXHash64.hash($0) }
   }
 

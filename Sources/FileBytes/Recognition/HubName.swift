@@ -39,7 +39,7 @@ public struct HubName: Hashable, Sendable, CustomStringConvertible {
   public var description: String { revision == "main" ? repository : "\(repository)@\(revision)" }
 
   /// The command that fetches it with the hub's own program, into the cache.
-  var fetchCommand: String {
+  public var fetchCommand: String {
     "hf download \(repository)" + (revision == "main" ? "" : " --revision \(revision)")
   }
 }

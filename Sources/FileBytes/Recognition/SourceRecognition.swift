@@ -78,7 +78,7 @@ public struct SourceRecognition: Hashable, Sendable {
     return SourceRecognition(
       found:
         "nothing of that name; it looks like a model's id on a hub that is not in the Hugging Face cache, and "
-        + "nothing is downloaded here yet",
+        + "this command downloads nothing",
       remedy: "fetch it with: \(name.fetchCommand)")
   }
 

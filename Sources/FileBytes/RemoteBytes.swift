@@ -1,0 +1,81 @@
+internal import Synchronization
+
+/// The content of a file that lies on another machine.
+///
+/// Whatever reads files by ``ReadableFile`` reads these, too, once they are mounted at a path (``RemoteFiles``). A single
+/// read costs a trip over the network; who knows what comes next says so with ``readAhead(_:)``.
+public protocol RemoteBytes: AnyObject, Sendable {
+  /// The size in bytes.
+  var byteCount: Int { get }
+  /// A number that stands for the content, where local files have the time of their last change.
+  var version: Int64 { get }
+  /// Bytes that may be in memory ahead of their readers, of all files that are read together with this one.
+  var windowByteCount: Int { get }
+  /// Fills `buffer` from `offset`, from any thread.
+  ///
+  /// - Throws: An error that names the file; nothing is known of the buffer's content then.
+  func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws
+  /// Fetches what will be read, in the order of the steps, a bounded amount ahead of the readers.
+  ///
+  /// - Parameter steps: The ranges of each step, of this file and of others that belong to the same model.
+  /// - Returns: Whom to tell which steps are done.
+  func readAhead(_ steps: [[RemoteRange]]) -> any ReadAhead
+}
+
+/// A range of a remote file.
+public struct RemoteRange: Sendable {
+  /// The file.
+  public var file: any RemoteBytes
+  /// The bytes.
+  public var bytes: Range<Int>
+
+  /// Names a range.
+  public init(file: any RemoteBytes, bytes: Range<Int>) {
+    self.file = file
+    self.bytes = bytes
+  }
+}
+
+/// Bytes on their way to their readers; see ``RemoteBytes/readAhead(_:)``.
+public protocol ReadAhead: AnyObject, Sendable {
+  /// Says that a step has read all that it wanted; what no other step wants is dropped.
+  func finished(_ step: Int)
+  /// Ends the fetching and drops everything.
+  func stop()
+}
+
+/// The paths at which remote files are mounted in this process.
+///
+/// A mounted path is that of an empty file, so that whatever looks at names finds one; ``ReadableFile`` reads the remote
+/// content in its place.
+public enum RemoteFiles {
+  private static let isUsed = Atomic<Bool>(false)
+  private static let mounted = Mutex<[String: any RemoteBytes]>([:])
+
+  /// Mounts a remote file at the path of an empty one.
+  public static func mount(_ bytes: any RemoteBytes, at path: String) {
+    isUsed.store(true, ordering: .releasing)
+    mounted.withLock { $0[FileSystem.resolved(path)] = bytes }
+  }
+
+  /// Unmounts everything in a folder.
+  public static func unmount(folder: String) {
+    let prefix = FileSystem.resolved(folder) + "/"
+    mounted.withLock { files in
+      for path in files.keys where path.hasPrefix(prefix) { files[path] = nil }
+    }
+  }
+
+  /// What is mounted at a path; `nil` for files of this machine.
+  public static func at(_ path: String) -> (any RemoteBytes)? {
+    guard isUsed.load(ordering: .acquiring) else { return nil }
+    let path = FileSystem.resolved(path)
+    return mounted.withLock { $0[path] }
+  }
+
+  /// Bytes that may be in memory ahead of the readers of some files.
+  public static func windowByteCount(of paths: [String]) -> Int {
+    guard isUsed.load(ordering: .acquiring) else { return 0 }
+    return paths.lazy.compactMap { at($0)?.windowByteCount }.max() ?? 0
+  }
+}
