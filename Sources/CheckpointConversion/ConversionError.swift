@@ -24,6 +24,10 @@ public enum ConversionErrorCode: FaultCode {
   case selfCheckFailed
   /// Some outputs of a run could not be made.
   case outputsFailed
+  /// Parts of a run that are not there yet, or not complete.
+  case partsMissing
+  /// What is there was divided in another way, or belongs to parts of another job.
+  case otherParts
   /// The user interrupted the run.
   case interrupted
   /// A source type that Pouch cannot decode.
@@ -40,7 +44,7 @@ public enum ConversionErrorCode: FaultCode {
     switch self {
     case .badOption: .usage
     case .strictViolation, .blindExperts: .strict
-    case .notEnoughDisk, .selfCheckFailed, .outputsFailed, .interrupted: .failed
+    case .notEnoughDisk, .selfCheckFailed, .outputsFailed, .partsMissing, .interrupted: .failed
     default: .rejected
     }
   }

@@ -35,17 +35,27 @@ public struct PreparedConversion: Sendable {
   /// from: names, sizes and hashes of the source files, of the importance data and of the recipe, and the flags. Without
   /// these entries an equal header proves nothing, since another training has the same shapes.
   var isFinished: Bool {
-    isTraceable && FileSystem.kind(of: journalPath) == .missing
-      && plan.files.allSatisfy { FileSystem.kind(of: $0.partialPath) == .missing && $0.isComplete }
+    isTraceable && FileSystem.kind(of: journalPath) == .missing && partsWithJournal.isEmpty && isJoined
   }
+
+  /// Whether all files have their names, sizes and headers, and nothing is left of how they were made.
+  var isJoined: Bool {
+    plan.files.allSatisfy { FileSystem.kind(of: $0.partialPath) == .missing && $0.isComplete }
+  }
+
+  /// Whether all files are complete.
+  var isComplete: Bool { plan.files.allSatisfy(\.isComplete) }
 
   /// Whether `file` got its final name from a run of this plan that ended before it could remove the journal.
   ///
   /// Renaming the files of a run and removing the journals are several steps. A run killed between them leaves a
   /// complete file under its final name, no partial file, and the journal.
   func wasRenamed(_ file: PlannedFile) -> Bool {
-    FileSystem.kind(of: journalPath) == .file && FileSystem.kind(of: file.partialPath) == .missing
-      && file.isComplete
+    hasJournal && FileSystem.kind(of: file.partialPath) == .missing && file.isComplete
+  }
+
+  private var hasJournal: Bool {
+    FileSystem.kind(of: journalPath) == .file || !partsWithJournal.isEmpty
   }
 
   /// Takes such files back under their partial names, so that the run continues as after any other kill.

@@ -6,7 +6,8 @@ struct ConversionReport: Encodable {
   struct Output: Encodable {
     /// The stock mix or the recipe that chose its types.
     var name: String
-    /// `made`, `kept` (it was there before, complete and of the same plan) or `failed`.
+    /// `made`, `part` (the part that was wanted is done), `kept` (it was there before, complete and of the same plan) or
+    /// `failed`.
     var state: String
     /// Its files, also where it failed.
     var files: [String]
@@ -22,7 +23,9 @@ struct ConversionReport: Encodable {
     var error: String?
   }
 
-  /// The files written.
+  /// The part of the work that this run did, such as `2/4`; absent for all of it.
+  var part: String?
+  /// The files written; none in a part, whose outputs get their names when all parts are joined.
   var files: [String]
   /// Bytes of all files.
   var fileBytes: Int
@@ -53,6 +56,10 @@ struct ConversionReport: Encodable {
 
   init(_ summary: ExecutionSummary, seconds: Double) {
     let made = summary.outputs.filter(\.isMade)
+    part =
+      summary.outputs.lazy.compactMap { output -> String? in
+        if case .part(let part) = output.state { "\(part)" } else { nil }
+      }.first
     files = summary.paths
     fileBytes = summary.fileByteCount
     tensorBytes = made.reduce(0) { $0 + $1.plan.tensorByteCount }
@@ -69,13 +76,22 @@ struct ConversionReport: Encodable {
     losses = summary.losses
     outputs = summary.outputs.map { output in
       Output(
-        name: output.plan.mixName, state: output.isMade ? "made" : output.isKept ? "kept" : "failed",
+        name: output.plan.mixName, state: Self.state(of: output),
         files: output.plan.files.map(\.path), fileBytes: output.plan.fileByteCount,
         bitsPerWeight: output.plan.bitsPerWeight, resumedBytes: output.resumedByteCount,
         losses: output.losses,
         error: output.failure.map { "\($0)" })
     }
     sharing = summary.sharing
+  }
+
+  private static func state(of output: ExecutionSummary.Output) -> String {
+    switch output.state {
+    case .made: "made"
+    case .part: "part"
+    case .kept: "kept"
+    case .failed: "failed"
+    }
   }
 }
 

@@ -36,6 +36,28 @@ public struct RunArguments: ParsableArguments {
     help: "Treat notices (fallbacks, shadowed rules, thin experts) as errors.")
   var strict = false
 
+  @Option(
+    name: .customLong("part"),
+    help: ArgumentHelp(
+      "Do the i-th of n parts of the work, as one of n commands on one or more machines; --join makes the outputs.",
+      discussion:
+        "Parts take equally long. Of a split output each makes whole shards; of one file they write their rows on a "
+        + "file system that all of them see.",
+      valueName: "i/n"))
+  var part: String?
+
+  @Flag(name: .customLong("join"), help: "Check that all parts are there, and give the outputs their names.")
+  var join = false
+
+  /// Checks what the parser cannot.
+  ///
+  /// - Throws: A usage error.
+  public func validate() throws {
+    if part != nil { _ = try PartArgument.read(part) }
+    if part != nil, join { throw ValidationError("--part and --join exclude each other") }
+    if join, dryRun { throw ValidationError("--join and --dry-run exclude each other") }
+  }
+
   /// Whether nothing is to be written.
   public var isDryRun: Bool { dryRun }
 
@@ -59,25 +81,28 @@ public struct RunArguments: ParsableArguments {
     let plans = prepared.map(\.plan)
     let executor = PlanExecutor(prepared)
     let bar = ProgressBar(isEnabled: !quiet && !json)
-    let options = options(bar, threadCount: threadCount, outputCount: plans.count)
+    let options = try options(bar, threadCount: threadCount, outputCount: plans.count)
     if !quiet { PlanPrinter.printNotices(plans) }
     if strict { for plan in plans { try plan.refuseNotices() } }
-    let kept = try executor.preflight(options)
+    let kept = join ? [] : try executor.preflight(options)
     if !quiet {
       for index in kept.sorted() {
         Standard.error(oneLine("kept: \(prepared[index].path) exists already and is of the same plan"))
       }
     }
+    if let part = options.part, !quiet { Standard.error(Self.line(executor.outline(of: part))) }
     if dryRun {
       return try printPlans(plans, kept: kept) { try executor.sharing(without: kept, options) }
     }
-    if !quiet {
+    if !quiet, !join {
       for index in plans.indices where !kept.contains(index) { PlanPrinter(plan: plans[index]).printIntent() }
     }
     Interrupt.watch()
     let summary: ExecutionSummary
     do {
-      summary = try executor.run(options)
+      summary =
+        try join
+        ? executor.join(options) { CommandLineText.making($0) } : executor.run(options)
     } catch {
       bar.clear()
       throw error
@@ -87,11 +112,23 @@ public struct RunArguments: ParsableArguments {
       try JSONSchema.conversion.print(ConversionReport(summary, seconds: bar.elapsedSeconds))
     } else if !quiet {
       SummaryPrinter(summary: summary, seconds: bar.elapsedSeconds).print()
+      if let part = options.part, summary.failure == nil {
+        Standard.error(oneLine("part \(part) is done; when all are: \(CommandLineText.joining())"))
+      }
     }
     if let failure = summary.failure { throw failure }
   }
 
-  private func options(_ bar: ProgressBar, threadCount: Int?, outputCount: Int) -> ExecutionOptions {
+  private static func line(_ outline: PartOutline) -> String {
+    let start = "part \(outline.part): "
+    guard outline.share > 0 else { return start + "nothing, since there are more parts than pieces of work" }
+    return start + "\(decimals(100 * outline.share, 1)) % of the work, "
+      + "\(ByteSize.text(outline.sourceByteCount)) of the source"
+      + (outline.shards.isEmpty
+        ? "" : "; shards \(outline.shards.map(FileSystem.name).joined(separator: ", "))")
+  }
+
+  private func options(_ bar: ProgressBar, threadCount: Int?, outputCount: Int) throws -> ExecutionOptions {
     var options = ExecutionOptions(
       threadCount: threads ?? threadCount ?? Processor.threadCount,
       maxMemory: maxMemory.byteCount, force: force,
@@ -107,6 +144,10 @@ public struct RunArguments: ParsableArguments {
       },
       isCancelled: { Interrupt.isRequested })
     options.refusesLosses = strict
+    options.part = try PartArgument.read(part)
+    options.onWait = { owner in
+      bar.announce("waiting until it is sure that \(owner), which began this part, is dead")
+    }
     if verbose, !quiet {
       options.onTensorDone = { plan, index in
         let line = PlanPrinter.line(index: index, count: plan.tensors.count, tensor: plan.tensors[index])

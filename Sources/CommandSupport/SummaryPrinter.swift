@@ -11,16 +11,23 @@ struct SummaryPrinter {
     for path in summary.paths { Standard.output(path) }
     if summary.outputs.count > 1 {
       for output in summary.outputs { Standard.error(oneLine(Self.line(output))) }
-      Standard.error(Self.line(summary.sharing))
+      if hasWorked { Standard.error(Self.line(summary.sharing)) }
     }
     let resumed =
       summary.resumedByteCount > 0
       ? " (\(ByteSize.text(summary.resumedByteCount)) of the source were done before)" : ""
+    let isPart = summary.outputs.contains(where: \.isPart)
     Standard.error(
-      "\(ByteSize.text(summary.sourceByteCount)) -> \(ByteSize.text(summary.fileByteCount)) in "
-        + "\(decimals(seconds, 1)) s, \(decimals(summary.weightsPerSecond(seconds) / 1e6, 0)) million "
-        + "weights/s, peak memory \(ByteSize.text(ProcessMemory.peakResidentByteCount))\(resumed)")
+      ByteSize.text(summary.sourceByteCount)
+        + (isPart ? " of the source" : " -> \(ByteSize.text(summary.fileByteCount))")
+        + " in \(decimals(seconds, 1)) s, "
+        + (isPart || !hasWorked
+          ? "" : "\(decimals(summary.weightsPerSecond(seconds) / 1e6, 0)) million weights/s, ")
+        + "peak memory \(ByteSize.text(ProcessMemory.peakResidentByteCount))\(resumed)")
   }
+
+  /// Whether anything was made, as opposed to what was done before and only got its name.
+  private var hasWorked: Bool { summary.sharing.wantedBytes > 0 }
 
   private func printLosses() {
     let isAlone = summary.outputs.count == 1
@@ -41,7 +48,7 @@ struct SummaryPrinter {
     guard output.failure == nil else { return name + "failed" }
     return name
       + "\(ByteSize.text(output.plan.fileByteCount)), \(decimals(output.plan.bitsPerWeight, 2)) bits per weight"
-      + (output.isKept ? ", kept" : "")
+      + (output.isKept ? ", kept" : output.isPart ? ", a part of it" : "")
   }
 
   /// What sharing saves.

@@ -42,13 +42,40 @@ public final class WritableFile: Sendable {
     self.descriptor = SharedDescriptor(path: path, descriptor: fd, info: info, flags: flags)
   }
 
+  /// What became of an attempt to lock a file.
+  public enum Lock: Hashable, Sendable {
+    /// It is held until the object goes away.
+    case taken
+    /// Another process holds it.
+    case held
+    /// The file system has no locks.
+    case notSupported
+  }
+
+  /// Takes the advisory lock of the file, unless another process holds it.
+  public func lock() -> Lock {
+    // The lock ends with the descriptor, which therefore stays open.
+    guard let pinned = try? descriptor.pin() else { return .held }
+    if flock(pinned, LOCK_EX | LOCK_NB) == 0 { return .taken }
+    return [ENOSYS, ENOTSUP, EOPNOTSUPP, ENOLCK].contains(errno) ? .notSupported : .held
+  }
+
   /// Takes the advisory lock of the file; it is held until the object goes away.
   ///
-  /// - Returns: `false` when another process holds it.
-  public func tryLock() -> Bool {
-    // The lock ends with the descriptor, which therefore stays open.
-    guard let pinned = try? descriptor.pin() else { return false }
-    return flock(pinned, LOCK_EX | LOCK_NB) == 0
+  /// - Returns: `false` when another process holds it, or the file system has no locks.
+  public func tryLock() -> Bool { lock() == .taken }
+
+  /// Makes the file at least `byteCount` bytes long, also while other processes write to it.
+  ///
+  /// Room on disk is not reserved: where a file system cannot do that at once, the C library reads what is there and
+  /// writes it back, which would undo what another machine has written in between.
+  ///
+  /// - Throws: ``FileError`` with `diskFull` or `cannotWrite`.
+  public func extend(to byteCount: Int) throws {
+    guard currentByteCount() < byteCount else { return }
+    try descriptor.use {
+      guard ftruncate($0, off_t(byteCount)) == 0 else { throw writeError(errno, at: 0, count: byteCount) }
+    }
   }
 
   /// Reserves `byteCount` bytes on disk and makes the file at least that long.

@@ -1,3 +1,5 @@
+public import FileBytes
+
 /// How plans are executed; nothing here has an influence on the bytes that come out.
 public struct ExecutionOptions: Sendable {
   /// Threads that read, quantize and write.
@@ -8,6 +10,10 @@ public struct ExecutionOptions: Sendable {
   public var force: Bool
   /// Stop before an output gets its name when weights became zeros; the work is kept for a run that accepts it.
   public var refusesLosses = false
+  /// The part of the work to be done; `nil` for all of it.
+  public var part: RunPart?
+  /// Called with the name of a process on another machine before it is watched for a while whether it still lives.
+  public var onWait: @Sendable (String) -> Void = { _ in }
   /// Called after every tile, from any thread.
   public var onProgress: (@Sendable (ExecutionProgress) -> Void)?
   /// Called when all rows of a tensor of an output are written, from any thread.

@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 
 /// What a run did.
 public struct ExecutionSummary: Sendable {
@@ -6,6 +6,8 @@ public struct ExecutionSummary: Sendable {
   public enum State: Sendable {
     /// It was made.
     case made
+    /// The part of it that was wanted was made.
+    case part(RunPart)
     /// It was there already, complete and of the same plan.
     case kept
     /// It could not be made; the others do not depend on it.
@@ -25,6 +27,8 @@ public struct ExecutionSummary: Sendable {
 
     /// Whether this run made it.
     public var isMade: Bool { if case .made = state { true } else { false } }
+    /// Whether this run made a part of it.
+    public var isPart: Bool { if case .part = state { true } else { false } }
     /// Whether it was there before.
     public var isKept: Bool { if case .kept = state { true } else { false } }
     /// Why it could not be made; `nil` when nothing went wrong.
@@ -33,7 +37,7 @@ public struct ExecutionSummary: Sendable {
 
   /// All outputs, in the order in which they were asked for.
   public var outputs: [Output]
-  /// Bytes of source weights.
+  /// Bytes of source weights, in a part those of its share.
   public var sourceByteCount: Int
   /// Bytes of source weights that earlier, interrupted runs had finished for all outputs that want them.
   public var resumedByteCount: Int
@@ -46,6 +50,8 @@ public struct ExecutionSummary: Sendable {
   public var paths: [String] { outputs.filter(\.isMade).flatMap { $0.plan.files.map(\.path) } }
   /// Bytes in them.
   public var fileByteCount: Int { outputs.filter(\.isMade).reduce(0) { $0 + $1.plan.fileByteCount } }
+  /// Whether neither an output nor a part of one was made.
+  var hasMadeNothing: Bool { !outputs.contains { $0.isMade || $0.isPart } }
   /// Weights that became zeros in any output.
   public var losses: [LostWeights] { outputs.flatMap(\.losses) }
 
@@ -56,7 +62,7 @@ public struct ExecutionSummary: Sendable {
     let failures = outputs.compactMap { output in output.failure.map { (path: output.path, error: $0) } }
     guard let first = failures.first else { return nil }
     let texts = failures.map { ($0.error as? any FaultError)?.fault.description ?? "\($0.error)" }
-    if paths.isEmpty, Set(texts).count == 1 { return first.error }
+    if hasMadeNothing, Set(texts).count == 1 { return first.error }
     let isStrict = failures.allSatisfy { ($0.error as? any FaultError)?.faultClass == .strict }
     let made = outputs.count { $0.failure == nil }
     return ConversionError(

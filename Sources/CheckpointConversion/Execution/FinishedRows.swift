@@ -11,9 +11,23 @@ struct FinishedRows: Sendable {
   ///
   /// A record whose bytes are not on disk, for example after a power failure, is dropped and its rows are made
   /// again.
-  init(records: [TileRecord], plan: ConversionPlan, outputs: [WritableFile], threadCount: Int) throws {
-    let isVerified = try parallelMap(count: records.count, threadCount: threadCount) {
-      try Self.verify(records[$0], plan: plan, outputs: outputs)
+  ///
+  /// - Parameters:
+  ///   - records: The records.
+  ///   - plan: The plan.
+  ///   - outputs: The partial files; `nil` for those that nothing is wanted of.
+  ///   - threadCount: Threads that read.
+  ///   - onVerified: Called with the bytes of every record, from any thread.
+  /// - Throws: `FileError`.
+  init(
+    records: [TileRecord], plan: ConversionPlan, outputs: [WritableFile?], threadCount: Int,
+    onVerified: @Sendable (_ byteCount: Int) -> Void = { _ in }
+  ) throws {
+    let isVerified = try parallelMap(count: records.count, threadCount: threadCount) { index in
+      let record = records[index]
+      let isVerified = try Self.verify(record, plan: plan, outputs: outputs)
+      if isVerified { onVerified(record.rowCount * plan.tensors[record.tensor].rowByteCount) }
+      return isVerified
     }
     var byTensor: [Int: [Range<Int>]] = [:]
     self.records = Array(Set(zip(records, isVerified).filter(\.1).map(\.0)))
@@ -24,10 +38,11 @@ struct FinishedRows: Sendable {
   }
 
   private static func verify(
-    _ record: TileRecord, plan: ConversionPlan, outputs: [WritableFile]
+    _ record: TileRecord, plan: ConversionPlan, outputs: [WritableFile?]
   ) throws -> Bool {
     guard plan.tensors.indices.contains(record.tensor) else { return false }
     let tensor = plan.tensors[record.tensor]
+    guard let output = outputs[tensor.file] else { return false }
     guard record.rowCount > 0, record.firstRow >= 0, record.rowCount <= tensor.rowCount,
       record.firstRow <= tensor.rowCount - record.rowCount
     else { return false }
@@ -35,15 +50,15 @@ struct FinishedRows: Sendable {
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
     defer { buffer.deallocate() }
     guard
-      try outputs[tensor.file].read(
+      try output.read(
         at: tensor.offset + record.firstRow * tensor.rowByteCount, into: buffer)
     else { return false }
     return XXHash64.hash(UnsafeRawBufferPointer(buffer)) == record.hash
   }
 
-  /// The rows of a tensor that are still to be made.
-  func missingRows(of tensor: Int, rowCount: Int) -> [Range<Int>] {
-    [0..<rowCount].subtracting(ranges[tensor] ?? [])
+  /// Those of some rows of a tensor that are still to be made.
+  func missing(_ rows: [Range<Int>], of tensor: Int) -> [Range<Int>] {
+    rows.subtracting(ranges[tensor] ?? [])
   }
 
   /// The number of finished rows of a tensor.

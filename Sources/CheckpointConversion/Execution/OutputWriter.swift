@@ -6,41 +6,95 @@ internal import Synchronization
 /// What goes wrong with an output stays with it: ``failure`` is set, nothing more is written, and the others go on.
 final class OutputWriter: Sendable {
   private let conversion: PreparedConversion
-  private let journal: Journal
-  /// The partial files.
-  private let files: [WritableFile]
+  /// One, but for outputs that are joined.
+  private let journals: [Journal]
+  /// The partial files; `nil` for those that other parts write.
+  private let files: [WritableFile?]
   /// Each output has its own: to flush all of them at every step would be many small writes.
   private let flusher: BackgroundFlusher
   /// What an earlier run finished.
   let done: FinishedRows
   private let tally: LossTally
+  /// The rows of each tensor that this run makes; `nil` for all.
+  private let share: [[Range<Int>]]?
   private let isFailed = Atomic<Bool>(false)
   private let firstFailure = Mutex<(any Error)?>(nil)
 
   private var plan: ConversionPlan { conversion.plan }
+
+  /// What a part of a run makes of an output.
+  struct Share {
+    /// The rows of each tensor.
+    var rows: [[Range<Int>]]
+    /// The files that they are in.
+    var files: Set<Int>
+  }
 
   /// Opens the files, reserves their space and looks at what is done.
   ///
   /// - Parameters:
   ///   - conversion: The output.
   ///   - journal: Its journal.
+  ///   - share: What is made of it; `nil` for all.
   ///   - runByteCount: The size of all outputs of the run.
   ///   - options: How the run is done.
   /// - Throws: `FileError`.
-  init(_ conversion: PreparedConversion, journal: Journal, runByteCount: Int, _ options: ExecutionOptions)
-    throws
-  {
+  convenience init(
+    _ conversion: PreparedConversion, journal: Journal, share: Share? = nil, runByteCount: Int,
+    _ options: ExecutionOptions
+  ) throws {
+    if share == nil, !options.force { try conversion.takeBackRenamed() }
+    let files = try conversion.plan.files.enumerated().map { index, file -> WritableFile? in
+      guard share?.files.contains(index) ?? true else { return nil }
+      let output = try WritableFile(path: file.partialPath, mode: .keep)
+      // Parts that run at the same time have files in common.
+      if share == nil {
+        try output.preallocate(byteCount: file.byteCount)
+      } else {
+        try output.extend(to: file.byteCount)
+      }
+      return output
+    }
+    try self.init(
+      conversion, [journal], files, share?.rows, runByteCount: runByteCount, options, onVerified: { _ in })
+  }
+
+  /// Opens what parts have made, and reads all of it back.
+  ///
+  /// - Parameters:
+  ///   - conversion: The output.
+  ///   - journals: Those of all parts.
+  ///   - options: How the run is done.
+  ///   - onVerified: Called with the bytes of every record, from any thread.
+  /// - Throws: `FileError`.
+  convenience init(
+    _ conversion: PreparedConversion, joining journals: [Journal], _ options: ExecutionOptions,
+    onVerified: @Sendable (_ byteCount: Int) -> Void
+  ) throws {
+    let files = try conversion.plan.files.map { file -> WritableFile? in
+      let output = try WritableFile(path: file.partialPath, mode: .keep)
+      try output.extend(to: file.byteCount)
+      return output
+    }
+    // Headers alone are written.
+    try self.init(conversion, journals, files, nil, runByteCount: 0, options, onVerified: onVerified)
+  }
+
+  private init(
+    _ conversion: PreparedConversion, _ journals: [Journal], _ files: [WritableFile?],
+    _ share: [[Range<Int>]]?, runByteCount: Int, _ options: ExecutionOptions,
+    onVerified: @Sendable (_ byteCount: Int) -> Void
+  ) throws {
     self.conversion = conversion
-    self.journal = journal
-    let plan = conversion.plan
-    if !options.force { try conversion.takeBackRenamed() }
-    let files = try plan.files.map { try WritableFile(path: $0.partialPath, mode: .keep) }
-    for (file, output) in zip(plan.files, files) { try output.preallocate(byteCount: file.byteCount) }
+    self.journals = journals
     self.files = files
+    self.share = share
+    let plan = conversion.plan
     done = try FinishedRows(
-      records: journal.existing, plan: plan, outputs: files, threadCount: options.threadCount)
+      records: journals.flatMap(\.existing), plan: plan, outputs: files, threadCount: options.threadCount,
+      onVerified: onVerified)
     tally = LossTally(plan: plan, records: done.records)
-    flusher = BackgroundFlusher(files, runByteCount: runByteCount)
+    flusher = BackgroundFlusher(files.compactMap(\.self), runByteCount: runByteCount)
   }
 
   deinit { flusher.stop() }
@@ -70,7 +124,10 @@ final class OutputWriter: Sendable {
   func write(_ bytes: UnsafeRawBufferPointer, hash: UInt64, losses: RowLosses, of tile: Tile, tensor: Int) {
     let planned = plan.tensors[tensor]
     do {
-      try files[planned.file].write(bytes, at: planned.offset + tile.firstRow * planned.rowByteCount)
+      guard let file = files[planned.file], let journal = journals.first else {
+        preconditionFailure("rows of a file that another part writes")
+      }
+      try file.write(bytes, at: planned.offset + tile.firstRow * planned.rowByteCount)
       flusher.wrote(bytes.count)
       try journal.append(
         TileRecord(
@@ -81,10 +138,16 @@ final class OutputWriter: Sendable {
     tally.add(losses, tensor: tensor, firstRow: tile.firstRow)
   }
 
-  /// Rows of a tensor that are still to be made.
+  /// Rows of a tensor that are still to be made by this run.
   func missingRows(of tensor: Int) -> [Range<Int>] {
-    done.missingRows(of: tensor, rowCount: plan.tensors[tensor].rowCount)
+    missing(share?[tensor] ?? [0..<plan.tensors[tensor].rowCount], of: tensor)
   }
+
+  /// Those of some rows of a tensor that are not in the file.
+  func missing(_ rows: [Range<Int>], of tensor: Int) -> [Range<Int>] { done.missing(rows, of: tensor) }
+
+  /// Waits until all rows of a part are on disk.
+  func synchronize() throws { for file in files { try file?.synchronize() } }
 
   /// Bytes of source weights that an earlier run finished.
   var resumedByteCount: Int {
@@ -96,15 +159,15 @@ final class OutputWriter: Sendable {
   /// Removes what cannot be gone on with, after a failure that is the input's fault.
   ///
   /// Nothing of a run over bad input can be of use later; anything else is continued by the next call. The journal stays
-  /// locked until the run returns.
+  /// locked until the run returns. What is in common with other parts is left alone.
   func removeIfRejected() {
-    guard (failure as? any FaultError)?.faultClass == .rejected else { return }
+    guard share == nil, (failure as? any FaultError)?.faultClass == .rejected else { return }
     for file in plan.files { FileSystem.remove(file.partialPath) }
-    journal.remove()
+    removeJournal()
   }
 
   /// Removes the journal of a complete output.
-  func removeJournal() { journal.remove() }
+  func removeJournal() { for journal in journals { journal.remove() } }
 
   /// The weights that became zeros.
   ///
@@ -133,6 +196,7 @@ final class OutputWriter: Sendable {
   /// not tell whose files these are.
   func finish() throws {
     for (index, output) in files.enumerated() {
+      guard let output else { preconditionFailure("a part gives no names") }
       let file = plan.files[index]
       // The header comes last: a partial file without it cannot be mistaken for a model.
       try file.header.withUnsafeBytes { try output.write($0, at: 0) }

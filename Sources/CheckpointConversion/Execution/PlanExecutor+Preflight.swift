@@ -16,9 +16,18 @@ extension PlanExecutor {
     _ = try bufferSizes(WorkUnion(wanted), options)
     for output in wanted {
       for file in output.plan.files { try Self.refuseUnwritable(file) }
+      if options.part == nil, !options.force { try output.refuseParts() }
     }
     try refuseExisting(wanted, options)
-    try Self.refuseFullDisk(wanted.flatMap(\.plan.files))
+    guard let part = options.part else {
+      try Self.refuseFullDisk(wanted.flatMap(\.plan.files))
+      return kept
+    }
+    let shares = PartShares(outputs, count: part.count)
+    try Self.refuseFullDisk(
+      outputs.indices.filter { !kept.contains($0) }.flatMap { index in
+        shares.files(of: part, output: index).map { outputs[index].plan.files[$0] }
+      })
     return kept
   }
 
@@ -44,7 +53,8 @@ extension PlanExecutor {
     }
   }
 
-  private func refuseExisting(_ wanted: [PreparedConversion], _ options: ExecutionOptions) throws {
+  /// Refuses files in the way, but for those that are replaced.
+  func refuseExisting(_ wanted: [PreparedConversion], _ options: ExecutionOptions) throws {
     guard !options.force else { return }
     let existing = wanted.flatMap { output in
       output.plan.files.filter { FileSystem.kind(of: $0.path) == .file && !output.wasRenamed($0) }

@@ -34,17 +34,27 @@ public struct PlanExecutor: Sendable {
   ///   output could be made or the run was interrupted; finished work is kept unless the input is at fault.
   public func run(_ options: ExecutionOptions) throws -> ExecutionSummary {
     let kept = try preflight(options)
-    let wanted = outputs.indices.filter { !kept.contains($0) }.map { outputs[$0] }
+    let indices = outputs.indices.filter { !kept.contains($0) }
+    let wanted = indices.map { outputs[$0] }
+    if options.part == nil, options.force { for output in wanted { try output.forgetParts() } }
     let work = WorkUnion(wanted)
     let sizes = try bufferSizes(work, options)
+    let share = options.part.map { PartOfRun($0, outputs, indices) }
+    let journals = try share?.openJournals(options) ?? Self.journals(of: wanted, options)
     let runByteCount = wanted.reduce(0) { $0 + $1.plan.fileByteCount }
-    let opened = zip(wanted, try Self.journals(of: wanted, options)).map { output, journal in
-      Result { try OutputWriter(output, journal: journal, runByteCount: runByteCount, options) }
+    let opened = wanted.indices.map { index in
+      Result {
+        try OutputWriter(
+          wanted[index], journal: journals[index], share: share?.share(of: index), runByteCount: runByteCount,
+          options)
+      }
     }
     let writers = opened.map { try? $0.get() }
     let pieces = work.pieces { writers[$0.output]?.missingRows(of: $0.tensor) ?? [] }
     let tiles = pieces.flatMap(TileCutter(work, sourceByteLimit: sizes.tile).cut)
-    let tracker = ProgressTracker(work, plans: wanted.map(\.plan), pieces: pieces, options: options)
+    let sourceByteCount = share?.sourceByteCount(work) ?? work.sourceByteCount
+    let tracker = ProgressTracker(
+      work, plans: wanted.map(\.plan), pieces: pieces, totalByteCount: sourceByteCount, options: options)
     try Self.make(tiles, of: work, sizes, writers, tracker, options)
     let live = writers.compactMap(\.self)
     for writer in live { writer.removeIfRejected() }
@@ -56,15 +66,15 @@ public struct PlanExecutor: Sendable {
           remedy: "run the same command again to continue where it stopped"))
     }
     var states = zip(wanted, opened).map { output, opened in Self.finish(output, opened, options) }
-    for writer in live where !writer.hasFailed { writer.removeJournal() }
+    if share == nil { for writer in live where !writer.hasFailed { writer.removeJournal() } }
     let summary = ExecutionSummary(
       outputs: outputs.indices.map {
         kept.contains($0)
           ? ExecutionSummary.Output(plan: outputs[$0].plan, state: .kept) : states.removeFirst()
       },
-      sourceByteCount: work.sourceByteCount, resumedByteCount: tracker.resumedByteCount,
+      sourceByteCount: sourceByteCount, resumedByteCount: tracker.resumedByteCount,
       bufferByteCount: sizes.total, sharing: Sharing(tiles, of: work))
-    if summary.paths.isEmpty, let failure = summary.failure { throw failure }
+    if summary.hasMadeNothing, let failure = summary.failure { throw failure }
     return summary
   }
 
@@ -129,7 +139,7 @@ public struct PlanExecutor: Sendable {
     }
   }
 
-  /// Gives an output its name, if nothing went wrong with it.
+  /// Gives an output its name, if nothing went wrong with it and all of it was made.
   private static func finish(
     _ output: PreparedConversion, _ opened: Result<OutputWriter, any Error>, _ options: ExecutionOptions
   ) -> ExecutionSummary.Output {
@@ -137,6 +147,13 @@ public struct PlanExecutor: Sendable {
       let writer = try opened.get()
       if let failure = writer.failure { throw failure }
       do {
+        if let part = options.part {
+          // What is lost is said, and refused, when all parts are joined.
+          try writer.synchronize()
+          return ExecutionSummary.Output(
+            plan: output.plan, state: .part(part), resumedByteCount: writer.resumedByteCount,
+            losses: try writer.lostWeights(refuses: false))
+        }
         let losses = try writer.lostWeights(refuses: options.refusesLosses)
         try writer.finish()
         return ExecutionSummary.Output(

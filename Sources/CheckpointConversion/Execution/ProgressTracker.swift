@@ -17,11 +17,21 @@ final class ProgressTracker: Sendable {
   let resumedByteCount: Int
 
   /// Starts with what is left to do.
-  init(_ work: WorkUnion, plans: [ConversionPlan], pieces: [WorkPiece], options: ExecutionOptions) {
+  ///
+  /// - Parameters:
+  ///   - work: What is made.
+  ///   - plans: The plans of its outputs.
+  ///   - pieces: What is left.
+  ///   - totalByteCount: Bytes of source weights of this run's share.
+  ///   - options: Who is told.
+  init(
+    _ work: WorkUnion, plans: [ConversionPlan], pieces: [WorkPiece], totalByteCount: Int,
+    options: ExecutionOptions
+  ) {
     self.work = work
     self.plans = plans
     self.options = options
-    totalByteCount = work.sourceByteCount
+    self.totalByteCount = totalByteCount
     var missing = plans.map { [Int](repeating: 0, count: $0.tensors.count) }
     var resumed = totalByteCount
     for piece in pieces {

@@ -37,6 +37,9 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
   /// The records found when the log was opened.
   public let existing: [Record]
   private let file: WritableFile
+  private let words: ResumeLogWords
+  /// Keeps out processes on other machines, for logs that these may open.
+  private let owner: RunOwner?
   private let end: Mutex<ResumeLogEnd>
 
   /// Opens the log at `path`, or starts one.
@@ -46,13 +49,19 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
   ///   - fingerprint: What the job depends on.
   ///   - words: How messages speak of the log.
   ///   - opening: What becomes of a file that is there.
+  ///   - isShared: Whether processes on other machines may open it, too: then a file beside it, `PATH.owner`, says which
+  ///     process works on it.
+  ///   - onWait: Called with the name of an owner on another machine before it is watched for long whether it lives.
   /// - Throws: ``ResumeLogError``, after which the file is as it was; ``FileError``.
   public init(
-    path: String, fingerprint: Fingerprint, words: ResumeLogWords, opening: Opening = .goesOn
+    path: String, fingerprint: Fingerprint, words: ResumeLogWords, opening: Opening = .goesOn,
+    isShared: Bool = false, onWait: (String) -> Void = { _ in }
   ) throws {
     self.path = path
-    let file = try WritableFile.locked(path: path, words)
+    self.words = words
+    let (file, owner) = try WritableFile.locked(path: path, words, isShared: isShared, onWait)
     self.file = file
+    self.owner = owner
     let head = ResumeLogHead(fingerprint)
     let content = opening == .startsOver ? [] : try file.contents()
     var records: [Record] = []
@@ -90,6 +99,27 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
         throw words.notALog(path, "one in format \(version), which another version wrote")
       case .somethingElse: throw words.notALog(path, "something else, or that of another version")
       }
+    }
+  }
+
+  /// What the run depends on that left a log, or is still writing it.
+  ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - words: How messages speak of the log.
+  /// - Returns: `nil` when there is no such file, or nothing was recorded in it.
+  /// - Throws: ``ResumeLogError``, ``FileError``.
+  public static func fingerprint(path: String, words: ResumeLogWords) throws -> Fingerprint? {
+    guard FileSystem.isFile(path) else { return nil }
+    let file = try ReadableFile(path: path)
+    let start = try file.bytes(at: 0, count: min(file.byteCount, ResumeLogHead.mostBytes))
+    switch start.withUnsafeBytes(ResumeLogHead.read) {
+    case .job(let fingerprint): return fingerprint
+    case .nothing: return nil
+    case .damaged: throw words.damaged(path, "damage in its first bytes")
+    case .otherVersion(let version):
+      throw words.notALog(path, "one in format \(version), which another version wrote")
+    case .somethingElse: throw words.notALog(path, "something else, or that of another version")
     }
   }
 
@@ -151,6 +181,8 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
       preconditionFailure("a record of 4 GiB or more")
     }
     withUnsafeBytes(of: count.littleEndian) { bytes.replaceSubrange(0..<4, with: $0) }
+    // What another process works on in this one's place must not be written by both.
+    if owner?.isLost == true { throw words.inUse(path, "one that took this one for dead") }
     try end.withLock { end in
       let hash = bytes.withUnsafeBytes { XXHash64.hash($0, seed: end.chain) }
       bytes.appendLittleEndian(hash)
@@ -163,7 +195,10 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
   public var isEmpty: Bool { end.withLock(\.isEmpty) }
 
   /// Removes the file; it stays locked until the object goes away.
-  public func remove() { FileSystem.remove(path) }
+  public func remove() {
+    FileSystem.remove(path)
+    owner?.release()
+  }
 }
 
 /// Where the next record of a log goes.
@@ -182,15 +217,28 @@ extension ResumeLogHead {
 
 extension WritableFile {
   /// Opens a file for one run alone.
-  fileprivate static func locked(path: String, _ words: ResumeLogWords) throws -> WritableFile {
+  fileprivate static func locked(
+    path: String, _ words: ResumeLogWords, isShared: Bool, _ onWait: (String) -> Void
+  ) throws -> (file: WritableFile, owner: RunOwner?) {
     guard FileSystem.kind(of: path) != .other else {
       throw words.notALog(path, "a pipe or device")
     }
+    let ownerPath = path + ".owner"
+    func inUse() -> ResumeLogError {
+      words.inUse(path, RunOwner.Line(path: ownerPath)?.text)
+    }
     while true {
       let file = try WritableFile(path: path, mode: .keep)
-      guard file.tryLock() else { throw words.inUse(path) }
+      let lock = file.lock()
+      guard lock == .taken || isShared && lock == .notSupported else { throw inUse() }
       // The run that held the lock may have removed the file in between; a lock without a name keeps nobody out.
-      if file.isAtItsPath { return file }
+      guard file.isAtItsPath else { continue }
+      guard isShared else { return (file, nil) }
+      guard let owner = try RunOwner(path: ownerPath, holdsLock: lock == .taken, onWait: onWait) else {
+        throw inUse()
+      }
+      if file.isAtItsPath { return (file, owner) }
+      owner.release()
     }
   }
 

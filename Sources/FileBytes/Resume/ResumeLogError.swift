@@ -29,11 +29,12 @@ public struct ResumeLogWords: Hashable, Sendable {
     self.startOver = startOver
   }
 
-  func inUse(_ path: String) -> ResumeLogError {
+  func inUse(_ path: String, _ owner: String? = nil) -> ResumeLogError {
     ResumeLogError(
       .inUse,
       Fault(
-        file: path, expected: "no other run with this \(name)", found: "a run that is still going on",
+        file: path, expected: "no other run with this \(name)",
+        found: "a run that is still going on" + (owner.map { ": \($0)" } ?? ""),
         remedy: "wait for it, or stop it first"))
   }
 

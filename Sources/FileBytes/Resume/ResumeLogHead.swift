@@ -15,6 +15,8 @@ struct ResumeLogHead {
   private static let magic = Array("PouchLog".utf8)
   private static let version: UInt32 = 1
   private static let fixedByteCount = 24
+  /// More than any head has.
+  static let mostBytes = 16 << 20
 
   /// The head of a log.
   let bytes: [UInt8]

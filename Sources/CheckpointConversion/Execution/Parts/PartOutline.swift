@@ -1,0 +1,27 @@
+public import FileBytes
+
+/// What a part of a run will do, for people.
+public struct PartOutline: Hashable, Sendable {
+  /// The part.
+  public var part: RunPart
+  /// Its share of the work of all parts, from 0 to 1.
+  public var share: Double
+  /// Bytes of source weights that it takes.
+  public var sourceByteCount: Int
+  /// The shards that it makes, where outputs are split.
+  public var shards: [String]
+}
+
+extension PlanExecutor {
+  /// What a part will do.
+  public func outline(of part: RunPart) -> PartOutline {
+    let shares = PartShares(outputs, count: part.count)
+    let all = shares.costs.reduce(0, +)
+    return PartOutline(
+      part: part, share: all > 0 ? shares.costs[part.index] / all : 0,
+      sourceByteCount: PartOfRun(part, outputs, Array(outputs.indices)).sourceByteCount(WorkUnion(outputs)),
+      shards: outputs.indices.filter { outputs[$0].plan.files.count > 1 }.flatMap { index in
+        shares.files(of: part, output: index).map { outputs[index].plan.files[$0].path }
+      })
+  }
+}
