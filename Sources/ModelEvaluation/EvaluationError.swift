@@ -37,6 +37,10 @@ public enum EvaluationErrorCode: FaultCode {
   case badPrompts
   /// A limit of memory that is too small for anything, or larger than what there is.
   case memoryLimit
+  /// Windows or answers of other parts that are not there.
+  case partsMissing
+  /// States that are no parts of one run.
+  case partsMismatch
   /// Answers from elsewhere that are not answers to the questions of this run.
   case answersMismatch
 
@@ -45,7 +49,7 @@ public enum EvaluationErrorCode: FaultCode {
   public var faultClass: FaultClass {
     switch self {
     case .thinExperts: .strict
-    case .nonFinite, .inUse: .failed
+    case .nonFinite, .inUse, .partsMissing: .failed
     default: .rejected
     }
   }

@@ -26,6 +26,10 @@ struct Calibration {
       tokens: tokens, length: command.contextSize, skip: command.fromChunk,
       limit: command.chunks < 0 ? nil : command.chunks, beginning: tokenizer.addBOS ? tokenizer.bos : nil,
       file: path)
+    if let part = try PartArgument.read(command.part), let state = command.state {
+      return try run(part, of: windows, state: state, text: text)
+    }
+    if !command.join.isEmpty { return try join(windows, text: text) }
     let (collector, done) = try earlierData(path, windows)
     if done == 0 { collector.addDataset(path) }
     Standard.error(
@@ -36,9 +40,9 @@ struct Calibration {
     return try collect(collector, windows, firstWindow: done)
   }
 
-  /// Runs the windows and saves the data.
-  private func collect(
-    _ collector: ImportanceCollector, _ windows: TokenWindows, firstWindow: Int
+  /// Runs the windows and saves the data, or keeps the sums of each window in a state.
+  func collect(
+    _ collector: ImportanceCollector, _ windows: TokenWindows, firstWindow: Int, state: ImportanceState? = nil
   ) throws -> Perplexity {
     let plan = try plan(collector, windows, left: windows.count - firstWindow)
     let evaluator = try WindowEvaluator(
@@ -46,9 +50,10 @@ struct Calibration {
     var run = ImportanceRun(
       windows: windows, measuresPerplexity: !command.noPerplexity, needsOutput: command.processOutput)
     run.firstWindow = firstWindow
+    run.state = state
     let isLayered = plan.schedule != .windows
     if isLayered, command.saveFrequency > 0 { evaluator.groupBoundary = command.saveFrequency }
-    let showsPerplexity = !command.noPerplexity && !command.json
+    let showsPerplexity = !command.noPerplexity && !command.json && state == nil
     let clock = ProgressBar(isEnabled: false)
     let progress = CountProgress(isEnabled: true)
     var groups = GroupProgress(
@@ -86,6 +91,7 @@ struct Calibration {
           "\(decimals(seconds, 2)) seconds per window; about "
             + "\(ProgressBar.duration(seconds * Double(windows.count - done))) left")
       }
+      guard state == nil else { return !Interrupt.isRequested }
       guard evaluator.endsGroup(done - 1) else { return true }
       if isLayered || done % command.outputFrequency == 0, done < windows.count {
         try save(collector, to: command.output)
@@ -96,20 +102,24 @@ struct Calibration {
       return !Interrupt.isRequested
     }
     progress.clear()
-    if showsPerplexity, result.tokenCount > 0 {
-      Standard.output(
-        "\nFinal estimate: PPL = \(decimals(result.value, 4))"
-          + (result.estimate.interval95.map {
-            " [\(decimals($0.lowerBound, 4)), \(decimals($0.upperBound, 4))], "
-          } ?? "; ") + result.intervalText
-          + (firstWindow > 0 ? " (windows of this run)" : ""))
-    }
+    if state != nil { return result }
+    if showsPerplexity { printEstimate(result, ofThisRun: firstWindow > 0) }
     if isWhole {
       try save(collector, to: command.output)
     } else if lastDone == 0 {
       throw ExitCode(130)
     }
     return result
+  }
+
+  func printEstimate(_ result: Perplexity, ofThisRun: Bool) {
+    guard result.tokenCount > 0 else { return }
+    Standard.output(
+      "\nFinal estimate: PPL = \(decimals(result.value, 4))"
+        + (result.estimate.interval95.map {
+          " [\(decimals($0.lowerBound, 4)), \(decimals($0.upperBound, 4))], "
+        } ?? "; ") + result.intervalText
+        + (ofThisRun ? " (windows of this run)" : ""))
   }
 
   private func options(_ schedule: WindowSchedule = .windows) -> EvaluationOptions {
@@ -143,7 +153,7 @@ struct Calibration {
       tokens: inLayers ? count * windows.length : 0, logits: count * perWindow, mode: command.mode.mode)
   }
 
-  private func save(_ collector: ImportanceCollector, to path: String) throws {
+  func save(_ collector: ImportanceCollector, to path: String) throws {
     try Command.save(
       try collector.file(chunkSize: command.contextSize), format: command.outputFormat, to: path)
   }

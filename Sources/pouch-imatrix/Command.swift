@@ -18,6 +18,9 @@ struct Command: PouchCommand {
       command with --resume goes on from there, and ends with the bytes of a run in one piece. Models that are larger \
       than memory are read once for each group of windows; data is saved after each group.
 
+      Several machines can share the windows of a text: each reads a --part and keeps the sums of every window, as many \
+      bytes for each as the output has, and --join adds them in order.
+
       Examples:
         pouch-imatrix -m checkpoint -f calibration.txt -o imatrix.gguf
         pouch-imatrix --in-file a.gguf --in-file b.dat -o both.gguf
@@ -80,6 +83,26 @@ struct Command: PouchCommand {
   @Flag(help: "Go on from the data in the output file.")
   var resume = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Read the i-th of n parts of the windows, as one of n commands on one or more machines, and keep their sums in the "
+        + "file of --state and beside it; --join makes the output.",
+      valueName: "i/n"))
+  var part: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where a part keeps the sums of each window; after an interruption the same command goes on from there.",
+      valueName: "file"))
+  var state: String?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Make the output of the states of all parts; it is that of one run, byte for byte.", valueName: "states"
+    ))
+  var join: [String] = []
+
   @Flag(help: "Replace an existing output.")
   var force = false
 
@@ -125,13 +148,30 @@ struct Command: PouchCommand {
     if resume, text == nil { throw ValidationError("--resume needs a text") }
     if resume, force { throw ValidationError("--resume and --force exclude each other") }
     if resume, outputFormat == .dat { throw ValidationError("--resume needs the gguf format") }
+    try validateParts()
     if output.isEmpty { throw ValidationError("--output-file needs a name") }
+  }
+
+  private func validateParts() throws {
+    let part = try PartArgument.read(self.part)
+    if (part == nil) != (state == nil) { throw ValidationError("--part and --state need each other") }
+    guard part != nil || !join.isEmpty else { return }
+    if part != nil, !join.isEmpty { throw ValidationError("--part and --join exclude each other") }
+    if text == nil { throw ValidationError("--part and --join need the model and the text") }
+    if resume {
+      throw ValidationError("--resume goes on from an output; --part goes on from its --state by itself")
+    }
+    if saveFrequency > 0 {
+      throw ValidationError("--save-frequency cannot be combined with --part or --join")
+    }
+    if part != nil, !inFile.isEmpty { throw ValidationError("give --in-file with --join, not with --part") }
+    if part != nil, json { throw ValidationError("--part has no result to print; --json goes with --join") }
   }
 
   func run() throws {
     if showStatistics { return try StatisticsPrinter(path: inFile[0], json: json).print() }
     Interrupt.watch()
-    try checkOutput()
+    if part == nil { try checkOutput() }
     let start = ProgressBar(isEnabled: false)
     let model = try self.model.map {
       try LoadedModel.open(path: try ModelArgument.path(of: $0), isLate: true)
@@ -147,6 +187,10 @@ struct Command: PouchCommand {
     var perplexity = Perplexity()
     if let text, let model {
       perplexity = try Calibration(command: self, model: model, merged: collector).run(path: text)
+      if part != nil {
+        if Interrupt.isRequested { throw ExitCode(130) }
+        return
+      }
     } else {
       try Self.save(try collector.file(chunkSize: contextSize), format: outputFormat, to: output)
     }

@@ -18,8 +18,8 @@ extension Command {
   /// Compares all models with a base model, window by window.
   func lockStep(_ basePath: String) throws -> (reports: [ModelReport], isComplete: Bool) {
     let text = try readText()
-    let base = try subject(basePath, text)
-    let subjects = try subjects(text)
+    var base = try subject(basePath, text)
+    var subjects = try subjects(text)
     for subject in subjects {
       try DivergenceRun.checkVocabulary(subject.model, base.model.vocabularySize, base: basePath)
       guard subject.windows == base.windows else {
@@ -33,54 +33,67 @@ extension Command {
       }
     }
     printProtocol(text, [base])
-    let windows = base.windows
     let state = try state(
-      "lock-step", text, subjects.map(\.windows),
-      base: resume == nil ? nil : ModelFingerprint.ofModel(basePath))
+      "lock-step", text, subjects.map(\.windows), isTogether: true,
+      base: keepsState ? ModelFingerprint.ofModel(basePath) : nil)
+    for index in subjects.indices { subjects[index].windows = try own(subjects[index].windows) }
+    base.windows = try own(base.windows)
+    let windows = base.windows
     let together = [base] + subjects
     let left = windows.left(state)
-    let plan = try plan(together.map(\.model), windows, left: left)
-    let models = try subjects.map {
-      try WindowEvaluator(
-        $0.model, length: windows.length, options: options(plan.schedule, cache: $0.cache))
-    }
-    let baseEvaluator = try WindowEvaluator(
-      base.model, length: windows.length, options: options(plan.schedule))
+    let plan = try isJoining ? nil : plan(together.map(\.model), windows, left: left)
     let clock = ProgressBar(isEnabled: false)
-    if !json, models.count == 1 { Standard.output(DivergencePrinter.header) }
+    if printsNumbers, subjects.count == 1 { Standard.output(DivergencePrinter.header) }
     let run = DivergenceRun(windows: windows, state: state)
     let progress = WindowProgress(
       total: windows.count, state: state,
       groups: GroupProgress(
-        work: plan.isLayered ? together.reduce(0) { $0 + $1.work(windows: left, mode.mode) } : 0,
-        byteCount: plan.readByteCount))
+        work: plan?.isLayered == true
+          ? together.reduce(0) { $0 + $1.work(windows: left, mode.mode) } : 0,
+        byteCount: plan?.readByteCount ?? 0))
     defer { progress.clear() }
     let logitWork = together.reduce(0) { $0 + $1.logitWork(mode.mode) }
-    let results = try run.run(models, base: baseEvaluator) { step in
-      progress.step(step)
-      return !Interrupt.isRequested
-    } onWindow: { done, soFar in
-      progress.windowDone(done, work: logitWork) {
-        if !json, models.count == 1 { Standard.output(DivergencePrinter(soFar[0]).windowLine(done)) }
+    func windowDone(_ done: Int, _ soFar: [DivergenceStatistics]) -> Bool {
+      progress.windowDone(windows.number(done - 1), work: logitWork) {
+        if printsNumbers, subjects.count == 1 {
+          Standard.output(DivergencePrinter(soFar[0]).windowLine(done))
+        }
       }
       return !Interrupt.isRequested
+    }
+    let results: [DivergenceStatistics]
+    if let plan {
+      let models = try subjects.map {
+        try WindowEvaluator(
+          $0.model, length: windows.length, options: options(plan.schedule, cache: $0.cache))
+      }
+      let baseEvaluator = try WindowEvaluator(
+        base.model, length: windows.length, options: options(plan.schedule))
+      results = try run.run(
+        models, base: baseEvaluator,
+        onStep: { step in
+          progress.step(step)
+          return !Interrupt.isRequested
+        }, onWindow: windowDone)
+    } else {
+      results = try run.join(models: subjects.count) { _ = windowDone($0, $1) }
     }
     progress.clear()
     let seconds = clock.elapsedSeconds
     let names = subjects.map(\.name)
     let isComplete = results.allSatisfy { $0.windowCount == windows.count }
-    if !json, isComplete {
+    if printsNumbers, isComplete {
       for (name, statistics) in zip(names, results) {
-        if models.count > 1 { Standard.output("\nmodel \(name)") }
+        if subjects.count > 1 { Standard.output("\nmodel \(name)") }
         for line in DivergencePrinter(statistics).lines { Standard.output(line) }
       }
-      if models.count > 1 {
+      if subjects.count > 1 {
         DivergencePrinter.table(Array(zip(names, results)), partners: partners(subjects)).forEach(
           Standard.output)
       }
     }
     Standard.error("\(decimals(seconds, 1)) s")
-    if isComplete { state?.finish() }
+    if isComplete, part == nil { state?.finish() }
     let reports = zip(names, results).enumerated().map { index, result in
       var report = ModelReport(
         model: subjects[index].path, base: basePath, text: text, textHash: text.hashText, windows: windows,
@@ -88,7 +101,7 @@ extension Command {
         earlier: Array(zip(names, results).prefix(index)), seconds: seconds)
       report.cache = "\(subjects[index].cache)"
       report.modelBytes = subjects[index].model.store.mappedByteCount
-      return report
+      return part == nil ? report : report.ofPart
     }
     return (reports, isComplete)
   }
@@ -142,36 +155,47 @@ extension Command {
         + "\(pairs[0].subject.tokenCount) tokens; \(pairs[0].subject.windows.protocolText); mode \(mode.rawValue)"
     )
     let state = try state(
-      "base", text, pairs.map(\.subject.windows), base: resume == nil ? nil : ModelFingerprint.ofFile(file))
-    let (plans, groups) = try plans(pairs.map(\.subject), state)
+      "base", text, pairs.map(\.subject.windows), base: keepsState ? ModelFingerprint.ofFile(file) : nil)
+    for index in pairs.indices { pairs[index].subject.windows = try own(pairs[index].subject.windows) }
+    let (plans, groups) =
+      try isJoining ? ([], GroupProgress(work: 0, byteCount: 0)) : plans(pairs.map(\.subject), state)
     var reports: [ModelReport] = []
     var results: [(model: String, statistics: DivergenceStatistics)] = []
     let progress = WindowProgress(
       total: pairs.reduce(0) { $0 + $1.subject.windows.count }, state: state, groups: groups)
     defer { progress.clear() }
     for (part, (subject, base)) in pairs.enumerated() where !Interrupt.isRequested {
-      let evaluator = try WindowEvaluator(
-        subject.model, length: subject.windows.length,
-        options: options(plans[part].schedule, cache: subject.cache))
       let clock = ProgressBar(isEnabled: false)
       progress.clear()
-      if !json {
+      if printsNumbers {
         Standard.output((pairs.count > 1 ? "model \(subject.name)\n" : "") + DivergencePrinter.header)
       }
       let run = DivergenceRun(windows: subject.windows, state: state, part: part)
-      let result = try run.run(evaluator, base: base) { step in
-        progress.step(step)
-        return !Interrupt.isRequested
-      } onWindow: { done, soFar in
+      func windowDone(_ done: Int, _ soFar: DivergenceStatistics) -> Bool {
         progress.windowDone(
-          part: part, done, work: subject.logitWork(mode.mode), note: pairs.count > 1 ? subject.name : ""
+          part: part, subject.windows.number(done - 1), work: subject.logitWork(mode.mode),
+          note: pairs.count > 1 ? subject.name : ""
         ) {
-          if !json { Standard.output(DivergencePrinter(soFar).windowLine(done)) }
+          if printsNumbers { Standard.output(DivergencePrinter(soFar).windowLine(done)) }
         }
         return !Interrupt.isRequested
       }
+      let result: DivergenceStatistics
+      if isJoining {
+        result = try run.join(models: 1) { _ = windowDone($0, $1[0]) }[0]
+      } else {
+        let evaluator = try WindowEvaluator(
+          subject.model, length: subject.windows.length,
+          options: options(plans[part].schedule, cache: subject.cache))
+        result = try run.run(
+          evaluator, base: base,
+          onStep: { step in
+            progress.step(step)
+            return !Interrupt.isRequested
+          }, onWindow: windowDone)
+      }
       progress.clear()
-      if !json, result.windowCount == subject.windows.count {
+      if printsNumbers, result.windowCount == subject.windows.count {
         DivergencePrinter(result).lines.forEach(Standard.output)
       }
       Standard.error("\(decimals(clock.elapsedSeconds, 1)) s")
@@ -181,14 +205,14 @@ extension Command {
         earlier: results, seconds: clock.elapsedSeconds)
       report.cache = "\(subject.cache)"
       report.modelBytes = subject.model.store.mappedByteCount
-      reports.append(report)
+      reports.append(self.part == nil ? report : report.ofPart)
       results.append((subject.name, result))
     }
     let isComplete = reports.count == pairs.count && reports.allSatisfy(\.isComplete)
-    if !json, isComplete, results.count > 1 {
+    if printsNumbers, isComplete, results.count > 1 {
       DivergencePrinter.table(results, partners: partners(pairs.map(\.subject))).forEach(Standard.output)
     }
-    if isComplete { state?.finish() }
+    if isComplete, part == nil { state?.finish() }
     return (reports, isComplete)
   }
 }

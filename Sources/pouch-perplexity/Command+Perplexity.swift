@@ -15,17 +15,18 @@ extension Command {
       }
     }
     let text = try readText()
-    let subjects = try subjects(text)
+    var subjects = try subjects(text)
     printProtocol(text, subjects)
     let format = fullBase ? BaseFormat.full : baseFormat.format
     let state = try state(
       baseFile == nil ? "perplexity" : "base file", text, subjects.map(\.windows),
       output: baseFile.map { "\(FileSystem.name(of: $0)), \(format.rawValue), top \(baseTopK)" })
-    let (plans, groups) = try plans(subjects, state)
+    for index in subjects.indices { subjects[index].windows = try own(subjects[index].windows) }
+    let (plans, groups) = try isJoining ? ([], GroupProgress(work: 0, byteCount: 0)) : plans(subjects, state)
     var reports: [ModelReport] = []
     let progress = WindowProgress(
       total: subjects.reduce(0) { $0 + $1.windows.count }, state: state, groups: groups,
-      streams: !json && pplOutputType == 0)
+      streams: printsNumbers && pplOutputType == 0)
     defer { progress.clear() }
     for (part, subject) in subjects.enumerated() where !Interrupt.isRequested {
       let writer = try baseFile.map {
@@ -35,27 +36,36 @@ extension Command {
           spelling: subject.tokenizer.spelling(subject.windows), listedTokens: baseTopK, isKept: state != nil)
       }
       progress.clear()
-      if subjects.count > 1, !json { Standard.output("model \(subject.name)") }
-      let evaluator = try WindowEvaluator(
-        subject.model, length: subject.windows.length,
-        options: options(plans[part].schedule, cache: subject.cache))
+      if subjects.count > 1, printsNumbers { Standard.output("model \(subject.name)") }
       let clock = ProgressBar(isEnabled: false)
       let run = PerplexityRun(windows: subject.windows, base: writer, state: state, part: part)
-      let result = try run.run(evaluator) { step in
-        progress.step(step)
-        return !Interrupt.isRequested
-      } onWindow: { done, soFar in
+      func windowDone(_ done: Int, _ soFar: Perplexity) -> Bool {
         progress.windowDone(
-          part: part, done, work: subject.logitWork(mode.mode), note: subjects.count > 1 ? subject.name : ""
+          part: part, subject.windows.number(done - 1), work: subject.logitWork(mode.mode),
+          note: subjects.count > 1 ? subject.name : ""
         ) {
-          if !json { progress.column += printWindow(subject.windows, done, soFar) }
+          if printsNumbers { progress.column += printWindow(subject.windows, done, soFar) }
         }
         return !Interrupt.isRequested
+      }
+      let result: Perplexity
+      if isJoining {
+        result = try run.join { _ = windowDone($0, $1) }
+      } else {
+        let evaluator = try WindowEvaluator(
+          subject.model, length: subject.windows.length,
+          options: options(plans[part].schedule, cache: subject.cache))
+        result = try run.run(
+          evaluator,
+          onStep: { step in
+            progress.step(step)
+            return !Interrupt.isRequested
+          }, onWindow: windowDone)
       }
       progress.clear()
       progress.column = 0
       let isDone = result.windowCount == subject.windows.count
-      if !json {
+      if printsNumbers {
         Standard.output("")
         if isDone {
           Standard.output("Final estimate: PPL = " + Numbers.estimate(result.estimate, 0, 4))
@@ -71,10 +81,10 @@ extension Command {
         mode: mode.rawValue, perplexity: result, seconds: clock.elapsedSeconds)
       report.cache = "\(subject.cache)"
       report.modelBytes = subject.model.store.mappedByteCount
-      reports.append(report)
+      reports.append(self.part == nil ? report : report.ofPart)
     }
     let isComplete = reports.count == subjects.count && reports.allSatisfy(\.isComplete)
-    if isComplete { state?.finish() }
+    if isComplete, part == nil { state?.finish() }
     return (reports, isComplete)
   }
 

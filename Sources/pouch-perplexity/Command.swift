@@ -29,6 +29,8 @@ struct Command: PouchCommand {
       Models that are larger than memory are measured layer by layer: every layer is read once for as many windows as \
       --max-memory has room for, and their numbers come together.
 
+      Several machines can share the windows of a text: each measures a --part, and --join gives the numbers.
+
       Examples:
         pouch-perplexity -m model-Q4_K_M.gguf -f wiki.test.raw
         pouch-perplexity --base checkpoint -m model-Q4_K_M.gguf --corpus builtin
@@ -109,6 +111,20 @@ struct Command: PouchCommand {
       valueName: "file"))
   var resume: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Measure the i-th of n parts of the windows, as one of n commands on one or more machines, and keep them in the file "
+        + "of --resume; --join gives the numbers.",
+      valueName: "i/n"))
+  var part: String?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Give the numbers of all windows, from the files of all parts; they are those of one run, bit for bit.",
+      valueName: "states"))
+  var join: [String] = []
+
   @OptionGroup var cache: CacheArguments
 
   @OptionGroup var measuring: MeasuringArguments
@@ -149,6 +165,16 @@ struct Command: PouchCommand {
     if text == nil, corpus == nil, !(divergence && baseFile != nil) {
       throw ValidationError("give a text with -f, or --corpus builtin")
     }
+    if try PartArgument.read(part) != nil || !join.isEmpty {
+      if part != nil, !join.isEmpty { throw ValidationError("--part and --join exclude each other") }
+      if part != nil, resume == nil {
+        throw ValidationError("--part needs --resume FILE, where its windows are kept")
+      }
+      if !join.isEmpty, resume != nil { throw ValidationError("--join and --resume exclude each other") }
+      if baseFile != nil, !divergence {
+        throw ValidationError("a base file is written in one piece, not with --part or --join")
+      }
+    }
     if baseFile != nil, !divergence, model.count > 1 {
       throw ValidationError("a base file is made from one model")
     }
@@ -175,7 +201,12 @@ struct Command: PouchCommand {
     if json {
       try JSONSchema.perplexity.print(
         PerplexityReport(
-          isComplete: result.isComplete, firstWindow: fromChunk + 1, results: result.reports))
+          part: part, isComplete: result.isComplete, firstWindow: fromChunk + 1, results: result.reports))
+    }
+    if let part, let resume, result.isComplete {
+      Standard.error(
+        "part \(part) is done, its windows are in \(resume); when all are: "
+          + CommandLineText.joining(without: ["--resume"], ["STATES"]))
     }
     if !result.isComplete {
       Standard.error(

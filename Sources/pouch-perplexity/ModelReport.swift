@@ -3,14 +3,17 @@ import ModelEvaluation
 
 /// What `--json` prints.
 struct PerplexityReport: Encodable {
-  /// Whether all windows of all models are in.
+  /// The part of the windows that was measured, such as `2/4`; absent for all of them.
+  var part: String?
+  /// Whether all windows of all models are in, in a part all of that part.
   var isComplete: Bool
   /// The number of the first window, from 1: more than 1 with `--from-chunk`.
   var firstWindow: Int
   /// One entry for each model.
   var results: [ModelReport]
 
-  init(isComplete: Bool, firstWindow: Int, results: [ModelReport]) {
+  init(part: String?, isComplete: Bool, firstWindow: Int, results: [ModelReport]) {
+    self.part = part
     self.isComplete = isComplete
     self.firstWindow = firstWindow
     self.results = results
@@ -107,6 +110,14 @@ struct ModelReport: Encodable {
   var paired: [Pairing]?
   /// Seconds that the run took.
   var seconds: Double
+
+  /// The same of a part, whose numbers say nothing alone.
+  var ofPart: ModelReport {
+    var report = self
+    (report.intervalUnits, report.perplexity, report.verdictText) = (nil, nil, nil)
+    (report.comparison, report.paired) = (nil, nil)
+    return report
+  }
 
   private init(
     _ model: String, _ text: EvaluationText?, _ hash: String?, _ windows: TokenWindows, _ done: Int,

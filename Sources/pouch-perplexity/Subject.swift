@@ -33,7 +33,7 @@ struct Subject {
 extension TokenWindows {
   /// Windows that an earlier run has not finished.
   func left(_ state: RunState?, part: Int = 0) -> Int {
-    (0..<count).count { state?.isRecorded(part: part, window: $0) != true }
+    (0..<count).count { state?.isRecorded(part: part, window: number($0)) != true }
   }
 }
 
@@ -204,19 +204,43 @@ extension Command {
     }
   }
 
+  /// Whether windows are kept, or were.
+  var keepsState: Bool { resume != nil || !join.isEmpty }
+
+  /// Whether parts are joined, and nothing is measured.
+  var isJoining: Bool { !join.isEmpty }
+
+  /// Whether numbers are printed for people.
+  var printsNumbers: Bool { !json && part == nil }
+
+  /// The windows of a model that this run measures, of all those of the text.
+  func own(_ windows: TokenWindows) throws -> TokenWindows {
+    try PartArgument.read(part).map(windows.part) ?? windows
+  }
+
   /// Opens the state of a run, when one is wanted.
   func state(
-    _ task: String, _ text: EvaluationText?, _ windows: [TokenWindows], base: String? = nil,
-    output: String? = nil
+    _ task: String, _ text: EvaluationText?, _ windows: [TokenWindows], isTogether: Bool = false,
+    base: String? = nil, output: String? = nil
   ) throws -> RunState? {
-    guard let resume else { return nil }
+    guard keepsState else { return nil }
     let fingerprint = Fingerprint(
       version: pouchVersionNumber, task: task,
       procedure: windows[0].protocolText + ", mode " + mode.rawValue
         + (try wantedCache().map { ", cache of \($0)" } ?? ""),
       text: text, windows: windows, models: try model.map(ModelFingerprint.ofModel), base: base,
       output: output)
-    let state = try RunState(path: resume, fingerprint: fingerprint)
+    guard let resume else {
+      // Models that read a window together are recorded together.
+      return try RunState(
+        joining: join, fingerprint: fingerprint, windows: isTogether ? Array(windows.prefix(1)) : windows
+      ) { part, path in
+        CommandLineText.making(part, ["--resume", path ?? "NEW-STATE"])
+      }
+    }
+    let state = try RunState(path: resume, fingerprint: fingerprint, part: try PartArgument.read(part)) {
+      Standard.error("waiting until it is sure that \($0), which began this part, is dead")
+    }
     if state.resumedWindowCount > 0 {
       Standard.error("\(resume): \(state.resumedWindowCount) windows are done")
     }

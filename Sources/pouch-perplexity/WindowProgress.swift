@@ -51,7 +51,7 @@ final class WindowProgress {
   ///
   /// - Parameters:
   ///   - part: The number of the model in the state.
-  ///   - window: Windows of this part that are done.
+  ///   - window: The number of the window in the text.
   ///   - work: The arithmetic of its logits.
   ///   - note: What is being done.
   ///   - print: Writes to standard output.
@@ -59,7 +59,7 @@ final class WindowProgress {
     part: Int = 0, _ window: Int, work: Double = 0, note: String = "", print: () -> Void = {}
   ) {
     done += 1
-    let isRecorded = state?.isRecorded(part: part, window: window - 1) == true
+    let isRecorded = state?.isRecorded(part: part, window: window) == true
     if isRecorded { resumed += 1 }
     progress.clear()
     print()

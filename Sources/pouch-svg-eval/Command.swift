@@ -27,6 +27,9 @@ struct Command: PouchCommand {
       --base-answers takes them from the --out folder of the same command there, whose base may be another file of the \
       same model. A folder of files ID.svg, ID.txt or ID.md, as other engines answered, does, too, with --no-floor.
 
+      Several machines can share the prompts: each answers a --part into an --out folder of its own, and --join scores \
+      all of them.
+
       Examples:
         pouch-svg-eval --base checkpoint -m a.gguf --prompts mine.jsonl --out out
         pouch-svg-eval --base b.gguf -m a.gguf --prompts p.jsonl --limit 9 --out out
@@ -59,6 +62,19 @@ struct Command: PouchCommand {
       "Take the base's answers from a folder that this command filled elsewhere, or of files named after prompt ids.",
       valueName: "dir"))
   var baseAnswers: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Answer the i-th of n parts of the prompts into --out, as one of n commands on one or more machines; --join scores them.",
+      valueName: "i/n"))
+  var part: String?
+
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      "Score the answers in the folders of all parts, and put results and pages into --out; the numbers are those of one run.",
+      valueName: "folders"))
+  var join: [String] = []
 
   @Option(help: "The most prompts taken from each file.")
   var limit: Int?
@@ -120,6 +136,13 @@ struct Command: PouchCommand {
     if !(1...65_536).contains(predict) { throw ValidationError("--predict must be from 1 to 65536") }
     if !(0...100).contains(samples) { throw ValidationError("--samples must be from 0 to 100") }
     if !temperature.isFinite || temperature <= 0 { throw ValidationError("--temp must be above 0") }
+    if try PartArgument.read(part) != nil {
+      if !join.isEmpty { throw ValidationError("--part and --join exclude each other") }
+      if json { throw ValidationError("--part has no result to print; --json goes with --join") }
+    }
+    if let out, join.contains(where: { FileSystem.resolved($0) == FileSystem.resolved(out) }) {
+      throw ValidationError("--out is a folder of its own, not one of those that are joined")
+    }
     if let baseAnswers, let out, FileSystem.resolved(baseAnswers) == FileSystem.resolved(out) {
       throw ValidationError("--base-answers is a folder of another run than --out")
     }
@@ -165,7 +188,7 @@ struct Command: PouchCommand {
     try OutputFolder.create(out)
     let runner = try SVGRunner(
       prompts: set, contestants: contestants, folder: out, options: options, given: given,
-      version: pouchVersionNumber, force: force)
+      division: try division(), version: pouchVersionNumber, force: force)
     if !quiet { for note in runner.notes { Standard.error("note: \(note)") } }
     let clock = ProgressBar(isEnabled: false)
     let line = WorkLine(isEnabled: !quiet && !json)
@@ -177,6 +200,11 @@ struct Command: PouchCommand {
     guard isComplete else {
       Standard.error("Interrupted; the same command continues.")
       throw ExitCode(130)
+    }
+    if let part {
+      let joining = CommandLineText.joining(without: ["--out"], ["FOLDERS", "--out", "RESULTS"])
+      Standard.error("part \(part) is done, its answers are in \(out); when all are: \(joining)")
+      return
     }
     let runSeconds = clock.elapsedSeconds
     let renderer = LibrsvgRenderer()
@@ -198,6 +226,14 @@ struct Command: PouchCommand {
       Standard.error(
         "\(out)/index.html\n\(decimals(runSeconds, 1)) s for answers, "
           + "\(decimals(clock.elapsedSeconds - runSeconds, 1)) s for scores and pages")
+    }
+  }
+
+  private func division() throws -> SVGRunner.Division {
+    if let part = try PartArgument.read(part) { return .part(part) }
+    guard !join.isEmpty else { return .none }
+    return .joining(folders: join) { part, folder in
+      CommandLineText.making(part, ["--out", folder ?? "NEW-FOLDER"])
     }
   }
 

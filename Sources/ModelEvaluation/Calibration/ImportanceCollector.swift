@@ -15,6 +15,8 @@ public final class ImportanceCollector: TapObserver {
     var sums: [Float]
     /// The same for the window that is under way; empty where it has not been seen.
     var window: [Float] = []
+    /// The rows of the window that is under way, per matrix.
+    var windowCounts: [Int64] = []
     /// Its number among those of a group.
     var sequence = 0
     var counts: [Int64]
@@ -30,6 +32,16 @@ public final class ImportanceCollector: TapObserver {
   private let includesOutput: Bool
   /// The first thing that went wrong while observing; observers cannot throw.
   private var failure: EvaluationError?
+  /// Keeps what a window adds, in place of adding it.
+  struct Recorder {
+    /// Receives sums and counts `[matrices, columns]`, `[matrices]`, with the number of the window in its group.
+    var add:
+      (_ name: String, _ sequence: Int, _ columns: Int, _ sums: [Float], _ counts: [Int64]) throws -> Void
+  }
+
+  var recorder: Recorder?
+  /// What went wrong while a window was recorded.
+  private var recordingFailure: (any Error)?
   /// Datasets of merged files, then this run's.
   public private(set) var datasets: [[UInt8]] = []
 
@@ -92,7 +104,10 @@ public final class ImportanceCollector: TapObserver {
 
   private func add(_ rows: TapRows, _ range: Range<Int>, _ expert: Int, _ entry: Entry) {
     let columns = rows.rowLength
-    if entry.window.isEmpty { entry.window = Array(repeating: 0, count: entry.sums.count) }
+    if entry.window.isEmpty {
+      entry.window = Array(repeating: 0, count: entry.sums.count)
+      entry.windowCounts = Array(repeating: 0, count: entry.counts.count)
+    }
     entry.window.withUnsafeMutableBufferPointer { window in
       let sums = UnsafeMutableBufferPointer(rebasing: window[(expert * columns)..<((expert + 1) * columns)])
       for row in range {
@@ -100,7 +115,7 @@ public final class ImportanceCollector: TapObserver {
         for j in 0..<columns { sums[j] += x[j] * x[j] }
       }
     }
-    entry.counts[expert] += Int64(range.count)
+    entry.windowCounts[expert] += Int64(range.count)
   }
 
   /// Gives all experts the one count that data from a legacy file has.
@@ -117,9 +132,36 @@ public final class ImportanceCollector: TapObserver {
     try check()
   }
 
+  /// Adds what a part recorded of a window: the sums of matrices that saw rows, one after the other.
+  ///
+  /// - Throws: ``EvaluationError`` with `importanceMismatch` for sums of other sizes than those before.
+  func add(window sums: [Float], columns: Int, counts: [Int64], name: String) throws {
+    let entry = entries[name] ?? Entry(columns: columns, matrices: counts.count)
+    entries[name] = entry
+    Self.spreadCounts(entry, over: counts.count)
+    guard entry.sums.count == columns * counts.count, entry.counts.count == counts.count else {
+      throw EvaluationError(
+        .importanceMismatch,
+        Fault(
+          subject: name, expected: "\(entry.sums.count) sums and \(entry.counts.count) counts",
+          found: "\(columns * counts.count) sums and \(counts.count) counts",
+          remedy: "the earlier data is of another model"))
+    }
+    entry.window = Array(repeating: 0, count: entry.sums.count)
+    entry.windowCounts = counts
+    var next = 0
+    for matrix in counts.indices where counts[matrix] > 0 {
+      entry.window.replaceSubrange(
+        (matrix * columns)..<((matrix + 1) * columns), with: sums[next..<(next + columns)])
+      next += columns
+    }
+    close(name, entry)
+  }
+
   /// Adds the window of one matrix to its sums.
   private func close(_ name: String, _ entry: Entry) {
     guard failure == nil, !entry.window.isEmpty else { return }
+    for index in entry.windowCounts.indices { entry.counts[index] += entry.windowCounts[index] }
     var check: Float = 0
     entry.sums.withUnsafeMutableBufferPointer { sums in
       entry.window.withUnsafeBufferPointer { window in
@@ -130,7 +172,18 @@ public final class ImportanceCollector: TapObserver {
         }
       }
     }
+    if let recorder, check == 0, recordingFailure == nil {
+      do {
+        try recorder.add(
+          name, entry.sequence, entry.sums.count / entry.counts.count, entry.window, entry.windowCounts)
+      } catch {
+        recordingFailure = error
+      }
+      // Sums of one window are far from any limit, so those of all are looked at when they are joined.
+      for index in entry.sums.indices { entry.sums[index] = 0 }
+    }
     entry.window = []
+    entry.windowCounts = []
     guard check != 0, let bad = entry.sums.firstIndex(where: { !$0.isFinite }) else { return }
     failure = EvaluationError(
       .nonFinite,
@@ -143,7 +196,10 @@ public final class ImportanceCollector: TapObserver {
   /// Throws what went wrong while observing.
   ///
   /// - Throws: ``EvaluationError`` with `importanceMismatch` or `nonFinite`.
-  public func check() throws { if let failure { throw failure } }
+  public func check() throws {
+    if let failure { throw failure }
+    if let recordingFailure { throw recordingFailure }
+  }
 
   /// Names this run's text.
   public func addDataset(_ name: String) { datasets.append(Array(name.utf8)) }

@@ -11,6 +11,8 @@ public struct ImportanceRun {
 
   /// The window to begin with, after those of an earlier run.
   public var firstWindow = 0
+  /// Where the sums of each window are kept, in place of adding them up.
+  public var state: ImportanceState?
 
   /// Creates a run.
   public init(windows: TokenWindows, measuresPerplexity: Bool, needsOutput: Bool) {
@@ -34,16 +36,30 @@ public struct ImportanceRun {
     onStep: (GroupStep) -> Bool = { _ in true },
     onWindow: (_ done: Int, _ soFar: Perplexity) throws -> Bool
   ) throws -> Perplexity {
+    let windows = windows
     try evaluator.check(windows)
     evaluator.observer = collector
-    defer { evaluator.observer = nil }
+    // The first window of those whose rows come together.
+    var groupStart = 0
+    if let state {
+      collector.recorder = ImportanceCollector.Recorder { name, sequence, columns, sums, counts in
+        try state.add(
+          window: windows.number(groupStart + sequence), name: name, columns: columns, sums: sums,
+          counts: counts)
+      }
+    }
+    defer {
+      evaluator.observer = nil
+      collector.recorder = nil
+    }
     var result = Perplexity(windowsPerUnit: windows.windowsPerUnit)
-    let windows = windows
     let scored = windows.firstScored..<(windows.length - 1)
     for index in min(firstWindow, windows.count)..<windows.count {
+      if !evaluator.continuesGroup(index) { groupStart = index }
       guard try evaluator.prepare(windows, index, onStep: onStep) else {
         break
       }
+      var kept: [Double] = []
       let wanted = needsOutput ? 0..<windows.length : measuresPerplexity ? scored : 0..<0
       try evaluator.read(windows, index, logits: wanted) { first, rows in
         guard measuresPerplexity else { return }
@@ -52,10 +68,14 @@ public struct ImportanceRun {
           guard scored.contains(first + row) else { return nil }
           return try LogitSummary(logits).surprise(logits[windows.target(index, position: first + row)])
         }
-        for surprise in surprises.compactMap(\.self) { result.add(surprise) }
+        for surprise in surprises.compactMap(\.self) {
+          result.add(surprise)
+          if state != nil { kept.append(surprise) }
+        }
       }
       result.endWindow()
       try collector.endWindow()
+      try state?.finish(window: windows.number(index), surprises: kept)
       guard try onWindow(index + 1, result) else { break }
     }
     return result

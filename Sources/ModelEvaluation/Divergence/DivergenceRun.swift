@@ -43,7 +43,7 @@ public struct DivergenceRun {
       } else {
         guard try prepare([base] + models, index, onStep) else { break }
         scores = try lockStep(models, base, index)
-        try state?.append(part: part, window: index, scores: scores)
+        try state?.append(part: part, window: windows.number(index), scores: scores)
       }
       for number in models.indices { statistics[number].add(window: scores[number]) }
       guard onWindow(index + 1, statistics) else { break }
@@ -61,7 +61,8 @@ public struct DivergenceRun {
   }
 
   private func finished(_ index: Int, models: Int) throws -> [[PositionScore]]? {
-    try state?.scores(part: part, window: index, models: models, positions: windows.scoredPerWindow)
+    try state?.scores(
+      part: part, window: windows.number(index), models: models, positions: windows.scoredPerWindow)
   }
 
   /// Scores one window, `[models, positions]`.
@@ -93,6 +94,25 @@ public struct DivergenceRun {
     return scores
   }
 
+  /// Adds up windows that are all in the state, as the runs would.
+  ///
+  /// - Parameters:
+  ///   - models: How many models were tested together.
+  ///   - onWindow: Called after each window with the number of windows done and the statistics so far.
+  /// - Returns: The statistics, one per model.
+  /// - Throws: ``EvaluationError`` with `partsMissing` when a window is not there, or `damagedState`.
+  public func join(
+    models: Int, onWindow: (_ done: Int, _ soFar: [DivergenceStatistics]) -> Void
+  ) throws -> [DivergenceStatistics] {
+    var statistics = (0..<models).map { _ in DivergenceStatistics(windowsPerUnit: windows.windowsPerUnit) }
+    for index in 0..<windows.count {
+      guard let scores = try finished(index, models: models) else { throw RunState.missing(window: index) }
+      for number in statistics.indices { statistics[number].add(window: scores[number]) }
+      onWindow(index + 1, statistics)
+    }
+    return statistics
+  }
+
   /// Compares a model with the probabilities of a base file, whose windows are this run's or begin with them.
   ///
   /// - Throws: As the reader and ``run(_:base:onStep:onWindow:)``.
@@ -105,6 +125,9 @@ public struct DivergenceRun {
     var statistics = DivergenceStatistics(windowsPerUnit: windows.windowsPerUnit)
     let windows = windows
     for index in 0..<windows.count {
+      // Windows of other parts are passed over.
+      let passed = windows.number(index) - (index > 0 ? windows.number(index - 1) + 1 : 0)
+      for _ in 0..<passed { try base.nextWindow { _ in } }
       // The base is read in any case: it is a stream, and its hashes are checked.
       let scores: [PositionScore]? = try base.nextWindow { distributions in
         if let earlier = try finished(index, models: 1) { return earlier[0] }
@@ -114,7 +137,7 @@ public struct DivergenceRun {
           try distributions[position - windows.firstScored].score(
             row, target: windows.target(index, position: position))
         }
-        try state?.append(part: part, window: index, scores: [scores])
+        try state?.append(part: part, window: windows.number(index), scores: [scores])
         return scores
       }
       guard let scores else { break }

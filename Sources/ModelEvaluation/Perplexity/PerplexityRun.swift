@@ -37,9 +37,7 @@ public struct PerplexityRun {
     let windows = windows
     let encoder = base?.encoder
     var earlier: [(values: [Double], mark: BaseMark)] = []
-    while earlier.count < windows.count,
-      let finished = try state?.surprises(part: part, window: earlier.count, count: windows.scoredPerWindow)
-    {
+    while earlier.count < windows.count, let finished = try finished(earlier.count) {
       earlier.append(finished)
     }
     // A base file that lost its end, as after a power cut, is made again from there.
@@ -58,10 +56,30 @@ public struct PerplexityRun {
         }
         for (surprise, _) in scores { result.add(surprise) }
         let mark = try base?.append(window: scores.map(\.1)) ?? BaseMark()
-        try state?.append(part: part, window: index, surprises: scores.map(\.0), mark: mark)
+        try state?.append(part: part, window: windows.number(index), surprises: scores.map(\.0), mark: mark)
       }
       result.endWindow()
       guard onWindow(index + 1, result) else { break }
+    }
+    return result
+  }
+
+  private func finished(_ index: Int) throws -> (values: [Double], mark: BaseMark)? {
+    try state?.surprises(part: part, window: windows.number(index), count: windows.scoredPerWindow)
+  }
+
+  /// Adds up windows that are all in the state, as ``run(_:onStep:onWindow:)`` would.
+  ///
+  /// - Parameter onWindow: Called after each window with the number of windows done and the result so far.
+  /// - Returns: The perplexity over all windows.
+  /// - Throws: ``EvaluationError`` with `partsMissing` when a window is not there, or `damagedState`.
+  public func join(onWindow: (_ done: Int, _ soFar: Perplexity) -> Void) throws -> Perplexity {
+    var result = Perplexity(windowsPerUnit: windows.windowsPerUnit)
+    for index in 0..<windows.count {
+      guard let values = try finished(index)?.values else { throw RunState.missing(window: index) }
+      for surprise in values { result.add(surprise) }
+      result.endWindow()
+      onWindow(index + 1, result)
     }
     return result
   }

@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 
 /// Tokens cut into windows of equal length, each evaluated on its own; the end of each is scored.
 ///
@@ -13,13 +13,18 @@ public struct TokenWindows: Hashable, Sendable {
   /// Tokens per window.
   public let length: Int
   /// Windows.
-  public let count: Int
+  public private(set) var count: Int
   /// What replaces the first token of each window.
   public let beginning: Int32?
   /// Tokens from the start of one window to the start of the next.
   public let step: Int
   /// The first scored position of a window.
   public let firstScored: Int
+  /// All windows of the text, of which these may be a part.
+  public let wholeCount: Int
+  /// The number of the first one among all windows, and the distance from one to the next.
+  private var firstNumber = 0
+  private var distance = 1
 
   /// Cuts tokens into windows.
   ///
@@ -75,6 +80,7 @@ public struct TokenWindows: Hashable, Sendable {
     }
     try Self.checkLength(tokens.count, length, file)
     count = min((tokens.count - length + stride - 1) / stride, limit ?? .max)
+    wholeCount = count
     self.tokens = Array(tokens[..<((count - 1) * stride + length)])
     self.length = length
     beginning = nil
@@ -106,6 +112,7 @@ public struct TokenWindows: Hashable, Sendable {
     self.tokens = tokens
     self.length = length
     count = tokens.count / length
+    wholeCount = count
     self.beginning = beginning
     step = length
     firstScored = length / 2
@@ -127,8 +134,25 @@ public struct TokenWindows: Hashable, Sendable {
   /// Scored positions per window.
   public var scoredPerWindow: Int { length - 1 - firstScored }
 
+  /// Every so manyth window, as one of several runs measures them: of part 2 of 4 the windows 1, 5, 9 and so on, counted
+  /// from 0.
+  ///
+  /// Neighbours go to different runs, so that a text that becomes harder is not one run's alone, and all runs have as many
+  /// windows, or one more than others.
+  public func part(_ part: RunPart) -> TokenWindows {
+    precondition(firstNumber == 0 && distance == 1, "a part of a part")
+    var result = self
+    result.count = max(0, count - part.index + part.count - 1) / part.count
+    result.firstNumber = part.index
+    result.distance = part.count
+    return result
+  }
+
+  /// The number of window `index` among all windows of the text.
+  public func number(_ index: Int) -> Int { firstNumber + index * distance }
+
   /// The index of the first token of window `index`.
-  public func start(_ index: Int) -> Int { index * step }
+  public func start(_ index: Int) -> Int { number(index) * step }
 
   /// The tokens that the model sees in window `index`.
   public func input(_ index: Int) -> [Int32] {

@@ -140,6 +140,11 @@ public final class WindowEvaluator {
     if case .group = runner { !group.contains(index) } else { false }
   }
 
+  /// Whether a window is of the group whose streams are there; false where each goes for itself.
+  func continuesGroup(_ index: Int) -> Bool {
+    if case .group = runner { group.contains(index) } else { false }
+  }
+
   /// Whether a window that was prepared is the last of its group; true where each goes for itself.
   public func endsGroup(_ index: Int) -> Bool {
     if case .group = runner { index + 1 == group.upperBound } else { true }
@@ -163,7 +168,7 @@ public final class WindowEvaluator {
 
   /// Says in errors about values that are not finite which model and window they are from.
   func located<Result>(_ windows: TokenWindows, _ index: Int, _ body: () throws -> Result) throws -> Result {
-    let place = "window \(index + 1) of \(windows.count)"
+    let place = "window \(windows.number(index) + 1) of \(windows.wholeCount)"
     do {
       return try body()
     } catch var error as RuntimeError where error.code == .nonFinite {

@@ -5,25 +5,83 @@ public import FileBytes
 /// A record holds what every scored position gave, not sums: read back in order, sums, percentiles and the line of
 /// each window come out bit for bit as they would have without the interruption. The file is a `ResumeLog`.
 public final class RunState {
-  /// The path as given.
-  public var path: String { log.path }
+  /// The path as given; that of the first one where several are joined.
+  public let path: String
   /// Windows that were finished when the file was opened, over all parts.
   public var resumedWindowCount: Int { contents.count }
-  private let log: ResumeLog<WindowRecord>
+  /// `nil` where states are joined, which are read alone.
+  private let log: ResumeLog<WindowRecord>?
   private let contents: [WindowRecord.Place: [UInt8]]
 
   /// Opens the state at `path`, or starts one.
   ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - fingerprint: What the run depends on.
+  ///   - part: The part of the windows that it measures; `nil` for all of them.
+  ///   - onWait: Called with the name of a process on another machine before it is watched whether it still lives.
   /// - Throws: `ResumeLogError` when it is in use, of another run (naming what changed) or no state; `FileError`.
-  public init(path: String, fingerprint: Fingerprint) throws {
-    log = try ResumeLog(path: path, fingerprint: fingerprint, words: .state)
-    contents = Dictionary(
-      log.existing.map { ($0.place, $0.content) }, uniquingKeysWith: { _, last in last })
+  public init(
+    path: String, fingerprint: Fingerprint, part: RunPart? = nil, onWait: (String) -> Void = { _ in }
+  ) throws {
+    let log = try ResumeLog<WindowRecord>(
+      path: path, fingerprint: part.map(fingerprint.of) ?? fingerprint, words: .state,
+      isShared: part != nil, onWait: onWait)
+    self.path = path
+    self.log = log
+    contents = Self.contents(log.existing)
+  }
+
+  /// Takes the states of all parts of a run together; they stay as they are.
+  ///
+  /// - Parameters:
+  ///   - paths: The files, in any order.
+  ///   - fingerprint: What the run depends on.
+  ///   - windows: The windows of each model that is measured on its own.
+  ///   - command: The command that makes a part, for messages.
+  /// - Throws: ``EvaluationError`` with `partsMissing`, naming all parts that are not complete; `ResumeLogError` for
+  ///   states of other runs; `FileError`.
+  public init(
+    joining paths: [String], fingerprint: Fingerprint, windows: [TokenWindows],
+    command: (_ part: RunPart, _ state: String?) -> String
+  ) throws {
+    var records: [WindowRecord] = []
+    let states = try PartStates(paths, fingerprint) { path in
+      let (found, own) = try ResumeLog<WindowRecord>.read(path: path, words: .state)
+      records += own
+      return found
+    }
+    let contents = Self.contents(records)
+    let problems = RunPart.all(of: states.count).compactMap { part -> String? in
+      let places = windows.enumerated().flatMap { index, windows in
+        let own = windows.part(part)
+        return (0..<own.count).map { WindowRecord.Place(part: index, window: own.number($0)) }
+      }
+      let missing = places.count { contents[$0] == nil }
+      guard missing > 0 else { return nil }
+      guard let path = states.paths[part] else { return "part \(part) has no state: \(command(part, nil))" }
+      return "part \(part) lacks \(missing) of \(places.count) windows: \(command(part, path))"
+    }
+    try PartStates.refuse(problems, of: states.count, file: paths.first ?? "")
+    path = paths.first ?? ""
+    log = nil
+    self.contents = contents
+  }
+
+  private static func contents(_ records: [WindowRecord]) -> [WindowRecord.Place: [UInt8]] {
+    Dictionary(records.map { ($0.place, $0.content) }, uniquingKeysWith: { _, last in last })
   }
 
   deinit {
     // A state without a window is of no use to anybody.
-    if log.isEmpty { finish() }
+    if log?.isEmpty == true { finish() }
+  }
+
+  /// The error for a window that no state has.
+  static func missing(window: Int) -> EvaluationError {
+    EvaluationError(
+      .partsMissing,
+      Fault(expected: "all windows in the states of the parts", found: "no window \(window + 1)"))
   }
 
   /// Whether a window was finished when the file was opened.
@@ -36,11 +94,11 @@ public final class RunState {
 
   /// Adds a window; it is kept even if the process is killed right after.
   private func append(part: Int, window: Int, content: [UInt8]) throws {
-    try log.append(WindowRecord(WindowRecord.Place(part: part, window: window), content: content))
+    try log?.append(WindowRecord(WindowRecord.Place(part: part, window: window), content: content))
   }
 
   /// Removes the file; the run is complete.
-  public func finish() { log.remove() }
+  public func finish() { log?.remove() }
 
   /// A record whose content is of another size than its window's.
   private func misfit() -> EvaluationError {

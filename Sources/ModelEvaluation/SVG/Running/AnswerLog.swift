@@ -5,7 +5,7 @@ final class AnswerLog {
   private let log: ResumeLog<AnswerLogRecord>
   private var index: AnswerIndex
 
-  private static let words = ResumeLogWords(
+  static let words = ResumeLogWords(
     name: "journal", startOver: "give another --out, or --force to start over")
 
   /// Opens or creates the log.
@@ -14,8 +14,9 @@ final class AnswerLog {
   ///   - path: The file, without its ending `.journal`.
   ///   - fingerprint: What the answers depend on.
   ///   - force: Whether answers of another run are thrown away.
+  ///   - isShared: Whether processes on other machines may open it, too.
   /// - Throws: `FileError`, `ResumeLogError`.
-  init(path: String, fingerprint: Fingerprint, force: Bool) throws {
+  init(path: String, fingerprint: Fingerprint, force: Bool, isShared: Bool) throws {
     // What versions before journals left: not to be gone on with, and not to be mistaken for today's answers.
     let old = path + ".jsonl"
     if force {
@@ -29,7 +30,7 @@ final class AnswerLog {
     }
     log = try ResumeLog(
       path: path + ".journal", fingerprint: fingerprint, words: Self.words,
-      opening: force ? .replacesOthers : .goesOn)
+      opening: force ? .replacesOthers : .goesOn, isShared: isShared)
     index = AnswerIndex(log.existing)
   }
 
@@ -37,6 +38,15 @@ final class AnswerLog {
   func append(_ record: AnswerLogRecord) throws {
     try log.append(record)
     index.add(record)
+  }
+
+  /// Whether an answer or a score is there already.
+  func holds(_ record: AnswerLogRecord) -> Bool {
+    switch record {
+    case .answer(let answer): self.answer(answer.prompt, variant: answer.variant) != nil
+    case .forced(let score): forced(score.prompt, answerHash: score.answerHash) != nil
+    case .part: true
+    }
   }
 
   /// The answer to a prompt, if it is there.

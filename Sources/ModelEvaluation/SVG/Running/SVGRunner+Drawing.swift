@@ -6,7 +6,7 @@ extension SVGRunner {
 
   /// The answers of a contestant that are not there.
   func missingAnswers(of index: Int) -> [MissingAnswer] {
-    prompts.prompts.indices.flatMap { number in
+    ownPrompts.flatMap { number in
       (0...options.sampleCount).map { MissingAnswer(prompt: number, variant: $0) }
     }.filter { records[index].answer(prompts.prompts[$0.prompt].id, variant: $0.variant) == nil }
   }
@@ -28,7 +28,7 @@ extension SVGRunner {
   /// Has a contestant draw what is missing; false when the run was ended.
   func draw(_ index: Int, _ progress: inout Progress, _ onProgress: (Progress) -> Bool) throws -> Bool {
     let missing = missingAnswers(of: index)
-    let known = prompts.prompts.count * (options.sampleCount + 1) - missing.count
+    let known = ownPrompts.count * (options.sampleCount + 1) - missing.count
     progress.done += known
     progress.resumed += known
     guard !missing.isEmpty else { return true }

@@ -14,7 +14,8 @@ extension SVGRunner {
   /// Has the contestants read the base's answers, as far as they have not.
   func runForced(_ progress: inout Progress, length: Int, _ onProgress: (Progress) -> Bool) throws -> Bool {
     var readings: [Reading] = []
-    for (number, prompt) in prompts.prompts.enumerated() {
+    for number in ownPrompts {
+      let prompt = prompts.prompts[number]
       guard let answer = records[0].answer(prompt.id, variant: 0) else { continue }
       let hash = Self.hash(answer.tokens)
       let missing = contestants.indices.dropFirst().filter {

@@ -42,6 +42,8 @@ public final class SVGRunner {
   public let contestants: [SVGContestant]
   let records: [AnswerLog]
   let promptTokens: [[Int32]]
+  /// The numbers of the prompts that are answered here: every so manyth one in a part.
+  let ownPrompts: [Int]
   /// Where the answers of each contestant come from that were made elsewhere.
   public let origins: [String?]
   /// What the user should know of answers that were made elsewhere, one sentence each.
@@ -55,13 +57,15 @@ public final class SVGRunner {
   ///   - folder: Where results are kept; it must exist.
   ///   - options: The settings.
   ///   - given: Answers of the base, and of the floor, from elsewhere, which are taken instead of drawn.
+  ///   - division: Whether a part of the prompts is answered, or all parts are joined.
   ///   - version: The version of Pouch.
   ///   - force: Whether results of another run in the folder are thrown away.
-  /// - Throws: ``EvaluationError`` with `tokenizerMismatch`, `vocabularyMismatch` or `answersMismatch`; `ResumeLogError`
+  /// - Throws: ``EvaluationError`` with `tokenizerMismatch`, `vocabularyMismatch` or `answersMismatch`, when parts are
+  ///   joined `partsMissing` or `partsMismatch`; `ResumeLogError`
   ///   for a folder that another run uses or has filled; `FileError`, `TokenizerError`.
   public init(
     prompts: PromptSet, contestants: [SVGContestant], folder: String, options: SVGRunOptions,
-    given: GivenAnswers? = nil, version: String, force: Bool
+    given: GivenAnswers? = nil, division: Division = .none, version: String, force: Bool
   ) throws {
     self.prompts = prompts
     self.options = options
@@ -90,9 +94,17 @@ public final class SVGRunner {
     }
     origins = accepted.map { $0?.origin }
     notes = accepted.compactMap { $0?.note }.filter { !$0.isEmpty }
+    let joined = try JoinedAnswers(
+      division, contestants, fingerprints, prompts: prompts, sampleCount: options.sampleCount)
+    let part = division.part
+    ownPrompts = prompts.prompts.indices.filter { part == nil || $0 % (part?.count ?? 1) == part?.index }
     records = try zip(contestants, fingerprints).map { contestant, fingerprint in
       try AnswerLog(
-        path: "\(folder)/\(contestant.recordName)", fingerprint: fingerprint, force: force)
+        path: "\(folder)/\(contestant.recordName)", fingerprint: part.map(fingerprint.of) ?? fingerprint,
+        force: force, isShared: part != nil)
+    }
+    for (log, found) in zip(records, joined.records) {
+      for record in found where !log.holds(record) { try log.append(record) }
     }
     for (log, answers) in zip(records, accepted) {
       for answer in answers?.answers ?? []
@@ -136,11 +148,11 @@ public final class SVGRunner {
   public func run(onProgress: (Progress) -> Bool) throws -> Bool {
     var progress = Progress(done: 0, total: 0, resumed: 0, task: "")
     progress.total =
-      prompts.prompts.count * (contestants.count * (options.sampleCount + 1) + contestants.count - 1)
+      ownPrompts.count * (contestants.count * (options.sampleCount + 1) + contestants.count - 1)
     // A limit that is too small is found before anything is drawn.
     if options.limits.allowed != nil {
       _ = try plan(
-        Array(contestants.indices), answers: prompts.prompts.count, longest: contextLength,
+        Array(contestants.indices), answers: max(1, ownPrompts.count), longest: contextLength,
         others: leastDrawingByteCount)
     }
     for index in contestants.indices {
