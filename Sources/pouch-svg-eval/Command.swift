@@ -203,7 +203,9 @@ struct Command: PouchCommand {
     }
     if let part {
       let joining = CommandLineText.joining(without: ["--out"], ["FOLDERS", "--out", "RESULTS"])
-      Standard.error("part \(part) is done, its answers are in \(out); when all are: \(joining)")
+      if !quiet {
+        Standard.error("part \(part) is done, its answers are in \(out); when all are: \(joining)")
+      }
       return
     }
     let runSeconds = clock.elapsedSeconds
