@@ -204,6 +204,8 @@ struct PartsTests {
         break
       } catch let error as ConversionError {
         #expect(error.code == .interrupted)
+        // A later one may be stopped when nothing but its end is left.
+        guard attempt == 1 else { continue }
         let fault = try joinError(prepared)
         #expect(fault.problems.count == 1 && fault.problems[0].hasPrefix("part 2/2 lacks "))
         #expect(fault.problems[0].hasSuffix(": make 2/2"))
