@@ -35,8 +35,8 @@ struct PartsCommandTests {
 
   @Test("wrong uses are said before any work")
   func usage() throws {
-    for part in ["5/4", "0/4", "x/y", "2", "2/", "-1/4", "1/10001", ""] {
-      try convert("--part", part).expect(2, "--part takes i/n with i from 1 to n", "2/4")
+    for part in ["5/4", "0/4", "x/y", "2", "2/", "-1/4", "1/10001"] {
+      try convert("--part=" + part).expect(2, "--part takes i/n with i from 1 to n", "2/4")
     }
     try convert("--part", "1/2", "--join").expect(2, "--part and --join exclude each other")
     try convert("--join", "--dry-run").expect(2, "--join and --dry-run")
@@ -119,7 +119,7 @@ struct PartsCommandTests {
     #expect(end.wasKilled)
     // The first one may be faster than the second one starts.
     if let second, second.status != 0 { second.expect(1, "still going on: process ") }
-    try convert("--join").expect(1, "part 1/2 was not begun", "part 2/2 ")
+    try convert("--join").expect(1, "part 1/2 was not begun")
     let again = try convert("--part", "2/2", "--json")
     again.expect(0)
     try convert("--part", "1/2", "-q").expect(0)
