@@ -48,6 +48,9 @@ final class RunningCommand {
     (try? String(decoding: Data(contentsOf: folder.appendingPathComponent("err")), as: UTF8.self)) ?? ""
   }
 
+  /// Sends a signal, such as SIGSTOP, that does not end it.
+  func signal(_ number: Int32) { kill(process.processIdentifier, number) }
+
   /// Waits until something holds, sends a signal, and waits for the end.
   ///
   /// - Parameters:

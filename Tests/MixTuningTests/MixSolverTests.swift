@@ -84,7 +84,7 @@ import Testing
     let problem = large()
     let budget = problem.leastByteCount + (problem.greatestByteCount - problem.leastByteCount) / 5
     let exact = try #require(MixSolver(problem).solve(budget: budget))
-    let found = try #require(MixSolver(problem).solve(budget: budget, stateLimit: 4000))
+    let found = try #require(MixSolver(problem).solve(budget: budget, stateLimit: 1000))
     #expect(!found.isOptimal && found.byteCount <= budget)
     #expect(found.lowerBound <= exact.loss && exact.loss <= found.loss)
     #expect(found.loss - found.lowerBound < 0.01 * found.loss)

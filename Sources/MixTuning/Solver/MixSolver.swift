@@ -103,13 +103,20 @@ public struct MixSolver: Sendable {
     return kept
   }
 
-  /// Those of some partial mixes that may lead to the least loss, by bytes.
+  /// Those of some partial mixes that may lead to the least loss, by bytes; the one that the best mix known begins with is
+  /// among them.
   private func promising(_ states: [State], from first: Int, budget: Int, count: Int) -> [State] {
-    let ranked = states.map { state -> (state: State, low: Int) in
-      let low = bounds.range(from: first, budget: budget - state.byteCount)?.low ?? .max / 2
-      return (state, state.loss + low)
+    let ranked = states.compactMap { state -> (state: State, low: Int, high: Int)? in
+      guard let range = bounds.range(from: first, budget: budget - state.byteCount) else { return nil }
+      return (state, state.loss + range.low, state.loss + range.high)
     }.sorted { ($0.low, $0.state.byteCount) < ($1.low, $1.state.byteCount) }
-    return ranked.prefix(count).map(\.state).sorted { $0.byteCount < $1.byteCount }
+    var chosen = ranked.prefix(count).map(\.state)
+    if let best = ranked.min(by: { ($0.high, $0.state.byteCount) < ($1.high, $1.state.byteCount) })?.state,
+      !chosen.contains(where: { $0.byteCount == best.byteCount })
+    {
+      chosen.append(best)
+    }
+    return chosen.sorted { $0.byteCount < $1.byteCount }
   }
 
   /// The choices of the first groups that a partial mix stands for.
