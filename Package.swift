@@ -68,6 +68,7 @@ let package = Package(
     .target(name: "CQuantKernels"),
     .target(name: "CRuntimeKernels"),
     .target(name: "CBuiltinTexts"),
+    .target(name: "CCurl", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
     .systemLibrary(
@@ -79,7 +80,7 @@ let package = Package(
     library("JinjaTemplates", []),
 
     // 2: containers and block formats; the network
-    library("HubAccess", ["FileBytes", .product(name: "Crypto", package: "swift-crypto")]),
+    library("HubAccess", ["CCurl", "FileBytes", .product(name: "Crypto", package: "swift-crypto")]),
     library("SafetensorsFormat", ["TensorTypes", "FileBytes"]),
     library("GGUFFormat", ["TensorTypes", "FileBytes"]),
     library("ZstdStreams", ["CZstd", "FileBytes"]),

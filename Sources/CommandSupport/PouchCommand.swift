@@ -55,10 +55,11 @@ extension PouchCommand {
       var command = try parseAsRoot()
       try command.run()
     } catch let error as any FaultError {
-      let lines = error.fault.lines.map(oneLine)
+      let fault = error.fault.entitled
+      let lines = fault.lines.map(oneLine)
       Standard.error("Error: " + lines.joined(separator: "\n"))
       let code = Interrupt.isRequested ? 130 : error.faultClass.rawValue
-      end(code, ErrorReport(error.fault, exitCode: code))
+      end(code, ErrorReport(fault, exitCode: code))
     } catch {
       let code = exitCode(for: error)
       if code == .success {

@@ -1,10 +1,11 @@
+internal import FileBytes
+internal import Synchronization
+
 #if canImport(Glibc)
   internal import Glibc
 #elseif canImport(Darwin)
   internal import Darwin
 #endif
-
-internal import Synchronization
 
 /// The standard streams: results go to output, everything else to error.
 public enum Standard {
@@ -16,8 +17,11 @@ public enum Standard {
   /// A result that cannot be written is a failed run: the process says so and ends with exit code 1.
   public static func output(_ line: String) { write(line.hasSuffix("\n") ? line : line + "\n", to: 1) }
 
-  /// Writes a line to standard error.
-  public static func error(_ line: String) { write(line.hasSuffix("\n") ? line : line + "\n", to: 2) }
+  /// Writes a line to standard error, with the names that the user knows in place of temporary folders.
+  public static func error(_ line: String) {
+    let line = RemoteFiles.entitled(line)
+    write(line.hasSuffix("\n") ? line : line + "\n", to: 2)
+  }
 
   /// Writes text without a line end to standard error.
   public static func errorText(_ text: String) { write(text, to: 2) }

@@ -51,6 +51,7 @@ public protocol ReadAhead: AnyObject, Sendable {
 public enum RemoteFiles {
   private static let isUsed = Atomic<Bool>(false)
   private static let mounted = Mutex<[String: any RemoteBytes]>([:])
+  private static let titles = Mutex<[(folder: String, title: String)]>([])
 
   /// Mounts a remote file at the path of an empty one.
   public static func mount(_ bytes: any RemoteBytes, at path: String) {
@@ -77,5 +78,30 @@ public enum RemoteFiles {
   public static func windowByteCount(of paths: [String]) -> Int {
     guard isUsed.load(ordering: .acquiring) else { return 0 }
     return paths.lazy.compactMap { at($0)?.windowByteCount }.max() ?? 0
+  }
+
+  /// Has messages call a temporary folder by the name that the user knows.
+  ///
+  /// For as long as the process lives: errors are told when the folder is gone.
+  public static func entitle(_ folder: String, _ title: String) {
+    isUsed.store(true, ordering: .releasing)
+    let resolved = FileSystem.resolved(folder)
+    titles.withLock { $0 += Set([folder, resolved]).map { ($0, title) } }
+  }
+
+  /// A text with titles in place of temporary folders.
+  public static func entitled(_ text: String) -> String {
+    guard isUsed.load(ordering: .acquiring) else { return text }
+    return titles.withLock(\.self).reduce(text) { $0.replacing($1.folder, with: $1.title) }
+  }
+}
+
+extension Fault {
+  /// The fault with titles in place of temporary folders, see ``RemoteFiles/entitle(_:_:)``.
+  public var entitled: Fault {
+    Fault(
+      file: RemoteFiles.entitled(file), subject: RemoteFiles.entitled(subject),
+      expected: RemoteFiles.entitled(expected), found: RemoteFiles.entitled(found),
+      problems: problems.map(RemoteFiles.entitled), remedy: RemoteFiles.entitled(remedy))
   }
 }

@@ -8,10 +8,15 @@ struct HTTPAnswer: Sendable {
   var status: Int
   private var headers: [String: String] = [:]
 
-  init(url: URL, status: Int, headers: [(name: String, value: String)]) {
+  init(url: URL, status: Int) {
     self.url = url
     self.status = status
-    for header in headers { self.headers[header.name.lowercased()] = header.value }
+  }
+
+  /// Takes a header; what comes several times is one list.
+  mutating func add(_ name: String, _ value: String) {
+    let name = name.lowercased()
+    headers[name] = headers[name].map { $0 + ", " + value } ?? value
   }
 
   /// A header by its name in lower case.
@@ -24,6 +29,9 @@ struct HTTPAnswer: Sendable {
     if text.count >= 2, text.first == "\"", text.last == "\"" { text = text.dropFirst().dropLast() }
     return text.isEmpty ? nil : String(text)
   }
+
+  /// The size of the body, where the head tells it.
+  var byteCount: Int? { headers["content-length"].flatMap { Int($0) } }
 
   var isRedirect: Bool { [301, 302, 303, 307, 308].contains(status) }
 }
@@ -42,92 +50,14 @@ enum TransportFailure: Error {
   case interrupted
 }
 
-/// A request that is under way: the connection's thread fills it, another one waits for it.
-///
-/// Unchecked: the variables are touched under `condition` alone.
-final class HTTPExchange: @unchecked Sendable {
+/// A request that is under way: takes what comes and decides when it is enough, on the one thread that asks.
+final class HTTPExchange {
   /// Where the bytes of a body go.
   enum Body {
     /// Into an array, up to a limit.
     case collected(limit: Int)
-    /// Into memory that the caller owns until the exchange is closed.
+    /// Into memory that the caller owns.
     case placed(UnsafeMutableRawBufferPointer)
-  }
-
-  private let condition = NSCondition()
-  private let body: Body
-  /// Whether the body of an answer is wanted; of others the bytes are dropped.
-  private let wantsBody: @Sendable (HTTPAnswer) -> Bool
-  private var answer: HTTPAnswer?
-  private var collected: [UInt8] = []
-  private var received = 0
-  private var failure: TransportFailure?
-  private var isClosed = false
-  private var dropsBody = false
-  private var dropped = 0
-  /// Bytes that are dropped before the request is given up.
-  private static let dropLimit = 1 << 20
-  private var lastProgress = Date()
-  private let start = Date()
-
-  init(body: Body, wantsBody: @escaping @Sendable (HTTPAnswer) -> Bool) {
-    self.body = body
-    self.wantsBody = wantsBody
-  }
-
-  /// Takes the head.
-  func take(_ answer: HTTPAnswer) {
-    condition.withLock {
-      guard !isClosed else { return }
-      self.answer = answer
-      lastProgress = Date()
-      dropsBody = !wantsBody(answer)
-    }
-  }
-
-  /// Takes bytes of the body.
-  ///
-  /// - Returns: Whether more are wanted.
-  func take(_ data: Data) -> Bool {
-    condition.withLock {
-      guard !isClosed else { return false }
-      lastProgress = Date()
-      if dropsBody {
-        // Small ones are waited for: to cancel a request that is about to end is not safe with the library.
-        dropped += data.count
-        guard dropped > Self.dropLimit else { return true }
-        isClosed = true
-        condition.broadcast()
-        return false
-      }
-      switch body {
-      case .collected(let limit):
-        guard received + data.count <= limit else { return tooMany(limit) }
-        collected.append(contentsOf: data)
-      case .placed(let buffer):
-        guard received + data.count <= buffer.count else { return tooMany(buffer.count) }
-        data.copyBytes(to: UnsafeMutableRawBufferPointer(rebasing: buffer[received...]))
-      }
-      received += data.count
-      return true
-    }
-  }
-
-  private func tooMany(_ limit: Int) -> Bool {
-    failure = .tooMany(limit: limit)
-    isClosed = true
-    condition.broadcast()
-    return false
-  }
-
-  /// Notes the end.
-  func end(_ failure: TransportFailure?) {
-    condition.withLock {
-      guard !isClosed else { return }
-      self.failure = failure
-      isClosed = true
-      condition.broadcast()
-    }
   }
 
   /// What came of it.
@@ -135,44 +65,138 @@ final class HTTPExchange: @unchecked Sendable {
     /// The head; `nil` when none came.
     var answer: HTTPAnswer?
     /// Bytes of the body.
-    var byteCount: Int
+    var byteCount = 0
     /// The body, where it is collected.
-    var bytes: [UInt8]
-    /// Why it ended early; `nil` for a whole answer.
+    var bytes: [UInt8] = []
+    /// Why it ended early; `nil` for a whole answer, and for one whose body is not wanted.
     var failure: TransportFailure?
-    /// Whether the request is still under way and has to be cancelled.
-    var isUnderWay = false
   }
 
-  /// Waits for the end; nothing is written to the caller's memory afterwards.
+  /// How long an answer may take.
+  struct Patience {
+    /// Seconds without any byte after which it counts as lost.
+    var timeout: Double
+    /// Bytes per second below which it does, over twice the timeout.
+    var slowestRate: Double
+  }
+
+  private(set) var outcome = Outcome()
+  private let url: URL
+  private let body: Body
+  private let patience: Patience
+  private let isCancelled: () -> Bool
+  /// Whether the body of an answer is wanted; of others the bytes are dropped.
+  private let wantsBody: (HTTPAnswer) -> Bool
+  /// The head as far as it came.
+  private var head: HTTPAnswer?
+  private var headByteCount = 0
+  private var dropsBody = false
+  private var droppedByteCount = 0
+  private let start = ContinuousClock.now
+  private var lastProgress = ContinuousClock.now
+
+  /// Bytes of a head, of all answers before the last one, too.
+  private static let headByteLimit = 256 << 10
+  /// Bytes that are dropped before the connection is given up: it can be used again when all have come.
+  private static let dropLimit = 64 << 10
+
+  init(
+    _ url: URL, body: Body, patience: Patience, isCancelled: @escaping () -> Bool,
+    wantsBody: @escaping (HTTPAnswer) -> Bool
+  ) {
+    self.url = url
+    self.body = body
+    self.patience = patience
+    self.isCancelled = isCancelled
+    self.wantsBody = wantsBody
+  }
+
+  /// Notes how it ended, unless that is known.
+  func end(_ failure: TransportFailure) {
+    if outcome.failure == nil { outcome.failure = failure }
+  }
+
+  /// Takes a line of the head.
   ///
-  /// - Parameters:
-  ///   - timeout: Seconds without any byte after which it counts as lost.
-  ///   - slowestRate: Bytes per second below which it does, over twice the timeout.
-  ///   - isCancelled: Asked a few times a second.
-  /// - Returns: What came of it.
-  func wait(timeout: Double, slowestRate: Double, isCancelled: () -> Bool) -> Outcome {
-    condition.withLock {
-      var isUnderWay = false
-      while !isClosed {
-        _ = condition.wait(until: Date(timeIntervalSinceNow: 0.2))
-        guard !isClosed else { break }
-        let now = Date()
-        let age = now.timeIntervalSince(start)
-        if isCancelled() {
-          failure = .interrupted
-        } else if now.timeIntervalSince(lastProgress) > timeout {
-          failure = .stalled("no byte for \(Int(timeout)) s")
-        } else if age > 2 * timeout, Double(received) < slowestRate * age {
-          failure = .stalled("\(received) bytes in \(Int(age)) s")
-        } else {
-          continue
-        }
-        isClosed = true
-        isUnderWay = true
-      }
-      return Outcome(
-        answer: answer, byteCount: received, bytes: collected, failure: failure, isUnderWay: isUnderWay)
+  /// - Returns: Whether the body is wanted, or small enough to let it come.
+  func take(line bytes: UnsafeRawBufferPointer) -> Bool {
+    lastProgress = .now
+    headByteCount += bytes.count
+    guard headByteCount <= Self.headByteLimit else {
+      end(.broken("a head of more than \(Self.headByteLimit) bytes"))
+      return false
     }
+    let line = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    // What follows a body is of no interest.
+    guard outcome.answer == nil else { return true }
+    if line.hasPrefix("HTTP/") {
+      let status = line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
+      head = HTTPAnswer(url: url, status: status ?? 0)
+    } else if !line.isEmpty {
+      guard let colon = line.firstIndex(of: ":") else { return true }
+      let value = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+      head?.add(String(line[..<colon]), value)
+    } else if let head, head.status >= 200 {
+      outcome.answer = head
+      dropsBody = !wantsBody(head)
+      guard let byteCount = head.byteCount else { return true }
+      if dropsBody { return byteCount <= Self.dropLimit }
+      return byteCount <= limit || tooMany()
+    }
+    return true
+  }
+
+  /// Takes bytes of the body.
+  ///
+  /// - Returns: Whether more are wanted.
+  func take(body bytes: UnsafeRawBufferPointer) -> Bool {
+    lastProgress = .now
+    if dropsBody {
+      droppedByteCount += bytes.count
+      return droppedByteCount <= Self.dropLimit
+    }
+    guard bytes.count <= limit - outcome.byteCount else { return tooMany() }
+    switch body {
+    case .collected: outcome.bytes.append(contentsOf: bytes)
+    case .placed(let buffer):
+      UnsafeMutableRawBufferPointer(rebasing: buffer[outcome.byteCount...]).copyMemory(from: bytes)
+    }
+    outcome.byteCount += bytes.count
+    return true
+  }
+
+  private var limit: Int {
+    switch body {
+    case .collected(let limit): limit
+    case .placed(let buffer): buffer.count
+    }
+  }
+
+  private func tooMany() -> Bool {
+    end(.tooMany(limit: limit))
+    return false
+  }
+
+  /// Looks at the clock and for the user's wish.
+  ///
+  /// - Returns: Whether it is worth waiting for more.
+  func watch() -> Bool {
+    if isCancelled() {
+      end(.interrupted)
+      return false
+    }
+    let now = ContinuousClock.now
+    if now - lastProgress > .seconds(patience.timeout) {
+      end(.stalled("no byte for \(Int(patience.timeout)) s"))
+      return false
+    }
+    let age = now - start
+    if age > .seconds(2 * patience.timeout),
+      Double(outcome.byteCount) < patience.slowestRate * (age / .seconds(1))
+    {
+      end(.stalled("\(outcome.byteCount) bytes in \(age.components.seconds) s"))
+      return false
+    }
+    return true
   }
 }

@@ -1,53 +1,70 @@
+internal import CCurl
 internal import FileBytes
 internal import Foundation
 internal import Synchronization
 
-#if canImport(FoundationNetworking)
-  internal import FoundationNetworking
-#endif
-
 /// Sends requests and waits for their answers, each on the thread that asks; follows no redirect.
 ///
-/// The only place that knows the networking library. Redirects come back as answers: the library would carry the
-/// `Authorization` header along to other hosts.
-final class HTTPTransport: NSObject, URLSessionDataDelegate {
-  private let exchanges = Mutex<[Int: HTTPExchange]>([:])
-  private let session = Mutex<URLSession?>(nil)
-  private let connectionCount: Int
-  private let timeout: Double
+/// The only place that knows the networking library, which is loaded by the first request. Redirects come back as answers:
+/// what leads elsewhere must not see the token. Connections stay open for later requests, of whichever thread.
+final class HTTPTransport: Sendable {
+  /// Handles of the library that nobody uses at the moment, and the number of the others.
+  ///
+  /// Unchecked: a handle is used by one thread at a time, the one that took it out of the list.
+  private struct Handles: @unchecked Sendable {
+    var idle: [OpaquePointer] = []
+    var busyCount = 0
+  }
+
+  private let handles = Mutex(Handles())
+  private let isClosed = Atomic<Bool>(false)
   private let slowestRate: Double
+  private let certificates: HubSettings.Certificates?
   private let isCancelled: @Sendable () -> Bool
 
   init(_ settings: HubSettings, isCancelled: @escaping @Sendable () -> Bool) {
-    connectionCount = settings.connectionCount
-    timeout = settings.timeout
     slowestRate = settings.retries.slowestRate
+    certificates = settings.certificates
     self.isCancelled = isCancelled
   }
 
-  /// Lets go of the connections, when the last request ends.
+  deinit { close() }
+
+  /// Ends the requests that are under way and closes the connections.
+  ///
+  /// Waits for the end of these, since a process must not exit while the library is at work: what it uses is taken down
+  /// then. Not forever: the search for a name cannot be broken off.
   func close() {
-    session.withLock {
-      $0?.finishTasksAndInvalidate()
-      $0 = nil
+    isClosed.store(true, ordering: .releasing)
+    let deadline = ContinuousClock.now + .seconds(3)
+    while handles.withLock({ $0.busyCount > 0 }), ContinuousClock.now < deadline {
+      Thread.sleep(forTimeInterval: 0.01)
     }
+    let idle = handles.withLock { handles in
+      defer { handles.idle = [] }
+      return Handles(idle: handles.idle)
+    }
+    for handle in idle.idle { ccurl_close(handle) }
   }
 
-  private func openSession() -> URLSession {
-    session.withLock { session in
-      if let session { return session }
-      let configuration = URLSessionConfiguration.ephemeral
-      configuration.httpMaximumConnectionsPerHost = connectionCount
-      configuration.httpShouldSetCookies = false
-      configuration.httpCookieAcceptPolicy = .never
-      configuration.urlCache = nil
-      // Ours is the watch: the library's timer knows nothing of slow answers.
-      configuration.timeoutIntervalForRequest = 4 * timeout + 60
-      let queue = OperationQueue()
-      queue.maxConcurrentOperationCount = 1
-      let made = URLSession(configuration: configuration, delegate: self, delegateQueue: queue)
-      session = made
-      return made
+  /// Takes a handle, a new one where all are in use.
+  private func take() -> OpaquePointer? {
+    let known = handles.withLock { handles in
+      handles.busyCount += 1
+      return handles.idle.popLast()
+    }
+    if let handle = known ?? ccurl_open() { return handle }
+    handles.withLock { $0.busyCount -= 1 }
+    return nil
+  }
+
+  /// Gives a handle back, whose connections stay open unless all are closed by now.
+  private func giveBack(_ handle: OpaquePointer) {
+    let isKept = !isClosed.load(ordering: .acquiring)
+    if !isKept { ccurl_close(handle) }
+    handles.withLock { handles in
+      if isKept { handles.idle.append(handle) }
+      handles.busyCount -= 1
     }
   }
 
@@ -57,79 +74,81 @@ final class HTTPTransport: NSObject, URLSessionDataDelegate {
   ///   - url: The address.
   ///   - headers: Headers on top of those that all requests have.
   ///   - body: Where the body of the answer goes.
+  ///   - timeout: Seconds without any byte after which the answer counts as lost.
   ///   - wantsBody: Whether the body of an answer is wanted.
   /// - Returns: What came of it.
+  /// - Throws: ``HubError`` with `noLibrary` when the library is not there.
   func send(
-    _ url: URL, headers: [String: String], body: HTTPExchange.Body,
-    wantsBody: @escaping @Sendable (HTTPAnswer) -> Bool
-  ) -> HTTPExchange.Outcome {
-    var request = URLRequest(url: url)
-    request.cachePolicy = .reloadIgnoringLocalCacheData
-    request.httpShouldHandleCookies = false
+    _ url: URL, headers: [String: String], body: HTTPExchange.Body, timeout: Double,
+    wantsBody: @escaping (HTTPAnswer) -> Bool
+  ) throws -> HTTPExchange.Outcome {
+    try Self.requireLibrary()
+    let exchange = HTTPExchange(
+      url, body: body, patience: HTTPExchange.Patience(timeout: timeout, slowestRate: slowestRate),
+      isCancelled: { [self] in isClosed.load(ordering: .acquiring) || isCancelled() }, wantsBody: wantsBody)
+    guard let handle = take() else {
+      exchange.end(.broken("no memory for a connection"))
+      return exchange.outcome
+    }
+    defer { giveBack(handle) }
     // Compressed bytes would have other offsets and sizes than the file.
-    request.setValue("identity", forHTTPHeaderField: "Accept-Encoding")
-    request.setValue("pouch", forHTTPHeaderField: "User-Agent")
-    for (name, value) in headers { request.setValue(value, forHTTPHeaderField: name) }
-    let exchange = HTTPExchange(body: body, wantsBody: wantsBody)
-    let task = openSession().dataTask(with: request)
-    exchanges.withLock { $0[task.taskIdentifier] = exchange }
-    task.resume()
-    let outcome = exchange.wait(timeout: timeout, slowestRate: slowestRate, isCancelled: isCancelled)
-    _ = exchanges.withLock { $0.removeValue(forKey: task.taskIdentifier) }
-    if outcome.isUnderWay { task.cancel() }
-    return outcome
+    let lines = ["Accept-Encoding: identity"] + headers.map { "\($0): \($1)" }
+    switch perform(handle, url, lines, connectTimeout: timeout, exchange) {
+    case CCURL_BROKEN: exchange.end(.broken(String(cString: ccurl_message(handle))))
+    case CCURL_REFUSED: exchange.end(.refused(String(cString: ccurl_message(handle))))
+    default: break
+    }
+    return exchange.outcome
   }
 
-  private func exchange(_ task: URLSessionTask) -> HTTPExchange? {
-    exchanges.withLock { $0[task.taskIdentifier] }
-  }
-
-  func urlSession(
-    _ session: URLSession, task: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse,
-    newRequest request: URLRequest, completionHandler: @escaping @Sendable (URLRequest?) -> Void
-  ) {
-    exchange(task)?.take(Self.answer(response))
-    completionHandler(nil)
-  }
-
-  func urlSession(
-    _ session: URLSession, dataTask: URLSessionDataTask, didReceive response: URLResponse,
-    completionHandler: @escaping @Sendable (URLSession.ResponseDisposition) -> Void
-  ) {
-    if let response = response as? HTTPURLResponse { exchange(dataTask)?.take(Self.answer(response)) }
-    // Refused in place of this, the library goes on receiving for a while, and keeps the bytes.
-    completionHandler(.allow)
-  }
-
-  func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {
-    guard let exchange = exchange(dataTask) else { return }
-    if !exchange.take(data) { dataTask.cancel() }
-  }
-
-  func urlSession(_ session: URLSession, task: URLSessionTask, didCompleteWithError error: (any Error)?) {
-    exchange(task)?.end(error.map(Self.failure))
-  }
-
-  private static func answer(_ response: HTTPURLResponse) -> HTTPAnswer {
-    HTTPAnswer(
-      url: response.url ?? URL(fileURLWithPath: "/"), status: response.statusCode,
-      headers: response.allHeaderFields.compactMap { name, value in
-        guard let name = name as? String, let value = value as? String else { return nil }
-        return (name, value)
-      })
-  }
-
-  private static func failure(_ error: any Error) -> TransportFailure {
-    let text = (error as NSError).localizedDescription
-    // On Linux such failures have no code of their own.
-    if text.contains("certificate") { return .refused(text) }
-    guard let code = (error as? URLError)?.code else { return .broken(text) }
-    switch code {
-    case .serverCertificateUntrusted, .serverCertificateHasBadDate, .serverCertificateHasUnknownRoot,
-      .serverCertificateNotYetValid, .clientCertificateRejected, .secureConnectionFailed, .unsupportedURL,
-      .badURL:
-      return .refused(text)
-    default: return .broken(text)
+  private func perform(
+    _ handle: OpaquePointer, _ url: URL, _ lines: [String], connectTimeout: Double, _ exchange: HTTPExchange
+  ) -> ccurl_end {
+    withCStrings([url.absoluteString, certificates?.file, certificates?.folder] + lines) { texts in
+      texts[3...].withUnsafeBufferPointer { headers in
+        var request = ccurl_request()
+        (request.url, request.certificate_file, request.certificate_folder) = (texts[0], texts[1], texts[2])
+        (request.headers, request.header_count) = (headers.baseAddress, headers.count)
+        request.connect_milliseconds = Int(connectTimeout * 1000)
+        request.context = Unmanaged.passUnretained(exchange).toOpaque()
+        request.on_header = {
+          HTTPTransport.exchange($0)?.take(line: UnsafeRawBufferPointer(start: $1, count: $2)) ?? false
+        }
+        request.on_body = {
+          HTTPTransport.exchange($0)?.take(body: UnsafeRawBufferPointer(start: $1, count: $2)) ?? false
+        }
+        request.on_wait = { HTTPTransport.exchange($0)?.watch() ?? false }
+        return withExtendedLifetime(exchange) { ccurl_get(handle, &request) }
+      }
     }
   }
+
+  /// The exchange that `perform` gave along, which holds it until the request has ended.
+  private static func exchange(_ context: UnsafeMutableRawPointer?) -> HTTPExchange? {
+    context.map { Unmanaged<HTTPExchange>.fromOpaque($0).takeUnretainedValue() }
+  }
+
+  /// Why the library cannot be used; `nil` when it can.
+  private static let problem: String? = ccurl_load().map { String(cString: $0) }
+
+  private static func requireLibrary() throws {
+    guard let problem else { return }
+    throw HubError(
+      .noLibrary,
+      Fault(
+        subject: "libcurl", expected: "the library that asks the hub (libcurl.so.4, version 7.66 or later)",
+        found: problem,
+        remedy:
+          "install it, with apt-get install libcurl4 or dnf install libcurl; or fetch the model on another "
+          + "machine and name its folder"))
+  }
+}
+
+/// Calls `body` with texts as C has them.
+private func withCStrings<Result>(
+  _ texts: [String?], _ body: ([UnsafePointer<CChar>?]) -> Result
+) -> Result {
+  let copies = texts.map { $0.flatMap { strdup($0) } }
+  defer { for copy in copies { free(copy) } }
+  return body(copies.map { $0.map { UnsafePointer($0) } })
 }

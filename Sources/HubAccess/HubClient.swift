@@ -37,17 +37,27 @@ final class HubClient: Sendable {
 
   /// Sends a request once and follows redirects; the token goes to the endpoint alone.
   ///
+  /// - Parameters:
+  ///   - url: The address.
+  ///   - headers: Headers on top of those that all requests have.
+  ///   - body: Where the body of the answer goes.
+  ///   - subject: What messages call it.
+  ///   - timeout: Seconds without any byte; those of the settings when `nil`.
+  ///   - wantsBody: Whether the body of an answer is wanted; of redirects it never is.
+  /// - Returns: What came of the last request, and the answers before it.
   /// - Throws: ``TransportFailure`` when there is no answer, ``HubError`` with `badAnswer` for redirects without an end.
   func send(
     _ url: URL, headers: [String: String] = [:], body: HTTPExchange.Body, subject: String,
-    wantsBody: @escaping @Sendable (HTTPAnswer) -> Bool
+    timeout: Double? = nil, wantsBody: @escaping (HTTPAnswer) -> Bool
   ) throws -> Answered {
     var url = url
     var redirects: [HTTPAnswer] = []
     while true {
       var headers = headers
       if let token = settings.token, settings.isEndpoint(url) { headers["Authorization"] = "Bearer \(token)" }
-      let outcome = transport.send(url, headers: headers, body: body) { !$0.isRedirect && wantsBody($0) }
+      let outcome = try transport.send(
+        url, headers: headers, body: body, timeout: timeout ?? settings.timeout
+      ) { !$0.isRedirect && wantsBody($0) }
       guard let answer = outcome.answer else {
         throw outcome.failure ?? .broken("the connection was closed without an answer")
       }
@@ -92,25 +102,25 @@ final class HubClient: Sendable {
   ///   - limit: The most bytes.
   ///   - subject: What messages call it.
   ///   - attemptCount: Attempts; those of the settings when `nil`.
+  ///   - timeout: Seconds without any byte; those of the settings when `nil`.
   /// - Returns: The bytes and the answers' heads.
   /// - Throws: ``HubError``.
-  func document(_ url: URL, limit: Int, subject: String, attemptCount: Int? = nil) throws -> (
-    bytes: [UInt8], answered: Answered
-  ) {
+  func document(
+    _ url: URL, limit: Int, subject: String, attemptCount: Int? = nil, timeout: Double? = nil
+  ) throws -> (bytes: [UInt8], answered: Answered) {
     var retrying = retrying(subject, attemptCount: attemptCount)
     while true {
       do {
         let answered = try send(
-          url, body: .collected(limit: limit), subject: subject, wantsBody: { $0.status == 200 })
+          url, body: .collected(limit: limit), subject: subject, timeout: timeout,
+          wantsBody: { $0.status == 200 })
         guard answered.answer.status == 200 else {
           try refuse(answered.answer, redirects: answered.redirects, subject: subject)
           try retrying.wait(for: answered.answer)
           continue
         }
         if let failure = answered.outcome.failure { throw failure }
-        if let text = answered.answer.header("content-length"), let count = Int(text),
-          count != answered.outcome.byteCount
-        {
+        if let count = answered.answer.byteCount, count != answered.outcome.byteCount {
           throw TransportFailure.broken("\(answered.outcome.byteCount) of \(count) bytes")
         }
         return (answered.outcome.bytes, answered)
@@ -219,7 +229,7 @@ struct Retrying {
         .unreachable,
         Fault(
           file: subject, expected: "a connection that can be trusted", found: text,
-          remedy: "check HF_ENDPOINT, the certificates of this machine, and proxies"))
+          remedy: "check HF_ENDPOINT, the certificates of this machine (SSL_CERT_FILE), and proxies"))
     case .tooMany(let limit):
       throw HubError(
         .tooLarge, Fault(file: subject, expected: "at most \(limit) bytes", found: "more than these"))

@@ -26,6 +26,8 @@ public enum HubErrorCode: FaultCode {
   case wrongHash
   /// Variables of the environment that make no sense.
   case badSetting
+  /// The library for the network is not on this machine.
+  case noLibrary
   /// The user interrupted the run.
   case interrupted
 
@@ -36,7 +38,7 @@ public enum HubErrorCode: FaultCode {
     switch self {
     case .offline, .noRepository, .noRevision, .noFile, .gated, .unauthorized, .tooLarge: .rejected
     case .badSetting: .usage
-    case .unreachable, .badAnswer, .changed, .wrongHash, .interrupted: .failed
+    case .unreachable, .badAnswer, .changed, .wrongHash, .noLibrary, .interrupted: .failed
     }
   }
 }

@@ -63,6 +63,7 @@ public final class HubModel: Sendable {
     var cached = 0
     do {
       try HubFolder.create(folder + "/additional_chat_templates")
+      RemoteFiles.entitle(folder, name.repository)
       for entry in entries {
         let path = folder + "/" + entry.path
         if let known = cache?.path(of: entry, repository: name.repository, commit: tree.commit) {

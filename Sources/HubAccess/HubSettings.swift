@@ -13,6 +13,10 @@ public struct HubSettings: Sendable {
   public let offlineVariable: String?
   /// Seconds without any byte after which an answer counts as lost.
   public var timeout: Double
+  /// The same for the commit and the list of its files.
+  public var listTimeout: Double
+  /// The certificates that are trusted; those of the system when `nil`.
+  let certificates: Certificates?
   /// How requests are repeated.
   package var retries = RetryPolicy()
   /// Connections that are open at the same time.
@@ -41,11 +45,32 @@ public struct HubSettings: Sendable {
     }
     endpoint = url
     offlineVariable = ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"].first(where: isSet)
-    timeout = value("HF_HUB_DOWNLOAD_TIMEOUT").flatMap(Double.init).map { min(max($0, 1), 3600) } ?? 10
+    func seconds(_ name: String) -> Double? {
+      value(name).flatMap(Double.init).map { min(max($0, 1), 3600) }
+    }
+    timeout = seconds("HF_HUB_DOWNLOAD_TIMEOUT") ?? 10
+    listTimeout = seconds("HF_HUB_ETAG_TIMEOUT") ?? timeout
+    certificates = Certificates.variables.lazy.compactMap(value).first.map(Certificates.init)
     token =
       isSet("HF_HUB_DISABLE_IMPLICIT_TOKEN")
       ? nil
       : value("HF_TOKEN") ?? value("HUGGING_FACE_HUB_TOKEN") ?? Self.token(inFile: Self.tokenPath(value))
+  }
+
+  /// Certificates in place of the system's.
+  struct Certificates: Sendable {
+    /// A file with all of them; `nil` for a folder.
+    let file: String?
+    /// A folder of files that are named by their hashes; `nil` for a file.
+    let folder: String?
+
+    init(_ path: String) {
+      let isFolder = FileSystem.kind(of: path) == .folder
+      (file, folder) = isFolder ? (nil, path) : (path, nil)
+    }
+
+    /// The variables that name them, the first one first.
+    static let variables = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"]
   }
 
   private static func tokenPath(_ value: (String) -> String?) -> String? {

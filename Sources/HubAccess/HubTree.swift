@@ -35,7 +35,8 @@ struct HubTree: Sendable {
     let base = "/api/models/\(name.repository)"
     let about = try client.document(
       client.address("\(base)/revision/\(Self.escaped(name.revision))"), limit: Self.pageByteLimit,
-      subject: subject, attemptCount: client.settings.retries.firstAttemptCount)
+      subject: subject, attemptCount: client.settings.retries.firstAttemptCount,
+      timeout: client.settings.listTimeout)
     guard let commit = try Self.json(about.bytes, subject)["sha"]?.text, Self.isHex(commit, 40) else {
       throw Self.badAnswer(subject, expected: "the commit of the revision", found: "an answer without it")
     }
@@ -44,7 +45,8 @@ struct HubTree: Sendable {
     var entries: [Entry] = []
     var pageCount = 0
     while let page = url {
-      let (bytes, answered) = try client.document(page, limit: Self.pageByteLimit, subject: subject)
+      let (bytes, answered) = try client.document(
+        page, limit: Self.pageByteLimit, subject: subject, timeout: client.settings.listTimeout)
       for value in try Self.json(bytes, subject).elements ?? [] {
         if let entry = try Self.entry(value, subject) { entries.append(entry) }
       }

@@ -117,6 +117,23 @@ struct HubCommandTests {
       FileSystem.contents(of: folder.url.path).sorted() == ["models--some-org--tiny-model", "temporary"])
   }
 
+  @Test("messages name files of the model, not the folder that they lie in for a while")
+  func names() throws {
+    _ = try folder.write(
+      String(source.dropFirst(folder.url.path.count + 1)) + "/config.json", Array("{".utf8))
+    let server = try HubServer(folder: source)
+    for json in [[], ["--json"]] {
+      let run = try CommandRun(
+        "pouch-convert", [name, "--outtype", "q8_0"] + json, directory: folder.url.path,
+        environment: [
+          "HF_ENDPOINT": server.endpoint, "HF_HOME": folder.path("hub-home"), "HF_HUB_OFFLINE": "0",
+          "TMPDIR": try temporary(),
+        ])
+      #expect(run.status == 3 && run.errors.contains("Error: \(name)/config.json: "), "\(run.errors)")
+      #expect(!(run.errors + run.output).contains("pouch-hub-"), "\(run.errors)\(run.output)")
+    }
+  }
+
   @Test("plans, sizes and headers need a small part of the model")
   func small() throws {
     let server = try HubServer(folder: source)

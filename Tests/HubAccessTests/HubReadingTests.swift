@@ -67,6 +67,46 @@ struct HubReadingTests {
     #expect(error?.code == .interrupted && Date().timeIntervalSince(start) < 3)
   }
 
+  @Test("an interrupted run ends at once while a body has stopped coming")
+  func interruptedBody() throws {
+    let hub = try HubFixture { $0.isStore ? .drip(pause: 20) : nil }
+    let start = Date()
+    let error = #expect(throws: HubError.self) {
+      try hub.open(environment: ["HF_HUB_DOWNLOAD_TIMEOUT": "60"]) {
+        $0.isCancelled = { Date().timeIntervalSince(start) > 1 }
+      }
+    }
+    let seconds = Date().timeIntervalSince(start)
+    #expect(error?.code == .interrupted && seconds > 1 && seconds < 3, "\(seconds) s")
+    #expect(hub.server.requests.contains { $0.isStore })
+  }
+
+  @Test("connections are used again, those of answers without use, too")
+  func connections() throws {
+    let hub = try HubFixture { $0.isStore && $0.earlierCount % 3 == 1 ? .status(503, [:]) : nil }
+    let model = try hub.open()
+    for _ in 0..<3 { #expect(try hub.differences(model) == []) }
+    let counts = hub.server.connectionCounts
+    let requests = hub.server.requests
+    #expect(counts.endpoint <= 8 && counts.store <= 8, "\(counts)")
+    #expect(requests.count { $0.isStore } > 3 * counts.store, "\(requests.count) requests, \(counts)")
+    model.close()
+  }
+
+  @Test("seconds without a byte are counted apart for the list of files")
+  func listTimeout() throws {
+    func listRequestCount(_ environment: [String: String]) throws -> Int {
+      let hub = try HubFixture {
+        $0.path.contains("/tree/") && $0.earlierCount == 0 ? .silence(seconds: 2.5) : nil
+      }
+      try hub.open(environment: environment).close()
+      return hub.server.requests.count { $0.path.contains("/tree/") }
+    }
+    // The first page is asked for twice where its silence lasts too long: the fixture waits for a second.
+    let impatient = try listRequestCount([:])
+    #expect(try listRequestCount(["HF_HUB_ETAG_TIMEOUT": "20"]) == impatient - 1)
+  }
+
   @Test("the cache's files are used before the hub's")
   func partsOfTheCache() throws {
     let hub = try HubFixture()

@@ -84,6 +84,17 @@ struct HubRefusalTests {
     #expect(hub.server.requests.allSatisfy { !$0.isStore || $0.authorization == nil })
   }
 
+  @Test(
+    "bytes that nobody asked for are not waited for",
+    arguments: [(200, "status 200"), (206, "more than these")])
+  func endless(_ status: Int, _ text: String) throws {
+    let hub = try HubFixture { $0.isWeights ? .endless(status: status) : nil }
+    let error = #expect(throws: HubError.self) { try hub.open() }
+    #expect(error?.code == .badAnswer && error?.fault.description.contains(text) == true)
+    // What the system's buffers hold on the way, for each of the connections.
+    #expect(hub.server.sentByteCount < 64 << 20, "\(hub.server.sentByteCount) bytes")
+  }
+
   @Test func offline() throws {
     let hub = try HubFixture()
     for variable in ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"] {

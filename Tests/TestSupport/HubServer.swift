@@ -41,6 +41,8 @@ public enum HubFault: Sendable {
   case drip(pause: Double)
   /// Another body.
   case body([UInt8])
+  /// Bytes without an end, whose number no head tells, after the right head or that of the whole file.
+  case endless(status: Int)
   /// No answer at all for some seconds.
   case silence(seconds: Double)
 }
@@ -65,6 +67,7 @@ public final class HubServer: Sendable {
   let ports: [Int]
   private let log = Mutex<[HubRequest]>([])
   private let sent = Mutex<Int>(0)
+  private let accepted = Mutex<[Int]>([0, 0])
 
   private struct Failure: Error {}
 
@@ -100,6 +103,7 @@ public final class HubServer: Sendable {
             if connection >= 0 { close(connection) }
             return
           }
+          server.accepted.withLock { $0[index] += 1 }
           Thread { server.serve(connection, isStore: index == 1) }.start()
         }
       }.start()
@@ -117,6 +121,8 @@ public final class HubServer: Sendable {
   public var requests: [HubRequest] { log.withLock(\.self) }
   /// Bytes of the bodies that were sent from the store.
   public var sentByteCount: Int { sent.withLock(\.self) }
+  /// Connections so far: to the endpoint, and to the store.
+  public var connectionCounts: (endpoint: Int, store: Int) { accepted.withLock { ($0[0], $0[1]) } }
   /// The names of all files.
   public var names: [String] { files.map(\.name) }
   /// The SHA-256 of a file.
@@ -196,12 +202,14 @@ public final class HubServer: Sendable {
     case .body(let body): answer.body = body
     case .cut(let count): cut = count
     case .drip(let seconds): pause = seconds
+    case .endless(let status):
+      answer = storeAnswer(request, ignoresRange: status == 200)
+      return sendEndless(answer, connection, request)
     case .silence(let seconds): Thread.sleep(forTimeInterval: seconds)
     case nil: break
     }
-    var head = "HTTP/1.1 \(answer.status) Status\r\nContent-Length: \(answer.body.count)\r\n"
-    for (name, value) in answer.headers { head += "\(name): \(value)\r\n" }
-    guard send(Array((head + "\r\n").utf8), connection) else { return false }
+    answer.headers["Content-Length"] = "\(answer.body.count)"
+    guard sendHead(answer, connection) else { return false }
     if let cut {
       _ = sendBody(Array(answer.body.prefix(cut)), connection, request)
       return false
@@ -214,6 +222,22 @@ public final class HubServer: Sendable {
       return true
     }
     return sendBody(answer.body, connection, request)
+  }
+
+  private func sendHead(_ answer: Answer, _ connection: Int32) -> Bool {
+    var head = "HTTP/1.1 \(answer.status) Status\r\n"
+    for (name, value) in answer.headers { head += "\(name): \(value)\r\n" }
+    return send(Array((head + "\r\n").utf8), connection)
+  }
+
+  /// Sends 256 MiB, which is as good as no end where a few bytes were asked for, or less when the other side closes.
+  private func sendEndless(_ answer: Answer, _ connection: Int32, _ request: HubRequest) -> Bool {
+    var answer = answer
+    answer.headers["Connection"] = "close"
+    guard sendHead(answer, connection) else { return false }
+    let step = [UInt8](repeating: 1, count: 64 << 10)
+    for _ in 0..<4096 { guard sendBody(step, connection, request) else { break } }
+    return false
   }
 
   private func sendBody(_ bytes: [UInt8], _ connection: Int32, _ request: HubRequest) -> Bool {
