@@ -167,11 +167,26 @@ final class HubFile: RemoteBytes {
     }
   }
 
+  /// The numbers of `bytes 0-99/1000`, the last of which may be `*`.
+  ///
+  /// By hand, since each of thousands of answers has one: a regular expression would be parsed each time, too.
+  private static func contentRange(_ text: String) -> (first: Int, last: Int, size: Int?)? {
+    guard text.hasPrefix("bytes ") else { return nil }
+    let parts = text.dropFirst(6).split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2 else { return nil }
+    let ends = parts[0].split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+    guard ends.count == 2, let first = ends[0], let last = ends[1], parts[1] == "*" || Int(parts[1]) != nil
+    else {
+      return nil
+    }
+    return (first, last, Int(parts[1]))
+  }
+
   /// Checks that an answer holds the bytes asked for, of the file that was there before.
   private func check(_ answer: HTTPAnswer, _ range: Range<Int>) throws {
     let text = answer.header("content-range") ?? "none"
-    guard let match = text.wholeMatch(of: /bytes (\d+)-(\d+)\/(\d+|\*)/), let first = Int(match.1),
-      let last = Int(match.2), first == range.lowerBound, last >= first, last < range.upperBound
+    guard let (first, last, size) = Self.contentRange(text), first == range.lowerBound, last >= first,
+      last < range.upperBound
     else {
       throw HubError(
         .badAnswer,
@@ -179,7 +194,7 @@ final class HubFile: RemoteBytes {
           file: subject, expected: "Content-Range: bytes \(range.lowerBound)-\(range.upperBound - 1)",
           found: text, remedy: "a mirror or proxy is in the way; check HF_ENDPOINT and proxies"))
     }
-    if let size = Int(match.3), size != byteCount {
+    if let size, size != byteCount {
       throw changed(expected: "\(byteCount) bytes", found: "\(size) bytes")
     }
     guard let tag = answer.tag("etag"), let host = answer.url.host else { return }
