@@ -54,7 +54,9 @@ public struct HubSettings: Sendable {
     token =
       isSet("HF_HUB_DISABLE_IMPLICIT_TOKEN")
       ? nil
-      : value("HF_TOKEN") ?? value("HUGGING_FACE_HUB_TOKEN") ?? Self.token(inFile: Self.tokenPath(value))
+      : value("HF_TOKEN") ?? value("HUGGING_FACE_HUB_TOKEN")
+        ?? Self.token(
+          inFile: value("HF_TOKEN_PATH") ?? HubCache.home(environment: environment).map { $0 + "/token" })
   }
 
   /// Certificates in place of the system's.
@@ -71,14 +73,6 @@ public struct HubSettings: Sendable {
 
     /// The variables that name them, the first one first.
     static let variables = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR"]
-  }
-
-  private static func tokenPath(_ value: (String) -> String?) -> String? {
-    if let path = value("HF_TOKEN_PATH") { return path }
-    let home =
-      value("HF_HOME") ?? value("XDG_CACHE_HOME").map { $0 + "/huggingface" }
-      ?? value("HOME").map { $0 + "/.cache/huggingface" }
-    return home.map { $0 + "/token" }
   }
 
   private static func token(inFile path: String?) -> String? {

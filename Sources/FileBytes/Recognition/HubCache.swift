@@ -26,13 +26,22 @@ public struct HubCache: Sendable {
   /// - Parameter environment: Variables; those of this process when `nil`.
   public init?(environment: [String: String]? = nil) {
     let environment = environment ?? ProcessInfo.processInfo.environment
-    func value(_ name: String) -> String? { environment[name].flatMap { $0.isEmpty ? nil : $0 } }
-    let place =
-      value("HF_HUB_CACHE") ?? value("HUGGINGFACE_HUB_CACHE") ?? value("HF_HOME").map { $0 + "/hub" }
-      ?? value("XDG_CACHE_HOME").map { $0 + "/huggingface/hub" }
-      ?? value("HOME").map { $0 + "/.cache/huggingface/hub" }
-    guard let place else { return nil }
-    self.init(folder: place.hasPrefix("~/") ? (value("HOME") ?? "~") + place.dropFirst() : place)
+    let place = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"].lazy.compactMap { Self.place($0, environment) }
+      .first
+    guard let place = place ?? Self.home(environment: environment).map({ $0 + "/hub" }) else { return nil }
+    self.init(folder: place)
+  }
+
+  /// The folder in which the hub's programs keep the cache and the token; `nil` without a home.
+  public static func home(environment: [String: String]) -> String? {
+    place("HF_HOME", environment) ?? place("XDG_CACHE_HOME", environment).map { $0 + "/huggingface" }
+      ?? place("HOME", environment).map { $0 + "/.cache/huggingface" }
+  }
+
+  /// A folder that a variable names, `~/` in it resolved; `nil` when it is not set.
+  private static func place(_ name: String, _ environment: [String: String]) -> String? {
+    guard let place = environment[name], !place.isEmpty else { return nil }
+    return place.hasPrefix("~/") ? (environment["HOME"] ?? "~") + place.dropFirst() : place
   }
 
   private func folder(of repository: String) -> String {
