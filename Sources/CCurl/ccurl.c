@@ -65,7 +65,7 @@ static struct {
 struct ccurl_handle {
   void *easy;
   void *multi;
-  const ccurl_request *request;
+  ccurl_request *request;
   bool is_stopped;
   char message[ERROR_BUFFER_SIZE];
 };
@@ -190,14 +190,20 @@ const char *ccurl_message(const ccurl_handle *handle) { return handle->message; 
 
 static size_t take_header(char *bytes, size_t size, size_t count, void *context) {
   ccurl_handle *handle = context;
-  if (handle->request->on_header(handle->request->context, bytes, size * count)) return size * count;
+  if (handle->request->on_header(handle->request, bytes, size * count)) return size * count;
   handle->is_stopped = true;
   return 0;
 }
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *context) {
   ccurl_handle *handle = context;
-  if (handle->request->on_body(handle->request->context, bytes, size * count)) return size * count;
+  ccurl_request *request = handle->request;
+  if (request->place && size * count <= request->place_size - request->placed_count) {
+    memcpy(request->place + request->placed_count, bytes, size * count);
+    request->placed_count += size * count;
+    return size * count;
+  }
+  if (request->on_body(request, bytes, size * count)) return size * count;
   handle->is_stopped = true;
   // Any other number than came ends it; 0 would not, where nothing came.
   return size * count + 1;
@@ -251,11 +257,11 @@ static ccurl_end classify(int code) {
 
 /// Drives the request of a handle to its end.
 static ccurl_end perform(ccurl_handle *handle) {
-  const ccurl_request *request = handle->request;
+  ccurl_request *request = handle->request;
   for (int running = 1; running;) {
     if (curl.multi_perform(handle->multi, &running) != 0) break;
     if (!running) break;
-    if (!request->on_wait(request->context)) return CCURL_STOPPED;
+    if (!request->on_wait(request)) return CCURL_STOPPED;
     if (curl.multi_poll(handle->multi, NULL, 0, WAIT_MILLISECONDS, NULL) != 0) break;
   }
   int left = 0;
@@ -272,7 +278,7 @@ static ccurl_end perform(ccurl_handle *handle) {
   return CCURL_BROKEN;
 }
 
-ccurl_end ccurl_get(ccurl_handle *handle, const ccurl_request *request) {
+ccurl_end ccurl_get(ccurl_handle *handle, ccurl_request *request) {
   handle->request = request;
   handle->is_stopped = false;
   *handle->message = 0;

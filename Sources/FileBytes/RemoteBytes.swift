@@ -38,6 +38,14 @@ public struct RemoteRange: Sendable {
 
 /// Bytes on their way to their readers; see ``RemoteBytes/readAhead(_:)``.
 public protocol ReadAhead: AnyObject, Sendable {
+  /// The bytes of a range where they lie, after waiting for them, so that they need not be copied.
+  ///
+  /// - Parameters:
+  ///   - range: A range of the step, which is read once.
+  ///   - step: The step; until it is finished the bytes stay.
+  /// - Returns: `nil` when they are not in one piece: then they have to be read.
+  /// - Throws: What went wrong with the bytes.
+  func borrow(_ range: RemoteRange, for step: Int) throws -> UnsafeRawBufferPointer?
   /// Says that a step has read all that it wanted; what no other step wants is dropped.
   func finished(_ step: Int)
   /// Ends the fetching and drops everything.

@@ -126,16 +126,17 @@ final class HTTPExchange {
       end(.broken("a head of more than \(Self.headByteLimit) bytes"))
       return false
     }
-    let line = String(decoding: bytes, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    let line = Self.text(bytes)
     // What follows a body is of no interest.
     guard outcome.answer == nil else { return true }
     if line.hasPrefix("HTTP/") {
       let status = line.split(separator: " ").dropFirst().first.flatMap { Int($0) }
       head = HTTPAnswer(url: url, status: status ?? 0)
     } else if !line.isEmpty {
-      guard let colon = line.firstIndex(of: ":") else { return true }
-      let value = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
-      head?.add(String(line[..<colon]), value)
+      guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return true }
+      head?.add(
+        Self.text(UnsafeRawBufferPointer(rebasing: bytes[..<colon])),
+        Self.text(UnsafeRawBufferPointer(rebasing: bytes[(colon + 1)...])))
     } else if let head, head.status >= 200 {
       outcome.answer = head
       dropsBody = !wantsBody(head)
@@ -146,7 +147,29 @@ final class HTTPExchange {
     return true
   }
 
-  /// Takes bytes of the body.
+  /// Bytes without the white space around them.
+  private static func text(_ bytes: UnsafeRawBufferPointer) -> String {
+    func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+    guard let first = bytes.firstIndex(where: { !isSpace($0) }),
+      let last = bytes.lastIndex(where: { !isSpace($0) })
+    else { return "" }
+    return String(decoding: bytes[first...last], as: UTF8.self)
+  }
+
+  /// Where the body goes without being shown to ``take(body:)``; `nil` as long as it is not known to be wanted.
+  var place: UnsafeMutableRawBufferPointer? {
+    guard outcome.answer != nil, !dropsBody, case .placed(let buffer) = body else { return nil }
+    return buffer
+  }
+
+  /// Notes how many bytes of the body are at their place.
+  func note(placedCount: Int) {
+    guard case .placed = body, placedCount != outcome.byteCount else { return }
+    outcome.byteCount = placedCount
+    lastProgress = .now
+  }
+
+  /// Takes bytes of the body that have no place: those that are collected or dropped, and any beyond the place.
   ///
   /// - Returns: Whether more are wanted.
   func take(body bytes: UnsafeRawBufferPointer) -> Bool {
@@ -155,12 +178,8 @@ final class HTTPExchange {
       droppedByteCount += bytes.count
       return droppedByteCount <= Self.dropLimit
     }
-    guard bytes.count <= limit - outcome.byteCount else { return tooMany() }
-    switch body {
-    case .collected: outcome.bytes.append(contentsOf: bytes)
-    case .placed(let buffer):
-      UnsafeMutableRawBufferPointer(rebasing: buffer[outcome.byteCount...]).copyMemory(from: bytes)
-    }
+    guard case .collected = body, bytes.count <= limit - outcome.byteCount else { return tooMany() }
+    outcome.bytes.append(contentsOf: bytes)
     outcome.byteCount += bytes.count
     return true
   }
@@ -179,8 +198,10 @@ final class HTTPExchange {
 
   /// Looks at the clock and for the user's wish.
   ///
+  /// - Parameter placedCount: Bytes of the body that are at their place.
   /// - Returns: Whether it is worth waiting for more.
-  func watch() -> Bool {
+  func watch(placedCount: Int) -> Bool {
+    note(placedCount: placedCount)
     if isCancelled() {
       end(.interrupted)
       return false

@@ -111,21 +111,35 @@ final class HTTPTransport: Sendable {
         (request.headers, request.header_count) = (headers.baseAddress, headers.count)
         request.connect_milliseconds = Int(connectTimeout * 1000)
         request.context = Unmanaged.passUnretained(exchange).toOpaque()
-        request.on_header = {
-          HTTPTransport.exchange($0)?.take(line: UnsafeRawBufferPointer(start: $1, count: $2)) ?? false
+        request.on_header = { request, bytes, count in
+          guard let request, let exchange = HTTPTransport.exchange(request) else { return false }
+          let isWanted = exchange.take(line: UnsafeRawBufferPointer(start: bytes, count: count))
+          if let place = exchange.place {
+            request.pointee.place = place.baseAddress?.assumingMemoryBound(to: UInt8.self)
+            request.pointee.place_size = place.count
+          }
+          return isWanted
         }
-        request.on_body = {
-          HTTPTransport.exchange($0)?.take(body: UnsafeRawBufferPointer(start: $1, count: $2)) ?? false
+        request.on_body = { request, bytes, count in
+          guard let request else { return false }
+          let bytes = UnsafeRawBufferPointer(start: bytes, count: count)
+          return HTTPTransport.exchange(request)?.take(body: bytes) ?? false
         }
-        request.on_wait = { HTTPTransport.exchange($0)?.watch() ?? false }
-        return withExtendedLifetime(exchange) { ccurl_get(handle, &request) }
+        request.on_wait = { request in
+          guard let request else { return false }
+          return HTTPTransport.exchange(request)?.watch(placedCount: request.pointee.placed_count) ?? false
+        }
+        return withExtendedLifetime(exchange) {
+          defer { exchange.note(placedCount: request.placed_count) }
+          return ccurl_get(handle, &request)
+        }
       }
     }
   }
 
   /// The exchange that `perform` gave along, which holds it until the request has ended.
-  private static func exchange(_ context: UnsafeMutableRawPointer?) -> HTTPExchange? {
-    context.map { Unmanaged<HTTPExchange>.fromOpaque($0).takeUnretainedValue() }
+  private static func exchange(_ request: UnsafeMutablePointer<ccurl_request>) -> HTTPExchange? {
+    request.pointee.context.map { Unmanaged<HTTPExchange>.fromOpaque($0).takeUnretainedValue() }
   }
 
   /// Why the library cannot be used; `nil` when it can.

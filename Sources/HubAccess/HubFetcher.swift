@@ -103,13 +103,13 @@ struct SegmentPlan {
           start = min(end, last.bytes.upperBound)
           continue
         }
-        if start - last.bytes.upperBound <= Self.gapByteCount, last.bytes.count < segmentByteCount,
-          last.lastStep <= step
+        // Only whole ranges are added, so that each lies in one piece and can be borrowed.
+        if start - last.bytes.upperBound <= Self.gapByteCount, last.lastStep <= step, end <= limit,
+          end - last.bytes.lowerBound <= segmentByteCount
         {
-          let stop = min(end, limit, max(start + 1, last.bytes.lowerBound + segmentByteCount))
-          segments[id].bytes = last.bytes.lowerBound..<stop
+          segments[id].bytes = last.bytes.lowerBound..<end
           use(id, step)
-          start = stop
+          start = end
           continue
         }
       }

@@ -24,8 +24,10 @@ final class HubSchedule: ReadAhead, @unchecked Sendable {
   private var next = 0
   /// Segments that readers wait for, which are fetched first and whatever the window holds.
   private var awaited: [Int] = []
-  /// Bytes in memory, or being fetched.
+  /// Bytes in memory, or being fetched, without those that are borrowed.
   private var heldByteCount = 0
+  /// Bytes that steps have borrowed; they take the place of the buffer that these would read into.
+  private var borrowedByteCounts: [Int: Int] = [:]
   private var isStopped = false
   /// What went wrong first.
   private var failure: (any Error)?
@@ -58,28 +60,54 @@ final class HubSchedule: ReadAhead, @unchecked Sendable {
   /// - Returns: How many; 0 when no segment holds them.
   /// - Throws: What went wrong with the segment.
   func read(_ file: HubFile, at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
-    guard let ids = plan.order[ObjectIdentifier(file)] else { return 0 }
-    let after = ids.partitioningIndex { plan.segments[$0].bytes.lowerBound > offset }
-    guard after > 0, case let id = ids[after - 1], plan.segments[id].bytes.contains(offset) else { return 0 }
-    let segment = plan.segments[id]
+    guard let id = segment(of: file, at: offset) else { return 0 }
     condition.lock()
     defer { condition.unlock() }
+    guard let bytes = try loaded(id) else { return 0 }
+    let start = offset - plan.segments[id].bytes.lowerBound
+    let count = min(buffer.count, bytes.count - start)
+    // The step that reads has not finished: nobody frees the bytes while the lock is open.
+    condition.unlock()
+    UnsafeMutableRawBufferPointer(rebasing: buffer[0..<count]).copyMemory(
+      from: UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)]))
+    condition.lock()
+    return count
+  }
+
+  func borrow(_ range: RemoteRange, for step: Int) throws -> UnsafeRawBufferPointer? {
+    guard let file = range.file as? HubFile, let id = segment(of: file, at: range.bytes.lowerBound),
+      case let whole = plan.segments[id].bytes, range.bytes.upperBound <= whole.upperBound
+    else { return nil }
+    return try condition.withLock {
+      guard let bytes = try loaded(id) else { return nil }
+      borrowedByteCounts[step, default: 0] += range.bytes.count
+      heldByteCount -= range.bytes.count
+      condition.broadcast()
+      let start = range.bytes.lowerBound - whole.lowerBound
+      return UnsafeRawBufferPointer(rebasing: bytes[start..<(start + range.bytes.count)])
+    }
+  }
+
+  /// The segment that holds a byte of a file.
+  private func segment(of file: HubFile, at offset: Int) -> Int? {
+    guard let ids = plan.order[ObjectIdentifier(file)] else { return nil }
+    let after = ids.partitioningIndex { plan.segments[$0].bytes.lowerBound > offset }
+    guard after > 0, case let id = ids[after - 1], plan.segments[id].bytes.contains(offset) else {
+      return nil
+    }
+    return id
+  }
+
+  /// The bytes of a segment, after waiting for them; `nil` when they will not come this way. Called under the lock.
+  private func loaded(_ id: Int) throws -> UnsafeMutableRawBufferPointer? {
     while true {
       switch states[id] {
-      case .loaded(let bytes):
-        let start = offset - segment.bytes.lowerBound
-        let count = min(buffer.count, segment.bytes.count - start)
-        // The step that reads has not finished: nobody frees the bytes while the lock is open.
-        condition.unlock()
-        UnsafeMutableRawBufferPointer(rebasing: buffer[0..<count]).copyMemory(
-          from: UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)]))
-        condition.lock()
-        return count
+      case .loaded(let bytes): return bytes
       case .failed(let error): throw error
-      case .dropped: return 0
+      case .dropped: return nil
       case .waiting where isStopped:
         if let failure { throw failure }
-        return 0
+        return nil
       case .waiting:
         if !awaited.contains(id) {
           awaited.append(id)
@@ -94,6 +122,7 @@ final class HubSchedule: ReadAhead, @unchecked Sendable {
   func finished(_ step: Int) {
     condition.withLock {
       let before = heldByteCount
+      heldByteCount += borrowedByteCounts.removeValue(forKey: step) ?? 0
       for id in plan.users[plan.starts[step]..<plan.starts[step + 1]] {
         userCounts[id] -= 1
         if userCounts[id] == 0 { drop(id) }

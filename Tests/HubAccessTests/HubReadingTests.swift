@@ -28,6 +28,42 @@ struct HubReadingTests {
     #expect(FileSystem.kind(of: hub.folder.path(".cache")) == .missing)
   }
 
+  @Test("announced bytes are used where they came to, or copied, and are the right ones")
+  func borrowed() throws {
+    let hub = try HubFixture()
+    let model = try hub.open()
+    defer { model.close() }
+    let original = try ReadableFile(path: hub.source + "/" + HubFixture.single)
+    let opened = try ReadableFile(path: model.path + "/" + HubFixture.single)
+    let remote = try #require(opened.remote)
+    let size = original.byteCount
+    var random = SeededGenerator(seed: 5)
+    // Forwards, some of them twice, some overlapping the one before, and one that is larger than a request.
+    var ranges: [Range<Int>] = []
+    var start = 0
+    while start < size {
+      let end = min(size, start + Int.random(in: 1...150_000, using: &random))
+      ranges.append(start..<end)
+      if Bool.random(using: &random) { ranges.append(max(0, start - 100)..<end) }
+      start = end + (Bool.random(using: &random) ? 10_000 : 0)
+    }
+    ranges.append(0..<size)
+    let ahead = remote.readAhead(ranges.map { [RemoteRange(file: remote, bytes: $0)] })
+    defer { ahead.stop() }
+    var borrowedCount = 0
+    for (step, range) in ranges.enumerated() {
+      let expected = try original.bytes(at: range.lowerBound, count: range.count)
+      if let bytes = try ahead.borrow(RemoteRange(file: remote, bytes: range), for: step) {
+        #expect(bytes.elementsEqual(expected), "\(range)")
+        borrowedCount += 1
+      } else {
+        #expect(try opened.bytes(at: range.lowerBound, count: range.count) == expected, "\(range)")
+      }
+      ahead.finished(step)
+    }
+    #expect(borrowedCount > ranges.count / 2 && borrowedCount < ranges.count)
+  }
+
   @Test("faults on the way are mended, and the bytes are right", arguments: Fault.allCases)
   func mended(_ fault: Fault) throws {
     let hub = try HubFixture { fault.answer($0) }

@@ -25,7 +25,9 @@ ccurl_handle *ccurl_open(void);
 void ccurl_close(ccurl_handle *handle);
 
 /// A request by GET; it follows no redirect and keeps no cookies.
-typedef struct {
+typedef struct ccurl_request ccurl_request;
+
+struct ccurl_request {
   /// The address, of http or https.
   const char *url;
   /// Lines of the head, without their ends.
@@ -36,15 +38,20 @@ typedef struct {
   const char *certificate_folder;
   /// Milliseconds for a connection to be made.
   long connect_milliseconds;
-  /// The first argument of the functions below; each of them ends the request by false.
+  /// Where the body is put, for as long as it fits; NULL gives it to `on_body`. May be set by `on_header`.
+  unsigned char *place;
+  size_t place_size;
+  /// Bytes that were put there.
+  size_t placed_count;
+  /// For the functions below, each of which ends the request by false.
   void *context;
   /// Takes a line of an answer's head, its end included; an empty one is the last.
-  bool (*on_header)(void *context, const char *bytes, size_t count);
-  /// Takes bytes of the body.
-  bool (*on_body)(void *context, const void *bytes, size_t count);
+  bool (*on_header)(ccurl_request *request, const char *bytes, size_t count);
+  /// Takes bytes of the body that have no place.
+  bool (*on_body)(ccurl_request *request, const void *bytes, size_t count);
   /// Asked after everything that came, and ten times a second while nothing comes.
-  bool (*on_wait)(void *context);
-} ccurl_request;
+  bool (*on_wait)(ccurl_request *request);
+};
 
 /// How a request ended.
 typedef enum {
@@ -61,7 +68,7 @@ typedef enum {
 /// Sends a request and gives what comes to its functions, all on this thread.
 ///
 /// - Returns: How it ended.
-ccurl_end ccurl_get(ccurl_handle *handle, const ccurl_request *request);
+ccurl_end ccurl_get(ccurl_handle *handle, ccurl_request *request);
 
 /// What was wrong with the last request of a handle; valid until the next one.
 const char *ccurl_message(const ccurl_handle *handle);

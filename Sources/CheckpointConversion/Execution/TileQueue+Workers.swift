@@ -24,9 +24,10 @@ extension TileQueue {
       do {
         var worker = worker()
         while !isCancelled(), failure.withLock({ $0 == nil }),
-          let tile = try next(worker: thread, buffer: worker.source)
+          let taken = try next(worker: thread, buffer: worker.source)
         {
-          try body(thread, tile, worker.process(tile, isWanted: isWanted))
+          defer { finished(taken) }
+          try body(thread, taken.tile, worker.process(taken.tile, from: taken.bytes, isWanted: isWanted))
         }
       } catch {
         failure.withLock { if $0 == nil { $0 = error } }

@@ -109,29 +109,42 @@ final class TileQueue: Sendable {
       })
   }
 
-  /// Takes the next tile and fills the front of `buffer` with its source bytes.
+  /// A tile with its source bytes.
+  struct Taken {
+    var tile: Tile
+    /// The bytes: of the worker's buffer, or where they came to, which is valid until the tile is given back.
+    var bytes: UnsafeRawBufferPointer
+    /// Its position among the tiles whose bytes are fetched; `nil` for those of streams.
+    fileprivate var step: Int?
+  }
+
+  /// Takes the next tile, with its source bytes at the front of `buffer` unless they can be used where they are.
   ///
-  /// - Returns: `nil` when nothing is left.
-  func next(worker: Int, buffer: UnsafeMutableRawBufferPointer) throws -> Tile? {
+  /// - Returns: The tile, to be given back by ``finished(_:)``; `nil` when nothing is left.
+  func next(worker: Int, buffer: UnsafeMutableRawBufferPointer) throws -> Taken? {
     // Workers start at different lanes, so that several compressed shards inflate at the same time.
     for step in 0..<lanes.count {
       let lane = lanes[(worker + step) % lanes.count]
-      guard let (tile, step) = try take(from: lane, buffer: buffer) else { continue }
-      defer { if !lane.isStream { fetching?.finished(step) } }
-      if let scales = tile.scales {
+      guard let taken = try take(from: lane, buffer: buffer) else { continue }
+      if let scales = taken.tile.scales {
         try files[scales.file]?.read(
           at: scales.offset,
           into: UnsafeMutableRawBufferPointer(
             rebasing: buffer[scales.place..<(scales.place + scales.byteCount)]))
       }
-      return tile
+      return taken
     }
     return nil
   }
 
-  /// The next tile of a lane with its bytes, and its position there.
-  private func take(from lane: Lane, buffer: UnsafeMutableRawBufferPointer) throws -> (tile: Tile, step: Int)?
-  {
+  /// Says that the bytes of a tile are not needed any more.
+  func finished(_ taken: Taken) {
+    if let step = taken.step { fetching?.finished(step) }
+  }
+
+  /// The next tile of a lane with its bytes.
+  private func take(from lane: Lane, buffer: UnsafeMutableRawBufferPointer) throws -> Taken? {
+    let own = UnsafeRawBufferPointer(buffer)
     if lane.isStream {
       lane.lock.lock()
       defer { lane.lock.unlock() }
@@ -143,20 +156,35 @@ final class TileQueue: Sendable {
       lane.next += 1
       try inflate(
         tile, lane: lane, into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount]))
-      return (tile, lane.next - 1)
+      return Taken(tile: tile, bytes: own)
     }
     let (tile, step, ahead) = takePlain(from: lane)
     guard let tile else { return nil }
     for range in ahead { files[range.file]?.willNeed(at: range.bytes.lowerBound, count: range.bytes.count) }
-    guard tile.file >= 0 else { return (tile, step) }
+    guard tile.file >= 0 else { return Taken(tile: tile, bytes: own, step: step) }
     if let pieces = tile.pieces {
       try readTurned(tile, pieces, into: buffer)
+    } else if let borrowed = try borrow(tile, step: step) {
+      return Taken(tile: tile, bytes: borrowed, step: step)
     } else {
       try files[tile.file]?.read(
         at: tile.sourceOffset, into: UnsafeMutableRawBufferPointer(rebasing: buffer[0..<tile.sourceByteCount])
       )
     }
-    return (tile, step)
+    return Taken(tile: tile, bytes: own, step: step)
+  }
+
+  /// The bytes of a tile where they were fetched to.
+  ///
+  /// - Returns: `nil` for files of this machine, and where scales belong behind the bytes or values do not begin as they
+  ///   would in a worker's buffer.
+  private func borrow(_ tile: Tile, step: Int) throws -> UnsafeRawBufferPointer? {
+    guard let fetching, tile.scales == nil, let remote = files[tile.file]?.remote else { return nil }
+    let range = tile.sourceOffset..<(tile.sourceOffset + tile.sourceByteCount)
+    guard let bytes = try fetching.borrow(RemoteRange(file: remote, bytes: range), for: step),
+      Int(bitPattern: bytes.baseAddress) % TileWorker.alignment == 0
+    else { return nil }
+    return bytes
   }
 
   /// Reads pieces of source rows and makes rows of their columns, a few pieces at a time while the cache has them.

@@ -20,8 +20,12 @@ struct TileWorker: ~Copyable {
 
   let union: WorkUnion
   private let scales: ScaleTable
-  /// Source bytes of the tile in work.
+  /// Room for the source bytes of a tile.
   let source: UnsafeMutableRawBufferPointer
+  /// Source bytes of the tile in work.
+  private var bytes: UnsafeRawBufferPointer
+  /// Bytes that the first source byte is aligned to.
+  static let alignment = 64
   /// Stored bytes of the tile in work, form after form.
   private let output: UnsafeMutableRawBufferPointer
   /// Makes f32 values, a few rows at a time.
@@ -75,7 +79,8 @@ struct TileWorker: ~Copyable {
     self.union = union
     self.scales = scales
     let longestRow = union.longestRow
-    source = .allocate(byteCount: max(sourceByteCount, 1), alignment: 64)
+    source = .allocate(byteCount: max(sourceByteCount, 1), alignment: Self.alignment)
+    bytes = UnsafeRawBufferPointer(source)
     output = .allocate(byteCount: max(outputByteCount, 1), alignment: 64)
     assembler = RowAssembler(longestRow: longestRow)
     let values = RowAssembler.capacity(longestRow: longestRow)
@@ -90,13 +95,17 @@ struct TileWorker: ~Copyable {
     reaches.deallocate()
   }
 
-  /// Computes the stored bytes of `tile`, whose source bytes are in ``source``.
+  /// Computes the stored bytes of a tile.
   ///
   /// - Parameters:
   ///   - tile: The rows.
+  ///   - bytes: Their source bytes, aligned to ``alignment``, with the scales at their place behind them.
   ///   - isWanted: Whether anybody still wants a form.
   /// - Returns: What became of each form that is wanted.
-  mutating func process(_ tile: Tile, isWanted: (Tile.Demand) -> Bool) -> [Outcome] {
+  mutating func process(
+    _ tile: Tile, from bytes: UnsafeRawBufferPointer, isWanted: (Tile.Demand) -> Bool
+  ) -> [Outcome] {
+    self.bytes = bytes
     let tensor = union.tensors[tile.tensor]
     let places = tensor.formPlaces(rows: tile.rowCount)
     held = nil
@@ -149,7 +158,7 @@ struct TileWorker: ~Copyable {
   /// Rows whose bytes are those of the source, or a new order of their bits; `nil` for all others.
   private func copy(_ work: TileWork) -> UnsafeRawBufferPointer? {
     if case .block(let type) = work.origin.encoding, type == work.tensor.type {
-      return UnsafeRawBufferPointer(rebasing: source[0..<work.stored.count])
+      return UnsafeRawBufferPointer(rebasing: bytes[0..<work.stored.count])
     }
     guard work.tensor.type == .mxfp4,
       MXFP4Repacking.applies(
@@ -253,11 +262,11 @@ struct TileWorker: ~Copyable {
   private func storedRows(_ work: TileWork) -> StoredRows {
     let first = work.tile.firstSourceRow
     return StoredRows(
-      encoding: work.origin.encoding, bytes: UnsafeRawBufferPointer(source), layout: .rows(first: first),
+      encoding: work.origin.encoding, bytes: bytes, layout: .rows(first: first),
       scales: work.tile.scales.map {
         StoredRows.Scales(
           type: $0.type,
-          bytes: UnsafeRawBufferPointer(rebasing: source[$0.place..<($0.place + $0.byteCount)]),
+          bytes: UnsafeRawBufferPointer(rebasing: bytes[$0.place..<($0.place + $0.byteCount)]),
           firstRow: first)
       } ?? scales.rows(of: work.run))
   }
