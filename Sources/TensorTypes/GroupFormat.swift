@@ -28,11 +28,12 @@ public struct GroupFormat: Hashable, Sendable {
 
   /// Finds a format; what is not given is what mlx-lm takes: 4 bits, and groups of 64, or of 32 (mxfp4) and 16 (nvfp4).
   ///
+  /// The result is `nil` for what MLX does not have.
+  ///
   /// - Parameters:
   ///   - mode: What a code stands for.
   ///   - bits: Bits of a code.
   ///   - groupSize: Values of a group.
-  /// - Returns: `nil` for what MLX does not have.
   public init?(_ mode: Mode = .affine, bits: Int? = nil, groupSize: Int? = nil) {
     self.mode = mode
     switch mode {

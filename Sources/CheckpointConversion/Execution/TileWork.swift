@@ -49,7 +49,7 @@ struct TileWork {
       case .f16: origin.encoding == .element(.f16)
       default: tensor.type == .f32
       }
-    mayLose = !isCopy || feed.operation != .identity && tensor.type != .f32
+    mayLose = !isCopy || tensor.groups != nil || feed.operation != .identity && tensor.type != .f32
   }
 }
 
@@ -116,7 +116,7 @@ extension TileWork {
   }
 
   /// The name of a tensor's row, counted from the first one of the tile.
-  private func place(row: Int) -> String {
+  func place(row: Int) -> String {
     let row = tile.firstRow + row
     guard tensor.ggmlShape.count > 2 else { return "\(tensor.name), row \(row)" }
     return "\(tensor.name), expert \(row / tensor.rowsPerMatrix), row \(row % tensor.rowsPerMatrix)"
