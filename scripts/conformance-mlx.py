@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares Pouch's output for MLX with what mlx and mlx-lm make, byte by byte.
 
-  conformance-mlx.py [BIN_DIR] [--out DIR] [--only quantizers|folders|known-answers] [--case NAME]
+  conformance-mlx.py [BIN_DIR] [--out DIR] [--only quantizers|folders|sources|known-answers] [--case NAME]
 
 Run it with a Python that has mlx and mlx-lm: `python3 -m venv V; V/bin/pip install "mlx[cpu]" mlx-lm`. What is compared
 is mlx on a CPU: on a GPU it rounds otherwise.
@@ -13,7 +13,8 @@ is mlx on a CPU: on a GPU it rounds otherwise.
    family: all tensors by name, shape, type and bytes, the index, and the configuration, in which Pouch may say more.
    mlx-lm loads both folders and gives the same greedy tokens. mlx-lm refuses some configurations that Pouch completes
    (a plain `qwen3_5_moe_text`, keys without a default); it gets a completed copy.
-3. known-answers: prints the digests that the tests hold.
+3. sources: folders that MLX quantized, read again and written as f32, against the product and sum of what they hold.
+4. known-answers: prints the digests that the tests hold.
 
 Exit status: 0 all equal, 1 differences, 2 the comparison could not be made.
 """
@@ -193,7 +194,7 @@ def completed(source, out):
     config["model_type"] = config["model_type"].removesuffix("_text")
     text = config.get("text_config", config)
     rope = text.get("rope_parameters") or {}
-    needed = dict(decoder_sparse_step=1, mlp_only_layers=[])
+    needed = dict(decoder_sparse_step=1, mlp_only_layers=[]) if text.get("num_experts") else {}
     if not config["model_type"].startswith("qwen3_5"):
         needed["rope_theta"] = rope.get("rope_theta", 10000.0)
         if "partial_rotary_factor" in rope:
@@ -277,6 +278,7 @@ def pouch(command):
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(map(str, command))}\n{done.stderr}")
+    return done.stderr
 
 
 def compare_all_folders(binaries, options):
@@ -342,6 +344,68 @@ def compare_all_folders(binaries, options):
     return len(problems)
 
 
+def decoded(folder):
+    """The f32 values of a folder's tensors: code * scale + bias."""
+    tensors, _ = read_folder(folder)
+    table = json.loads((folder / "config.json").read_text())["quantization"]
+    lut = np.array([0, 0.5, 1, 1.5, 2, 3, 4, 6, -0.0, -0.5, -1, -1.5, -2, -3, -4, -6], np.float32)
+    floats = {"F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+
+    def values(name):
+        kind, shape, data = tensors[name]
+        array = np.frombuffer(data, floats[kind]).reshape(shape)
+        return (array.astype(np.uint32) << 16).view(np.float32) if kind == "BF16" else array.astype(np.float32)
+
+    result = {}
+    for name, (kind, shape, data) in tensors.items():
+        module = name.removesuffix(".weight")
+        if name.endswith((".scales", ".biases")) or kind != "U32":
+            if not name.endswith((".scales", ".biases")):
+                result[name] = values(name)
+            continue
+        scale_type, scale_shape, scale_data = tensors[module + ".scales"]
+        own = table.get(module, table)
+        bits, size = own["bits"], own["group_size"]
+        scales = np.frombuffer(scale_data, np.uint8).reshape(scale_shape) if scale_type == "U8" else values(module + ".scales")
+        string = np.unpackbits(np.frombuffer(data, np.uint8), bitorder="little").reshape(-1, bits)
+        codes = (string << np.arange(bits, dtype=np.uint8)).sum(1, dtype=np.uint8).reshape(*shape[:-1], -1, size)
+        if scale_type != "U8":
+            biases = values(module + ".biases")
+            result[name] = codes.astype(np.float32) * scales[..., None] + biases[..., None]
+        elif size == 32:
+            result[name] = lut[codes] * np.exp2(scales.astype(np.float32) - 127)[..., None]
+        else:
+            result[name] = lut[codes] * np.array(mx.from_fp8(mx.array(scales), mx.float32))[..., None]
+        result[name] = result[name].reshape(*shape[:-1], -1)
+    return result
+
+
+def compare_sources(binaries, options):
+    problems, count = [], 0
+    with tempfile.TemporaryDirectory() as root:
+        root = pathlib.Path(root)
+        for number, flags in enumerate(("--bits 4", "--bits 3 --group-size 128", "--bits 8 --outtype f16", "--mode mxfp4",
+                                        "--mode nvfp4", "--bits 4 --override attention=6/32 --override output=mxfp4")):
+            folder, plain = root / f"{number}-mlx", root / f"{number}-plain"
+            pouch([binaries / "pouch-convert", SAMPLE, "--format", "mlx", *flags.split(), "--outfile", folder, "-q"])
+            said = pouch([binaries / "pouch-convert", folder, "--format", "mlx", "--outtype", "f32", "--outfile", plain])
+            if "second rounding" not in said:
+                problems.append(f"{flags}: nothing is said of two roundings")
+            wanted, (found, _) = decoded(folder), read_folder(plain)
+            if set(wanted) != set(found):
+                problems.append(f"{flags}: names {sorted(set(wanted) ^ set(found))[:6]}")
+            for name in sorted(set(wanted) & set(found)):
+                count += 1
+                kind, shape, data = found[name]
+                if kind != "F32" or shape != list(wanted[name].shape) or data != wanted[name].tobytes():
+                    problems.append(f"{flags}: {name}")
+            pouch([binaries / "pouch-convert", folder, "--outtype", "q4_k_m", "--outfile", root / f"{number}.gguf", "-q"])
+    for problem in problems:
+        print("DIFFERENT", problem)
+    print(f"sources: {count} tensors, {len(problems)} differences")
+    return len(problems)
+
+
 def shards(weights, limit):
     """mlx-lm's own rule with a limit in bytes."""
     result, size = [], 0
@@ -401,7 +465,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("binaries", nargs="?", type=pathlib.Path, default=HERE.parent / ".build" / "release")
     parser.add_argument("--out", help="where checkpoints and folders go (default: a temporary folder)")
-    parser.add_argument("--only", choices=["quantizers", "folders", "known-answers"])
+    parser.add_argument("--only", choices=["quantizers", "folders", "sources", "known-answers"])
     parser.add_argument("--case", choices=["sample", *CASES], help="one checkpoint alone")
     parser.add_argument("--tokens", type=int, default=24, help="greedy tokens that are compared")
     parser.add_argument("--seed", type=int, default=1)
@@ -411,10 +475,12 @@ def main():
         print_known_answers()
         return 0
     failures = 0
-    if options.only != "folders":
+    if options.only in (None, "quantizers"):
         failures += compare_quantizers(options.binaries / "pouch-bench", options)
-    if options.only != "quantizers":
+    if options.only in (None, "folders"):
         failures += compare_all_folders(options.binaries, options)
+    if options.only in (None, "sources"):
+        failures += compare_sources(options.binaries, options)
     print("all equal" if failures == 0 else f"{failures} differences")
     return 0 if failures == 0 else 1
 

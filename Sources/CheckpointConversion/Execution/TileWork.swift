@@ -38,9 +38,11 @@ struct TileWork {
     origin = union.sources[run.source]
     file = union.sourceFiles[origin.file].path
     takesRules = planned.takesRules
+    // What an operation makes need not have the type that its source has.
+    let isChanged = feed.operation != .identity
     switch planned.rounding {
-    case .bf16 where origin.encoding != .element(.bf16): rounding = .bf16
-    case .f16 where origin.encoding != .element(.f16): rounding = .f16
+    case .bf16 where isChanged || origin.encoding != .element(.bf16): rounding = .bf16
+    case .f16 where isChanged || origin.encoding != .element(.f16): rounding = .f16
     default: rounding = nil
     }
     let isCopy: Bool =
