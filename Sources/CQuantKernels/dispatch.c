@@ -59,4 +59,17 @@ ptrdiff_t cqk_first_non_finite(int level, const float *values, ptrdiff_t count) 
   return table(level)->first_non_finite(values, count);
 }
 
+void cqk_group_affine(int level, int bits, ptrdiff_t size, const float *values, ptrdiff_t groups, void *codes,
+                      float *scales, float *biases) {
+  table(level)->group_affine(bits, size, values, groups, codes, scales, biases);
+}
+
+void cqk_group_mxfp4(int level, int type, const float *values, ptrdiff_t groups, void *codes, void *scales) {
+  table(level)->group_mxfp4(type, values, groups, codes, scales);
+}
+
+void cqk_group_nvfp4(int level, int type, const float *values, ptrdiff_t groups, void *codes, void *scales) {
+  table(level)->group_nvfp4(type, values, groups, codes, scales);
+}
+
 int cqk_floor_log2(float value) { return floor_log2(value); }

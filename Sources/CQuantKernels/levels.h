@@ -13,6 +13,10 @@ typedef struct {
   void (*narrow_f16)(const float *from, ptrdiff_t count, uint8_t *to);
   void (*narrow_bf16)(const float *from, ptrdiff_t count, uint8_t *to);
   ptrdiff_t (*first_non_finite)(const float *values, ptrdiff_t count);
+  void (*group_affine)(int bits, ptrdiff_t size, const float *values, ptrdiff_t groups, uint8_t *codes,
+                       float *scales, float *biases);
+  void (*group_mxfp4)(int type, const float *values, ptrdiff_t groups, uint8_t *codes, uint8_t *scales);
+  void (*group_nvfp4)(int type, const float *values, ptrdiff_t groups, uint8_t *codes, uint8_t *scales);
 } cqk_level;
 
 // 1.5 * 2^23 in memory: as a constant it would occupy two registers, since compilers subtract it by adding its

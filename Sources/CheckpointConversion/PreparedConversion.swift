@@ -23,9 +23,9 @@ public struct PreparedConversion: Sendable {
   public var executor: PlanExecutor { PlanExecutor([self]) }
 
   /// The path of the output, that of the first shard where it is split.
-  public var path: String { plan.files.first?.path ?? "" }
-  /// The name that the first file has until it is complete.
-  var partialPath: String { plan.files.first?.partialPath ?? "" }
+  public var path: String { plan.path }
+  /// The name that the output, or its first file, has until it is complete.
+  var partialPath: String { plan.folder?.partialPath ?? plan.files.first?.partialPath ?? "" }
   /// Where the journal lives.
   public var journalPath: String { path + ".journal" }
 
@@ -62,6 +62,10 @@ public struct PreparedConversion: Sendable {
   ///
   /// Call it with the journal open: its fingerprint has to be this plan's.
   func takeBackRenamed() throws {
+    if let folder = plan.folder {
+      if plan.files.allSatisfy(wasRenamed) { try FileSystem.rename(folder.path, to: folder.partialPath) }
+      return
+    }
     for file in plan.files where wasRenamed(file) {
       try FileSystem.rename(file.path, to: file.partialPath)
     }

@@ -115,6 +115,19 @@ public struct MixArguments: ParsableArguments {
     }
   }
 
+  /// The flags that are given, but for lists.
+  public var given: [String] {
+    let flags: [(name: String, isGiven: Bool)] = [
+      ("--recipe", !recipes.isEmpty), ("--tensor-type", !tensorTypes.isEmpty),
+      ("--tensor-type-file", tensorTypeFile != nil), ("--output-tensor-type", outputTensorType != nil),
+      ("--token-embedding-type", tokenEmbeddingType != nil), ("--leave-output-tensor", leaveOutputTensor),
+      ("--pure", pure), ("--imatrix", imatrix != nil), ("--include-weights", !includeWeights.isEmpty),
+      ("--exclude-weights", !excludeWeights.isEmpty), ("--blind-experts", blindExperts != nil),
+      ("--override-kv", !overrides.isEmpty), ("--no-provenance", noProvenance),
+    ]
+    return flags.filter(\.isGiven).map(\.name)
+  }
+
   /// Whether recipes are asked for.
   public var hasRecipes: Bool { !recipes.isEmpty }
 

@@ -50,7 +50,8 @@ public struct PlanPrinter {
 
   /// Prints one line on what is about to happen.
   public func printIntent() {
-    let names = plan.files.count == 1 ? plan.files[0].path : "\(plan.files.count) shards"
+    let names =
+      plan.folder?.path ?? (plan.files.count == 1 ? plan.files[0].path : "\(plan.files.count) shards")
     Standard.error(
       "\(plan.architecture), \(plan.tensors.count) tensors, \(ByteSize.text(plan.sourceByteCount)) -> "
         + "\(plan.mixName), \(ByteSize.text(plan.fileByteCount)): \(names)")
@@ -71,7 +72,7 @@ public struct PlanPrinter {
       let bases = recipe.origins.dropFirst().map { " on \($0.name)" }.joined()
       Standard.output("recipe        \(recipe.name)\(bases)")
     } else {
-      Standard.output("mix           \(report.mix)")
+      Standard.output("\(plan.folder == nil ? "mix   " : "format")        \(report.mix)")
     }
     for file in plan.files { Standard.output("output        \(file.path)  \(file.byteCount) bytes") }
     Standard.output(
@@ -120,11 +121,11 @@ public struct PlanPrinter {
     let name = tensor.name + String(repeating: " ", count: max(0, 36 - tensor.name.count))
     let start =
       "[\(right(index + 1))/\(right(count))] \(name) - [\(shape)], type = \(tensor.sourceType.name), "
-    if tensor.type == tensor.sourceType {
+    if tensor.type == tensor.sourceType, tensor.groups == nil {
       return start + "size = \(ByteSize.mebibytes(tensor.byteCount))"
     }
     return start
-      + "converting to \(tensor.type.name) .. size = \(ByteSize.mebibytes(tensor.sourceByteCount)) -> "
+      + "converting to \(tensor.typeName) .. size = \(ByteSize.mebibytes(tensor.sourceByteCount)) -> "
       + ByteSize.mebibytes(tensor.byteCount)
   }
 }

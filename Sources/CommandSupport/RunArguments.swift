@@ -61,6 +61,9 @@ public struct RunArguments: ParsableArguments {
   /// Whether nothing is to be written.
   public var isDryRun: Bool { dryRun }
 
+  /// The flags that divide the work among several runs, as far as they are given.
+  public var divisionGiven: [String] { (part == nil ? [] : ["--part"]) + (join ? ["--join"] : []) }
+
   /// Whether only errors are printed.
   public var isQuiet: Bool { quiet }
 
@@ -165,7 +168,7 @@ public struct RunArguments: ParsableArguments {
     if json {
       return try JSONSchema.plans.print(
         PlansReport(
-          plans: plans.map { PlanReport($0) }, kept: kept.sorted().map { plans[$0].files.first?.path ?? "" },
+          plans: plans.map { PlanReport($0) }, kept: kept.sorted().map { plans[$0].path },
           sharing: try sharing()))
     }
     for plan in plans {

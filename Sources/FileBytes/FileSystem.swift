@@ -107,6 +107,20 @@ public enum FileSystem {
     }
   }
 
+  /// Makes a folder, unless it is there.
+  ///
+  /// - Throws: ``FileError`` with `cannotWrite`.
+  public static func makeFolder(_ path: String) throws {
+    guard mkdir(path, 0o777) != 0 else { return }
+    let number = errno
+    guard number == EEXIST, kind(of: path) == .folder else {
+      throw FileError(.cannotWrite, Fault(file: path, expected: "a new folder", found: errorText(number)))
+    }
+  }
+
+  /// Removes an empty folder if it is there.
+  public static func removeFolder(_ path: String) { _ = rmdir(path) }
+
   /// Removes a file if it is there.
   public static func remove(_ path: String) { _ = unlink(path) }
 

@@ -110,11 +110,15 @@ public struct DescriptionOptions: Hashable, Sendable {
   public var choices: [String] = []
   /// Whether the tensors were made up from the configuration, so that they cannot contradict it.
   public var tensorsAreExpected = false
+  /// Whether outputs are the tensors that MLX has, in place of those of a GGUF; next-token blocks are left out then.
+  public var isForMLX = false
 
   /// The defaults.
   public init(
-    nextToken: NextTokenPolicy = .auto, choices: [String] = [], tensorsAreExpected: Bool = false
+    nextToken: NextTokenPolicy = .auto, choices: [String] = [], tensorsAreExpected: Bool = false,
+    isForMLX: Bool = false
   ) {
+    self.isForMLX = isForMLX
     self.nextToken = nextToken
     self.choices = choices
     self.tensorsAreExpected = tensorsAreExpected

@@ -34,18 +34,22 @@ public enum ModelDescription {
       : SourceQuantization(config, tensors: zip(tensors, verdicts).compactMap { $1.tensor($0) })
     let names = verdicts.compactMap { verdict in if case .use(let name) = verdict { name } else { nil } }
     let present = SourceNames.nextTokenLayerCount(in: names, family: family, layerCount: model.layerCount)
-    let keeps = family.traits.canPredictNextTokens && options.nextToken != .drop
+    let mlx = options.isForMLX ? try MLXLayout(of: family, config: config) : nil
+    let keeps = family.traits.canPredictNextTokens && options.nextToken != .drop && mlx == nil
     if keeps { model.nextTokenLayerCount = max(present, options.nextToken == .keep ? 1 : 0) }
 
     let normWarnings = try storage(of: tensors, verdicts, family, &model, evidence, file: config.file)
     var mapper = TensorMapper(
-      family: family, model: model, quantization: quantization, choices: options.choices)
+      family: family, model: model, quantization: quantization, choices: options.choices, mlx: mlx)
     for (index, tensor) in tensors.enumerated() {
       switch verdicts[index] {
       case .skip(let reason): mapper.skipped.append(.init(name: tensor.name, reason: reason))
       case .use(let name):
         if !keeps, SourceNames.isNextToken(name, family: family, layerCount: model.layerCount) {
-          mapper.skipped.append(.init(name: tensor.name, reason: "next-token prediction, dropped on request"))
+          let why = mlx == nil ? "dropped on request" : "which mlx-lm leaves out"
+          mapper.skipped.append(.init(name: tensor.name, reason: "next-token prediction, \(why)"))
+        } else if let mlx, let reason = mlx.reasonToSkip(name, model) {
+          mapper.skipped.append(.init(name: tensor.name, reason: reason))
         } else {
           mapper.register(name: name, index: index, tensor)
         }
@@ -55,6 +59,7 @@ public enum ModelDescription {
     map.warnings =
       options.choices + quantization.notes + normWarnings + [tieWarning(config, map)].compactMap(\.self)
       + map.warnings
+    guard mlx == nil else { return map }
     let configured = try family.announcedNextTokenLayers(config)
     if family.traits.canPredictNextTokens, options.nextToken == .auto, present == 0, configured > 0 {
       map.warnings.append(

@@ -8,6 +8,8 @@ struct TensorMapper {
   private let quantization: SourceQuantization
   /// Which weights were chosen where there are several sets, which explains tensors that do not fit.
   private let choices: [String]
+  /// Whether tensors are arranged as MLX has them; `nil` for those of a GGUF.
+  private let mlx: MLXLayout?
   private let blocks: [BlockRules]
   private var rules: [String: TensorRule] = [:]
   private var stacks: [String: ExpertStack] = [:]
@@ -28,9 +30,11 @@ struct TensorMapper {
   var skipped: [CheckpointMap.SkippedTensor] = []
 
   init(
-    family: ModelFamily, model: HyperParameters, quantization: SourceQuantization, choices: [String] = []
+    family: ModelFamily, model: HyperParameters, quantization: SourceQuantization, choices: [String] = [],
+    mlx: MLXLayout? = nil
   ) {
     self.choices = choices
+    self.mlx = mlx
     self.family = family
     self.model = model
     self.quantization = quantization
@@ -63,10 +67,12 @@ struct TensorMapper {
 
   /// Maps what was registered.
   mutating func finish(file: String) throws -> CheckpointMap {
-    outputs += family.made(model).map {
-      OutputTensor(
-        name: $0.name, slot: $0.slot, block: $0.block, ggmlShape: [$0.values.count],
-        content: .values($0.values))
+    if mlx == nil {
+      outputs += family.made(model).map {
+        OutputTensor(
+          name: $0.name, slot: $0.slot, block: $0.block, ggmlShape: [$0.values.count],
+          content: .values($0.values))
+      }
     }
     // llama.cpp's converter comes to what it unpacks from words after everything else.
     for entry in entries where !entry.isUnpackedLast { map(entry) }
@@ -103,6 +109,15 @@ struct TensorMapper {
     if let rule = rules[entry.name] {
       guard let readings = readings(of: entry, shapes: rule.shapes) else { return }
       let scale = takeScale(of: entry, readings)
+      if let mlx {
+        if let whole = mlx.output(
+          of: rule, shape: readings[0].shape, source: entry.index, scale: scale,
+          block: blockNumbers[entry.name])
+        {
+          outputs.append(whole)
+        }
+        return
+      }
       checkColumns(entry, readings, rule.outputs.flatMap(\.runs).map(\.order))
       func runs(_ output: RuleOutput) -> [RowRun] {
         output.runs.map {
@@ -158,6 +173,10 @@ struct TensorMapper {
 
   private mutating func appendStack(_ prefix: String, _ role: ExpertRule.Role) {
     guard let stack = stacks[prefix] else { return }
+    if let mlx {
+      outputs.append(mlx.output(of: stack, role, block: blockNumbers[prefix]))
+      return
+    }
     if stack.rule.joinsGateAndUp, role != .down {
       let shape = stack.rule.matrix(role)
       guard stack.joinedRuns.count == 2 * stack.rule.count, joined.insert(prefix).inserted else { return }

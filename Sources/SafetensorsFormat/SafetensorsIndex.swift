@@ -7,6 +7,11 @@ public import FileBytes
 public struct SafetensorsIndex: Hashable, Sendable {
   /// The name of the file in a checkpoint folder.
   public static let fileName = "model.safetensors.index.json"
+
+  /// The name of one of several shards, such as `model-00001-of-00026.safetensors`.
+  package static func shardName(_ number: Int, of count: Int) -> String {
+    ShardDiscovery.shardName(number, of: count)
+  }
   /// The longest index accepted, in bytes; those of the largest models have about 10 MB.
   public static let maximumByteCount = 100_000_000
 

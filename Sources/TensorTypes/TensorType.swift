@@ -93,6 +93,16 @@ public enum TensorType: Hashable, Sendable {
   /// Storage per value in bits, scales included.
   public var bitsPerWeight: Double { Double(blockByteCount) * 8 / Double(blockLength) }
 
+  /// The same type among those of checkpoints; `nil` for all but f32, f16 and bf16.
+  public var floatElement: ElementType? {
+    switch self {
+    case .f32: .f32
+    case .f16: .f16
+    case .bf16: .bf16
+    default: nil
+    }
+  }
+
   /// False for numbers of other programs, whose layout is not known here.
   public var isKnown: Bool { if case .other = self { false } else { true } }
 

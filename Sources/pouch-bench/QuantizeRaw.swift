@@ -10,7 +10,8 @@ struct QuantizeRaw: ParsableCommand {
     commandName: "quantize-raw",
     abstract: "Quantizes a file of little-endian f32 rows to a file of blocks.",
     discussion: """
-      With --jobs, a text file is read that has one job per line, five fields separated by tabs: type, row length, \
+      A type such as affine4/64@bf16 or mxfp4@f16 is one of MLX with the type that the weights had: the codes are \
+      followed by all scales and these by all biases. With --jobs, a text file is read that has one job per line, five fields separated by tabs: type, row length, \
       input, weights (or -), output.
       """)
 
@@ -55,6 +56,7 @@ struct QuantizeRaw: ParsableCommand {
   private func quantize(
     _ name: String, _ rowLength: Int, _ input: String, _ importance: String?, _ output: String
   ) throws {
+    if name.contains("@") { return try quantizeGroups(name, input, output) }
     guard let type = TensorType(name: name), BlockQuantizer.canQuantize(type) else {
       throw ValidationError("no quantizer for \(name)")
     }
@@ -82,6 +84,38 @@ struct QuantizeRaw: ParsableCommand {
           } else {
             BlockQuantizer.quantize(type, rows: values, rowLength: rowLength, importance: nil, into: bytes)
           }
+        }
+      }
+    }
+    try Data(bytes).write(to: URL(fileURLWithPath: output))
+  }
+
+  /// Quantizes to a format of MLX, named with the type of the weights.
+  private func quantizeGroups(_ name: String, _ input: String, _ output: String) throws {
+    let parts = name.split(separator: "@").map(String.init)
+    guard parts.count == 2, let format = GroupFormat(name: parts[0]),
+      let type = ElementType(rawValue: parts[1].uppercased()), GroupQuantizer.canQuantize(type)
+    else { throw ValidationError("no quantizer for \(name)") }
+    let values = try floats(input)
+    guard values.count % format.groupSize == 0 else {
+      throw ValidationError("\(input): \(values.count) values are not whole groups of \(format.groupSize)")
+    }
+    let codeCount = format.codeByteCount(rowLength: values.count)
+    let scaleCount =
+      format.groupCount(rowLength: values.count) * format.scaleType(weights: type).bitCount / 8
+    var bytes = [UInt8](repeating: 0, count: codeCount + (format.hasBiases ? 2 : 1) * scaleCount)
+    if plain {
+      let made = PlainGroups.quantize(format, type: type, values: values)
+      bytes = made.codes + made.scales + made.biases
+    } else {
+      values.withUnsafeBufferPointer { values in
+        bytes.withUnsafeMutableBytes { bytes in
+          GroupQuantizer.quantize(
+            format, type: type, values: values,
+            into: GroupQuantizer.Parts(
+              codes: UnsafeMutableRawBufferPointer(rebasing: bytes[..<codeCount]),
+              scales: UnsafeMutableRawBufferPointer(rebasing: bytes[codeCount..<(codeCount + scaleCount)]),
+              biases: UnsafeMutableRawBufferPointer(rebasing: bytes[(codeCount + scaleCount)...])))
         }
       }
     }

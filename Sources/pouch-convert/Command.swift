@@ -4,12 +4,13 @@ import CommandSupport
 import HubAccess
 import ModelDescriptions
 import QuantRecipes
+import TensorTypes
 
 @main
 struct Convert: PouchCommand {
   static let configuration = CommandConfiguration(
     commandName: "pouch-convert",
-    abstract: "Convert a Hugging Face checkpoint to a GGUF of any type, in one pass.",
+    abstract: "Convert a Hugging Face checkpoint to a GGUF of any type, or to a folder for MLX, in one pass.",
     discussion: """
       Reads sharded or single safetensors files (zstd-compressed ones too), quantizes and writes the final GGUF \
       without a 16-bit file in between. Memory is bounded by --max-memory, not by the model. An interrupted run \
@@ -22,12 +23,16 @@ struct Convert: PouchCommand {
       type, and the files are those of runs of their own. An output that was removed, or that failed, is made again by \
       the same command; the finished ones are kept.
 
+      With --format mlx the output is a folder, as mlx_lm.convert writes it: --bits and --group-size or --mode choose \
+      the groups, --outtype f32, f16 or bf16 the type of everything else. It gets its name when all of it is there.
+
       Examples:
         pouch-convert Qwen3.6-35B-A3B --outtype q4_k_m
         pouch-convert Qwen3.6-35B-A3B --recipe hybrid-q4_k_m-plus --imatrix i.gguf
         pouch-convert Qwen3.6-35B-A3B --outtype q4_k_m --dry-run
         pouch-convert Qwen/Qwen3.6-35B-A3B --outtype q4_k_m
         pouch-convert Qwen3.6-35B-A3B --outtype bf16,q4_k_m,q6_k --outfile out/qwen-{ftype}.gguf
+        pouch-convert Qwen3.6-35B-A3B --format mlx --bits 4 --override attention=8 --override linear-attention=8
 
       Types: \(StockMix.listing). Recipes: pouch-convert --list-recipes.
 
@@ -52,7 +57,7 @@ struct Convert: PouchCommand {
   @Option(
     name: .customLong("outfile"),
     help: ArgumentHelp(
-      "The output, or an existing folder for it; {ftype} or {recipe} in it stand for the type or recipe. Default: a name "
+      "The output, or an existing folder for it (for MLX: the folder to make); {ftype} or {recipe} in it stand for the type or recipe. Default: a name "
         + "derived from the model, in its folder.",
       valueName: "path"))
   var outputFile: String?
@@ -113,6 +118,9 @@ struct Convert: PouchCommand {
   @Flag(name: .customLong("no-lazy"), help: .hidden)
   var noLazy = false
 
+  @OptionGroup(title: "MLX")
+  var mlx: MLXArguments
+
   @OptionGroup(title: "Types")
   var mix: MixArguments
 
@@ -128,6 +136,36 @@ struct Convert: PouchCommand {
     if let splitMaxTensors, splitMaxTensors < 1 {
       throw ValidationError("--split-max-tensors needs a number of at least 1")
     }
+    if mlx.format == .mlx { try refuseFlagsOfGGUF() }
+  }
+
+  /// Refuses flags that mean nothing for a folder of MLX.
+  private func refuseFlagsOfGGUF() throws {
+    let own: [(name: String, isGiven: Bool)] = [
+      ("--split-max-tensors", splitMaxTensors != nil), ("--no-tensor-first-split", noTensorFirstSplit),
+      ("--mtp", mtp), ("--pre", preTokenizer != nil), ("--model-name", modelName != nil),
+    ]
+    let given = own.filter(\.isGiven).map(\.name) + mix.given + running.divisionGiven
+    guard given.isEmpty else {
+      throw ValidationError("\(given.joined(separator: ", ")): not with --format mlx")
+    }
+    if outputTypes.count > 1 { throw ValidationError("--format mlx makes one output, of one --outtype") }
+    if splitMaxSize?.byteCount == 0 { throw ValidationError("--split-max-size needs more than 0 bytes") }
+    _ = try floatType()
+  }
+
+  /// The type that values are cast to for MLX; `nil` where the checkpoint says it.
+  private func floatType() throws -> ElementType? {
+    switch outputTypes.first?.lowercased() {
+    case nil, "auto": nil
+    case "f32": .f32
+    case "f16": .f16
+    case "bf16": .bf16
+    case let other?:
+      throw ValidationError(
+        "--outtype \(other): with --format mlx it is auto, f32, f16 or bf16, the type of what is not quantized; "
+          + "--bits and --mode say what the rest becomes")
+    }
   }
 
   func run() throws {
@@ -139,6 +177,7 @@ struct Convert: PouchCommand {
     for (isSet, name) in [(useTempFile, "--use-temp-file"), (noLazy, "--no-lazy")] where isSet {
       Standard.error("note: \(name) is accepted and ignored: nothing is held in memory here")
     }
+    if mlx.format == .mlx { return try convertForMLX() }
     var types = try outputTypes.flatMap { MixArguments.names(in: $0) }.map { name in
       name.lowercased() == "auto" ? .auto : ConversionRequest.OutputType.mix(try StockMix(name: name))
     }
@@ -159,6 +198,19 @@ struct Convert: PouchCommand {
     request.headersOnly = headersOnly
     try running.perform(
       try ConversionPlanner.prepareCheckpoint(request, outputs: try mix.choices(types: types)))
+  }
+
+  /// Writes a folder for MLX.
+  private func convertForMLX() throws {
+    let source = try openSource()
+    defer { source.close() }
+    var request = MLXRequest(source: source.path, groups: try mlx.groups())
+    try mlx.apply(to: &request)
+    request.outputPath = outputFile
+    request.floatType = try floatType()
+    request.headersOnly = headersOnly
+    if let splitMaxSize { request.shardByteCount = splitMaxSize.byteCount }
+    try running.perform([try ConversionPlanner.prepareMLX(request)])
   }
 
   /// Finds the model on this machine, in the cache or on the Hub.

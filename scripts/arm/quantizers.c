@@ -17,6 +17,8 @@ static float importance(int kind, int column) {
   }
 }
 
+static void run_groups(void);
+
 void run_quantizers(void) {
   // Rows enough that lanes are filled and left over.
   enum { ROWS = 5, COLUMNS = 512, VALUES = ROWS * COLUMNS };
@@ -42,6 +44,48 @@ void run_quantizers(void) {
   free(x);
   free(y);
   free(blocks);
+  run_groups();
+}
+
+// The groups of MLX: all bits and sizes, and what is rounded to each type on the way.
+static void run_groups(void) {
+  enum { VALUES = 5 * 384 };
+  static const int bits[] = {2, 3, 4, 5, 6, 8}, types[] = {CQK_FROM_F32, CQK_FROM_F16, CQK_FROM_BF16};
+  float *x = filled(4 * VALUES), *scales = filled(4 * VALUES / 16), *biases = filled(4 * VALUES / 16);
+  float *y = filled(4 * VALUES);
+  uint8_t *codes = filled(VALUES);
+  for (int kind = 0; kind < KIND_COUNT; kind++) {
+    seed(2500 + (uint64_t)kind);
+    for (int i = 0; i < VALUES; i++) x[i] = value_of_kind(kind, i % 384);
+    for (int b = 0; b < 6; b++)
+      for (int size = 32; size <= 128; size *= 2) {
+        cqk_group_affine(quant_level, bits[b], size, x, VALUES / size, codes, scales, biases);
+        record(codes, VALUES * (size_t)bits[b] / 8, "quantize/affine%d-%d/codes/%s", bits[b], size, kind_names[kind]);
+        record(scales, 4 * VALUES / (size_t)size, "quantize/affine%d-%d/scales/%s", bits[b], size, kind_names[kind]);
+        record(biases, 4 * VALUES / (size_t)size, "quantize/affine%d-%d/biases/%s", bits[b], size, kind_names[kind]);
+      }
+    for (int t = 0; t < 3; t++) {
+      cqk_group_mxfp4(quant_level, types[t], x, VALUES / 32, codes, scales);
+      record(codes, VALUES / 2, "quantize/mlx-mxfp4-%d/codes/%s", t, kind_names[kind]);
+      record(scales, VALUES / 32, "quantize/mlx-mxfp4-%d/scales/%s", t, kind_names[kind]);
+      cqk_group_nvfp4(quant_level, types[t], x, VALUES / 16, codes, scales);
+      record(codes, VALUES / 2, "quantize/mlx-nvfp4-%d/codes/%s", t, kind_names[kind]);
+      record(scales, VALUES / 16, "quantize/mlx-nvfp4-%d/scales/%s", t, kind_names[kind]);
+    }
+  }
+  for (int b = 0; b < 6; b++) {
+    size_t count = VALUES * (size_t)bits[b] / 8;
+    uint8_t *packed = at_the_end(count);
+    seed(2600 + (uint64_t)b);
+    for (size_t i = 0; i < count; i++) packed[i] = (uint8_t)any64();
+    cqk_unpack_codes(bits[b], packed, VALUES, y);
+    record(y, 4 * VALUES, "decode-row/codes%d", bits[b]);
+  }
+  free(x);
+  free(y);
+  free(scales);
+  free(biases);
+  free(codes);
 }
 
 void run_decoders(void) {

@@ -66,6 +66,18 @@ void cqk_narrow_bf16(int level, const float *from, ptrdiff_t count, void *to);
 /// The index of the first NaN or infinity, or count.
 ptrdiff_t cqk_first_non_finite(int level, const float *values, ptrdiff_t count);
 
+/// MLX's affine codes of groups of size values (32, 64 or 128): bits 2, 3, 4, 5, 6 or 8. Each group gets size * bits / 8
+/// bytes of codes, a scale and a bias; those of f32, to be stored in the type that the weights had.
+void cqk_group_affine(int level, int bits, ptrdiff_t size, const float *values, ptrdiff_t groups, void *codes,
+                      float *scales, float *biases);
+
+/// MLX's mxfp4 of groups of 32 values: 16 bytes of codes and an exponent each. The weights had a type (CQK_FROM_F32,
+/// _F16 or _BF16), in which MLX computes.
+void cqk_group_mxfp4(int level, int type, const float *values, ptrdiff_t groups, void *codes, void *scales);
+
+/// MLX's nvfp4 of groups of 16 values: 8 bytes of codes and an E4M3 scale each.
+void cqk_group_nvfp4(int level, int type, const float *values, ptrdiff_t groups, void *codes, void *scales);
+
 /// x becomes -exp(x), the same bits everywhere.
 void cqk_negate_exponential(float *values, ptrdiff_t count);
 

@@ -23,6 +23,7 @@
 
 #include "dequantize.inc.h"
 #include "floats.inc.h"
+#include "groups.inc.h"
 
 const cqk_level LEVEL = {
     .name = LEVEL_NAME,
@@ -69,4 +70,7 @@ const cqk_level LEVEL = {
     .narrow_f16 = narrow_f16,
     .narrow_bf16 = narrow_bf16,
     .first_non_finite = first_non_finite,
+    .group_affine = group_affine,
+    .group_mxfp4 = group_mxfp4,
+    .group_nvfp4 = group_nvfp4,
 };

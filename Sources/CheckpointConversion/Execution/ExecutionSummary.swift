@@ -46,8 +46,12 @@ public struct ExecutionSummary: Sendable {
   /// What the outputs had in common, in the work that this run did.
   public var sharing: Sharing
 
-  /// The files that were written.
-  public var paths: [String] { outputs.filter(\.isMade).flatMap { $0.plan.files.map(\.path) } }
+  /// The files that were written, or folders of them.
+  public var paths: [String] {
+    outputs.filter(\.isMade).flatMap { output in
+      output.plan.folder.map { [$0.path] } ?? output.plan.files.map(\.path)
+    }
+  }
   /// Bytes in them.
   public var fileByteCount: Int { outputs.filter(\.isMade).reduce(0) { $0 + $1.plan.fileByteCount } }
   /// Whether neither an output nor a part of one was made.
@@ -77,5 +81,5 @@ public struct ExecutionSummary: Sendable {
 
 extension ExecutionSummary.Output {
   /// Its path, that of the first shard where it is split.
-  public var path: String { plan.files.first?.path ?? "" }
+  public var path: String { plan.path }
 }

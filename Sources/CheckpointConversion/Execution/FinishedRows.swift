@@ -42,17 +42,22 @@ struct FinishedRows: Sendable {
   ) throws -> Bool {
     guard plan.tensors.indices.contains(record.tensor) else { return false }
     let tensor = plan.tensors[record.tensor]
-    guard let output = outputs[tensor.file] else { return false }
     guard record.rowCount > 0, record.firstRow >= 0, record.rowCount <= tensor.rowCount,
       record.firstRow <= tensor.rowCount - record.rowCount
     else { return false }
     let count = record.rowCount * tensor.rowByteCount
     let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
     defer { buffer.deallocate() }
-    guard
-      try output.read(
-        at: tensor.offset + record.firstRow * tensor.rowByteCount, into: buffer)
-    else { return false }
+    var place = 0
+    for part in tensor.parts {
+      guard let output = outputs[part.file] else { return false }
+      let bytes = UnsafeMutableRawBufferPointer(
+        rebasing: buffer[place..<(place + record.rowCount * part.rowByteCount)])
+      guard try output.read(at: part.offset + record.firstRow * part.rowByteCount, into: bytes) else {
+        return false
+      }
+      place += bytes.count
+    }
     return XXHash64.hash(UnsafeRawBufferPointer(buffer)) == record.hash
   }
 

@@ -44,7 +44,7 @@ final class LossTally: Sendable {
       let gone = parts.filter { $0.losses.lost > 0 && $0.losses.lost + $0.losses.empty >= rowsPerMatrix }
       let matrixCount = tensor.rowCount / max(1, rowsPerMatrix)
       return LostWeights(
-        tensor: tensor.name, type: tensor.type.name, rows: all.lost,
+        tensor: tensor.name, type: tensor.typeName, rows: all.lost,
         rowsWithValues: tensor.rowCount - all.empty,
         experts: matrixCount > 1 ? gone.map(\.matrix).sorted() : [], expertCount: matrixCount,
         largest: all.largest, withImportance: tensor.importanceName != nil)

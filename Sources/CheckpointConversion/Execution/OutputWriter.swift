@@ -5,7 +5,7 @@ internal import Synchronization
 ///
 /// What goes wrong with an output stays with it: ``failure`` is set, nothing more is written, and the others go on.
 final class OutputWriter: Sendable {
-  private let conversion: PreparedConversion
+  let conversion: PreparedConversion
   /// One, but for outputs that are joined.
   private let journals: [Journal]
   /// The partial files; `nil` for those that other parts write.
@@ -20,7 +20,7 @@ final class OutputWriter: Sendable {
   private let isFailed = Atomic<Bool>(false)
   private let firstFailure = Mutex<(any Error)?>(nil)
 
-  private var plan: ConversionPlan { conversion.plan }
+  var plan: ConversionPlan { conversion.plan }
 
   /// What a part of a run makes of an output.
   struct Share {
@@ -44,6 +44,7 @@ final class OutputWriter: Sendable {
     _ options: ExecutionOptions
   ) throws {
     if share == nil, !options.force { try conversion.takeBackRenamed() }
+    if let folder = conversion.plan.folder { try FileSystem.makeFolder(folder.partialPath) }
     let files = try conversion.plan.files.enumerated().map { index, file -> WritableFile? in
       guard share?.files.contains(index) ?? true else { return nil }
       let output = try WritableFile(path: file.partialPath, mode: .keep)
@@ -124,10 +125,18 @@ final class OutputWriter: Sendable {
   func write(_ bytes: UnsafeRawBufferPointer, hash: UInt64, losses: RowLosses, of tile: Tile, tensor: Int) {
     let planned = plan.tensors[tensor]
     do {
-      guard let file = files[planned.file], let journal = journals.first else {
-        preconditionFailure("rows of a file that another part writes")
+      guard let journal = journals.first else { preconditionFailure("rows of a run without a journal") }
+      var place = 0
+      for part in planned.parts {
+        guard let file = files[part.file] else {
+          preconditionFailure("rows of a file that another part writes")
+        }
+        let end = place + tile.rowCount * part.rowByteCount
+        try file.write(
+          UnsafeRawBufferPointer(rebasing: bytes[place..<end]),
+          at: part.offset + tile.firstRow * part.rowByteCount)
+        place = end
       }
-      try file.write(bytes, at: planned.offset + tile.firstRow * planned.rowByteCount)
       flusher.wrote(bytes.count)
       try journal.append(
         TileRecord(
@@ -163,6 +172,7 @@ final class OutputWriter: Sendable {
   func removeIfRejected() {
     guard share == nil, (failure as? any FaultError)?.faultClass == .rejected else { return }
     for file in plan.files { FileSystem.remove(file.partialPath) }
+    if let folder = plan.folder { FileSystem.removeFolder(folder.partialPath) }
     removeJournal()
   }
 
@@ -210,12 +220,15 @@ final class OutputWriter: Sendable {
           ))
       }
     }
+    if let folder = plan.folder { return try finish(folder) }
     try SelfCheck(plan: plan).run()
     for file in plan.files { try FileSystem.rename(file.partialPath, to: file.path) }
   }
 
   /// Zeroes the gaps between tensors: a reused partial file may hold anything there.
   private func writePadding(of index: Int, to output: WritableFile) throws {
+    // Files of MLX have no gaps.
+    guard plan.folder == nil else { return }
     let zeros = [UInt8](repeating: 0, count: 64)
     let tensors = plan.tensors.filter { $0.file == index }
     for (position, tensor) in tensors.enumerated() {

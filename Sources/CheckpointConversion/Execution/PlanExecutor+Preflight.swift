@@ -16,6 +16,7 @@ extension PlanExecutor {
     _ = try bufferSizes(WorkUnion(wanted), options)
     for output in wanted {
       for file in output.plan.files { try Self.refuseUnwritable(file) }
+      if output.plan.folder != nil { try output.refuseFolder(options) }
       if options.part == nil, !options.force { try output.refuseParts() }
     }
     try refuseExisting(wanted, options)
@@ -32,7 +33,7 @@ extension PlanExecutor {
   }
 
   private static func refuseUnwritable(_ file: PlannedFile) throws {
-    let folder = FileSystem.folder(of: file.path)
+    let folder = file.place
     guard FileSystem.kind(of: folder) == .folder else {
       throw ConversionError(
         .outputNotWritable,
@@ -40,11 +41,12 @@ extension PlanExecutor {
           file: file.path, expected: "an existing folder \(folder)", found: "none",
           remedy: "create it first"))
     }
-    guard FileSystem.canCreate(file.path) else {
+    guard FileSystem.canCreate(file.folder ?? file.path) else {
       throw ConversionError(
         .outputNotWritable,
         Fault(file: file.path, expected: "permission to write in \(folder)", found: "none"))
     }
+    guard file.folder == nil else { return }
     switch FileSystem.kind(of: file.path) {
     case .missing, .file: break
     case .folder, .other:
@@ -57,7 +59,8 @@ extension PlanExecutor {
   func refuseExisting(_ wanted: [PreparedConversion], _ options: ExecutionOptions) throws {
     guard !options.force else { return }
     let existing = wanted.flatMap { output in
-      output.plan.files.filter { FileSystem.kind(of: $0.path) == .file && !output.wasRenamed($0) }
+      output.plan.folder != nil
+        ? [] : output.plan.files.filter { FileSystem.kind(of: $0.path) == .file && !output.wasRenamed($0) }
     }
     guard let first = existing.first else { return }
     let others = existing.count > 1 ? ", as do \(existing.count - 1) more" : ""
@@ -73,10 +76,10 @@ extension PlanExecutor {
 
   /// Refuses outputs for which there is no room, the sum of them on each file system.
   private static func refuseFullDisk(_ files: [PlannedFile]) throws {
-    let volumes = Dictionary(grouping: files) { FileSystem.volume(of: FileSystem.folder(of: $0.path)) }
+    let volumes = Dictionary(grouping: files) { FileSystem.volume(of: $0.place) }
     for file in files {
       // In the order of the files, each file system once.
-      guard let group = volumes[FileSystem.volume(of: FileSystem.folder(of: file.path))], group.first == file
+      guard let group = volumes[FileSystem.volume(of: file.place)], group.first == file
       else {
         continue
       }
@@ -85,7 +88,9 @@ extension PlanExecutor {
       }
       // The journal takes 60 bytes a tile; a margin of 1 MiB and 1/1000 covers it and file-system overhead.
       let needed = missing + 1 << 20 + missing / 1000
-      guard let free = FileSystem.freeByteCount(near: file.path), free < needed else { continue }
+      guard let free = FileSystem.freeByteCount(near: file.folder ?? file.path), free < needed else {
+        continue
+      }
       throw ConversionError(
         .notEnoughDisk,
         Fault(

@@ -36,7 +36,8 @@ public struct Sharing: Hashable, Sendable, Codable {
 extension WorkUnion {
   /// Whether block values are chosen for a form of a tile, as opposed to bytes that are copied.
   func isSearched(_ form: Form, _ tile: Tile) -> Bool {
-    guard form.planned.type.isQuantized, case .feed(let feed) = form.planned.content else { return false }
+    guard form.planned.isQuantized, case .feed(let feed) = form.planned.content else { return false }
     return sources[feed.runs[tile.run].source].encoding != .block(form.planned.type)
+      || form.planned.groups != nil
   }
 }

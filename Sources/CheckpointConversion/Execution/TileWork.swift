@@ -38,9 +38,11 @@ struct TileWork {
     origin = union.sources[run.source]
     file = union.sourceFiles[origin.file].path
     takesRules = planned.takesRules
+    // What an operation makes need not have the type that its source has.
+    let isChanged = feed.operation != .identity
     switch planned.rounding {
-    case .bf16 where origin.encoding != .element(.bf16): rounding = .bf16
-    case .f16 where origin.encoding != .element(.f16): rounding = .f16
+    case .bf16 where isChanged || origin.encoding != .element(.bf16): rounding = .bf16
+    case .f16 where isChanged || origin.encoding != .element(.f16): rounding = .f16
     default: rounding = nil
     }
     let isCopy: Bool =
@@ -49,7 +51,7 @@ struct TileWork {
       case .f16: origin.encoding == .element(.f16)
       default: tensor.type == .f32
       }
-    mayLose = !isCopy || feed.operation != .identity && tensor.type != .f32
+    mayLose = !isCopy || tensor.groups != nil || feed.operation != .identity && tensor.type != .f32
   }
 }
 
@@ -116,7 +118,7 @@ extension TileWork {
   }
 
   /// The name of a tensor's row, counted from the first one of the tile.
-  private func place(row: Int) -> String {
+  func place(row: Int) -> String {
     let row = tile.firstRow + row
     guard tensor.ggmlShape.count > 2 else { return "\(tensor.name), row \(row)" }
     return "\(tensor.name), expert \(row / tensor.rowsPerMatrix), row \(row % tensor.rowsPerMatrix)"

@@ -157,6 +157,7 @@ struct TileWorker: ~Copyable {
 
   /// Rows whose bytes are those of the source, or a new order of their bits; `nil` for all others.
   private func copy(_ work: TileWork) -> UnsafeRawBufferPointer? {
+    guard work.tensor.groups == nil else { return nil }
     if case .block(let type) = work.origin.encoding, type == work.tensor.type {
       return UnsafeRawBufferPointer(rebasing: bytes[0..<work.stored.count])
     }
@@ -180,6 +181,9 @@ struct TileWorker: ~Copyable {
   private mutating func store(_ rows: Range<Int>, _ work: TileWork) throws -> RowLosses {
     let tensor = work.tensor
     let chunk = try values(rows, work)
+    if let groups = tensor.groups {
+      return try store(chunk, rows: rows, in: groups, work)
+    }
     let target = UnsafeMutableRawBufferPointer(
       rebasing: work.stored[(rows.lowerBound * tensor.rowByteCount)..<(rows.upperBound * tensor.rowByteCount)]
     )
@@ -234,7 +238,7 @@ struct TileWorker: ~Copyable {
         found.areFinite = false
       }
       // Where the output has the same type, its blocks are looked at anyway.
-      if refusesOverflow, type != work.tensor.type, !found.areFinite {
+      if refusesOverflow, type != work.tensor.type || work.tensor.groups != nil, !found.areFinite {
         try refuseInfinities(found.values, roundedTo: type, work, row: rows.lowerBound)
         found.areFinite = true
       }
@@ -293,8 +297,10 @@ struct TileWorker: ~Copyable {
     let value = try load(work, row: place, count: 1)[column]
     throw work.outOfRange(
       value, row: place, column: column, type: type,
-      remedy: "the checkpoint mixes types, and \(type.name) of most matrices is in between; convert it with "
-        + "--outtype bf16 first and quantize that with pouch-quantize")
+      remedy: work.tensor.groups != nil
+        ? "choose bf16 or f32 with --outtype"
+        : "the checkpoint mixes types, and \(type.name) of most matrices is in between; convert it with "
+          + "--outtype bf16 first and quantize that with pouch-quantize")
   }
 
   /// Looks at stored rows: refuses values and scales that are not finite, and counts rows that became zeros.
@@ -338,7 +344,7 @@ struct TileWorker: ~Copyable {
   }
 
   /// What a row that is stored as zeros held.
-  private mutating func contents(
+  mutating func contents(
     ofLostRow index: Int, _ chunk: UnsafeBufferPointer<Float>, _ work: TileWork, row: Int
   )
     throws

@@ -108,7 +108,7 @@ extension WorkUnion.Tensor {
 extension WorkUnion.Form {
   /// Whether another form of the same tensor has the same bytes.
   fileprivate func hasBytes(of other: Self) -> Bool {
-    planned.type == other.planned.type && rounding == other.rounding
+    planned.type == other.planned.type && planned.groups == other.planned.groups && rounding == other.rounding
       && planned.importanceName == other.planned.importanceName
       && importance?.identity == other.importance?.identity
   }
@@ -117,6 +117,8 @@ extension WorkUnion.Form {
 extension ConversionPlan {
   /// The 16-bit type that values of a tensor are rounded to, as those of the file in between are; `nil` when all sources
   /// have it, or none is in between.
+  ///
+  /// What an operation makes is rounded to the type in between, too, unless that is how it is stored.
   fileprivate func rounding(of tensor: PlannedTensor) -> TensorType? {
     let element: ElementType
     switch tensor.sourceType {
@@ -125,6 +127,7 @@ extension ConversionPlan {
     default: return nil
     }
     guard case .feed(let feed) = tensor.content else { return nil }
+    if feed.operation != .identity, tensor.type != tensor.sourceType { return tensor.sourceType }
     return feed.runs.allSatisfy { sources[$0.source].encoding == .element(element) } ? nil : tensor.sourceType
   }
 }

@@ -1,3 +1,4 @@
+internal import FileBytes
 public import ModelDescriptions
 public import QuantRecipes
 public import TensorTypes
@@ -38,6 +39,8 @@ public struct ConversionPlan: Sendable {
   public var remarks: [String] = []
   /// What would be the better file; no matter for `--strict`.
   public var advice: [String] = []
+  /// The folder that the output is; `nil` for outputs that are files by themselves.
+  public var folder: PlannedFolder?
 
   /// A source tensor that does not become part of the output.
   public struct SkippedTensor: Hashable, Sendable {
@@ -55,8 +58,10 @@ public struct ConversionPlan: Sendable {
     public var text: String
   }
 
-  /// The name of the recipe, or of the stock mix without one.
-  public var mixName: String { recipe?.name ?? mix.rawValue }
+  /// The name of the recipe, or of the stock mix without one; of the format in an output for MLX.
+  public var mixName: String { folder?.formatName ?? recipe?.name ?? mix.rawValue }
+  /// The path of the output: a folder, or a file, the first one where there are several.
+  public var path: String { folder?.path ?? files.first?.path ?? "" }
   /// Bytes of all tensors as stored, padding excluded.
   public var tensorByteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
   /// Bytes of all output files.
@@ -151,13 +156,21 @@ public struct PlannedTensor: Hashable, Sendable {
   public var file: Int
   /// Where its bytes start in that file.
   public var offset: Int
-  /// Bytes as stored.
+  /// Bytes as stored, all parts together.
   public var byteCount: Int
+  /// The groups that it is stored in, with scales and biases in tensors of their own; `nil` for everything in a GGUF.
+  public var groups: GroupFormat?
+  /// Scales and biases of ``groups``, in this order.
+  public var groupParts: [PlannedPart] = []
 
   /// What it does in the model.
   public var role: TensorRole { purpose.role }
-  /// The type it is stored with.
+  /// The type it is stored with; of one in groups that of scales, and of the values before.
   public var type: TensorType { decision.type }
+  /// The name of the type, or of the groups.
+  public var typeName: String { groups?.name ?? type.name }
+  /// Whether it is stored in fewer bits than its source, with scales.
+  public var isQuantized: Bool { groups != nil || type.isQuantized }
   /// Values per row.
   public var rowLength: Int { ggmlShape.first ?? 1 }
   /// Rows over all higher dimensions.
@@ -166,8 +179,16 @@ public struct PlannedTensor: Hashable, Sendable {
   public var rowsPerMatrix: Int { ggmlShape.count > 1 ? ggmlShape[1] : 1 }
   /// All values.
   public var elementCount: Int { rowLength * rowCount }
-  /// Bytes of one stored row.
-  public var rowByteCount: Int { rowLength / type.blockLength * type.blockByteCount }
+  /// Bytes of one stored row, all parts together.
+  public var rowByteCount: Int { groupParts.reduce(mainRowByteCount) { $0 + $1.rowByteCount } }
+  /// Bytes of one row of values, or of codes.
+  private var mainRowByteCount: Int {
+    groups?.codeByteCount(rowLength: rowLength) ?? rowLength / type.blockLength * type.blockByteCount
+  }
+  /// Where rows are put: one place, and those of scales and biases.
+  public var parts: [PlannedPart] {
+    [PlannedPart(file: file, offset: offset, rowByteCount: mainRowByteCount)] + groupParts
+  }
   /// Bytes before quantization.
   public var sourceByteCount: Int { elementCount / sourceType.blockLength * sourceType.blockByteCount }
 }
@@ -180,7 +201,55 @@ public struct PlannedFile: Hashable, Sendable {
   public var header: [UInt8]
   /// Its size in bytes.
   public var byteCount: Int
+  /// The folder that gets its name when all of it is complete; `nil` for a file that gets its own.
+  public var folder: String?
 
   /// The name it has until it is complete.
-  public var partialPath: String { path + ".partial" }
+  public var partialPath: String {
+    guard let folder else { return path + ".partial" }
+    return PlannedFolder.partialPath(of: folder) + path.dropFirst(folder.count)
+  }
+  /// The folder that has to be there before.
+  public var place: String { FileSystem.folder(of: folder ?? path) }
+}
+
+/// Rows of one part of a tensor: of its values or codes, its scales or its biases.
+public struct PlannedPart: Hashable, Sendable {
+  /// The index of the output file.
+  public var file: Int
+  /// Where its bytes start in that file.
+  public var offset: Int
+  /// Bytes of one row.
+  public var rowByteCount: Int
+}
+
+/// A folder that is written: all of it, or nothing under its name.
+public struct PlannedFolder: Sendable {
+  /// A small file beside the weights.
+  public struct Companion: Sendable {
+    /// Where its content comes from.
+    public enum Content: Sendable {
+      /// These bytes.
+      case bytes([UInt8])
+      /// The bytes of a file of the source.
+      case copy(of: String)
+    }
+
+    /// Its name.
+    public var name: String
+    /// Where its content comes from.
+    public var content: Content
+  }
+
+  /// Its final path.
+  public var path: String
+  /// The name of the format of its weights, for people.
+  public var formatName: String
+  /// What is in it beside the weights.
+  public var companions: [Companion]
+
+  /// The name that it has until it is complete.
+  public var partialPath: String { Self.partialPath(of: path) }
+
+  static func partialPath(of path: String) -> String { path + ".partial" }
 }

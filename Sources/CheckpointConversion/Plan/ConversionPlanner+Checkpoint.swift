@@ -82,7 +82,7 @@ extension ConversionPlanner {
     CheckpointEvidence(formats: checkpoint.formats) { try checkpoint.values(of: $0) }
   }
 
-  private static func inConverterOrder(_ checkpoint: SafetensorsCheckpoint) -> [CheckpointTensor] {
+  static func inConverterOrder(_ checkpoint: SafetensorsCheckpoint) -> [CheckpointTensor] {
     let ranks = checkpoint.shards.indices.sorted { checkpoint.shards[$0].name < checkpoint.shards[$1].name }
     var rank = [Int](repeating: 0, count: ranks.count)
     for (position, shard) in ranks.enumerated() { rank[shard] = position }

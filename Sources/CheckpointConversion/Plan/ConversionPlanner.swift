@@ -120,7 +120,7 @@ public enum ConversionPlanner {
   }
 
   /// Refuses an output path that is one of the sources.
-  private static func refuseOverwritingSource(_ plan: ConversionPlan) throws {
+  static func refuseOverwritingSource(_ plan: ConversionPlan) throws {
     let sources = Set(plan.sourceFiles.map { FileSystem.resolved($0.path) })
     for file in plan.files where sources.contains(FileSystem.resolved(file.path)) {
       throw ConversionError(

@@ -27,7 +27,18 @@ extension Fingerprint {
       shape.add(tensor.ggmlShape)
       shape.add([Int(tensor.type.rawValue), Int(tensor.sourceType.rawValue), tensor.file, tensor.offset])
       shape.add(tensor.importanceName ?? "")
+      if let groups = tensor.groups {
+        shape.add(groups.name)
+        for part in tensor.groupParts { shape.add([part.file, part.offset]) }
+      }
       shape.add(tensor.content)
+    }
+    for companion in plan.folder?.companions ?? [] {
+      shape.add(companion.name)
+      switch companion.content {
+      case .bytes(let bytes): shape.add(bytes)
+      case .copy(let path): shape.add(path)
+      }
     }
     add("the output type, flags or output names", shape)
   }

@@ -45,7 +45,7 @@ public struct PlanReport: Codable, Sendable {
 
   /// The architecture string.
   public var architecture: String
-  /// The stock mix.
+  /// The stock mix, or the format of an output for MLX.
   public var mix: String
   /// The recipe; `nil` without one.
   public var recipe: String?
@@ -81,7 +81,7 @@ public struct PlanReport: Codable, Sendable {
   /// Makes the report of a plan.
   public init(_ plan: ConversionPlan) {
     architecture = plan.architecture
-    mix = plan.mix.rawValue
+    mix = plan.folder?.formatName ?? plan.mix.rawValue
     recipe = plan.recipe?.name
     rules = plan.rules
     files = plan.files.map(\.path)
@@ -92,14 +92,14 @@ public struct PlanReport: Codable, Sendable {
     sourceBytes = plan.sourceByteCount
     weights = plan.weightCount
     bitsPerWeight = plan.bitsPerWeight
-    byType = Self.totals(plan.tensors) { $0.type.name }
+    byType = Self.totals(plan.tensors) { $0.typeName }
     byRole = Self.totals(plan.tensors) { $0.role.rawValue }
     skipped = Dictionary(plan.skipped.map { ($0.name, $0.reason) }, uniquingKeysWith: { first, _ in first })
     importance = plan.importance
     notices = plan.notices.map { "\($0.subject): \($0.text)" } + plan.advice
     tensors = plan.tensors.map {
       Tensor(
-        name: $0.name, shape: $0.ggmlShape, sourceType: $0.sourceType.name, type: $0.type.name,
+        name: $0.name, shape: $0.ggmlShape, sourceType: $0.sourceType.name, type: $0.typeName,
         reason: $0.decision.summary(recipe: plan.recipe), bytes: $0.byteCount, offset: $0.offset,
         file: $0.file)
     }

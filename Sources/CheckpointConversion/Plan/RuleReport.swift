@@ -82,7 +82,7 @@ extension RuleReport {
 
   /// Starts the report of what decided about `tensor`.
   private init(_ reason: DecisionReason, tensor: PlannedTensor) {
-    let type = (tensor.decision.fallbackFrom ?? tensor.type).name
+    let type = tensor.decision.fallbackFrom?.name ?? tensor.typeName
     switch reason {
     case .notQuantizable: self.init(rule: "never quantized", why: "norms, routers, vectors and the like")
     case .tokenEmbeddingOption: self.init(rule: "embedding", place: "--token-embedding-type", type: type)

@@ -1,4 +1,4 @@
-internal import ModelDescriptions
+public import ModelDescriptions
 
 /// What a rule of a recipe calls a group of tensors by: a ``TensorRole``, or a part of one such as `attention.v`.
 ///
@@ -66,7 +66,7 @@ public struct RecipeRole: Hashable, Sendable {
   ///   - tensor: What the tensor is for.
   ///   - isTied: Whether the model has no output tensor, so that the token embedding is the output, too.
   /// - Returns: Whether it does.
-  func covers(_ tensor: TensorPurpose, isTied: Bool) -> Bool {
+  public func covers(_ tensor: TensorPurpose, isTied: Bool) -> Bool {
     guard let role else { return true }
     guard role == tensor.role || (role == .output && isTied && tensor.role == .tokenEmbedding) else {
       return false
