@@ -258,11 +258,13 @@ struct TileWorker: ~Copyable {
     let first = work.tile.firstSourceRow
     return StoredRows(
       encoding: work.origin.encoding, bytes: UnsafeRawBufferPointer(source), layout: .rows(first: first),
-      scales: work.tile.scales.map {
-        StoredRows.Scales(
-          type: $0.type,
-          bytes: UnsafeRawBufferPointer(rebasing: source[$0.place..<($0.place + $0.byteCount)]),
-          firstRow: first)
+      scales: work.tile.scales.map { scales in
+        func bytes(at place: Int) -> UnsafeRawBufferPointer {
+          UnsafeRawBufferPointer(rebasing: source[place..<(place + scales.byteCount)])
+        }
+        return StoredRows.Scales(
+          type: scales.type, bytes: bytes(at: scales.place),
+          biases: scales.biases == nil ? nil : bytes(at: scales.biasPlace), firstRow: first)
       } ?? scales.rows(of: work.run))
   }
 
