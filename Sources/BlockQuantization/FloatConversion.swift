@@ -56,6 +56,21 @@ public enum FloatConversion {
     }
   }
 
+  /// Makes floats of codes that are integers, the first one in the lowest bits of a string of bits.
+  ///
+  /// - Parameters:
+  ///   - bits: Bits of a code: 2, 3, 4, 5, 6 or 8.
+  ///   - bytes: The codes.
+  ///   - output: As many values, a multiple of 8.
+  public static func widen(
+    codesOf bits: Int, bytes: UnsafeRawBufferPointer, into output: UnsafeMutableBufferPointer<Float>
+  ) {
+    precondition(GroupFormat.affineBits.contains(bits), "codes of \(bits) bits")
+    precondition(output.count % 8 == 0 && bytes.count * 8 == output.count * bits, "as many codes as values")
+    guard let from = bytes.baseAddress, let to = output.baseAddress else { return }
+    cqk_unpack_codes(Int32(bits), from, output.count, to)
+  }
+
   /// The value of an exponent with bias 127 and nothing beside it; 255 is a NaN.
   private static func powerOfTwo(_ code: UInt8) -> Float {
     switch code {

@@ -18,7 +18,6 @@ extension ModelDescription {
     config: ModelConfig, options: DescriptionOptions = DescriptionOptions()
   ) throws -> [SourceTensor] {
     let family = try ModelFamily.family(of: config)
-    try MLXQuantization.check(withoutTensors: config)
     var model = try HyperParameters(config: config, family: family)
     if family.traits.canPredictNextTokens, options.nextToken != .drop {
       let announced = try family.announcedNextTokenLayers(config)
@@ -77,16 +76,21 @@ extension ModelDescription {
     let type = storedType(config)
     let parts = used.map { quantization.part($0) }
     let scaled = Set(parts.compactMap { $0?.part == .scale ? $0?.weight : nil })
+    let biased = Set(parts.compactMap { $0?.part == .bias ? $0?.weight : nil })
     return zip(names, verdicts).map { name, verdict in
       guard case .use(let plain) = verdict else {
         return SourceTensor(name: name, elementType: type, shape: [1])
       }
       if let part = quantization.part(plain) {
-        let stored = shape(part.weight).flatMap { quantization.stored(part.part, part.ending, of: $0) }
+        let stored = shape(part.weight).flatMap {
+          quantization.stored(part.part, part.ending, of: $0, isBiased: biased.contains(part.weight))
+        }
         return SourceTensor(name: name, elementType: stored?.type ?? .f32, shape: stored?.shape ?? [1])
       }
       let own = shape(plain) ?? [1]
-      if scaled.contains(plain), let stored = quantization.stored(.codes, "", of: own) {
+      if scaled.contains(plain),
+        let stored = quantization.stored(.codes, "", of: own, isBiased: biased.contains(plain))
+      {
         return SourceTensor(name: name, elementType: stored.type, shape: stored.shape)
       }
       return SourceTensor(name: name, elementType: type, shape: own)

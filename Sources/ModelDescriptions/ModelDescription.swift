@@ -24,7 +24,6 @@ public enum ModelDescription {
   ) throws -> CheckpointMap {
     let family = try ModelFamily.family(of: config)
     var model = try HyperParameters(config: config, family: family)
-    try MLXQuantization.check(config, tensors)
 
     let verdicts = SourceNames.judge(
       tensors.map(\.name), family: family, layerCount: model.layerCount)

@@ -57,8 +57,32 @@ struct QuantizationEntry {
           codes: .blocks, extent: .group(32), codesEnding: "_blocks", scaleEnding: "_scales",
           scaleTypes: [.u8, .f8E8M0])
       ]
+    case "mlx": try mlx()
     default: nil
     }
+  }
+
+  // MARK: - MLX
+
+  private func mlx() throws(Refusal) -> [WeightForm] {
+    let known = GroupFormat.Mode.allCases.map(\.rawValue)
+    for (name, module) in [("", table)] + (table.members ?? [:]).sorted(by: { $0.key < $1.key }) {
+      guard let mode = module["mode"], mode.text.map(known.contains) != true else { continue }
+      throw refusal(
+        (name.isEmpty ? "" : name + ".") + "mode", expected: known.joined(separator: ", "), found: mode)
+    }
+    return WeightForm.mlx
+  }
+
+  /// What to say of weights that MLX quantized.
+  var noteOnMLX: String {
+    let parts = [
+      table["mode"]?.text ?? "affine", table["bits"]?.integer.map { "\($0) bits" },
+      table["group_size"]?.integer.map { "groups of \($0)" },
+    ]
+    return
+      "the weights were quantized by MLX (\(parts.compactMap(\.self).joined(separator: ", "))) and are decoded; "
+      + "quantizing them again adds a second rounding to the first"
   }
 
   // MARK: - fp8

@@ -149,9 +149,28 @@ struct QuantizedWeights {
       }
       common = BlockScale.Common(source: found.index, divides: wanted.divides)
     }
+    var bias: Int?
+    if let ending = form.biasEnding {
+      guard let found = parts.removeValue(forKey: .bias) else {
+        problems.append(
+          .scaleMissing(name: entry.tensor.name, scale: partName(entry, ending), elementType: type))
+        return nil
+      }
+      guard found.tensor.elementType == scale.tensor.elementType else {
+        problems.append(.elementType(name: found.tensor.name, found: found.tensor.elementType.rawValue))
+        return nil
+      }
+      guard found.tensor.shape == scale.tensor.shape else {
+        problems.append(
+          .shape(name: found.tensor.name, found: found.tensor.shape, expected: scale.tensor.shape))
+        return nil
+      }
+      bias = found.index
+    }
     encodings[entry.index] = form.encoding
-    if scale.tensor.elementType == .u8 { encodings[scale.index] = .element(.f8E8M0) }
-    return form.scale(source: scale.index, stored: scale.tensor.shape, of: shape, common: common)
+    if scale.tensor.elementType == .u8 { encodings[scale.index] = .element(form.byteScales) }
+    return form.scale(
+      source: scale.index, stored: scale.tensor.shape, of: shape, common: common, bias: bias)
   }
 
   /// Leaves out the scales of a weight that is refused.
@@ -165,6 +184,9 @@ struct QuantizedWeights {
 
   /// The name of a part beside the codes of a weight.
   private func partName(_ entry: SourceEntry, _ ending: String) -> String {
-    String(entry.tensor.name.dropLast(entry.ending.count)) + ending
+    if quantization.forms.first?.replacesWeightEnding == true {
+      return String(entry.tensor.name.dropLast(".weight".count)) + ending
+    }
+    return String(entry.tensor.name.dropLast(entry.ending.count)) + ending
   }
 }

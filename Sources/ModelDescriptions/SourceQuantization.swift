@@ -61,6 +61,7 @@ struct SourceQuantization {
       return
     }
     forms = try Self.forms(entry, config, signs: signs)
+    if forms == WeightForm.mlx { notes.append(entry.noteOnMLX) }
     let unread = signs.filter { sign in Self.unreadParts.contains { sign.name.hasEnding($0) } }
     if !unread.isEmpty { throw Self.notSupported(entry.method, config, signs: unread) }
   }
@@ -76,12 +77,18 @@ struct SourceQuantization {
 
   /// What a tensor is to a weight.
   enum Part: Hashable {
-    case codes, scale, common, shape
+    case codes, scale, bias, common, shape
   }
 
   /// The weight that a tensor is a part of beside its codes of the same name; `nil` for other tensors.
   func part(_ name: String) -> (weight: String, part: Part, ending: String)? {
     guard !forms.isEmpty, !name.hasEnding(".weight") else { return nil }
+    if forms[0].replacesWeightEnding {
+      for (ending, part) in [(".scales", Part.scale), (".biases", .bias)] where name.hasEnding(ending) {
+        return (name.dropping(ending) + ".weight", part, ending)
+      }
+      return nil
+    }
     for form in forms {
       if !form.codesEnding.isEmpty, name.hasEnding(form.codesEnding) {
         return (name.dropping(form.codesEnding), .codes, form.codesEnding)
@@ -106,12 +113,14 @@ struct SourceQuantization {
   }
 
   /// The usual type and shape of a part of a weight with a shape; `nil` where there is none.
-  func stored(_ part: Part, _ ending: String, of shape: [Int]) -> (type: ElementType, shape: [Int])? {
-    for form in forms {
+  func stored(_ part: Part, _ ending: String, of shape: [Int], isBiased: Bool = false) -> (
+    type: ElementType, shape: [Int]
+  )? {
+    for form in forms where (form.biasEnding != nil) == isBiased {
       switch part {
       case .codes where form.codesEnding == ending:
         if let codes = form.shapeOfCodes(of: shape) { return (form.codesType, codes) }
-      case .scale where form.scaleEnding == ending:
+      case .scale where form.scaleEnding == ending, .bias where form.biasEnding == ending:
         let types: [ElementType] = [.f32, .f8E4M3, .u8]
         if let scale = form.scaleShapes(of: shape).first,
           let type = types.first(where: form.scaleTypes.contains)
@@ -120,7 +129,7 @@ struct SourceQuantization {
         }
       case .common where form.common?.ending == ending: return (.f32, [1])
       case .shape: return (.i32, [2])
-      case .codes, .scale, .common: continue
+      case .codes, .scale, .bias, .common: continue
       }
     }
     return nil

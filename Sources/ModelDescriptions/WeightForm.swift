@@ -14,6 +14,8 @@ struct WeightForm: Hashable, Sendable {
     case pairs
     /// The same with the bytes of 32 values as a dimension of their own.
     case blocks
+    /// Codes of MLX in words of 32 bits, across the words.
+    case string(PackedCodes)
   }
 
   /// Which values share a scale.
@@ -40,6 +42,30 @@ struct WeightForm: Hashable, Sendable {
   /// The types that scales may have; bytes are exponents of two.
   var scaleTypes: Set<ElementType> = [.f32, .bf16, .f16]
   var common: Common?
+  /// What follows the weight's name, without its own ending, in that of the biases; `nil` without.
+  var biasEnding: String?
+  /// What scales are that are stored as bytes.
+  var byteScales = ElementType.f8E8M0
+  /// Whether the names of scales and biases have their endings in place of `.weight`.
+  var replacesWeightEnding = false
+
+  /// The forms of MLX.
+  ///
+  /// Shapes tell bits and groups, so that what a configuration says of single modules is not needed.
+  static let mlx: [WeightForm] = GroupFormat.all.map { format in
+    var form = WeightForm(
+      codes: .string(format.mode == .affine ? .integers(bits: format.bits) : .e2m1),
+      extent: .group(format.groupSize), scaleEnding: ".scales")
+    form.replacesWeightEnding = true
+    switch format.mode {
+    case .affine: form.biasEnding = ".biases"
+    case .mxfp4: form.scaleTypes = [.u8]
+    case .nvfp4:
+      form.scaleTypes = [.u8]
+      form.byteScales = .f8E4M3
+    }
+    return form
+  }
 
   static let scaleTypesOfBlocks: Set<ElementType> = [.f32, .bf16, .f16, .f8E8M0]
 
@@ -60,6 +86,7 @@ struct WeightForm: Hashable, Sendable {
     case .int8: type == .i8
     case .words: type == .i32
     case .pairs, .blocks: type == .u8
+    case .string: type == .u32
     }
   }
 
@@ -70,6 +97,7 @@ struct WeightForm: Hashable, Sendable {
     case .int8: .i8
     case .words: .i32
     case .pairs, .blocks: .u8
+    case .string: .u32
     }
   }
 
@@ -77,7 +105,7 @@ struct WeightForm: Hashable, Sendable {
   var encoding: SourceEncoding? {
     switch codes {
     case .float8, .int8: nil
-    case .words(let packed): .codes(packed)
+    case .words(let packed), .string(let packed): .codes(packed)
     case .pairs, .blocks: .codes(.e2m1)
     }
   }
@@ -90,6 +118,9 @@ struct WeightForm: Hashable, Sendable {
     switch codes {
     case .float8, .int8: return stored
     case .words, .pairs: break
+    case .string(let packed):
+      let (bits, overflow) = last.multipliedReportingOverflow(by: 32)
+      return overflow || bits % packed.bitCount != 0 ? nil : outer + [bits / packed.bitCount]
     case .blocks:
       guard last == Self.bytesPerBlock, let blocks = outer.popLast() else { return nil }
       count = blocks
@@ -103,7 +134,7 @@ struct WeightForm: Hashable, Sendable {
   private var codesPerUnit: Int {
     switch codes {
     case .float8, .int8: 1
-    case .words(let packed): 32 / packed.bitCount
+    case .words(let packed), .string(let packed): 32 / packed.bitCount
     case .pairs: 2
     case .blocks: 2 * Self.bytesPerBlock
     }
@@ -111,6 +142,10 @@ struct WeightForm: Hashable, Sendable {
 
   /// The shape of the codes of a matrix; `nil` where its rows do not end with a word, byte or block.
   func shapeOfCodes(of shape: [Int]) -> [Int]? {
+    if case .string(let packed) = codes {
+      guard let last = shape.last, last * packed.bitCount % 32 == 0 else { return nil }
+      return Array(shape.dropLast()) + [last * packed.bitCount / 32]
+    }
     guard let last = shape.last, last % codesPerUnit == 0 else { return nil }
     let codesOfRows = Array(shape.dropLast()) + [last / codesPerUnit]
     return codes == .blocks ? codesOfRows + [Self.bytesPerBlock] : codesOfRows
@@ -144,13 +179,16 @@ struct WeightForm: Hashable, Sendable {
   ///   - stored: Their shape.
   ///   - shape: That of the matrix or the stack.
   ///   - common: The scale of the scales.
+  ///   - bias: The index of the biases.
   /// - Returns: The reference.
-  func scale(source: Int, stored: [Int], of shape: [Int], common: BlockScale.Common?) -> BlockScale {
+  func scale(source: Int, stored: [Int], of shape: [Int], common: BlockScale.Common?, bias: Int? = nil)
+    -> BlockScale
+  {
     let (rows, columns) = (shape[shape.count - 2], shape[shape.count - 1])
     func scale(_ blockRows: Int, _ blockColumns: Int, matrixRows: Int) -> BlockScale {
       BlockScale(
         source: source, blockRows: blockRows, blockColumns: blockColumns, matrixRows: matrixRows,
-        common: common)
+        common: common, bias: bias)
     }
     switch extent {
     case .tensor:

@@ -129,7 +129,8 @@ package struct FeedRows {
   package func sourceBytes(of rows: Range<Int>) -> [UnsafeRawBufferPointer] {
     feed.runs.indices.flatMap { run -> [UnsafeRawBufferPointer] in
       guard rows.overlaps(starts[run]..<(starts[run] + feed.runs[run].rowCount)) else { return [] }
-      return [sources[run].bytes] + (sources[run].scales.map { [$0.bytes] } ?? [])
+      let scales = sources[run].scales
+      return [sources[run].bytes] + [scales?.bytes, scales?.biases].compactMap(\.self)
     }
   }
 

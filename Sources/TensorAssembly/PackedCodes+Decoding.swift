@@ -1,3 +1,4 @@
+internal import BlockQuantization
 internal import TensorTypes
 
 extension PackedCodes {
@@ -23,6 +24,7 @@ extension PackedCodes {
     case .offset4: Self.decode(bytes, Self.offsetPairs, into: output)
     case .e2m1: Self.decode(bytes, Self.e2m1Pairs, into: output)
     case .offset8: for index in output.indices { output[index] = Float(Int(bytes[index]) - 128) }
+    case .integers(let bits): FloatConversion.widen(codesOf: bits, bytes: bytes, into: output)
     }
   }
 

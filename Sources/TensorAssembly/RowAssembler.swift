@@ -114,9 +114,22 @@ package struct RowAssembler: ~Copyable {
     FloatConversion.widen(
       stored.type, bytes: stored.bytes(ofRows: row..<(row + 1), count: count), into: factors)
     common.complete(factors, of: scale)
-    for (block, factor) in factors.enumerated() {
+    guard let biases = stored.biases(ofRows: row..<(row + 1), count: count) else {
+      for (block, factor) in factors.enumerated() {
+        let first = block * scale.blockColumns
+        for column in first..<min(first + scale.blockColumns, values.count) { values[column] *= factor }
+      }
+      return
+    }
+    precondition(2 * count <= shuffled.count, "groups of several values")
+    let offsets = UnsafeMutableBufferPointer(rebasing: shuffled[count..<(2 * count)])
+    FloatConversion.widen(stored.type, bytes: biases, into: offsets)
+    for block in 0..<count {
       let first = block * scale.blockColumns
-      for column in first..<min(first + scale.blockColumns, values.count) { values[column] *= factor }
+      let (factor, offset) = (factors[block], offsets[block])
+      for column in first..<min(first + scale.blockColumns, values.count) {
+        values[column] = values[column] * factor + offset
+      }
     }
   }
 

@@ -40,7 +40,7 @@ package struct ScaleTable: Sendable {
     for feed in feeds {
       for run in feed.runs {
         guard let scale = run.scale else { continue }
-        if !isReadByRow(run) { result.insert(scale.source) }
+        if !isReadByRow(run) { result.formUnion([scale.source, scale.bias].compactMap(\.self)) }
         if let common = scale.common { result.insert(common.source) }
       }
     }
@@ -74,7 +74,8 @@ package struct ScaleTable: Sendable {
   /// The scales by row that are kept for a run; valid as long as the table.
   package func rows(of run: RowRun) -> StoredRows.Scales? {
     guard run.hasScalesByRow, let scale = run.scale, let stored = rows[scale.source] else { return nil }
-    return StoredRows.Scales(type: stored.type, bytes: stored.bytes)
+    return StoredRows.Scales(
+      type: stored.type, bytes: stored.bytes, biases: scale.bias.flatMap { rows[$0]?.bytes })
   }
 
   /// A scale with what all scales of its tensor are multiplied with or divided by.

@@ -17,21 +17,36 @@ package struct StoredRows {
     package var type: ElementType
     /// The scales of whole source rows, one row after the other; there may be more of them than are needed.
     package var bytes: UnsafeRawBufferPointer
+    /// Biases in the same places; `nil` without.
+    package var biases: UnsafeRawBufferPointer?
     /// The source row that the first ones belong to.
     package var firstRow: Int
 
     /// Describes scales.
-    package init(type: ElementType, bytes: UnsafeRawBufferPointer, firstRow: Int = 0) {
+    package init(
+      type: ElementType, bytes: UnsafeRawBufferPointer, biases: UnsafeRawBufferPointer? = nil,
+      firstRow: Int = 0
+    ) {
       self.type = type
       self.bytes = bytes
+      self.biases = biases
       self.firstRow = firstRow
     }
 
     /// The bytes of the scales of some source rows, of which each has `count`.
     func bytes(ofRows rows: Range<Int>, count: Int) -> UnsafeRawBufferPointer {
+      UnsafeRawBufferPointer(rebasing: bytes[places(ofRows: rows, count: count)])
+    }
+
+    /// The bytes of their biases; `nil` without.
+    func biases(ofRows rows: Range<Int>, count: Int) -> UnsafeRawBufferPointer? {
+      biases.map { UnsafeRawBufferPointer(rebasing: $0[places(ofRows: rows, count: count)]) }
+    }
+
+    private func places(ofRows rows: Range<Int>, count: Int) -> Range<Int> {
       let size = count * type.bitCount / 8
       let first = (rows.lowerBound - firstRow) * size
-      return UnsafeRawBufferPointer(rebasing: bytes[first..<(first + rows.count * size)])
+      return first..<(first + rows.count * size)
     }
   }
 

@@ -1,6 +1,6 @@
 /// Multipliers for blocks of a source tensor, as checkpoints of 8 and 4 bits store them beside their weights.
 ///
-/// The value of a weight is the stored code times the f32 scale of its block. Rows and columns
+/// The value of a weight is the stored code times the f32 scale of its block, plus its bias where there are any. Rows and columns
 /// are those of the source tensor: with `matrixRows` rows to a matrix and `rowLength` values to a row, the weight in
 /// row r and column c has the scale at flat index
 /// `((r / matrixRows) * ceil(matrixRows / blockRows) + (r % matrixRows) / blockRows) * ceil(rowLength / blockColumns)
@@ -33,9 +33,16 @@ public struct BlockScale: Hashable, Sendable {
   public var matrixRows: Int
   /// What scales are multiplied with or divided by first, in f32; `nil` for scales that are complete.
   public var common: Common?
+  /// The index of the tensor of biases, which are added to the products, in f32; `nil` without.
+  ///
+  /// It has the type and the shape of the scales, which are by row then.
+  public var bias: Int?
 
   /// Creates a reference.
-  public init(source: Int, blockRows: Int, blockColumns: Int, matrixRows: Int, common: Common? = nil) {
+  public init(
+    source: Int, blockRows: Int, blockColumns: Int, matrixRows: Int, common: Common? = nil, bias: Int? = nil
+  ) {
+    self.bias = bias
     self.source = source
     self.blockRows = blockRows
     self.blockColumns = blockColumns

@@ -7,9 +7,17 @@ public enum PackedCodes: Hashable, Sendable {
   case offset4
   /// Eight bits; the value is the code minus 128.
   case offset8
+  /// 2, 3, 4, 5, 6 or 8 bits; the value is the code.
+  case integers(bits: Int)
   /// Four bits: a sign, two of exponent, one of fraction. 0, 0.5, 1, 1.5, 2, 3, 4, 6, and the same below zero.
   case e2m1
 
   /// Bits per code.
-  public var bitCount: Int { self == .offset8 ? 8 : 4 }
+  public var bitCount: Int {
+    switch self {
+    case .offset4, .e2m1: 4
+    case .offset8: 8
+    case .integers(let bits): bits
+    }
+  }
 }

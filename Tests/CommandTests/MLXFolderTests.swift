@@ -43,4 +43,29 @@ import Testing
     #expect(answers.allSatisfy { $0.status == 0 }, "\(answers[1].errors)")
     #expect(answers[0].output == answers[1].output)
   }
+
+  @Test(
+    "a folder that was quantized for MLX is converted, measured and run, with a word on the second rounding")
+  func quantized() throws {
+    let parent = try TemporaryFolder()
+    let folder = parent.path("mlx")
+    let made = try CommandRun(
+      "pouch-convert",
+      [
+        Self.sample, "--format", "mlx", "--bits", "4", "--override", "attention=8/32", "--override",
+        "output=mxfp4", "--outfile", folder,
+      ])
+    #expect(made.status == 0, "\(made.errors)")
+    let converted = try CommandRun(
+      "pouch-convert", [folder, "--outtype", "q8_0", "--outfile", parent.path("q8_0.gguf")])
+    #expect(converted.status == 0 && converted.errors.contains("second rounding"), "\(converted.errors)")
+    let checked = try CommandRun("pouch-validate", [parent.path("q8_0.gguf"), "--against", folder])
+    #expect(checked.status == 0, "\(checked.output)\(checked.errors)")
+    let measured = try CommandRun(
+      "pouch-perplexity",
+      ["--base", Self.sample, "-m", folder, "--corpus", "builtin", "-c", "128", "--chunks", "2", "--json"])
+    #expect(measured.status == 0, "\(measured.errors)")
+    let text = ["-p", "A", "-n", "4", "--temp", "0"]
+    #expect(try CommandRun("pouch-generate", ["-m", folder] + text).status == 0)
+  }
 }

@@ -201,39 +201,4 @@ struct NormStorageTests {
     let turned = try describe("qwen3_5", values: nil, Self.turn)
     #expect(turned.adds.trunk == false && turned.warnings.isEmpty)
   }
-
-  @Test("Packed matrices of MLX are refused as such; an entry without them is named")
-  func quantized() throws {
-    let golden = GoldenCase(name: "qwen3_moe")
-    let members = try #require(try golden.config().document.members)
-    let entry: JSONValue = .object([
-      "bits": .integer(4), "group_size": .integer(64), "mode": .string("affine"),
-    ])
-    let config = try ModelConfig(
-      document: .object(members.merging(["quantization": entry, "quantization_config": entry]) { $1 }),
-      file: "config.json")
-    var tensors = try golden.sources()
-    let map = try ModelDescription.describe(config: config, tensors: tensors)
-    let told = map.warnings.filter { $0.contains("quantization entry (mlx)") }
-    #expect(told.count == 1 && map.warnings.count { $0.contains("quantiz") } == 1, "\(map.warnings)")
-    #expect(throws: DescriptionError.self) { try ModelDescription.expectedTensors(config: config) }
-
-    let index = try #require(tensors.firstIndex { $0.name == "model.layers.0.self_attn.q_proj.weight" })
-    tensors[index].elementType = .u32
-    for part in ["scales", "biases"] {
-      tensors.append(
-        SourceTensor(name: "model.layers.0.self_attn.q_proj.\(part)", elementType: .bf16, shape: [256, 4]))
-    }
-    for config in [config, try golden.config()] {
-      do {
-        _ = try ModelDescription.describe(config: config, tensors: tensors)
-        Issue.record("no error")
-      } catch let error as DescriptionError {
-        #expect(error.code == .notSupported)
-        #expect(error.fault.subject == "model.layers.0.self_attn.q_proj.weight")
-        #expect(error.fault.found.contains("MLX quantized"))
-        #expect(error.fault.remedy.contains("16-bit"))
-      }
-    }
-  }
 }

@@ -78,6 +78,9 @@ void cqk_group_mxfp4(int level, int type, const float *values, ptrdiff_t groups,
 /// MLX's nvfp4 of groups of 16 values: 8 bytes of codes and an E4M3 scale each.
 void cqk_group_nvfp4(int level, int type, const float *values, ptrdiff_t groups, void *codes, void *scales);
 
+/// Makes floats of codes of 2, 3, 4, 5, 6 or 8 bits, the first one in the lowest bits; count is a multiple of 8.
+void cqk_unpack_codes(int bits, const void *from, ptrdiff_t count, float *to);
+
 /// x becomes -exp(x), the same bits everywhere.
 void cqk_negate_exponential(float *values, ptrdiff_t count);
 

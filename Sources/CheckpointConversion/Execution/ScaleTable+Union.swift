@@ -11,7 +11,8 @@ extension WorkUnion {
       return false
     }
     // A plan that was made of an outline may not know its files.
-    return !sourceFiles.indices.contains(file) || !sourceFiles[file].isCompressed
+    let files = [file] + (scale.bias.map { [sources[$0].file] } ?? [])
+    return files.allSatisfy { !sourceFiles.indices.contains($0) || !sourceFiles[$0].isCompressed }
   }
 
   /// The source tensors whose scales are kept in memory during a run: those of blocks and tensors as f32 values, those
@@ -23,7 +24,7 @@ extension WorkUnion {
     }
     var rows: Set<Int> = []
     for run in feeds.flatMap(\.runs) where run.hasScalesByRow && !readsScalesByRow(run) {
-      if let scale = run.scale { rows.insert(scale.source) }
+      if let scale = run.scale { rows.formUnion([scale.source, scale.bias].compactMap(\.self)) }
     }
     return (ScaleTable.sources(of: feeds, isReadByRow: \.hasScalesByRow), rows)
   }

@@ -47,6 +47,13 @@ struct Tile: Sendable {
     var byteCount: Int
     /// Where they are put in the buffer, behind the rows.
     var place: Int
+    /// Biases, of as many bytes, which follow the scales: their file, and where they start in it; `nil` without.
+    var biases: (file: Int, offset: Int)?
+
+    /// Where the biases are put.
+    var biasPlace: Int { Self.place(behind: place + byteCount) }
+    /// Where all of them end.
+    var end: Int { (biases == nil ? place : biasPlace) + byteCount }
 
     /// The place behind rows of as many bytes.
     static func place(behind byteCount: Int) -> Int { (byteCount + 63) / 64 * 64 }

@@ -105,7 +105,10 @@ struct TileCutter {
     let rowBytes = source.encoding.byteCount(ofElements: scale.countPerRow(rowLength: rowLength))
     return Tile.Scales(
       type: type, file: source.file, offset: source.offset + rows.lowerBound * rowBytes,
-      byteCount: rows.count * rowBytes, place: Tile.Scales.place(behind: byteCount))
+      byteCount: rows.count * rowBytes, place: Tile.Scales.place(behind: byteCount),
+      biases: scale.bias.map {
+        (work.sources[$0].file, work.sources[$0].offset + rows.lowerBound * rowBytes)
+      })
   }
 
   /// A tile of rows that are columns of the source.
@@ -174,7 +177,7 @@ struct TileCutter {
           let sourceRows = run.sourceRows(holding: 0..<rows)
           var byteCount = sourceRows.count * rowBytes
           if let scales = scales(of: run, rows: sourceRows, rowLength: tensor.rowLength, behind: byteCount) {
-            byteCount = scales.place + scales.byteCount
+            byteCount = scales.end
           }
           largest.source = max(largest.source, byteCount)
           continue

@@ -105,6 +105,10 @@ final class TileQueue: Sendable {
           ranges.append(
             RemoteRange(file: remote, bytes: scales.offset..<(scales.offset + scales.byteCount)))
         }
+        if let scales = tile.scales, let biases = scales.biases, let remote = files[biases.file]?.remote {
+          ranges.append(
+            RemoteRange(file: remote, bytes: biases.offset..<(biases.offset + scales.byteCount)))
+        }
         return ranges
       })
   }
@@ -131,6 +135,12 @@ final class TileQueue: Sendable {
           at: scales.offset,
           into: UnsafeMutableRawBufferPointer(
             rebasing: buffer[scales.place..<(scales.place + scales.byteCount)]))
+        if let biases = scales.biases {
+          try files[biases.file]?.read(
+            at: biases.offset,
+            into: UnsafeMutableRawBufferPointer(
+              rebasing: buffer[scales.biasPlace..<(scales.biasPlace + scales.byteCount)]))
+        }
       }
       return taken
     }

@@ -267,11 +267,13 @@ struct TileWorker: ~Copyable {
     let first = work.tile.firstSourceRow
     return StoredRows(
       encoding: work.origin.encoding, bytes: bytes, layout: .rows(first: first),
-      scales: work.tile.scales.map {
-        StoredRows.Scales(
-          type: $0.type,
-          bytes: UnsafeRawBufferPointer(rebasing: bytes[$0.place..<($0.place + $0.byteCount)]),
-          firstRow: first)
+      scales: work.tile.scales.map { scales in
+        func values(at place: Int) -> UnsafeRawBufferPointer {
+          UnsafeRawBufferPointer(rebasing: bytes[place..<(place + scales.byteCount)])
+        }
+        return StoredRows.Scales(
+          type: scales.type, bytes: values(at: scales.place),
+          biases: scales.biases == nil ? nil : values(at: scales.biasPlace), firstRow: first)
       } ?? scales.rows(of: work.run))
   }
 

@@ -81,7 +81,9 @@ public struct ConversionPlan: Sendable {
       guard case .feed(let feed) = tensor.content else { continue }
       for run in feed.runs {
         used.insert(run.source)
-        if let scale = run.scale { used.formUnion([scale.source, scale.common?.source].compactMap(\.self)) }
+        if let scale = run.scale {
+          used.formUnion([scale.source, scale.bias, scale.common?.source].compactMap(\.self))
+        }
       }
     }
     var files: Set<Int> = []

@@ -62,6 +62,7 @@ extension FieldHash {
         }
         if let scale = run.scale {
           add([scale.source, scale.blockRows, scale.blockColumns, scale.matrixRows])
+          if let bias = scale.bias { add([bias]) }
           if let common = scale.common { add([common.source, common.divides ? 1 : 0]) }
         }
       }

@@ -162,7 +162,8 @@ public final class CheckpointTensorStore: TensorStore {
       if run.hasScalesByRow, let scale = run.scale {
         let stored = try Self.stored(scale.source, checkpoint, map, shards)
         if case .element(let type) = stored.encoding {
-          source.scales = StoredRows.Scales(type: type, bytes: stored.bytes)
+          let biases = try scale.bias.map { try Self.stored($0, checkpoint, map, shards).bytes }
+          source.scales = StoredRows.Scales(type: type, bytes: stored.bytes, biases: biases)
         }
       }
       return source
@@ -269,7 +270,7 @@ extension [TensorFeed] {
     reduce(into: []) { result, feed in
       for run in feed.runs {
         result.insert(run.source)
-        if let scale = run.scale { result.insert(scale.source) }
+        if let scale = run.scale { result.formUnion([scale.source, scale.bias].compactMap(\.self)) }
       }
     }
   }
