@@ -119,7 +119,7 @@ let package = Package(
       ]),
 
     // 5: measuring, and what follows from it
-    library("MixTuning", []),
+    library("MixTuning", ["TensorTypes", "FileBytes"]),
 
     library(
       "ModelEvaluation",
