@@ -129,6 +129,9 @@ struct FrontierChart {
       if let y = y(point.actual?.divergence) {
         taken.append(LabelPlaces.Box(x: x - 5, y: y - 2, width: 10, height: 4))
       }
+      if let low = y(point.actual?.low), let high = y(point.actual?.high) {
+        taken.append(LabelPlaces.Box(x: x - 1, y: high, width: 2, height: low - high))
+      }
     }
     // Names stay clear of the line, too.
     for (a, b) in zip(solved, solved.dropFirst()) {

@@ -28,10 +28,14 @@ struct FrontierComparison: Hashable {
   }
 
   /// Such as `31 % less than Q4_K_S`.
-  var text: String { FrontierComparison.change(ratio) + " than \(stock.name)" }
+  var text: String { Self.change(ratio) + " \(joint) \(stock.name)" }
 
-  /// Such as `31 % less`, of a ratio of two divergences.
+  /// The word between the change and the other mix.
+  var joint: String { ratio < 2 ? "than" : "as" }
+
+  /// Such as `31 % less` or `2.4 times as much`, of a ratio of two divergences.
   static func change(_ ratio: Double) -> String {
+    guard ratio < 2 else { return Figures.fixed(ratio, 1) + " times as much" }
     let percent = 100 * abs(1 - ratio)
     return Figures.fixed(percent, percent < 10 ? 1 : 0) + " % " + (ratio <= 1 ? "less" : "more")
   }

@@ -153,114 +153,96 @@ public struct FrontierPage: Sendable {
 
   // MARK: - Tables
 
-  private func table(_ heads: [(text: String, isNumber: Bool)], _ rows: [String], label: String) -> String {
-    let head = heads.map { "<th scope=\"col\"\($0.isNumber ? " class=\"n\"" : "")>\($0.text)</th>" }.joined()
-    return
-      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"\(label)\"><table>\n<thead><tr>\(head)</tr></thead>\n<tbody>\n"
-      + rows.joined() + "</tbody></table></div>\n"
-  }
-
-  private func row(_ name: String, _ cells: [String]) -> String {
-    "<tr><th scope=\"row\">\(HTMLText.escaped(name))</th>\(cells.joined())</tr>\n"
-  }
-
-  private func number(_ text: String?) -> String { "<td class=\"n\">\(text ?? "–")</td>" }
-
-  private func measured(_ actual: TunedMix.Actual?) -> String {
-    guard let actual else { return number(nil) }
+  private func measured(_ actual: TunedMix.Actual?) -> FrontierTable.Cell {
+    guard let actual else { return .number(nil) }
     var text = Figures.divergence(actual.divergence)
     if let low = actual.low, let high = actual.high {
       text += "<br><small>\(Figures.divergence(low)) to \(Figures.divergence(high))</small>"
     }
-    return number(text)
+    return .number(text)
+  }
+
+  private func compared(_ mix: TunedMix) -> FrontierTable.Cell {
+    guard let other = FrontierComparison(mix, among: known) else {
+      return FrontierTable.Cell(html: "no stock mix is as large", style: "soft")
+    }
+    return FrontierTable.Cell(
+      html: "<b class=\"\(other.ratio <= 1 ? "good" : "bad")\">\(FrontierComparison.change(other.ratio))</b> "
+        + "\(other.joint) \(HTMLText.escaped(other.stock.name))<br><small>\(Figures.bytes(other.stock.fileByteCount)), "
+        + "\(other.isMeasured ? "measured" : "predicted")</small>", style: "wide")
   }
 
   private var solvedTable: String {
     guard !solved.isEmpty else { return "" }
-    let rows = solved.map { name, mix in
-      let other = FrontierComparison(mix, among: known)
-      let compared = other.map {
-        "<td><span class=\"\($0.ratio <= 1 ? "good" : "bad")\">\(FrontierComparison.change($0.ratio))</span> than "
-          + "\(HTMLText.escaped($0.stock.name))<br><small>\(Figures.bytes($0.stock.fileByteCount)), "
-          + "\($0.isMeasured ? "measured" : "predicted")</small></td>"
-      }
-      let bound =
-        mix.isOptimal
-        ? "none" : Figures.divergence(mix.predictedDivergence - mix.lowerBound)
-      return row(
+    var table = FrontierTable(
+      heads: ["budget", "file", "bits per weight", "predicted", "gap to the bound", "measured", "loses"],
+      numbers: [1, 2, 3, 4, 5], label: "Solved mixes", stacks: true)
+    table.rows = solved.map { name, mix in
+      let gap = mix.isOptimal ? "none" : Figures.divergence(mix.predictedDivergence - mix.lowerBound)
+      return (
         name,
         [
-          number(Figures.bytes(mix.fileByteCount)), number(Figures.fixed(mix.bitsPerWeight, 3)),
-          number(Figures.divergence(mix.predictedDivergence)), number(bound), measured(mix.actual),
-          compared ?? "<td class=\"soft\">no stock mix is as large</td>",
-        ])
+          .number(Figures.bytes(mix.fileByteCount)), .number(Figures.fixed(mix.bitsPerWeight, 3)),
+          .number(Figures.divergence(mix.predictedDivergence)), .number(gap), measured(mix.actual),
+          compared(mix),
+        ]
+      )
     }
-    return "<h2>Solved mixes</h2>\n"
-      + table(
-        [
-          ("budget", false), ("file", true), ("bits per weight", true), ("predicted", true),
-          ("gap to the bound", true),
-          ("measured", true), ("loses", false),
-        ], rows, label: "Solved mixes")
+    return "<h2>Solved mixes</h2>\n" + table.html
   }
 
   private var stepsTable: String {
     guard solved.count > 1 else { return "" }
-    let rows = zip(solved, solved.dropFirst()).map { small, large in
-      let step = FrontierStep(from: small.mix, to: large.mix, in: table)
+    var table = FrontierTable(
+      heads: ["step", "file", "loses, as predicted", "saved per MB", "what changes"], numbers: [1, 2, 3],
+      label: "What each step up buys", stacks: true)
+    table.rows = zip(solved, solved.dropFirst()).map { small, large in
+      let step = FrontierStep(from: small.mix, to: large.mix, in: self.table)
       let changes = step.changes.map(HTMLText.escaped).joined(separator: "<br>")
-      return row(
+      return (
         "\(small.name) → \(large.name)",
         [
-          number("+ " + Figures.bytes(step.byteCount)), number(FrontierComparison.change(step.ratio)),
-          number(Figures.divergence(step.savedPerMegabyte)),
-          "<td class=\"w\">\(changes.isEmpty ? "nothing" : changes)</td>",
-        ])
+          .number("+ " + Figures.bytes(step.byteCount)), .number(FrontierComparison.change(step.ratio)),
+          .number(Figures.divergence(step.savedPerMegabyte)),
+          FrontierTable.Cell(html: changes.isEmpty ? "nothing" : changes, style: "wide"),
+        ]
+      )
     }
-    return "<h2>What each step up buys</h2>\n"
-      + table(
-        [
-          ("step", false), ("file", true), ("loses, as predicted", true), ("saved per MB", true),
-          ("what changes", false),
-        ], rows, label: "What each step up buys")
+    return "<h2>What each step up buys</h2>\n" + table.html
   }
 
   private var allTable: String {
-    var rows = solved.map { name, mix in
-      (
-        mix.fileByteCount,
-        cells(name, "solved", mix.fileByteCount, mix.bitsPerWeight, mix.predictedDivergence, mix.actual)
-      )
-    }
-    rows += known.map { mix in
-      (
-        mix.fileByteCount,
-        cells(
-          mix.name, mix.kind == .stock ? "stock mix" : "recipe", mix.fileByteCount, mix.bitsPerWeight,
-          mix.predictedDivergence, mix.actual)
-      )
-    }
     guard !known.isEmpty else { return "" }
-    let ordered = rows.enumerated().sorted { ($0.element.0, $0.offset) < ($1.element.0, $1.offset) }
-    return "<h2>All mixes, by size</h2>\n"
-      + table(
-        [
-          ("mix", false), ("", false), ("bytes of the file", true), ("bits per weight", true),
-          ("predicted", true),
-          ("measured", true),
-        ], ordered.map(\.element.1), label: "All mixes")
+    var table = FrontierTable(
+      heads: ["mix", "", "bytes of the file", "bits per weight", "predicted", "measured"],
+      numbers: [2, 3, 4, 5],
+      label: "All mixes, by size", stacks: false)
+    let rows: [(bytes: Int, name: String, cells: [FrontierTable.Cell])] =
+      solved.map { name, mix in
+        (
+          mix.fileByteCount, name,
+          cells("solved", mix.fileByteCount, mix.bitsPerWeight, mix.predictedDivergence, mix.actual)
+        )
+      }
+      + known.map { mix in
+        (
+          mix.fileByteCount, mix.name,
+          cells(
+            mix.kind == .stock ? "stock mix" : "recipe", mix.fileByteCount, mix.bitsPerWeight,
+            mix.predictedDivergence, mix.actual)
+        )
+      }
+    table.rows = rows.sorted { ($0.bytes, $0.name) < ($1.bytes, $1.name) }.map { ($0.name, $0.cells) }
+    return "<h2>All mixes, by size</h2>\n" + table.html
   }
 
   private func cells(
-    _ name: String, _ kind: String, _ bytes: Int, _ bits: Double, _ predicted: Double?,
-    _ actual: TunedMix.Actual?
-  ) -> String {
-    row(
-      name,
-      [
-        "<td>\(kind)</td>", number(Figures.grouped(bytes)), number(Figures.fixed(bits, 3)),
-        number(predicted.map(Figures.divergence)), measured(actual),
-      ])
+    _ kind: String, _ bytes: Int, _ bits: Double, _ predicted: Double?, _ actual: TunedMix.Actual?
+  ) -> [FrontierTable.Cell] {
+    [
+      FrontierTable.Cell(html: kind), .number(Figures.grouped(bytes)), .number(Figures.fixed(bits, 3)),
+      .number(predicted.map(Figures.divergence)), measured(actual),
+    ]
   }
 
   // MARK: - Where it comes from

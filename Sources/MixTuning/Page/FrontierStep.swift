@@ -27,25 +27,46 @@ struct FrontierStep: Hashable {
 
   private static func changes(_ old: [TensorType], _ new: [TensorType], _ groups: [TuningGroup]) -> [String] {
     var found: [(roles: [String], layers: String?, change: Change)] = []
-    for role in TuningRole.allCases {
-      let rows = groups.indices.filter { groups[$0].role == role }
-      var byChange: [(change: Change, rows: [Int])] = []
-      for row in rows where old[row] != new[row] {
-        let change = Change(old: old[row], new: new[row])
-        if let known = byChange.firstIndex(where: { $0.change == change }) {
-          byChange[known].rows.append(row)
-        } else {
-          byChange.append((change, [row]))
+    var kinds: [(name: String, roles: [TuningRole])] = []
+    for role in TuningRole.allCases where groups.contains(where: { $0.role == role }) {
+      if kinds.last?.name == role.kind {
+        kinds[kinds.count - 1].roles.append(role)
+      } else {
+        kinds.append((role.kind, [role]))
+      }
+    }
+    for kind in kinds {
+      var ofKind: [(roles: [String], layers: String?, change: Change)] = []
+      for role in kind.roles {
+        let rows = groups.indices.filter { groups[$0].role == role }
+        let present = rows.compactMap { groups[$0].layer }.sorted()
+        var byChange: [(change: Change, rows: [Int])] = []
+        for row in rows where old[row] != new[row] {
+          let change = Change(old: old[row], new: new[row])
+          if let known = byChange.firstIndex(where: { $0.change == change }) {
+            byChange[known].rows.append(row)
+          } else {
+            byChange.append((change, [row]))
+          }
+        }
+        for (change, changed) in byChange {
+          let list = LayerList(changed.compactMap { groups[$0].layer }.sorted(), among: present)
+          let layers = changed.count == rows.count ? nil : list.items.joined(separator: ", ")
+          if let same = ofKind.firstIndex(where: { $0.layers == layers && $0.change == change }) {
+            ofKind[same].roles.append(role.rawValue)
+          } else {
+            ofKind.append(([role.rawValue], layers, change))
+          }
         }
       }
-      let present = rows.compactMap { groups[$0].layer }.sorted()
-      for (change, changed) in byChange {
-        let list = LayerList(changed.compactMap { groups[$0].layer }.sorted(), among: present)
-        let layers = changed.count == rows.count ? nil : list.items.joined(separator: ", ")
-        if let same = found.firstIndex(where: { $0.layers == layers && $0.change == change }) {
-          found[same].roles.append(role.rawValue)
+      for var entry in ofKind {
+        if entry.roles.count == kind.roles.count { entry.roles = [kind.name] }
+        if entry.layers == nil,
+          let same = found.firstIndex(where: { $0.layers == nil && $0.change == entry.change })
+        {
+          found[same].roles += entry.roles
         } else {
-          found.append(([role.rawValue], layers, change))
+          found.append(entry)
         }
       }
     }

@@ -5,10 +5,6 @@ enum FrontierStyle {
       --solved: #0b5cad; --recipe: #b04a00; --stock: #5b6570; --good: #1a6b33; --bad: #b00020; }
     @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ec; --paper: #14171a; --soft: #9aa4ae; --line: #363c43;
       --solved: #6db3f8; --recipe: #f0a35e; --stock: #9aa4ae; --good: #7fd896; --bad: #ff8a94; } }
-    @media print { :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #aaa;
-      --solved: #0b5cad; --recipe: #b04a00; --stock: #444; --good: #000; --bad: #900; }
-      body { margin: 0; max-width: none; } figure, tr { break-inside: avoid; } h2 { break-after: avoid; }
-      .scroll { overflow: visible; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
     * { box-sizing: border-box; }
     body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto;
       max-width: 72rem; padding: 0 1rem; }
@@ -19,7 +15,7 @@ enum FrontierStyle {
     table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .9rem; }
     th, td { text-align: left; padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
     thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; } tbody th { font-weight: 600; }
-    td.n, th.n { text-align: right; white-space: nowrap; } td.w { min-width: 16rem; overflow-wrap: anywhere; }
+    td.n, th.n { text-align: right; } td.n { white-space: nowrap; } td.wide { min-width: 11rem; overflow-wrap: anywhere; }
     tbody th { white-space: nowrap; } small { color: var(--soft); }
     dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1.2rem; margin: .5rem 0; max-width: 60rem; }
     dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
@@ -37,7 +33,16 @@ enum FrontierStyle {
     .key { color: var(--soft); font-size: .85rem; margin: .2rem 0 0; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0; list-style: none; }
     .key svg { display: inline-block; width: 14px; height: 12px; vertical-align: -1px; margin-right: .3rem; }
     figure.narrow { display: none; }
-    @media (max-width: 640px) { body { margin: 1rem auto; } figure.wide { display: none; } figure.narrow { display: block; }
-      dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; } td.w { min-width: 12rem; } }
+    @media screen and (max-width: 640px) { body { margin: 1rem auto; } figure.wide { display: none; } figure.narrow { display: block; }
+      dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; }
+      .stack, .stack tbody, .stack tr, .stack th, .stack td { display: block; } .stack thead { display: none; }
+      .stack tr { border-bottom: 1px solid var(--line); padding: .5rem 0; } .stack th, .stack td { border: 0; padding: .1rem 0; }
+      .stack td { display: flex; justify-content: space-between; gap: 1rem; }
+      .stack td::before { content: attr(data-name); color: var(--soft); flex: none; } .stack td span { text-align: right; }
+      .stack td small { display: inline-block; } }
+    @media print { :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #aaa;
+      --solved: #0b5cad; --recipe: #b04a00; --stock: #444; --good: #000; --bad: #900; }
+      body { margin: 0; max-width: none; } figure, tr { break-inside: avoid; } h2 { break-after: avoid; }
+      .scroll { overflow: visible; } table { font-size: .75rem; } th, td { padding-right: .6rem; } td.wide { min-width: 0; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
     """
 }
