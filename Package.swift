@@ -119,7 +119,7 @@ let package = Package(
       ]),
 
     // 5: measuring, and what follows from it
-    library("MixTuning", ["TensorTypes", "FileBytes"]),
+    library("MixTuning", ["TensorTypes", "FileBytes", "QuantRecipes"]),
 
     library(
       "ModelEvaluation",
@@ -224,7 +224,7 @@ let package = Package(
     tests("ImportanceData", ["GGUFFormat"]),
     tests("QuantRecipes", ["ModelDescriptions"], resources: [.copy("Golden")]),
     tests("TensorCompute", ["BlockQuantization"]),
-    tests("MixTuning"),
+    tests("MixTuning", ["ModelDescriptions", "QuantRecipes", "TextTokenizers"]),
     tests(
       "ReferenceRuntime",
       [
