@@ -118,9 +118,7 @@ let package = Package(
         "BlockQuantization", "TensorAssembly", "TensorCompute", "ModelDescriptions", "TextTokenizers",
       ]),
 
-    // 5: measuring, and what follows from it
-    library("MixTuning", ["TensorTypes", "FileBytes", "QuantRecipes"]),
-
+    // 5: measuring
     library(
       "ModelEvaluation",
       [
@@ -144,7 +142,13 @@ let package = Package(
       ]),
     library("SVGRendering", ["CRsvg", "FileBytes", "SVGAnalysis"]),
 
-    // 6: what all commands share
+    // 7: what follows from measuring; what all commands share
+    library(
+      "MixTuning",
+      [
+        "TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute", "ImportanceData", "ModelDescriptions",
+        "QuantRecipes", "CheckpointConversion", "ReferenceRuntime", "ModelEvaluation", "MemoryEstimation",
+      ]),
     library(
       "CommandSupport",
       [
@@ -152,7 +156,7 @@ let package = Package(
         "ModelDescriptions", "ImportanceData", argumentParser,
       ]),
 
-    // 7: commands
+    // 8: commands
     command(
       "pouch-convert",
       ["TensorTypes", "FileBytes", "HubAccess", "CheckpointConversion", "ModelDescriptions", "QuantRecipes"]),
