@@ -22,6 +22,8 @@ public struct TuningPlan: Sendable {
   public let fixedByteCount: Int
   /// The plan of the first type, for what all plans have in common.
   public let plan: ConversionPlan
+  /// What rules know of the model beside its tensors.
+  let facts: MixModelFacts
   /// Tensors of the output by name, for each candidate type.
   let tensors: [TensorType: [String: PlannedTensor]]
 
@@ -51,13 +53,14 @@ public struct TuningPlan: Sendable {
       Dictionary(conversion.plan.tensors.map { ($0.name, $0) }) { first, _ in first }
     }
     plan = prepared[0].plan
-    guard let layerCount = plan.model?.layers.count else {
+    guard let layerCount = plan.model?.layers.count, let facts = plan.facts else {
       throw TuningError(
         .notTunable,
         Fault(
           file: request.source, expected: "a model whose layers are known",
           found: "architecture \(plan.architecture)"))
     }
+    self.facts = facts
     let (groups, kept) = Self.groups(plan, layerCount: layerCount)
     guard !groups.isEmpty else {
       throw TuningError(

@@ -1,4 +1,5 @@
 internal import FileBytes
+internal import TensorTypes
 
 extension SensitivityTable {
   /// Refuses the table where something else than what it was made with is wanted.

@@ -1,4 +1,5 @@
 internal import Foundation
+internal import TensorTypes
 
 extension SensitivityTable {
   /// The table as JSON, keys sorted, which docs/sensitivity.md describes.
