@@ -49,9 +49,10 @@ public struct TuningPlan: Sendable {
     }
     let prepared = try Self.prepare(request, recipes)
     conversions = Dictionary(zip(wanted, prepared)) { first, _ in first }
-    tensors = conversions.mapValues { conversion in
+    let tensors = conversions.mapValues { conversion in
       Dictionary(conversion.plan.tensors.map { ($0.name, $0) }) { first, _ in first }
     }
+    self.tensors = tensors
     plan = prepared[0].plan
     guard let layerCount = plan.model?.layers.count, let facts = plan.facts else {
       throw TuningError(
