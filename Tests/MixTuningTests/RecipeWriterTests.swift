@@ -72,6 +72,9 @@ struct RecipeWriterTests {
     let selections = rules.filter { !$0.contains("why:") }.joined(separator: "\n")
     #expect(
       selections == """
+          - role: any
+            layers: next-token
+            type: q6_K
           - role: embedding
             type: q6_K
           - role: output
@@ -94,7 +97,7 @@ struct RecipeWriterTests {
           - role: shared-experts
             type: q6_K
         """, "\(text)")
-    #expect(text.contains("Predicted mean KL divergence"))
+    #expect(text.contains("Predicted mean KL"))
     #expect(text.contains("default: q3_K\n"))
     #expect(
       rules.contains {
