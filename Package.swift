@@ -54,6 +54,7 @@ let package = Package(
     .executable(name: "pouch-imatrix", targets: ["pouch-imatrix"]),
     .executable(name: "pouch-validate", targets: ["pouch-validate"]),
     .executable(name: "pouch-svg-eval", targets: ["pouch-svg-eval"]),
+    .executable(name: "pouch-tune", targets: ["pouch-tune"]),
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
     .executable(name: "pouch-estimate", targets: ["pouch-estimate"]),
   ],
@@ -198,6 +199,13 @@ let package = Package(
         "TextTokenizers",
         "ModelEvaluation", "SVGAnalysis", "SVGRendering",
         .product(name: "Mustache", package: "swift-mustache"),
+      ]),
+    command(
+      "pouch-tune",
+      [
+        "TensorTypes", "FileBytes", "CheckpointConversion", "ModelEvaluation", "MemoryEstimation",
+        "MixTuning",
+        "QuantRecipes", "ReferenceRuntime", "TensorCompute", "TextTokenizers",
       ]),
     command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute"]),
     command(
