@@ -236,13 +236,18 @@ let package = Package(
     tests("ImportanceData", ["GGUFFormat"]),
     tests("QuantRecipes", ["ModelDescriptions"], resources: [.copy("Golden")]),
     tests("TensorCompute", ["BlockQuantization"]),
-    tests("MixTuning", ["ModelDescriptions", "QuantRecipes", "TextTokenizers"]),
+    tests(
+      "MixTuning",
+      [
+        "ModelDescriptions", "QuantRecipes", "TextTokenizers", "CheckpointConversion", "ReferenceRuntime",
+        "ModelEvaluation",
+      ]),
     tests(
       "ReferenceRuntime",
       [
         "CRuntimeKernels", "TensorCompute", "BlockQuantization", "GGUFFormat", "SafetensorsFormat",
         "ModelDescriptions",
-        "TextTokenizers", "QuantRecipes", "CheckpointConversion", "ZstdStreams",
+        "TextTokenizers", "QuantRecipes", "CheckpointConversion", "ZstdStreams", "MixTuning",
       ], resources: [.copy("Golden")]),
     tests(
       "ModelEvaluation",
@@ -275,7 +280,7 @@ let package = Package(
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
         "BlockQuantization", "ImportanceData", "pouch-bench", "pouch-convert", "pouch-estimate",
         "pouch-generate", "pouch-imatrix", "pouch-inspect", "pouch-perplexity", "pouch-quantize",
-        "pouch-svg-eval", "pouch-validate",
+        "pouch-svg-eval", "pouch-tune", "pouch-validate",
       ],
       exclude: ["Snapshots"],
       swiftSettings: swiftSettings),

@@ -121,9 +121,17 @@ public struct TuningPlan: Sendable {
     -> [PreparedConversion]
   {
     let outputs = recipes.map { OutputChoice($0) }
-    return FileSystem.kind(of: request.source) == .folder
-      ? try ConversionPlanner.prepareCheckpoint(request, outputs: outputs)
-      : try ConversionPlanner.prepareGGUF(request, outputs: outputs)
+    do {
+      return FileSystem.kind(of: request.source) == .folder
+        ? try ConversionPlanner.prepareCheckpoint(request, outputs: outputs)
+        : try ConversionPlanner.prepareGGUF(request, outputs: outputs)
+    } catch let error as RecipeError where error.code == .requantizationNotAllowed {
+      throw TuningError(
+        .notTunable,
+        Fault(
+          file: request.source, subject: error.fault.subject, expected: "a model at 16 or 32 bits",
+          found: error.fault.found, remedy: "give the checkpoint that the file was made of"))
+    }
   }
 
   /// Brings the tensors that are quantized into groups; the others are returned, too.

@@ -19,6 +19,10 @@ final class BranchRunner {
   /// The layer whose weights are ready, where only one at a time is.
   private var heldLayer: Int?
   private var loadedLayers: Set<Int> = []
+  /// What the unperturbed model says of kept windows, as far as there is room, by slot.
+  private var references: [Int: ReferenceWindow] = [:]
+  /// The room for it: an eighth of the memory, at most 512 MB.
+  private let referenceByteCount: Int
   /// Asked between pieces of work; throws to end the measurement.
   var check: () throws -> Void = {}
 
@@ -37,6 +41,11 @@ final class BranchRunner {
       mode: options.mode, threads: options.threads, batchLength: options.batchLength)
     let weights = GroupWeights(model)
     var limits = options.limits
+    // One reference is held in any case.
+    let reference = ReferenceWindow.byteCount(
+      positions: windows.scoredPerWindow, size: model.vocabularySize)
+    referenceByteCount = min(512 << 20, (limits.allowed ?? limits.available ?? 1 << 30) / 8)
+    limits.held += max(reference, min(referenceByteCount, kept.count * reference))
     // What is quantized, at most 17 bits where 32 are read, and the base's stream beside the only window's.
     let largest = (weights.layers + [weights.output]).map(\.memoryByteCount).max() ?? 0
     limits.held += largest / 32 * 17 + 4 * windows.length * model.architecture.hiddenSize
@@ -190,11 +199,12 @@ final class BranchRunner {
     var result: [Double] = []
     for start in stride(from: 0, to: slots.count, by: groupSize) {
       let group = Array(slots[start..<min(start + groupSize, slots.count)])
-      try begin(half, group, of: output, withBase: true)
+      try begin(
+        half, group, of: output, withBase: group.contains { references[$0] == nil })
       for next in max(half, 0)..<max(halfCount, half) { try run(next, group.count, of: form(next)) }
       for place in group.indices {
-        result.append(
-          try divergence(place, base: group.count + place, window: kept[group[place]], of: output))
+        let reference = try reference(group[place], sequence: group.count + place)
+        result.append(try divergence(place, from: reference, of: output))
       }
       session.releaseOutput()
     }
@@ -219,40 +229,30 @@ final class BranchRunner {
     }
   }
 
-  /// The mean divergence over the scored positions of a window that is in the session twice.
-  private func divergence(_ tested: Int, base: Int, window: Int, of form: LoadedModel) throws -> Double {
-    let size = model.vocabularySize
-    let room = max(1, (64 << 20) / (4 * max(size, 1)))
+  /// The mean divergence over the scored positions of a window, whose other form is in the session.
+  private func divergence(_ tested: Int, from reference: ReferenceWindow, of form: LoadedModel) throws
+    -> Double
+  {
     var sum = 0.0
-    let end = windows.length - 1
-    for first in stride(from: windows.firstScored, to: end, by: room) {
+    let scored = windows.firstScored..<(windows.length - 1)
+    try session.emitLogits(of: form, sequence: tested, positions: scored) { first, rows in
       try check()
-      let positions = first..<min(first + room, end)
-      nonisolated(unsafe) var expected: [Float] = []
-      try session.logits(sequence: base, positions: positions) { _, rows in expected.append(contentsOf: rows)
-      }
-      var actual: [Float] = []
-      try session.emitLogits(of: form, sequence: tested, positions: positions) { _, rows in
-        actual.append(contentsOf: rows)
-      }
-      let windows = windows
-      let scores = try expected.withUnsafeBufferPointer { p in
-        nonisolated(unsafe) let p = p
-        return try actual.withUnsafeBufferPointer { q in
-          nonisolated(unsafe) let q = q
-          return try parallelMap(count: positions.count, threadCount: threadCount) { row in
-            let range = (row * size)..<((row + 1) * size)
-            return Double(
-              try BaseDistribution.logits(UnsafeBufferPointer(rebasing: p[range])).score(
-                UnsafeBufferPointer(rebasing: q[range]),
-                target: windows.target(window, position: positions.lowerBound + row)
-              ).divergence)
-          }
-        }
-      }
-      sum += scores.reduce(0, +)
+      sum += reference.divergence(of: rows, from: first - scored.lowerBound, threadCount: threadCount)
     }
-    return sum / Double(max(1, end - windows.firstScored))
+    return sum / Double(max(1, scored.count))
+  }
+
+  /// What the unperturbed model says of a window, whose last stream is in the session unless it is known.
+  private func reference(_ slot: Int, sequence: Int) throws -> ReferenceWindow {
+    if let known = references[slot] { return known }
+    var reference = ReferenceWindow(size: model.vocabularySize)
+    let scored = windows.firstScored..<(windows.length - 1)
+    try session.logits(sequence: sequence, positions: scored) { _, rows in
+      reference.append(rows, threadCount: threadCount)
+    }
+    let size = ReferenceWindow.byteCount(positions: scored.count, size: model.vocabularySize)
+    if (references.count + 1) * size <= referenceByteCount { references[slot] = reference }
+    return reference
   }
 }
 

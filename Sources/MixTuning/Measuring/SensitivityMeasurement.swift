@@ -94,6 +94,10 @@ public struct SensitivityMeasurement {
   public func table(
     version: String, onProgress: @escaping (Progress) -> Void, check: @escaping () throws -> Void
   ) throws -> (table: SensitivityTable, plan: TuningPlan) {
+    // What cannot be planned is not worth reading a text for.
+    var unweighted = request
+    if case .collected = importance { unweighted.importancePath = nil }
+    _ = try TuningPlan(request: unweighted, types: types, model: model)
     let modelHash = try ModelFingerprint.ofModel(model.source)
     var fingerprint = Fingerprint(
       version: version, task: "sensitivities",

@@ -51,10 +51,10 @@ final class SensitivityRun {
   }
 
   /// The windows whose streams are kept: all where divergences are measured; else as many as make the runs for gains cost about
-  /// one pass of the text, at least 16, spread over the text.
+  /// half a pass of the text, at least 4, spread over the text.
   static func keptWindows(_ count: Int, halfCount: Int, options: SensitivityOptions) -> [Int] {
     guard options.method != .measured else { return Array(0..<count) }
-    let wanted = options.gainWindows ?? max(16, 2 * count / max(1, halfCount))
+    let wanted = options.gainWindows ?? max(4, count / max(1, halfCount))
     let kept = min(count, max(1, wanted))
     return (0..<kept).map { $0 * count / kept }
   }

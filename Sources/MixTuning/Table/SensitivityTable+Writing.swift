@@ -2,7 +2,7 @@ internal import Foundation
 internal import TensorTypes
 
 extension SensitivityTable {
-  /// The table as JSON, keys sorted, which docs/sensitivity.md describes.
+  /// The table as JSON, keys sorted, which docs/tune.md describes.
   ///
   /// - Returns: The document in UTF-8, with a newline at its end.
   /// - Throws: Errors of the encoder, for numbers that are not finite.

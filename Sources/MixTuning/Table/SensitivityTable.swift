@@ -2,7 +2,7 @@ public import TensorTypes
 
 /// What every group of a model would take and lose with every type that it may get: all that another budget needs.
 ///
-/// Written as JSON, see docs/sensitivity.md, and read again by ``init(parsing:file:)``. Nothing in it depends on a budget, so
+/// Written as JSON, see docs/tune.md, and read again by ``init(parsing:file:)``. Nothing in it depends on a budget, so
 /// that one measurement serves them all; it names the model, the text and the importance data that it was made with.
 public struct SensitivityTable: Hashable, Sendable {
   /// The kind of document.
