@@ -25,8 +25,9 @@ public enum KnownMixes {
         // Types that need importance data where there are none.
         return nil
       }
+      let stock = try? StockMix(name: name)
       return FrontierMix(
-        name: name, kind: (try? StockMix(name: name)) == nil ? .recipe : .stock,
+        name: stock?.rawValue ?? name, kind: stock == nil ? .recipe : .stock,
         fileByteCount: planned.fileByteCount, bitsPerWeight: planned.bitsPerWeight,
         predictedDivergence: predicted(planned, table))
     }
