@@ -113,8 +113,7 @@ public struct SensitivityMeasurement {
     case .none: fingerprint.add("the importance data", "none")
     }
     let journal = try SensitivityJournal(path: workPath + ".state", fingerprint: fingerprint)
-    let halfCount = 2 * model.architecture.layers.count
-    let kept = SensitivityRun.keptWindows(windows.count, halfCount: halfCount, options: options)
+    let kept = SensitivityRun.keptWindows(windows.count, options: options)
     let runner = try BranchRunner(
       model, windows, kept: kept, streamPath: workPath + ".streams", options: options)
     runner.check = check

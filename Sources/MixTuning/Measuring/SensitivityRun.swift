@@ -16,8 +16,11 @@ final class SensitivityRun {
   private let method: SensitivityTable.Method
   /// The type that gains are measured with.
   private let gainType: TensorType
-  /// The kept windows that divergences are measured on, and those that errors of branches are.
-  private let slots: (divergence: [Int], error: [Int])
+  /// The kept windows that divergences are measured on; where gains are wanted, those that the survey chose.
+  private var divergenceSlots: [Int]
+  /// The kept windows that errors of branches are measured on.
+  private let errorSlots: [Int]
+  private let options: SensitivityOptions
   private let onProgress: (_ done: Int, _ total: Int, _ note: String) throws -> Void
   private var done = 0
   private var gains: [SensitivityTable.Gain] = []
@@ -30,12 +33,14 @@ final class SensitivityRun {
     self.runner = runner
     self.journal = journal
     self.onProgress = onProgress
+    self.options = options
     method = options.method
     quantizer = WeightQuantizer(
       plan: plan, threadCount: max(1, options.threads ?? Processor.threadCount))
     gainType = Self.gainType(plan.types)
     let all = Array(0..<runner.kept.count)
-    slots = (all, Self.errorSlots(all, windows: runner.windows.count))
+    divergenceSlots = all
+    errorSlots = Self.errorSlots(all, windows: runner.windows.count)
   }
 
   /// The type nearest to 3.5 bits: errors large enough to stand out of rounding, and small enough that divergence still grows
@@ -50,13 +55,16 @@ final class SensitivityRun {
     return (0..<count).map { all[$0 * all.count / count] }
   }
 
-  /// The windows whose streams are kept: all where divergences are measured; else as many as make the runs for gains cost about
-  /// half a pass of the text, at least 4, spread over the text.
-  static func keptWindows(_ count: Int, halfCount: Int, options: SensitivityOptions) -> [Int] {
+  /// The windows whose streams are kept: all where divergences are measured; else every other one, which a survey goes through.
+  static func keptWindows(_ count: Int, options: SensitivityOptions) -> [Int] {
     guard options.method != .measured else { return Array(0..<count) }
-    let wanted = options.gainWindows ?? max(4, count / max(1, halfCount))
-    let kept = min(count, max(1, wanted))
+    let kept = min(count, max(16, count / 2, options.gainWindows ?? 0))
     return (0..<kept).map { $0 * count / kept }
+  }
+
+  /// The type nearest to 4.5 bits, at which all groups together are measured.
+  private var surveyType: TensorType {
+    plan.types.min { abs($0.bitsPerWeight - 4.5) < abs($1.bitsPerWeight - 4.5) } ?? .q4_K
   }
 
   /// Measures everything that is not in the journal.
@@ -66,10 +74,66 @@ final class SensitivityRun {
   func rows() throws -> (rows: [SensitivityTable.Row], gains: [SensitivityTable.Gain]) {
     var rows = plan.rows
     let total = stepCount
+    let whole = method == .measured ? nil : try survey(total)
     for index in rows.indices where rows[index].isMeasured {
       try measure(&rows[index], total)
     }
+    if let whole { scale(&rows, to: whole) }
     return (rows, gains)
+  }
+
+  /// Measures the divergence with all groups at one type, and chooses the windows for gains.
+  ///
+  /// Most of a text's divergence is in few of its windows, and gains of others are too low by any factor. So gains are measured on
+  /// the windows that lose most, as many as make the runs for gains cost about half a pass of the text, at least 4; and all
+  /// divergences are scaled by one number so that those of the survey's type add up to what the survey found, which makes up for the
+  /// choice of windows and for what does not add up.
+  ///
+  /// - Returns: The mean divergence over the windows of the survey.
+  private func survey(_ total: Int) throws -> Double {
+    let type = surveyType
+    try onProgress(done, total, "all groups, \(type.name)")
+    let measured = plan.rows.filter(\.isMeasured).map(\.group)
+    let windows = try known("whole \(type.name)") {
+      let ends = measured.filter { $0.layer == nil }
+      let form = try ends.isEmpty ? runner.model : form(ends, type)
+      var current: (layer: Int, form: LoadedModel)?
+      return try runner.divergences(from: -1, slots: divergenceSlots, output: form) { half in
+        let layer = half / 2
+        if let current, current.layer == layer { return current.form }
+        let groups = measured.filter { $0.layer == layer }
+        let form = try groups.isEmpty ? self.runner.model : self.form(groups, type)
+        current = (layer, form)
+        return form
+      }
+    }
+    let count = min(
+      windows.count, options.gainWindows ?? max(4, runner.windows.count / max(1, runner.halfCount)))
+    let order = windows.indices.sorted { (windows[$1], $0) < (windows[$0], $1) }
+    divergenceSlots = order.prefix(count).map { divergenceSlots[$0] }.sorted()
+    return windows.mean
+  }
+
+  /// Scales all divergences so that those of the survey's type add up to what was measured of all groups together.
+  private func scale(_ rows: inout [SensitivityTable.Row], to whole: Double) {
+    let type = surveyType
+    let sum = rows.filter(\.isMeasured).reduce(0) { sum, row in
+      // A type whose substitutes are those of another candidate is not listed.
+      let candidate =
+        row.candidates.first { $0.type == type }
+        ?? row.candidates.last { $0.type.bitsPerWeight <= type.bitsPerWeight } ?? row.candidates[0]
+      return sum + max(0, candidate.rawDivergence)
+    }
+    guard whole > 0, sum > 0 else { return }
+    let factor = whole / sum
+    for row in rows.indices {
+      for index in rows[row].candidates.indices {
+        let candidate = rows[row].candidates[index]
+        rows[row].candidates[index].set(divergence: factor * candidate.rawDivergence)
+        rows[row].candidates[index].standardError = candidate.standardError.map { factor * $0 }
+      }
+    }
+    for index in gains.indices { gains[index].gain *= factor }
   }
 
   /// Measurements in all.
@@ -110,7 +174,7 @@ final class SensitivityRun {
   private func divergences(_ group: TuningGroup, _ type: TensorType, _ half: Int) throws -> [Double] {
     try known("divergence \(group.role.rawValue) \(group.layer ?? -1) \(type.name)") {
       let form = try form([group], type)
-      return try runner.divergences(half: half, of: form, slots: slots.divergence)
+      return try runner.divergences(half: half, of: form, slots: divergenceSlots)
     }
   }
 
@@ -120,7 +184,7 @@ final class SensitivityRun {
     let values = try known("error \(method.rawValue) \(names) \(groups[0].layer ?? -1) \(type.name)") {
       guard method == .local else { return [try weightError(groups, type)] }
       if half >= 0 { try runner.hold(half / 2) }
-      return [try runner.relativeError(half: half, of: try form(groups, type), slots: slots.error)]
+      return [try runner.relativeError(half: half, of: try form(groups, type), slots: errorSlots)]
     }
     return values.first ?? 0
   }
@@ -132,7 +196,7 @@ final class SensitivityRun {
       ? [group] : plan.rows.filter { $0.isMeasured && self.half(of: $0.group) == half }.map(\.group)
     let names = groups.map { "\($0.role.rawValue)" }.joined(separator: ",")
     let windows = try known("gain \(names) \(group.layer ?? -1) \(gainType.name)") {
-      try runner.divergences(half: half, of: try form(groups, gainType), slots: slots.divergence)
+      try runner.divergences(half: half, of: try form(groups, gainType), slots: divergenceSlots)
     }
     let error = try relativeError(groups, gainType, half)
     let gain = error > 0 ? max(0, windows.mean) / error : 0
