@@ -147,7 +147,8 @@ let package = Package(
     library(
       "MixTuning",
       [
-        "TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute", "ImportanceData", "ModelDescriptions",
+        "TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute", "ImportanceData",
+        "ModelDescriptions",
         "QuantRecipes", "CheckpointConversion", "ReferenceRuntime", "ModelEvaluation", "MemoryEstimation",
       ]),
     library(

@@ -134,6 +134,14 @@ struct Tuning {
         + "\(windows.calibration.protocolText) for calibration"
         + (windows.rest.map { ", \($0.count) left for measuring" } ?? "")
         + "; mode \(command.mode.rawValue), method \(command.method.rawValue)")
+    Standard.error(
+      "residual streams take \(ByteSize.text(measurement.streamByteCount)) in \(name).streams until the table is done"
+    )
+    if windows.calibration.count < 32 {
+      Standard.error(
+        "note: \(windows.calibration.count) windows are few: what a mix loses on other text may be far from what is predicted"
+      )
+    }
     let bars = ProgressBars(isEnabled: true)
     defer { bars.clear() }
     let clock = ProgressBar(isEnabled: false)

@@ -7,7 +7,9 @@ public struct MixConstraints: Hashable, Sendable {
   public var uniform: Set<TuningRole> = []
   /// The least type of roles, by bits per weight.
   public var least: [TuningRole: TensorType] = [:]
-  /// The types that groups may get; `nil` for all candidates. Groups that no text reaches keep theirs.
+  /// The types that groups may get; `nil` for all candidates.
+  ///
+  /// Groups that no text reaches keep theirs.
   public var types: Set<TensorType>?
 
   /// Creates constraints; none.

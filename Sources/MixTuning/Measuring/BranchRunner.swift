@@ -193,6 +193,8 @@ final class BranchRunner {
   ///   - slots: The windows.
   ///   - output: The form whose output matrix is used.
   ///   - form: Gives the form of a branch.
+  /// - Returns: Nats per token, one number for each window.
+  /// - Throws: As ``divergences(half:of:slots:)``, and what `form` throws.
   func divergences(
     from half: Int, slots: [Int], output: LoadedModel, form: (_ half: Int) throws -> LoadedModel
   ) throws -> [Double] {

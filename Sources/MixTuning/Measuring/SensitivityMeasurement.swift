@@ -67,6 +67,13 @@ public struct SensitivityMeasurement {
     model: LoadedModel, text: EvaluationText, windows: TokenWindows, types: [TensorType],
     importance: Importance, workPath: String, options: SensitivityOptions
   ) throws {
+    guard windows.count >= 2 else {
+      throw TuningError(
+        .textTooShort,
+        Fault(
+          file: text.path, expected: "at least two windows of \(windows.length) tokens for calibration",
+          found: "\(windows.count)", remedy: "use a longer text, more --chunks or a shorter --window"))
+    }
     self.model = model
     self.text = text
     self.windows = windows
@@ -74,6 +81,13 @@ public struct SensitivityMeasurement {
     self.importance = importance
     self.workPath = workPath
     self.options = options
+  }
+
+  /// Bytes on disk that residual streams take until the table is done.
+  public var streamByteCount: Int {
+    let kept = SensitivityRun.keptWindows(windows.count, options: options).count
+    return 4 * model.architecture.hiddenSize * windows.length * kept
+      * (2 * model.architecture.layers.count + 1)
   }
 
   /// What is asked of conversions.

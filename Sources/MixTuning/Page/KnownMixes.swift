@@ -33,7 +33,7 @@ public enum KnownMixes {
     }
   }
 
-  /// The sum over groups; a group whose tensors have several types loses their mean, by weights. `nil` without one of the types.
+  /// The sum over groups; a group whose tensors have several types loses their mean, by weights; `nil` without one of the types.
   private static func predicted(_ plan: ConversionPlan, _ table: SensitivityTable) -> Double? {
     let tensors = Dictionary(plan.tensors.map { ($0.name, $0) }) { first, _ in first }
     var sum = 0.0
