@@ -54,6 +54,7 @@ let package = Package(
     .executable(name: "pouch-imatrix", targets: ["pouch-imatrix"]),
     .executable(name: "pouch-validate", targets: ["pouch-validate"]),
     .executable(name: "pouch-svg-eval", targets: ["pouch-svg-eval"]),
+    .executable(name: "pouch-tune", targets: ["pouch-tune"]),
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
     .executable(name: "pouch-estimate", targets: ["pouch-estimate"]),
   ],
@@ -118,9 +119,7 @@ let package = Package(
         "BlockQuantization", "TensorAssembly", "TensorCompute", "ModelDescriptions", "TextTokenizers",
       ]),
 
-    // 5: measuring, and what follows from it
-    library("MixTuning", []),
-
+    // 5: measuring
     library(
       "ModelEvaluation",
       [
@@ -144,7 +143,14 @@ let package = Package(
       ]),
     library("SVGRendering", ["CRsvg", "FileBytes", "SVGAnalysis"]),
 
-    // 6: what all commands share
+    // 7: what follows from measuring; what all commands share
+    library(
+      "MixTuning",
+      [
+        "TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute", "ImportanceData",
+        "ModelDescriptions",
+        "QuantRecipes", "CheckpointConversion", "ReferenceRuntime", "ModelEvaluation", "MemoryEstimation",
+      ]),
     library(
       "CommandSupport",
       [
@@ -152,7 +158,7 @@ let package = Package(
         "ModelDescriptions", "ImportanceData", argumentParser,
       ]),
 
-    // 7: commands
+    // 8: commands
     command(
       "pouch-convert",
       ["TensorTypes", "FileBytes", "HubAccess", "CheckpointConversion", "ModelDescriptions", "QuantRecipes"]),
@@ -195,6 +201,13 @@ let package = Package(
         "ModelEvaluation", "SVGAnalysis", "SVGRendering",
         .product(name: "Mustache", package: "swift-mustache"),
       ]),
+    command(
+      "pouch-tune",
+      [
+        "TensorTypes", "FileBytes", "CheckpointConversion", "ModelEvaluation", "MemoryEstimation",
+        "MixTuning",
+        "QuantRecipes", "ReferenceRuntime", "TensorCompute", "TextTokenizers",
+      ]),
     command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute"]),
     command(
       "pouch-estimate",
@@ -224,13 +237,18 @@ let package = Package(
     tests("ImportanceData", ["GGUFFormat"]),
     tests("QuantRecipes", ["ModelDescriptions"], resources: [.copy("Golden")]),
     tests("TensorCompute", ["BlockQuantization"]),
-    tests("MixTuning"),
+    tests(
+      "MixTuning",
+      [
+        "ModelDescriptions", "QuantRecipes", "TextTokenizers", "CheckpointConversion", "ReferenceRuntime",
+        "ModelEvaluation",
+      ]),
     tests(
       "ReferenceRuntime",
       [
         "CRuntimeKernels", "TensorCompute", "BlockQuantization", "GGUFFormat", "SafetensorsFormat",
         "ModelDescriptions",
-        "TextTokenizers", "QuantRecipes", "CheckpointConversion", "ZstdStreams",
+        "TextTokenizers", "QuantRecipes", "CheckpointConversion", "ZstdStreams", "MixTuning",
       ], resources: [.copy("Golden")]),
     tests(
       "ModelEvaluation",
@@ -263,7 +281,7 @@ let package = Package(
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
         "BlockQuantization", "ImportanceData", "pouch-bench", "pouch-convert", "pouch-estimate",
         "pouch-generate", "pouch-imatrix", "pouch-inspect", "pouch-perplexity", "pouch-quantize",
-        "pouch-svg-eval", "pouch-validate",
+        "pouch-svg-eval", "pouch-tune", "pouch-validate",
       ],
       exclude: ["Snapshots"],
       swiftSettings: swiftSettings),

@@ -31,6 +31,7 @@ public enum JSONSchema: String, CaseIterable, Sendable {
   case importanceStatistics = "pouch.importance-statistics"
   case drawings = "pouch.drawings"
   case geometry = "pouch.geometry"
+  case tuning = "pouch.tuning"
   case quantizeBenchmark = "pouch.benchmark.quantize"
   case productBenchmark = "pouch.benchmark.matmul"
   case error = "pouch.error"

@@ -13,7 +13,7 @@ import Testing
 struct InterfaceTests {
   static let commands = [
     "pouch-bench", "pouch-convert", "pouch-estimate", "pouch-generate", "pouch-imatrix", "pouch-inspect",
-    "pouch-perplexity", "pouch-quantize", "pouch-svg-eval", "pouch-validate",
+    "pouch-perplexity", "pouch-quantize", "pouch-svg-eval", "pouch-tune", "pouch-validate",
   ]
 
   private let folder: TemporaryFolder

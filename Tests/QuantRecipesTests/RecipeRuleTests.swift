@@ -77,6 +77,14 @@ struct RecipeRuleTests {
     #expect(
       try caught("role: linear-attention.gates") == names([0, 2], "attn_gate", "ssm_alpha", "ssm_beta"))
     #expect(try caught("role: linear-attention.out") == names([0, 2], "ssm_out"))
+    // Short convolutions are linear attention to recipes.
+    let short = [TensorSlot.shortConvolutionInput, .shortConvolutionOutput].map { slot in
+      MixTensor(
+        name: "blk.0.shortconv.\(slot == .shortConvolutionInput ? "in" : "out")_proj.weight",
+        ggmlShape: [256, 256], type: .bf16, purpose: TensorPurpose(slot, block: 0))
+    }
+    #expect(try caught("role: linear-attention.in", tensors: short) == ["blk.0.shortconv.in_proj.weight"])
+    #expect(try caught("role: linear-attention.out", tensors: short) == ["blk.0.shortconv.out_proj.weight"])
     #expect(try caught("role: routed-experts.down") == names([0, 1, 2, 3, 4], "ffn_down_exps"))
     #expect(
       try caught("role: shared-experts")

@@ -52,6 +52,9 @@ struct RecipeSchemaTests {
       return Set((error?.fault.expected ?? "").dropFirst("one of ".count).components(separatedBy: ", "))
     }
     #expect(try keys("x: 1\n") == Set(schema.properties.keys))
+    #expect(
+      try keys("name: a\ndescription: d\nprovenance: {x: 1}\n")
+        == Set(try #require(schema.properties["provenance"]?.properties).keys))
     let head = "name: a\ndescription: d\nbase: q4_k_m\nrules:\n  - "
     let rule = try #require(schema.definitions["rule"]?.properties)
     #expect(try keys(head + "{x: 1}\n") == Set(rule.keys))

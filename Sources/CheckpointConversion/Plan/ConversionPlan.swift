@@ -25,6 +25,8 @@ public struct ConversionPlan: Sendable {
   public var mix: StockMix
   /// The recipe that chose the types in the stock mix's place; `nil` without one.
   public var recipe: Recipe?
+  /// What the rules of mixes know of the model beside its tensors.
+  package var facts: MixModelFacts?
   /// What each rule did.
   public var rules: [RuleReport] = []
   /// The type that weights pass through before quantization, as the 16-bit file of a two-step conversion has it.

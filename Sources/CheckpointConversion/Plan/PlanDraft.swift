@@ -96,6 +96,7 @@ extension PlanDraft {
       architecture: facts.architecture, mix: choices.mix, intermediate: intermediate, skipped: skipped,
       notices: notices + resolution.notes.map { Self.notice($0, choices.options) })
     plan.remarks = remarks
+    plan.facts = facts
     plan.model = model
     plan.recipe = choices.options.recipe
     plan.rules = RuleReport.list(planned, options: choices.options, base: base)

@@ -41,6 +41,8 @@ public struct Recipe: Hashable, Sendable {
   public var stockMix: StockMix
   /// The recipe's file, then that of its base, and so on.
   public var origins: [Origin]
+  /// What the recipe itself was made from, by keys such as `model` and `text`; only tools write it, nothing follows from it.
+  public var provenance: [String: String] = [:]
 
   /// The rules that this recipe adds to its base.
   public var ownRules: ArraySlice<RecipeRule> { rules.prefix { $0.recipe == name } }

@@ -38,6 +38,21 @@ public enum RecipeLibrary {
           subject: nameOrPath, expected: "a file, or one of " + names.joined(separator: ", "),
           found: "\"\(nameOrPath)\"", remedy: remedy))
     }
+    return try recipe(source)
+  }
+
+  /// Loads a recipe whose text is at hand, such as one that is about to be written.
+  ///
+  /// - Parameters:
+  ///   - text: The bytes of the file.
+  ///   - file: The path that it has or will have; a base with a relative path is looked for beside it.
+  /// - Returns: The recipe with the rules of everything that it stands on.
+  /// - Throws: As ``recipe(_:)``.
+  public static func recipe(text: [UInt8], file: String) throws -> Recipe {
+    try recipe(.text(text, file: file))
+  }
+
+  private static func recipe(_ source: Source) throws -> Recipe {
     var chain: [(draft: RecipeDraft, origin: Recipe.Origin)] = []
     try load(source, into: &chain, ids: [], namedAt: "")
     return assemble(chain)
@@ -46,6 +61,7 @@ public enum RecipeLibrary {
   private enum Source {
     case builtIn(String)
     case file(String)
+    case text([UInt8], file: String)
   }
 
   static func isPath(_ text: String) -> Bool {
@@ -63,6 +79,7 @@ public enum RecipeLibrary {
     switch source {
     case .builtIn(let name):
       (id, file, bytes) = ("built-in \(name)", "\(name).yaml", embedded[name] ?? [])
+    case .text(let text, let path): (id, file, bytes) = (FileSystem.resolved(path), path, text)
     case .file(let path):
       id = FileSystem.resolved(path)
       file = path
@@ -147,6 +164,7 @@ public enum RecipeLibrary {
       name: drafts.first?.name ?? "", description: drafts.first?.description ?? "",
       importanceUse: drafts.lazy.compactMap(\.importanceUse).first ?? .optional,
       rules: drafts.flatMap(\.rules), defaultType: root?.defaultType ?? .f16,
-      stockMix: root?.stockMix ?? .f16, origins: chain.map(\.origin))
+      stockMix: root?.stockMix ?? .f16, origins: chain.map(\.origin),
+      provenance: drafts.first?.provenance ?? [:])
   }
 }

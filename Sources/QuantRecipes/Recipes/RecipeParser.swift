@@ -13,6 +13,7 @@ struct RecipeDraft {
   var defaultType: TensorType?
   var stockMix: StockMix?
   var rules: [RecipeRule] = []
+  var provenance: [String: String] = [:]
   /// The line of the name.
   var nameLine = 1
 }
@@ -20,13 +21,19 @@ struct RecipeDraft {
 /// Reads recipe files.
 struct RecipeParser {
   /// The keys of a recipe.
-  static let keys = ["name", "description", "base", "default", "file-type", "imatrix", "optional", "rules"]
+  static let keys = [
+    "name", "description", "base", "default", "file-type", "imatrix", "optional", "provenance", "rules",
+  ]
   /// The keys of a rule.
   static let ruleKeys = [
     "pattern", "role", "category", "layers", "nth", "stacked", "when", "type", "why", "optional",
   ]
   /// The keys of a condition.
   static let conditionKeys = ["architecture", "experts", "queries-per-value", "size-class", "imatrix"]
+  /// The keys of what a recipe was made from.
+  static let provenanceKeys = [
+    "made-by", "model", "text", "importance", "method", "gains", "budget", "bytes", "predicted", "bound",
+  ]
   /// The most rules in one file.
   static let maxRuleCount = 512
 
@@ -64,6 +71,11 @@ struct RecipeParser {
       try fields.choice(node, "imatrix", Recipe.ImportanceUse.allCases.map { ($0.rawValue, $0) })
     }
     let areOptional = try map["optional"].map { try fields.flag($0, "optional") } ?? false
+    if let node = map["provenance"] {
+      for (key, value) in try fields.mapping(node, keys: Self.provenanceKeys, what: "provenance") {
+        draft.provenance[key] = try fields.text(value, key, limit: 1000)
+      }
+    }
     try startingPoint(map, root, &draft)
     if let rules = map["rules"] {
       draft.rules = try self.rules(rules, recipe: draft.name, areOptional: areOptional)

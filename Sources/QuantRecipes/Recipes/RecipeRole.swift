@@ -3,7 +3,7 @@ public import ModelDescriptions
 /// What a rule of a recipe calls a group of tensors by: a ``TensorRole``, or a part of one such as `attention.v`.
 ///
 /// The tensors of linear-attention layers count as linear attention, even where their names are those of ordinary
-/// attention (`attn_qkv`).
+/// attention (`attn_qkv`), and so do the two projections of short convolutions.
 public struct RecipeRole: Hashable, Sendable {
   /// The name as it is written in recipes.
   public let name: String
@@ -37,11 +37,12 @@ public struct RecipeRole: Hashable, Sendable {
     RecipeRole("attention.qkv", .attention, .queryKeyValue, .queryKeyValueBias),
     RecipeRole("attention.output", .attention, .attentionOutput, .attentionOutputBias),
     RecipeRole("linear-attention", .linearAttention),
-    RecipeRole("linear-attention.in", .linearAttention, .deltaNetInput, .deltaNetInputGate),
+    RecipeRole(
+      "linear-attention.in", .linearAttention, .deltaNetInput, .deltaNetInputGate, .shortConvolutionInput),
     RecipeRole(
       "linear-attention.gates", .linearAttention, .deltaNetGate, .deltaNetAlpha, .deltaNetBeta, .deltaNetGates
     ),
-    RecipeRole("linear-attention.out", .linearAttention, .deltaNetOutput),
+    RecipeRole("linear-attention.out", .linearAttention, .deltaNetOutput, .shortConvolutionOutput),
     RecipeRole("router", .router),
     RecipeRole("routed-experts", .routedExperts),
     RecipeRole("routed-experts.gate", .routedExperts, .expertGate, .expertGateUp),

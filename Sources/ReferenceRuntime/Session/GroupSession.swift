@@ -50,19 +50,19 @@ public final class GroupSession {
     didSet { context.observer = observer }
   }
 
-  private let context: BlockContext
+  let context: BlockContext
   private let cacheType: CacheType
   private let work: GroupWork
-  private let loader: LayerLoader
+  let loader: LayerLoader
   /// Whether the output matrix is ready.
   private var hasOutput = false
   private var states: [LayerState.Shape: LayerState] = [:]
   /// The residual streams of all sequences, one after the other.
   private var memory: FloatBuffer?
   /// The rows of each sequence.
-  private var sequences: [Range<Int>] = []
+  var sequences: [Range<Int>] = []
   /// Sequences whose streams were found to be finite.
-  private var checked: Set<Int> = []
+  var checked: Set<Int> = []
 
   /// Prepares a session.
   ///
@@ -103,22 +103,13 @@ public final class GroupSession {
     for sequence in tokens { try model.check(sequence, position: 0, contextLength: contextLength) }
     sequences = []
     checked = []
-    var ranges: [Range<Int>] = []
-    for sequence in tokens {
-      let start = ranges.last?.upperBound ?? 0
-      ranges.append(start..<(start + sequence.count))
-    }
+    let ranges = Self.ranges(tokens.map(\.count))
     // What a pass that failed had started is of no interest any more.
     _ = try? loader.wait()
     releaseOutput()
     let start = DispatchTime.now().uptimeNanoseconds
     let stream = try stream(count: ranges.last?.upperBound ?? 0)
-    try loader.loadRows([model.weights.embedding.weights])
-    context.members = []
-    for (sequence, range) in zip(tokens, ranges) {
-      ForwardPass.embed(sequence[...], model.weights, into: stream.rows(range), context)
-    }
-    loader.release([model.weights.embedding.weights])
+    try embed(tokens, model, ranges, into: stream)
     // All positions are turned once; batches take their part.
     context.prepare(positions: 0..<(ranges.map(\.count).max() ?? 0))
     let layers = model.weights.layers
@@ -149,23 +140,69 @@ public final class GroupSession {
     return true
   }
 
+  /// The rows of sequences of some lengths, one after the other.
+  static func ranges(_ lengths: [Int]) -> [Range<Int>] {
+    var ranges: [Range<Int>] = []
+    for length in lengths {
+      let start = ranges.last?.upperBound ?? 0
+      ranges.append(start..<(start + length))
+    }
+    return ranges
+  }
+
+  /// Starts the streams of sequences.
+  func embed(_ tokens: [[Int32]], _ model: LoadedModel, _ ranges: [Range<Int>], into stream: FloatRows) throws
+  {
+    let matrix = model.weights.embedding.weights
+    try loader.loadRows([matrix])
+    context.members = []
+    for (sequence, range) in zip(tokens, ranges) {
+      ForwardPass.embed(sequence[...], model.weights, into: stream.rows(range), context)
+    }
+    loader.release([matrix])
+  }
+
   /// Runs one layer; false when the pass was ended.
   private func runLayer(
     _ stream: FloatRows, _ ranges: [Range<Int>], _ step: inout Step, _ onStep: (Step) throws -> Bool
   ) throws -> Bool {
-    let layer = model.weights.layers[step.layer]
-    let state = try state(of: step.layer)
+    let index = step.layer
+    let layer = model.weights.layers[index]
+    let mixed = try mix(stream, ranges, layer, at: index) { rows in
+      step.work += Double(rows) * work.layers[index].mixer
+      return try onStep(step)
+    }
+    guard mixed else { return false }
+    return try feedForward(stream, ranges, layer, at: index) { rows in
+      step.work += Double(rows) * work.layers[index].feedForward
+      return try onStep(step)
+    }
+  }
+
+  /// Runs the first branch of a layer on all sequences; false when `goesOn`, called after some rows, ended it.
+  func mix(
+    _ stream: FloatRows, _ ranges: [Range<Int>], _ layer: DecoderLayer, at index: Int,
+    goesOn: (_ rows: Int) throws -> Bool
+  ) throws -> Bool {
+    let state = try state(of: index)
     for (number, range) in ranges.enumerated() {
       state.clear()
       for piece in range.pieces(of: options.batchLength) {
         context.begin(firstPosition: piece.lowerBound - range.lowerBound, count: piece.count)
         context.members = [GroupMember(sequence: number, rows: 0..<piece.count)]
         let scratch = try BranchScratch(context, count: piece.count, width: stream.width)
-        try ForwardPass.mix(stream.rows(piece), layer, at: step.layer, [state], scratch, context)
+        try ForwardPass.mix(stream.rows(piece), layer, at: index, [state], scratch, context)
       }
-      step.work += Double(range.count) * work.layers[step.layer].mixer
-      guard try onStep(step) else { return false }
+      guard try goesOn(range.count) else { return false }
     }
+    return true
+  }
+
+  /// Runs the second branch of a layer on all rows; false when `goesOn`, called after some rows, ended it.
+  func feedForward(
+    _ stream: FloatRows, _ ranges: [Range<Int>], _ layer: DecoderLayer, at index: Int,
+    goesOn: (_ rows: Int) throws -> Bool
+  ) throws -> Bool {
     for piece in (0..<stream.count).pieces(of: options.feedForwardRows) {
       context.members = ranges.enumerated().compactMap { number, range in
         let part = range.clamped(to: piece)
@@ -174,17 +211,11 @@ public final class GroupSession {
           sequence: number,
           rows: (part.lowerBound - piece.lowerBound)..<(part.upperBound - piece.lowerBound))
       }
-      try feedForward(stream.rows(piece), &step)
-      guard try onStep(step) else { return false }
+      let scratch = try BranchScratch(context, count: piece.count, width: stream.width)
+      try ForwardPass.feedForward(stream.rows(piece), layer, at: index, scratch, context)
+      guard try goesOn(piece.count) else { return false }
     }
     return true
-  }
-
-  private func feedForward(_ rows: FloatRows, _ step: inout Step) throws {
-    let scratch = try BranchScratch(context, count: rows.count, width: rows.width)
-    try ForwardPass.feedForward(
-      rows, model.weights.layers[step.layer], at: step.layer, scratch, context)
-    step.work += Double(rows.count) * work.layers[step.layer].feedForward
   }
 
   /// Computes and hands out logits piece by piece.
@@ -198,6 +229,14 @@ public final class GroupSession {
   ///   finite; what `body` throws.
   public func logits(
     sequence: Int, positions: Range<Int>,
+    body: (_ firstPosition: Int, _ rows: UnsafeBufferPointer<Float>) throws -> Void
+  ) throws {
+    try logits(of: model, sequence: sequence, positions: positions, body: body)
+  }
+
+  /// The same with the output matrix of another form of the model.
+  func logits(
+    of model: LoadedModel, sequence: Int, positions: Range<Int>,
     body: (_ firstPosition: Int, _ rows: UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
     let range = sequences[sequence]
@@ -234,7 +273,7 @@ public final class GroupSession {
   }
 
   /// The rows of all sequences; what they hold stays as long as no more are wanted than before.
-  private func stream(count: Int) throws -> FloatRows {
+  func stream(count: Int) throws -> FloatRows {
     let width = model.weights.width
     if let memory, memory.count >= count * width {
       return FloatRows(base: memory.base, count: count, width: width)

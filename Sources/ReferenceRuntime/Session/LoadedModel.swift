@@ -124,6 +124,16 @@ public final class LoadedModel: Sendable {
     weights = try DecoderWeights(architecture: architecture, expected: expected, store: store)
   }
 
+  /// The same model with other weights.
+  init(_ other: LoadedModel, weights: DecoderWeights) {
+    source = other.source
+    architecture = other.architecture
+    metadataResult = other.metadataResult
+    store = other.store
+    warnings = other.warnings
+    self.weights = weights
+  }
+
   /// Makes all late copies, for good.
   ///
   /// - Throws: The errors of copying: ``RuntimeError`` with `nonFinite`; `FileError`, `ZstdError`.

@@ -1,0 +1,8 @@
+/// Texts as they stand in HTML.
+enum HTMLText {
+  /// A text in which nothing is markup, for elements and quoted attributes.
+  static func escaped(_ text: String) -> String {
+    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+      .replacing("\"", with: "&quot;")
+  }
+}
