@@ -98,7 +98,9 @@ final class HubSchedule: ReadAhead, @unchecked Sendable {
     return id
   }
 
-  /// The bytes of a segment, after waiting for them; `nil` when they will not come this way. Called under the lock.
+  /// The bytes of a segment, after waiting for them.
+  ///
+  /// Called under the lock; `nil` when they will not come this way.
   private func loaded(_ id: Int) throws -> UnsafeMutableRawBufferPointer? {
     while true {
       switch states[id] {
