@@ -156,9 +156,10 @@ struct TuneTests {
     try CommandRun("pouch-convert", [Self.sample, "--outtype", "bf16", "--outfile", gguf]).expect(0)
     try measure("a", ["--no-imatrix"]).expect(0)
     try CommandRun("pouch-tune", [gguf] + flags("b").dropFirst() + ["--no-imatrix"]).expect(0)
-    func groups(_ name: String) throws -> String {
+    func groups(_ name: String) throws -> Data {
       let object = try JSONSerialization.jsonObject(with: try #require(bytes(name))) as? [String: Any]
-      return "\(try #require(object?["groups"] as? [Any]))"
+      return try JSONSerialization.data(
+        withJSONObject: try #require(object?["groups"] as? [Any]), options: .sortedKeys)
     }
     #expect(try groups("a.sensitivity.json") == groups("b.sensitivity.json"))
   }

@@ -88,6 +88,9 @@ struct RunOwnerTests {
       try? write(.init(host: "there", process: 5, boot: "another", mark: 7, count: 1), to: path)
     }
     #expect(try RunOwner(path: path, holdsLock: true, timing: timing) == nil)
+    // The other thread may be in the middle of its writing.
+    let end = Date(timeIntervalSinceNow: 10)
+    while RunOwner.Line(path: path)?.count != 1, Date() < end { usleep(1000) }
     #expect(RunOwner.Line(path: path)?.mark == 7)
   }
 

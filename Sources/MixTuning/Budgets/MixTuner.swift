@@ -106,9 +106,11 @@ public struct MixTuner: Sendable {
     for (unit, choice) in zip(constrained.units, solution.choices) {
       for (row, candidate) in zip(unit.rows, unit.choices[choice].candidates) { choices[row] = candidate }
     }
+    // Added up in one way, whichever way the solution was found.
+    let loss = zip(problem.groups, solution.choices).reduce(0) { $0 + $1.0[$1.1].loss }
     var mix = TunedMix(
-      budget: budget, choices: choices, fileByteCount: 0, bitsPerWeight: 0,
-      predictedDivergence: solution.loss, lowerBound: solution.lowerBound, isOptimal: solution.isOptimal)
+      budget: budget, choices: choices, fileByteCount: 0, bitsPerWeight: 0, predictedDivergence: loss,
+      lowerBound: solution.isOptimal ? loss : min(loss, solution.lowerBound), isOptimal: solution.isOptimal)
     // The comment of a recipe says the size of the file, in whose header stands the hash of the recipe: of one length, whatever
     // the comment says.
     let planned = try plan.conversion(
@@ -121,7 +123,7 @@ public struct MixTuner: Sendable {
 
   // MARK: - Divergence as the limit
 
-  /// The smallest mix whose loss is within a limit, and of those the one that loses least.
+  /// The smallest mix whose loss is within a limit, to some parts in 2^40 of it, and of those the one that loses least.
   private func smallest(within limit: Double) throws -> MixSolution {
     // The same problem with sizes and losses exchanged; losses are rounded up, in steps of a part in 2^40 of the limit.
     let unit = limit > 0 ? limit / 0x1p40 : 1
@@ -136,7 +138,9 @@ public struct MixTuner: Sendable {
         }
       })
     guard kept.allSatisfy({ !$0.isEmpty }),
-      let found = MixSolver(exchanged).solve(budget: Int((limit / unit).rounded(.down)))
+      // What rounding up adds must not exclude a mix that loses just as much as it may.
+      let found = MixSolver(exchanged).solve(
+        budget: Int((limit / unit).rounded(.down)) + problem.groups.count)
     else { throw outOfReach(.divergence(limit), lossRange) }
     let choices = zip(kept, found.choices).map { $0[$1] }
     let chosen = zip(problem.groups, choices).map { $0[$1] }

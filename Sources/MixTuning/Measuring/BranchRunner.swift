@@ -239,7 +239,10 @@ final class BranchRunner {
     let scored = windows.firstScored..<(windows.length - 1)
     try session.emitLogits(of: form, sequence: tested, positions: scored) { first, rows in
       try check()
-      sum += reference.divergence(of: rows, from: first - scored.lowerBound, threadCount: threadCount)
+      // Row by row, so that the sum is the same however many rows come at a time.
+      let values = reference.divergences(
+        of: rows, from: first - scored.lowerBound, threadCount: threadCount)
+      sum = values.reduce(sum, +)
     }
     return sum / Double(max(1, scored.count))
   }

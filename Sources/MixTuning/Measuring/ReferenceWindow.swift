@@ -66,14 +66,13 @@ struct ReferenceWindow: Sendable {
   ///   - rows: Rows of another model's logits.
   ///   - first: The position of the first one.
   ///   - threadCount: Threads.
-  /// - Returns: Nats.
-  func divergence(of rows: UnsafeBufferPointer<Float>, from first: Int, threadCount: Int) -> Double {
+  /// - Returns: Nats, of each row.
+  func divergences(of rows: UnsafeBufferPointer<Float>, from first: Int, threadCount: Int) -> [Double] {
     nonisolated(unsafe) let rows = rows
-    let values = parallelMap(count: rows.count / size, threadCount: threadCount) { row in
+    return parallelMap(count: rows.count / size, threadCount: threadCount) { row in
       divergence(
         of: UnsafeBufferPointer(rebasing: rows[(row * size)..<((row + 1) * size)]), at: first + row)
     }
-    return values.reduce(0, +)
   }
 
   private func divergence(of row: UnsafeBufferPointer<Float>, at position: Int) -> Double {

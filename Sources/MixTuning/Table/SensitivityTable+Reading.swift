@@ -56,7 +56,7 @@ extension SensitivityTable {
         Gain(
           role: try gain.role("role"), layer: try gain.optionalCount("layer"),
           gain: try gain.divergence("gain"),
-          type: try gain.text("type"))
+          type: try gain.type("type").name)
       })
   }
 
