@@ -109,23 +109,14 @@ public struct MixTuner: Sendable {
     var mix = TunedMix(
       budget: budget, choices: choices, fileByteCount: 0, bitsPerWeight: 0,
       predictedDivergence: solution.loss, lowerBound: solution.lowerBound, isOptimal: solution.isOptimal)
-    // The comment of a recipe says its size, which is known when its header is: that holds the hash of the file, of one length
-    // whatever it says.
-    for _ in 0..<2 {
-      let written = try writer.recipe(for: mix, name: name, file: file, base: base)
-      let planned = try plan.conversion(to: written.recipe).plan
-      if mix.fileByteCount == planned.fileByteCount { break }
-      mix.fileByteCount = planned.fileByteCount
-      mix.bitsPerWeight = planned.bitsPerWeight
-    }
+    // The comment of a recipe says the size of the file, in whose header stands the hash of the recipe: of one length, whatever
+    // the comment says.
+    let planned = try plan.conversion(
+      to: try writer.recipe(for: mix, name: name, file: file, base: base).recipe
+    ).plan
+    mix.fileByteCount = planned.fileByteCount
+    mix.bitsPerWeight = planned.bitsPerWeight
     return Result(mix: mix, written: try writer.recipe(for: mix, name: name, file: file, base: base))
-  }
-
-  /// Writes the recipe of a mix again, after it was measured.
-  ///
-  /// - Throws: As ``solve(_:name:file:)``.
-  public func recipe(for mix: TunedMix, name: String, file: String) throws -> RecipeWriter.Written {
-    try writer.recipe(for: mix, name: name, file: file, base: base)
   }
 
   // MARK: - Divergence as the limit
