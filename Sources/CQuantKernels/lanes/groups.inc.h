@@ -8,7 +8,7 @@ INLINE uint64_t join_codes(uint64_t x, int bits) {
   return (x & longs) | ((x & ~longs) >> (32 - 4 * bits));
 }
 
-INLINE void store_codes(const uint8_t *codes, ptrdiff_t count, int bits, uint8_t *out) {
+INLINE void store_group_codes(const uint8_t *codes, ptrdiff_t count, int bits, uint8_t *out) {
   for (ptrdiff_t i = 0; i < count; i += 8, out += bits) {
     uint64_t x;
     memcpy(&x, codes + i, 8);
@@ -67,7 +67,7 @@ INLINE void group_affine_of(int bits, ptrdiff_t size, const float *x, ptrdiff_t 
       vb b = __builtin_convertvector(round_clamped_i((load_f(x + i) - bias) / scale, 0, top), vb);
       memcpy(c + i, &b, sizeof b);
     }
-    store_codes(c, size, bits, codes);
+    store_group_codes(c, size, bits, codes);
     scales[g] = scale;
     biases[g] = bias;
   }
@@ -171,7 +171,7 @@ INLINE void group_e2m1_of(int size, int type, const float *x, ptrdiff_t groups, 
         for (int i = 0; i < size; i++) c[i] = e2m1_of_far(rounded_to(type, (vf)(x[i] / divisor[0]))[0]);
       }
     }
-    store_codes(c, size, 4, codes);
+    store_group_codes(c, size, 4, codes);
   }
 }
 
