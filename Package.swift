@@ -155,7 +155,7 @@ let package = Package(
       "CommandSupport",
       [
         "TensorTypes", "FileBytes", "BlockQuantization", "QuantRecipes", "CheckpointConversion",
-        "ModelDescriptions", "ImportanceData", argumentParser,
+        "ModelDescriptions", "ImportanceData", "TensorCompute", argumentParser,
       ]),
 
     // 8: commands

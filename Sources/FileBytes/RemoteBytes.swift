@@ -43,9 +43,10 @@ public protocol ReadAhead: AnyObject, Sendable {
   /// - Parameters:
   ///   - range: A range of the step, which is read once.
   ///   - step: The step; until it is finished the bytes stay.
-  /// - Returns: `nil` when they are not in one piece: then they have to be read.
+  ///   - alignment: What the address of the first byte is a multiple of.
+  /// - Returns: `nil` when they are not in one piece or begin elsewhere: then they have to be read.
   /// - Throws: What went wrong with the bytes.
-  func borrow(_ range: RemoteRange, for step: Int) throws -> UnsafeRawBufferPointer?
+  func borrow(_ range: RemoteRange, for step: Int, alignment: Int) throws -> UnsafeRawBufferPointer?
   /// Says that a step has read all that it wanted; what no other step wants is dropped.
   func finished(_ step: Int)
   /// Ends the fetching and drops everything.

@@ -74,16 +74,17 @@ final class HubSchedule: ReadAhead, @unchecked Sendable {
     return count
   }
 
-  func borrow(_ range: RemoteRange, for step: Int) throws -> UnsafeRawBufferPointer? {
+  func borrow(_ range: RemoteRange, for step: Int, alignment: Int) throws -> UnsafeRawBufferPointer? {
     guard let file = range.file as? HubFile, let id = segment(of: file, at: range.bytes.lowerBound),
       case let whole = plan.segments[id].bytes, range.bytes.upperBound <= whole.upperBound
     else { return nil }
     return try condition.withLock {
       guard let bytes = try loaded(id) else { return nil }
+      let start = range.bytes.lowerBound - whole.lowerBound
+      guard let first = bytes.baseAddress, Int(bitPattern: first + start) % alignment == 0 else { return nil }
       borrowedByteCounts[step, default: 0] += range.bytes.count
       heldByteCount -= range.bytes.count
       condition.broadcast()
-      let start = range.bytes.lowerBound - whole.lowerBound
       return UnsafeRawBufferPointer(rebasing: bytes[start..<(start + range.bytes.count)])
     }
   }

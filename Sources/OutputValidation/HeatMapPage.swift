@@ -3,6 +3,7 @@
 #elseif canImport(Darwin)
   internal import Darwin
 #endif
+internal import FileBytes
 
 /// A validation report as one page of HTML: no script, nothing from the network, readable on paper and in the dark.
 public struct HeatMapPage {
@@ -16,7 +17,7 @@ public struct HeatMapPage {
 
   /// The page.
   public var html: String {
-    var body = "<h1>\(escaped(fileName))</h1>\n" + summary + findingsTable
+    var body = "<h1>\(HTMLText.escaped(fileName))</h1>\n" + summary + findingsTable
     if let against = report.against {
       body += comparisonSection(against)
     } else {
@@ -29,7 +30,7 @@ public struct HeatMapPage {
       <meta charset="utf-8">
       <meta name="viewport" content="width=device-width, initial-scale=1">
       <meta name="color-scheme" content="light dark">
-      <title>\(escaped(fileName)): validation</title>
+      <title>\(HTMLText.escaped(fileName)): validation</title>
       <style>
       \(Self.style)
       </style>
@@ -78,10 +79,10 @@ public struct HeatMapPage {
   private var summary: String {
     let errors = report.count(.error)
     var rows: [(String, String)] = [
-      ("file", escaped(report.file)),
+      ("file", HTMLText.escaped(report.file)),
       (
         "model",
-        "\(escaped(report.architecture ?? "unknown")), \(report.tensorCount ?? 0) tensors, \(report.weights ?? 0) weights, "
+        "\(HTMLText.escaped(report.architecture ?? "unknown")), \(report.tensorCount ?? 0) tensors, \(report.weights ?? 0) weights, "
           + "\(report.fileBytes) bytes"
       ),
     ]
@@ -89,11 +90,11 @@ public struct HeatMapPage {
       let deviations =
         mix.deviations.isEmpty
         ? mix.basis == nil ? "as stock" : "as it gives them" : "\(mix.deviations.count) tensors deviate"
-      rows.append(("mix", "\(escaped(mix.title)), \(deviations)"))
+      rows.append(("mix", "\(HTMLText.escaped(mix.title)), \(deviations)"))
     }
     if let scan = report.scan { rows.append(("blocks", "\(scan.blocks) checked")) }
     if let against = report.against {
-      rows.append(("source", escaped(against.source)))
+      rows.append(("source", HTMLText.escaped(against.source)))
       rows.append(
         (
           "verdict",
@@ -112,8 +113,8 @@ public struct HeatMapPage {
     guard !report.findings.isEmpty else { return "" }
     let rows = report.findings.prefix(200).map { finding in
       "<tr><td class=\"s \(finding.severity == .error ? "bad" : "soft")\">\(finding.severity.rawValue)</td>"
-        + "<td>\(finding.kind.rawValue)</td><td>\(escaped(finding.location))</td>"
-        + "<td>\(escaped(finding.found))<br><span class=\"soft\">expected \(escaped(finding.expected))</span></td></tr>\n"
+        + "<td>\(finding.kind.rawValue)</td><td>\(HTMLText.escaped(finding.location))</td>"
+        + "<td>\(HTMLText.escaped(finding.found))<br><span class=\"soft\">expected \(HTMLText.escaped(finding.expected))</span></td></tr>\n"
     }
     return "<h2>Findings</h2>\n<table><tr><th></th><th>kind</th><th>where</th><th>found</th></tr>\n"
       + rows.joined()
@@ -123,11 +124,11 @@ public struct HeatMapPage {
   private func comparisonSection(_ against: SourceComparison) -> String {
     var text = heatMaps(against)
     let rows = against.tensors.prefix(60).map { tensor in
-      "<tr><td>\(escaped(tensor.name))</td><td class=\"s\">\(tensor.type)</td>"
+      "<tr><td>\(HTMLText.escaped(tensor.name))</td><td class=\"s\">\(tensor.type)</td>"
         + "<td class=\"\(tensor.verdict == .notFromSource || tensor.verdict == .damaged ? "bad" : "")\">"
         + "\(tensor.verdict.rawValue)</td><td class=\"n\">\(figures(tensor.relativeError))</td>"
         + "<td class=\"n\">\(figures(tensor.requantizedError))</td><td class=\"n\">\(figures(tensor.rmse))</td>"
-        + "<td class=\"n\">\(cosineText(tensor.cosine))</td><td>\(escaped(tensor.worstBlock))</td></tr>\n"
+        + "<td class=\"n\">\(cosineText(tensor.cosine))</td><td>\(HTMLText.escaped(tensor.worstBlock))</td></tr>\n"
     }
     text += "<h2>Tensors, worst first</h2>\n"
     if against.tensors.count > rows.count {
@@ -157,7 +158,7 @@ public struct HeatMapPage {
     let scale = ColourScale(errors: errors, steps: Self.steps)
     var text = "<h2>Relative error, layer × expert</h2>\n" + legend(scale)
     for (kind, layers) in kinds.sorted(by: { $0.key < $1.key }) {
-      text += "<h3>\(escaped(kind))</h3>\n" + map(layers, scale: scale)
+      text += "<h3>\(HTMLText.escaped(kind))</h3>\n" + map(layers, scale: scale)
     }
     return text
   }
@@ -213,11 +214,6 @@ public struct HeatMapPage {
       "<figure><svg viewBox=\"0 0 \(width) \(height)\" style=\"max-width: \(max(width, 320))px\" role=\"img\" "
       + "aria-label=\"relative error by layer (rows) and expert (columns)\">\(labels)\(drawn.joined())"
       + (marks.isEmpty ? "" : "<path class=\"mark\" d=\"\(marks)\"/>") + "</svg></figure>\n"
-  }
-
-  private func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-      .replacing("\"", with: "&quot;")
   }
 }
 

@@ -160,14 +160,6 @@ struct SamplingFlags: ParsableArguments {
   }
 }
 
-/// The compute mode as a flag.
-enum ComputeModeFlag: String, CaseIterable, ExpressibleByArgument {
-  case exact
-  case fast
-
-  var mode: ComputeMode { self == .exact ? .exact : .fast }
-}
-
 extension CacheType {
   /// The types that flags name.
   init(_ arguments: CacheArguments) throws {

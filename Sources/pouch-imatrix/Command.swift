@@ -232,25 +232,8 @@ struct Command: PouchCommand {
   /// Writes data under a temporary name, and renames it.
   static func save(_ file: ImportanceFile, format: OutputFormatFlag, to path: String) throws {
     let bytes = format == .dat ? try file.encodedAsLegacy() : try file.encodedAsGGUF()
-    let temporary = path + ".partial"
-    let target = try WritableFile(path: temporary, mode: .truncate)
-    do {
-      try bytes.withUnsafeBytes { try target.write($0, at: 0) }
-      try target.synchronize()
-      try FileSystem.rename(temporary, to: path)
-    } catch {
-      FileSystem.remove(temporary)
-      throw error
-    }
+    try WritableFile.replace(path, with: bytes)
   }
-}
-
-/// The compute mode as a flag.
-enum ComputeModeFlag: String, CaseIterable, ExpressibleByArgument {
-  case exact
-  case fast
-
-  var mode: ComputeMode { self == .exact ? .exact : .fast }
 }
 
 /// The format of the output as a flag.

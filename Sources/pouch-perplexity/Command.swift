@@ -223,14 +223,6 @@ enum CorpusFlag: String, CaseIterable, ExpressibleByArgument {
   case builtin
 }
 
-/// The compute mode as a flag.
-enum ComputeModeFlag: String, CaseIterable, ExpressibleByArgument {
-  case exact
-  case fast
-
-  var mode: ComputeMode { self == .exact ? .exact : .fast }
-}
-
 /// The format of base files as a flag.
 enum BaseFormatFlag: String, CaseIterable, ExpressibleByArgument {
   case compact

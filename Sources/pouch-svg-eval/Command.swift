@@ -216,9 +216,10 @@ struct Command: PouchCommand {
     }
     let report = RunReport(command: self, prompts: set, results: results)
     let text = try JSONSchema.drawings.text(report)
-    try OutputFolder.write(Array((text + "\n").utf8), to: out + "/results.json")
+    try WritableFile.replace(out + "/results.json", with: Array((text + "\n").utf8))
     try OutputFolder.writeDrawings(results, to: out, renderer)
-    try OutputFolder.write(Array(try Page(report, results).html().utf8), to: out + "/index.html")
+    try WritableFile.replace(
+      out + "/index.html", with: Array(try Page(report, results).html().utf8))
     if json {
       try JSONSchema.drawings.print(report)
     } else {
@@ -279,12 +280,4 @@ struct Command: PouchCommand {
     }
     return result
   }
-}
-
-/// The compute mode as a flag.
-enum ComputeModeFlag: String, CaseIterable, ExpressibleByArgument {
-  case exact
-  case fast
-
-  var mode: ComputeMode { self == .exact ? .exact : .fast }
 }

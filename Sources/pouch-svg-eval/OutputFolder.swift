@@ -17,13 +17,6 @@ enum OutputFolder {
     }
   }
 
-  /// Writes a file under a temporary name and renames it.
-  static func write(_ bytes: [UInt8], to path: String) throws {
-    let file = try WritableFile(path: path + ".partial", mode: .truncate)
-    try bytes.withUnsafeBytes { try file.write($0, at: 0) }
-    try FileSystem.rename(path + ".partial", to: path)
-  }
-
   /// Writes the harmless drawings as SVG and PNG, a folder for each column.
   static func writeDrawings(_ results: SVGResults, to folder: String, _ renderer: LibrsvgRenderer) throws {
     for (column, summary) in zip(results.cells, results.summaries) {

@@ -152,14 +152,6 @@ struct Command: PouchCommand {
   }
 }
 
-/// The compute mode as a flag.
-enum ComputeModeFlag: String, CaseIterable, ExpressibleByArgument {
-  case exact
-  case fast
-
-  var mode: ComputeMode { self == .exact ? .exact : .fast }
-}
-
 /// The way to sensitivities as a flag.
 enum MethodFlag: String, CaseIterable, ExpressibleByArgument {
   case measured

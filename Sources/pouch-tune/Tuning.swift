@@ -51,7 +51,7 @@ struct Tuning {
     for ((ending, budget), path) in zip(budgets, recipes) {
       let recipeName = RecipeName.of(FileSystem.name(of: name) + "-" + ending)
       var found = try tuner.solve(budget, name: recipeName, file: path)
-      try TextFile.write(Array(found.written.text.utf8), to: path)
+      try WritableFile.replace(path, with: Array(found.written.text.utf8))
       var converted: String?
       if let convert = command.convert {
         let output = convert.replacing("{recipe}", with: recipeName)
@@ -98,20 +98,30 @@ struct Tuning {
 
   private func windows(_ path: String, _ model: LoadedModel) throws -> Windows {
     let text = try EvaluationText(path: path)
+    let cut = try cutter(text, model)
+    let all = try cut(0, nil)
+    let count = min(command.chunks ?? (command.test == nil ? all.count / 2 : all.count), all.count)
+    return Windows(
+      text: text, calibration: try cut(0, count), rest: count < all.count ? try cut(count, nil) : nil)
+  }
+
+  /// Cuts a text into windows that the model can read.
+  ///
+  /// - Returns: A function of the windows that are left out at the start, and of the most windows.
+  private func cutter(_ text: EvaluationText, _ model: LoadedModel) throws -> (Int, Int?) throws ->
+    TokenWindows
+  {
     let tokenizer = try Tokenizer(metadata: try model.metadata())
     let tokens = try text.tokens(tokenizer)
     let length = command.windowLength
-    let beginning = tokenizer.addBOS ? tokenizer.bos : nil
-    let all = try TokenWindows(tokens: tokens, length: length, beginning: beginning, file: path)
     try WindowEvaluator.checkContext(model, length)
-    try WindowEvaluator.check(model, all)
-    let count = min(command.chunks ?? (command.test == nil ? all.count / 2 : all.count), all.count)
-    let calibration = try TokenWindows(
-      tokens: tokens, length: length, limit: count, beginning: beginning, file: path)
-    let rest =
-      count < all.count
-      ? try TokenWindows(tokens: tokens, length: length, skip: count, beginning: beginning, file: path) : nil
-    return Windows(text: text, calibration: calibration, rest: rest)
+    return { skip, limit in
+      let windows = try TokenWindows(
+        tokens: tokens, length: length, skip: skip, limit: limit,
+        beginning: tokenizer.addBOS ? tokenizer.bos : nil, file: text.path)
+      try WindowEvaluator.check(model, windows)
+      return windows
+    }
   }
 
   private func measure(_ model: LoadedModel, _ windows: Windows?) throws -> (SensitivityTable, TuningPlan) {
@@ -149,7 +159,7 @@ struct Tuning {
       version: pouchVersionNumber,
       onProgress: { bars.update($0) },
       check: { if Interrupt.isRequested { throw Interrupted() } })
-    try TextFile.write(try table.encoded(), to: tablePath)
+    try WritableFile.replace(tablePath, with: try table.encoded())
     measurement.removeWork()
     bars.clear()
     Standard.error("\(tablePath): \(table.rows.count) groups, \(decimals(clock.elapsedSeconds, 1)) s")
@@ -197,7 +207,8 @@ struct Tuning {
 
   /// Measures a file on text that had no part in the choice.
   private func compare(_ path: String, _ base: LoadedModel, _ windows: Windows?) throws -> TunedMix.Actual {
-    let held = try command.test.map { try testWindows($0, base) } ?? windows?.rest
+    let held =
+      try command.test.map { try cutter(try EvaluationText(path: $0), base)(0, nil) } ?? windows?.rest
     guard let held else {
       throw UsageError(
         "--convert", expected: "windows of text that are not used for calibration", found: "none",
@@ -218,19 +229,11 @@ struct Tuning {
     return actual
   }
 
-  private func testWindows(_ path: String, _ model: LoadedModel) throws -> TokenWindows {
-    let text = try EvaluationText(path: path)
-    let tokenizer = try Tokenizer(metadata: try model.metadata())
-    return try TokenWindows(
-      tokens: try text.tokens(tokenizer), length: command.windowLength,
-      beginning: tokenizer.addBOS ? tokenizer.bos : nil, file: path)
-  }
-
   private func writePage(
     _ path: String, _ table: SensitivityTable, _ plan: TuningPlan, _ mixes: [(name: String, mix: TunedMix)]
   ) throws {
     let known = try KnownMixes.all(table, plan: plan)
     let page = FrontierPage(table, mixes: mixes, known: known)
-    try TextFile.write(Array(page.html.utf8), to: path)
+    try WritableFile.replace(path, with: Array(page.html.utf8))
   }
 }

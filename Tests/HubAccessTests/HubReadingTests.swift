@@ -48,20 +48,24 @@ struct HubReadingTests {
       start = end + (Bool.random(using: &random) ? 10_000 : 0)
     }
     ranges.append(0..<size)
-    let ahead = remote.readAhead(ranges.map { [RemoteRange(file: remote, bytes: $0)] })
-    defer { ahead.stop() }
-    var borrowedCount = 0
-    for (step, range) in ranges.enumerated() {
-      let expected = try original.bytes(at: range.lowerBound, count: range.count)
-      if let bytes = try ahead.borrow(RemoteRange(file: remote, bytes: range), for: step) {
-        #expect(bytes.elementsEqual(expected), "\(range)")
-        borrowedCount += 1
-      } else {
-        #expect(try opened.bytes(at: range.lowerBound, count: range.count) == expected, "\(range)")
+    for alignment in [1, 64] {
+      let ahead = remote.readAhead(ranges.map { [RemoteRange(file: remote, bytes: $0)] })
+      defer { ahead.stop() }
+      var borrowedCount = 0
+      for (step, range) in ranges.enumerated() {
+        let expected = try original.bytes(at: range.lowerBound, count: range.count)
+        let wanted = RemoteRange(file: remote, bytes: range)
+        if let bytes = try ahead.borrow(wanted, for: step, alignment: alignment) {
+          #expect(bytes.elementsEqual(expected), "\(range)")
+          #expect(Int(bitPattern: bytes.baseAddress) % alignment == 0, "\(range)")
+          borrowedCount += 1
+        } else {
+          #expect(try opened.bytes(at: range.lowerBound, count: range.count) == expected, "\(range)")
+        }
+        ahead.finished(step)
       }
-      ahead.finished(step)
+      #expect(borrowedCount > (alignment == 1 ? ranges.count / 2 : 0) && borrowedCount < ranges.count)
     }
-    #expect(borrowedCount > ranges.count / 2 && borrowedCount < ranges.count)
   }
 
   @Test("faults on the way are mended, and the bytes are right", arguments: Fault.allCases)

@@ -191,10 +191,8 @@ final class TileQueue: Sendable {
   private func borrow(_ tile: Tile, step: Int) throws -> UnsafeRawBufferPointer? {
     guard let fetching, tile.scales == nil, let remote = files[tile.file]?.remote else { return nil }
     let range = tile.sourceOffset..<(tile.sourceOffset + tile.sourceByteCount)
-    guard let bytes = try fetching.borrow(RemoteRange(file: remote, bytes: range), for: step),
-      Int(bitPattern: bytes.baseAddress) % TileWorker.alignment == 0
-    else { return nil }
-    return bytes
+    return try fetching.borrow(
+      RemoteRange(file: remote, bytes: range), for: step, alignment: TileWorker.alignment)
   }
 
   /// Reads pieces of source rows and makes rows of their columns, a few pieces at a time while the cache has them.

@@ -237,7 +237,7 @@ final class BranchRunner {
   {
     var sum = 0.0
     let scored = windows.firstScored..<(windows.length - 1)
-    try session.emitLogits(of: form, sequence: tested, positions: scored) { first, rows in
+    try session.logits(of: form, sequence: tested, positions: scored) { first, rows in
       try check()
       // Row by row, so that the sum is the same however many rows come at a time.
       let values = reference.divergences(

@@ -182,23 +182,10 @@ public struct SensitivityMeasurement {
       onProgress(Progress(unit: "windows", done: $0, total: total, note: "reading the text"))
     }
     if let collector, case .collected(let path) = importance {
-      try Self.save(try collector.file(chunkSize: windows.length), to: path)
+      try WritableFile.replace(
+        path, with: try collector.file(chunkSize: windows.length).encodedAsGGUF())
       try journal.add("importance \(try ConversionPlanner.importanceHash(of: path))", [])
     }
     try journal.add("trace", [])
-  }
-
-  private static func save(_ file: ImportanceFile, to path: String) throws {
-    let bytes = try file.encodedAsGGUF()
-    let temporary = path + ".partial"
-    let target = try WritableFile(path: temporary, mode: .truncate)
-    do {
-      try bytes.withUnsafeBytes { try target.write($0, at: 0) }
-      try target.synchronize()
-      try FileSystem.rename(temporary, to: path)
-    } catch {
-      FileSystem.remove(temporary)
-      throw error
-    }
   }
 }

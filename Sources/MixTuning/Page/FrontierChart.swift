@@ -1,3 +1,5 @@
+internal import FileBytes
+
 /// Size against divergence as a drawing.
 struct FrontierChart {
   /// A point of the chart.

@@ -1,3 +1,4 @@
+internal import FileBytes
 internal import TensorTypes
 
 /// Size against divergence on one page of HTML: solved mixes as a line, stock mixes and recipes as points, and what each step up

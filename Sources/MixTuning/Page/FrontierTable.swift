@@ -1,3 +1,5 @@
+internal import FileBytes
+
 /// A table of a page; each row starts with a name.
 struct FrontierTable {
   /// A cell.

@@ -70,14 +70,4 @@ extension GroupSession {
     context.releaseScratch()
     loader.release(model.weights.layers[layer].matrices)
   }
-
-  /// Hands out logits, as ``logits(sequence:positions:body:)`` does, with the output matrix of a form of the model.
-  ///
-  /// - Throws: As there.
-  package func emitLogits(
-    of form: LoadedModel, sequence: Int, positions: Range<Int>,
-    body: (_ firstPosition: Int, _ rows: UnsafeBufferPointer<Float>) throws -> Void
-  ) throws {
-    try logits(of: form, sequence: sequence, positions: positions, body: body)
-  }
 }

@@ -234,8 +234,10 @@ public final class GroupSession {
     try logits(of: model, sequence: sequence, positions: positions, body: body)
   }
 
-  /// The same with the output matrix of another form of the model.
-  func logits(
+  /// The same with the output matrix of another form of the model, see ``LoadedModel/replacing(layer:_:with:)``.
+  ///
+  /// - Throws: As there.
+  package func logits(
     of model: LoadedModel, sequence: Int, positions: Range<Int>,
     body: (_ firstPosition: Int, _ rows: UnsafeBufferPointer<Float>) throws -> Void
   ) throws {

@@ -1,7 +1,7 @@
 /// Texts as they stand in HTML.
-enum HTMLText {
+package enum HTMLText {
   /// A text in which nothing is markup, for elements and quoted attributes.
-  static func escaped(_ text: String) -> String {
+  package static func escaped(_ text: String) -> String {
     text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
       .replacing("\"", with: "&quot;")
   }
