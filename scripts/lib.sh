@@ -38,7 +38,7 @@ need_toolchain() {
   }
   if [ "$(uname)" = Linux ]; then
     need_packages '/usr/include/zstd.h' libzstd-dev
-    need_packages '/usr/include/librsvg-2.0/librsvg/rsvg.h' librsvg2-dev pkg-config
+    need_packages '/usr/lib/*/librsvg-2.so.2' librsvg2-2 pkg-config
   elif [ "$(uname)" = Darwin ]; then
     pkg-config --exists libzstd librsvg-2.0 2> /dev/null || {
       command -v brew > /dev/null || { echo "error: install zstd, librsvg and pkg-config first" >&2; exit 1; }

@@ -49,7 +49,7 @@ struct RunReport: Encodable {
   /// The version of the score.
   var scoreVersion = PairScore.version
   /// The renderer and its version.
-  var rendererVersion = "librsvg " + LibrsvgRenderer.version
+  var rendererVersion: String
   /// The files of prompts.
   var promptFiles: [String]
   /// A hash of the prompts.
@@ -69,7 +69,8 @@ struct RunReport: Encodable {
   /// One entry for each prompt.
   var prompts: [Prompt]
 
-  init(command: Command, prompts set: PromptSet, results: SVGResults) {
+  init(command: Command, prompts set: PromptSet, results: SVGResults, renderer: LibrsvgRenderer) {
+    rendererVersion = "librsvg " + renderer.version
     promptFiles = command.prompts
     promptsXXH64 = String(set.hash, radix: 16)
     mode = command.mode.rawValue
