@@ -154,7 +154,7 @@ let package = Package(
       "CommandSupport",
       [
         "TensorTypes", "FileBytes", "BlockQuantization", "QuantRecipes", "CheckpointConversion",
-        "ModelDescriptions", "ImportanceData", "TensorCompute", argumentParser,
+        "ModelDescriptions", "ImportanceData", "TensorCompute", "HubAccess", argumentParser,
       ]),
 
     // 8: commands
@@ -183,14 +183,14 @@ let package = Package(
       [
         "TensorTypes", "FileBytes", "ModelDescriptions", "ReferenceRuntime", "TensorCompute",
         "TextTokenizers",
-        "ModelEvaluation",
+        "ModelEvaluation", "HubAccess",
       ]),
     command(
       "pouch-imatrix",
       [
         "TensorTypes", "FileBytes", "ModelDescriptions", "ReferenceRuntime", "TensorCompute",
         "TextTokenizers",
-        "ModelEvaluation", "ImportanceData",
+        "ModelEvaluation", "ImportanceData", "HubAccess",
       ]),
     command(
       "pouch-svg-eval",

@@ -1,4 +1,5 @@
 internal import FileBytes
+public import HubAccess
 
 /// A model as users name it on a command line.
 public enum ModelArgument {
@@ -21,5 +22,29 @@ public enum ModelArgument {
     if needsWeights { try HubCache.requireWeights(snapshot, of: name) }
     if !isQuiet { Standard.error("\(name) is commit \(snapshot.commit), in \(snapshot.folder)") }
     return snapshot.folder
+  }
+
+  /// Finds a model on this machine, in the cache or on the hub; what is read from where is said on standard error.
+  ///
+  /// - Parameters:
+  ///   - text: A path, or a name on the hub.
+  ///   - flags: How a model on the hub is read; `nil` for by ranges, its hashes being believed.
+  ///   - showsProgress: Whether a bar shows how far fetching and hashing are.
+  ///   - isQuiet: Whether nothing is said.
+  /// - Returns: The model, to be closed after its last use.
+  /// - Throws: `HubError`, `FileError`.
+  public static func open(
+    _ text: String, _ flags: HubFlags? = nil, showsProgress: Bool = false, isQuiet: Bool = false
+  ) throws -> HubArgument {
+    Interrupt.watch()
+    let bar = ProgressBar(isEnabled: showsProgress)
+    defer { bar.clear() }
+    var wishes = HubArgument.Wishes()
+    wishes.keeps = flags?.keeps ?? false
+    wishes.verifies = flags?.verifies ?? false
+    wishes.isCancelled = { Interrupt.isRequested }
+    wishes.onNotice = { if !isQuiet { Standard.error($0) } }
+    wishes.onProgress = { bar.update(phase: $0, done: $1, total: $2, alreadyDone: 0) }
+    return try HubArgument(text, wishes)
   }
 }

@@ -1,3 +1,4 @@
+internal import FileBytes
 internal import Foundation
 
 #if canImport(Darwin)
@@ -18,6 +19,10 @@ public enum ProcessMemory {
 
   /// The resident anonymous memory in bytes now; 0 where it is not known.
   public static var anonymousByteCount: Int { statusField("RssAnon:") }
+
+  /// The memory that this process holds apart from what it is about to count: anonymous memory, and what may be fetched
+  /// ahead of its readers.
+  public static var heldByteCount: Int { anonymousByteCount + RemoteFiles.windowByteCount }
 
   private static func statusField(_ name: String) -> Int {
     guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return 0 }

@@ -60,7 +60,15 @@ public protocol ReadAhead: AnyObject, Sendable {
 public enum RemoteFiles {
   private static let isUsed = Atomic<Bool>(false)
   private static let mounted = Mutex<[String: any RemoteBytes]>([:])
-  private static let titles = Mutex<[(folder: String, title: String)]>([])
+  private static let titles = Mutex<[Title]>([])
+
+  private struct Title {
+    var folder: String
+    /// What begins the names of its files.
+    var short: String
+    /// What the folder itself is called.
+    var long: String
+  }
 
   /// Mounts a remote file at the path of an empty one.
   public static func mount(_ bytes: any RemoteBytes, at path: String) {
@@ -89,19 +97,38 @@ public enum RemoteFiles {
     return paths.lazy.compactMap { at($0)?.windowByteCount }.max() ?? 0
   }
 
+  /// Bytes that may be in memory ahead of the readers of all mounted models.
+  public static var windowByteCount: Int {
+    guard isUsed.load(ordering: .acquiring) else { return 0 }
+    let files = mounted.withLock(\.self)
+    let models = Dictionary(grouping: files) { FileSystem.folder(of: $0.key) }
+    return models.values.reduce(0) { $0 + ($1.map(\.value.windowByteCount).max() ?? 0) }
+  }
+
   /// Has messages call a temporary folder by the name that the user knows.
   ///
   /// For as long as the process lives: errors are told when the folder is gone.
-  public static func entitle(_ folder: String, _ title: String) {
+  ///
+  /// - Parameters:
+  ///   - folder: The folder.
+  ///   - title: What begins the names of its files: `org/name`.
+  ///   - long: What reports call the model: `org/name@commit`.
+  public static func entitle(_ folder: String, _ title: String, long: String) {
     isUsed.store(true, ordering: .releasing)
     let resolved = FileSystem.resolved(folder)
-    titles.withLock { $0 += Set([folder, resolved]).map { ($0, title) } }
+    titles.withLock { $0 += Set([folder, resolved]).map { Title(folder: $0, short: title, long: long) } }
+  }
+
+  /// What reports call a model: with its commit for the temporary folder of one on another machine, else its path.
+  public static func title(of path: String) -> String {
+    guard isUsed.load(ordering: .acquiring) else { return path }
+    return titles.withLock { titles in titles.first { $0.folder == path }?.long ?? path }
   }
 
   /// A text with titles in place of temporary folders.
   public static func entitled(_ text: String) -> String {
     guard isUsed.load(ordering: .acquiring) else { return text }
-    return titles.withLock(\.self).reduce(text) { $0.replacing($1.folder, with: $1.title) }
+    return titles.withLock(\.self).reduce(text) { $0.replacing($1.folder, with: $1.short) }
   }
 }
 

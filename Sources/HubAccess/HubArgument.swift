@@ -28,7 +28,7 @@ public struct HubArgument: Sendable {
   /// A path that stands for the model.
   public let path: String
   /// What reports call it: the name with its commit for a model on the hub, else the path.
-  public var title: String { model.map { "\($0.name.repository)@\($0.commit)" } ?? path }
+  public var title: String { model?.title ?? path }
   /// The model, where it lies on a hub: keep it for as long as the path is used, and close it then.
   public let model: HubModel?
 

@@ -12,6 +12,8 @@ public final class HubModel: Sendable {
   public let name: HubName
   /// The commit that is read.
   public let commit: String
+  /// What reports call it.
+  public var title: String { "\(name.repository)@\(commit)" }
   /// The folder.
   public let folder: String
   /// Bytes of the model's files that are read over the network when they are needed.
@@ -63,7 +65,7 @@ public final class HubModel: Sendable {
     var cached = 0
     do {
       try HubFolder.create(folder + "/additional_chat_templates")
-      RemoteFiles.entitle(folder, name.repository)
+      RemoteFiles.entitle(folder, name.repository, long: "\(name.repository)@\(tree.commit)")
       for entry in entries {
         let path = folder + "/" + entry.path
         if let known = cache?.path(of: entry, repository: name.repository, commit: tree.commit) {

@@ -99,15 +99,7 @@ struct Convert: PouchCommand {
     help: "Plan from shards that end after their headers; needs --dry-run.")
   var headersOnly = false
 
-  @Flag(
-    name: .customLong("keep"),
-    help: "Fetch a model of the Hub into the local cache first, where other programs find it.")
-  var keepsSource = false
-
-  @Flag(
-    name: .customLong("verify-source"),
-    help: "Read the weights of a model of the Hub once more and compare their SHA-256 first.")
-  var verifiesSource = false
+  @OptionGroup var hub: HubFlags
 
   @Flag(name: .customLong("print-supported-models"), help: "List the model families and exit.")
   var printSupportedModels = false
@@ -215,16 +207,7 @@ struct Convert: PouchCommand {
 
   /// Finds the model on this machine, in the cache or on the Hub.
   private func openSource() throws -> HubArgument {
-    Interrupt.watch()
-    let bar = ProgressBar(isEnabled: running.showsProgress)
-    defer { bar.clear() }
-    let isQuiet = running.isQuiet
-    var wishes = HubArgument.Wishes()
-    wishes.keeps = keepsSource
-    wishes.verifies = verifiesSource
-    wishes.isCancelled = { Interrupt.isRequested }
-    wishes.onNotice = { if !isQuiet { Standard.error($0) } }
-    wishes.onProgress = { bar.update(phase: $0, done: $1, total: $2, alreadyDone: 0) }
-    return try HubArgument(modelDirectory ?? "", wishes)
+    try ModelArgument.open(
+      modelDirectory ?? "", hub, showsProgress: running.showsProgress, isQuiet: running.isQuiet)
   }
 }

@@ -137,7 +137,7 @@ struct Calibration {
       limits: MeasuringPlan.Limits(
         allowed: command.measuring.maxMemory?.byteCount, available: MachineMemory.availableByteCount,
         total: MachineMemory.totalByteCount,
-        held: ProcessMemory.anonymousByteCount + collector.byteCount(for: model.store)),
+        held: ProcessMemory.heldByteCount + collector.byteCount(for: model.store)),
       first: windows.count - left, boundary: command.saveFrequency > 0 ? command.saveFrequency : nil)
     if left > 0 {
       for line in MeasuringCost(plan, windowCount: left).lines(ByteSize.text) { Standard.error(line) }

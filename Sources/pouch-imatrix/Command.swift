@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandSupport
 import FileBytes
+import HubAccess
 import ImportanceData
 import ModelEvaluation
 import ReferenceRuntime
@@ -32,7 +33,10 @@ struct Command: PouchCommand {
     version: pouchVersion)
 
   @Option(
-    name: [.customShort("m"), .long], help: "A GGUF file, the first shard of one, or a checkpoint folder.")
+    name: [.customShort("m"), .long],
+    help:
+      "A GGUF file, the first shard of one, a checkpoint folder, or org/name[@revision] on the Hugging Face Hub."
+  )
   var model: String?
 
   @Option(name: [.customShort("f"), .customLong("file")], help: "The text.")
@@ -121,6 +125,8 @@ struct Command: PouchCommand {
   @Option(name: [.customShort("b"), .long], help: "The most tokens computed together.")
   var batchSize = 512
 
+  @OptionGroup var hub: HubFlags
+
   @OptionGroup var measuring: MeasuringArguments
 
   @Flag(help: "Print one JSON object.")
@@ -173,9 +179,11 @@ struct Command: PouchCommand {
     Interrupt.watch()
     if part == nil { try checkOutput() }
     let start = ProgressBar(isEnabled: false)
-    let model = try self.model.map {
-      try LoadedModel.open(path: try ModelArgument.path(of: $0), isLate: true)
+    let source = try self.model.map {
+      try ModelArgument.open($0, hub, showsProgress: Standard.errorIsTerminal)
     }
+    defer { source?.close() }
+    let model = try source.map { try LoadedModel.open(path: $0.path, isLate: true) }
     for warning in model?.warnings ?? [] { Standard.error("Warning: \(warning)") }
     let collector = ImportanceCollector(
       expertCount: model?.expertCount ?? 0, includesOutput: processOutput)

@@ -65,10 +65,7 @@ struct Inspect: PouchCommand {
 
   func run() throws {
     if let other { return try compare(with: other) }
-    Interrupt.watch()
-    var wishes = HubArgument.Wishes()
-    wishes.isCancelled = { Interrupt.isRequested }
-    let model = try HubArgument(source, wishes)
+    let model = try ModelArgument.open(source, isQuiet: true)
     defer { model.close() }
     var inspection = try ModelInspection(source: model.path, wholeValues: full || json)
     inspection.source = model.title

@@ -96,7 +96,8 @@ extension Command {
     if isComplete, part == nil { state?.finish() }
     let reports = zip(names, results).enumerated().map { index, result in
       var report = ModelReport(
-        model: subjects[index].path, base: basePath, text: text, textHash: text.hashText, windows: windows,
+        model: subjects[index].title, base: RemoteFiles.title(of: basePath), text: text,
+        textHash: text.hashText, windows: windows,
         tokenCount: base.tokenCount, mode: mode.rawValue, statistics: result.1,
         earlier: Array(zip(names, results).prefix(index)), seconds: seconds)
       report.cache = "\(subjects[index].cache)"
@@ -200,7 +201,7 @@ extension Command {
       }
       Standard.error("\(decimals(clock.elapsedSeconds, 1)) s")
       var report = ModelReport(
-        model: subject.path, base: file, text: text, textHash: hash, windows: subject.windows,
+        model: subject.title, base: file, text: text, textHash: hash, windows: subject.windows,
         tokenCount: subject.tokenCount, mode: mode.rawValue, statistics: result,
         earlier: results, seconds: clock.elapsedSeconds)
       report.cache = "\(subject.cache)"

@@ -77,7 +77,7 @@ extension Command {
         Standard.error("\(writer.path): \(size) bytes, format \(format.rawValue)")
       }
       var report = ModelReport(
-        model: subject.path, text: text, windows: subject.windows, tokenCount: subject.tokenCount,
+        model: subject.title, text: text, windows: subject.windows, tokenCount: subject.tokenCount,
         mode: mode.rawValue, perplexity: result, seconds: clock.elapsedSeconds)
       report.cache = "\(subject.cache)"
       report.modelBytes = subject.model.store.mappedByteCount

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandSupport
 import FileBytes
+import HubAccess
 import ModelEvaluation
 import TensorCompute
 
@@ -42,7 +43,9 @@ struct Command: PouchCommand {
 
   @Option(
     name: [.customShort("m"), .long],
-    help: "A GGUF file, the first shard of one, or a checkpoint folder; repeatable.")
+    help:
+      "A GGUF file, the first shard of one, a checkpoint folder, or org/name[@revision] on the Hugging Face Hub; repeatable."
+  )
   var model: [String]
 
   @Option(name: [.customShort("f"), .customLong("file")], help: "The text, UTF-8.")
@@ -125,6 +128,8 @@ struct Command: PouchCommand {
       valueName: "states"))
   var join: [String] = []
 
+  @OptionGroup var hub: HubFlags
+
   @OptionGroup var cache: CacheArguments
 
   @OptionGroup var measuring: MeasuringArguments
@@ -182,8 +187,15 @@ struct Command: PouchCommand {
 
   func run() throws {
     var command = self
-    command.model = try model.map { try ModelArgument.path(of: $0) }
-    command.base = try base.map { try ModelArgument.path(of: $0) }
+    var opened: [HubArgument] = []
+    defer { opened.forEach { $0.close() } }
+    func path(of text: String) throws -> String {
+      let model = try ModelArgument.open(text, hub, showsProgress: Standard.errorIsTerminal)
+      opened.append(model)
+      return model.path
+    }
+    command.model = try model.map(path)
+    command.base = try base.map(path)
     try command.measure()
   }
 

@@ -16,8 +16,11 @@ struct Subject {
   /// How keys and values are kept.
   var cache = CacheType.f32
 
-  /// The path, and the cache where it is not the usual one.
-  var name: String { cache == .f32 ? path : "\(path) with a cache of \(cache)" }
+  /// What reports call the model.
+  var title: String { RemoteFiles.title(of: path) }
+
+  /// The title, and the cache where it is not the usual one.
+  var name: String { cache == .f32 ? title : "\(title) with a cache of \(cache)" }
 
   /// The arithmetic of taking windows through the model, and of their logits.
   func work(windows count: Int, _ mode: ComputeMode) -> Double {
@@ -141,7 +144,7 @@ extension Command {
   private var limits: MeasuringPlan.Limits {
     MeasuringPlan.Limits(
       allowed: measuring.maxMemory?.byteCount, available: MachineMemory.availableByteCount,
-      total: MachineMemory.totalByteCount, held: ProcessMemory.anonymousByteCount)
+      total: MachineMemory.totalByteCount, held: ProcessMemory.heldByteCount)
   }
 
   /// Chooses the order of windows and layers for models that take turns, and says what it takes.

@@ -118,7 +118,7 @@ struct Validate: PouchCommand {
     let bar = ProgressBar(isEnabled: !quiet && !json)
     var options = ValidationOptions(threadCount: threads ?? Processor.threadCount)
     Interrupt.watch()
-    let source = try against.map { try openSource($0) }
+    let source = try against.map { try ModelArgument.open($0, isQuiet: quiet) }
     defer { source?.close() }
     options.source = source?.path
     options.sampleCount = sample
@@ -148,15 +148,6 @@ struct Validate: PouchCommand {
       ReportPrinter(report: report, rowLimit: rows).print()
     }
     try report.refuse(strict: strict, isListed: !quiet && !json)
-  }
-
-  /// Finds the source on this machine, in the cache or on the Hub.
-  private func openSource(_ text: String) throws -> HubArgument {
-    let isQuiet = quiet
-    var wishes = HubArgument.Wishes()
-    wishes.isCancelled = { Interrupt.isRequested }
-    wishes.onNotice = { if !isQuiet { Standard.error($0) } }
-    return try HubArgument(text, wishes)
   }
 
   private func write(_ text: String, to path: String) throws {

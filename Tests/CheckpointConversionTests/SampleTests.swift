@@ -9,8 +9,7 @@ import ZstdStreams
 
 /// The bundled checkpoint through the one pass.
 @Suite struct SampleTests {
-  static let sample = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("samples/Pelican-10M-A5M").path
+  static let sample = RepositoryFiles.sample
 
   let folder: TemporaryFolder
 

@@ -17,6 +17,10 @@ struct HubCommandTests {
   }
 
   private func run(_ command: String, _ server: HubServer, _ arguments: String...) throws -> CommandRun {
+    try runHub(command, server, arguments)
+  }
+
+  private func runHub(_ command: String, _ server: HubServer, _ arguments: [String]) throws -> CommandRun {
     try CommandRun(
       command, arguments, directory: folder.url.path,
       environment: [
@@ -160,5 +164,62 @@ struct HubCommandTests {
     let sampled = try run("pouch-validate", part, "a.gguf", "--against", name, "--sample", "4")
     #expect(sampled.status == 0 && sampled.output.contains("4 of them: "), "\(sampled.output)")
     #expect(part.sentByteCount < all.sentByteCount)
+  }
+
+  @Test(
+    "models are measured where they lie, with the numbers of the folder, window by window and layer by layer")
+  func measures() throws {
+    let sample = RepositoryFiles.sample
+    let server = try HubServer(folder: sample)
+    let text = RepositoryFiles.path("samples/texts/svg-plain.txt")
+    let common = ["-f", text, "-c", "64", "--chunks", "4", "-t", "2"]
+    func numbers(_ json: String) throws -> [Double] {
+      let report = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
+      let results = try #require(report["results"] as? [[String: Any]])
+      #expect(results.allSatisfy { ($0["model"] as? String)?.contains("pouch-hub-") == false })
+      return results.compactMap { ($0["perplexity"] as? [String: Any])?["value"] as? Double }
+    }
+    let local = try CommandRun("pouch-perplexity", ["-m", sample, "--json"] + common)
+    #expect(local.status == 0, "\(local.errors)")
+    for schedule in ["windows", "layers"] {
+      let before = server.sentByteCount
+      let remote = try runHub(
+        "pouch-perplexity", server, ["-m", name, "--json", "--schedule", schedule] + common)
+      #expect(remote.status == 0, "\(remote.errors)")
+      #expect(try !numbers(local.output).isEmpty && numbers(remote.output) == numbers(local.output))
+      #expect(remote.output.contains("\"\(name)@\(server.commit)\""))
+      // Every byte is fetched once.
+      #expect(server.sentByteCount - before < 21 << 20, "\(server.sentByteCount - before)")
+    }
+    let (here, there) = (folder.path("here.gguf"), folder.path("there.gguf"))
+    let collected = try CommandRun("pouch-imatrix", ["-m", sample, "-o", here] + common)
+    #expect(collected.status == 0, "\(collected.errors)")
+    let fetched = try runHub("pouch-imatrix", server, ["-m", name, "-o", there] + common)
+    #expect(fetched.status == 0, "\(fetched.errors)")
+    #expect(try bytes(here) == bytes(there))
+    #expect(FileSystem.contents(of: try temporary()).filter { $0.hasPrefix("pouch-hub") } == [])
+  }
+
+  @Test("an interrupted measurement of a model of a hub goes on from its state in another process")
+  func resumesMeasuring() throws {
+    let sample = RepositoryFiles.sample
+    let whole = try HubServer(folder: sample)
+    let text = RepositoryFiles.path("samples/texts/svg-plain.txt")
+    let common = ["-m", name, "-f", text, "-c", "64", "-t", "2", "--chunks", "3", "--schedule", "layers"]
+    let first = try runHub(
+      "pouch-perplexity", whole, common + ["--resume", folder.path("state"), "--part", "1/3"])
+    #expect(first.status == 0, "\(first.errors)")
+    let again = try runHub(
+      "pouch-perplexity", whole, common + ["--resume", folder.path("state"), "--part", "1/3"])
+    #expect(again.status == 0 && again.errors.contains("1 windows are done"), "\(again.errors)")
+    // A hub that fails in the middle: an error, no number, and nothing left behind.
+    let broken = try HubServer(folder: sample) { request in
+      request.isWeights && request.path.contains("00002") && request.earlierCount > 2
+        ? .status(416, [:]) : nil
+    }
+    let failed = try runHub("pouch-perplexity", broken, common)
+    #expect(failed.status == 1 && failed.errors.contains("status"), "\(failed.errors)")
+    #expect(!failed.output.contains("PPL"), "\(failed.output)")
+    #expect(FileSystem.contents(of: try temporary()).filter { $0.hasPrefix("pouch-hub") } == [])
   }
 }

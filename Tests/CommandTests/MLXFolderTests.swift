@@ -5,9 +5,7 @@ import Testing
 
 /// The sample checkpoint as mlx-lm would save it, through the executables.
 @Suite struct MLXFolderTests {
-  private static let sample = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("samples/Pelican-10M-A5M")
-    .path
+  private static let sample = RepositoryFiles.sample
 
   private func tensors(_ path: String) throws -> [String: [UInt8]] {
     let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))

@@ -12,9 +12,7 @@ import Testing
 /// Several types and recipes in one command.
 @Suite("Commands with many outputs")
 struct ManyOutputsCommandTests {
-  private static let sample = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("samples/Pelican-10M-A5M").path
+  private static let sample = RepositoryFiles.sample
 
   private let folder: TemporaryFolder
   private let singles: TemporaryFolder

@@ -5,10 +5,7 @@ import Testing
 /// `pouch-estimate --measure` says what the measuring commands say when they start.
 @Suite("pouch-estimate --measure")
 struct MeasuringEstimateTests {
-  private static let sample = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
-      "samples/Pelican-10M-A5M"
-    ).path
+  private static let sample = RepositoryFiles.sample
   private let folder: TemporaryFolder
 
   init() throws { folder = try TemporaryFolder() }

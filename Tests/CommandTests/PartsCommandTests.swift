@@ -12,9 +12,7 @@ import Testing
 /// `--part` and `--join` of conversions.
 @Suite("Parts in commands")
 struct PartsCommandTests {
-  private static let sample = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("samples/Pelican-10M-A5M").path
+  private static let sample = RepositoryFiles.sample
 
   private let folder: TemporaryFolder
   private var out: String { folder.path("a b.gguf") }

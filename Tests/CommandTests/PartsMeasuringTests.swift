@@ -182,8 +182,7 @@ struct PartsMeasuringTests {
 
   @Test("drawings: results and pages are those of one run")
   func drawings() throws {
-    let sample = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("samples/Pelican-10M-A5M").path
+    let sample = RepositoryFiles.sample
     let model = folder.path("q3.gguf")
     try CommandRun.convert(sample, "--outtype", "q3_k_m", "--outfile", model, "-q").expect(0)
     let lines = ["row", "rings", "sun"].map { #"{"id": "\#($0)", "prompt": "Draw a \#($0) as SVG."}"# }

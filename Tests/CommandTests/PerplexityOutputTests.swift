@@ -84,8 +84,7 @@ struct PerplexityOutputTests {
 
   @Test("The built-in text is the sample, with hash and licence")
   func builtin() throws {
-    let sample = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("samples/texts/svg-plain.txt").path
+    let sample = RepositoryFiles.path("samples/texts/svg-plain.txt")
     let arguments = ["-m", fixture.quantized, "-c", "64", "--chunks", "2"]
     let own = try fixture.run(arguments + ["--corpus", "builtin"])
     let file = try fixture.run(arguments + ["-f", sample])

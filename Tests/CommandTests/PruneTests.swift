@@ -7,9 +7,7 @@ import Testing
 /// `--prune-layers` on a model whose layers differ.
 @Suite("Pruning of hybrid models")
 struct PruneTests {
-  private static let sample = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("samples/Pelican-10M-A5M").path
+  private static let sample = RepositoryFiles.sample
 
   private let folder: TemporaryFolder
   private let whole: String

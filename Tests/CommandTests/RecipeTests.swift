@@ -5,9 +5,7 @@ import Testing
 
 @Suite("Recipes and provenance in commands")
 struct RecipeTests {
-  private static let sample = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("samples/Pelican-10M-A5M").path
+  private static let sample = RepositoryFiles.sample
 
   private let folder: TemporaryFolder
   private let outputs: TemporaryFolder

@@ -12,9 +12,7 @@ import Testing
 /// Runs that ended between two of their last steps, while files get their final names.
 @Suite("Continuing a run that ended while renaming")
 struct ResumeTests {
-  private static let sample = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("samples/Pelican-10M-A5M").path
+  private static let sample = RepositoryFiles.sample
 
   private struct Outcome: Decodable {
     var files: [String]

@@ -5,9 +5,7 @@ import Testing
 /// `--base-answers` through the real executable: what is taken, and all that is refused.
 @Suite("pouch-svg-eval --base-answers")
 struct SVGGivenAnswersTests {
-  private static let sample = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("samples/Pelican-10M-A5M").path
+  private static let sample = RepositoryFiles.sample
 
   private let folder: TemporaryFolder
   private let prompts: String

@@ -88,9 +88,7 @@ struct SabotageCase: CustomTestStringConvertible, Sendable {
 
 /// The sample as Q4_K_M, made once for all suites.
 enum SampleFile {
-  static let checkpoint = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("samples/Pelican-10M-A5M").path
+  static let checkpoint = RepositoryFiles.sample
 
   private static let folder = Result { try TemporaryFolder() }
 

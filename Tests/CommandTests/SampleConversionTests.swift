@@ -13,9 +13,7 @@ struct SampleConversionTests {
     static let q4KM: UInt64 = 0xd606_890d_6543_52ea
   }
 
-  private static let sample = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("samples/Pelican-10M-A5M").path
+  private static let sample = RepositoryFiles.sample
 
   private let folder: TemporaryFolder
   private var out: String { folder.path("out.gguf") }

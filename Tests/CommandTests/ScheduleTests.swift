@@ -206,10 +206,7 @@ struct ScheduleTests {
     #expect(run.output == (try self.run(flags).output))
   }
 
-  private static let sample = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent(
-      "samples/Pelican-10M-A5M"
-    ).path
+  private static let sample = RepositoryFiles.sample
 
   /// Where a tensor comes in the order of layers.
   private static func layer(_ name: String) -> Int {

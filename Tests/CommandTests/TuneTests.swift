@@ -13,8 +13,7 @@ struct TuneTests {
   private let folder: TemporaryFolder
   private let text: String
 
-  private static let samples = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("samples").path
+  private static let samples = RepositoryFiles.path("samples")
   private static let sample = samples + "/Pelican-10M-A5M"
 
   init() throws {

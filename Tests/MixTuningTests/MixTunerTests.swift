@@ -15,8 +15,7 @@ import Testing
 
   init() throws {
     folder = try TemporaryFolder()
-    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-      .deletingLastPathComponent().appendingPathComponent("samples/Pelican-10M-A5M").path
+    let path = RepositoryFiles.sample
     plan = try TuningPlan(
       request: ConversionRequest(source: path, outputType: .auto), types: [.q3_K, .q4_K, .q6_K, .q8_0],
       model: try LoadedModel.open(path: path))

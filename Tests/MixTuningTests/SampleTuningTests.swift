@@ -17,8 +17,7 @@ import TextTokenizers
   private let text: EvaluationText
   private let windows: TokenWindows
 
-  private static let samples = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("samples").path
+  private static let samples = RepositoryFiles.path("samples")
 
   init() throws {
     folder = try TemporaryFolder()

@@ -5,7 +5,8 @@ internal import GGUFFormat
 ///
 /// Files of at most 64 MiB in all are hashed whole, so that copies are equal. Of larger ones it takes size,
 /// modification time, and 64 pieces of 4 KB spread evenly over each file, the first and the last included. Of a checkpoint
-/// folder, names count, too.
+/// folder, names count, too. For weights on a hub the hash stands that the hub states; the small files beside them are
+/// hashed whole.
 public enum ModelFingerprint {
   private static let wholeLimit = 64 << 20
   private static let pieceCount = 64
@@ -33,11 +34,14 @@ public enum ModelFingerprint {
   private static func of(_ paths: [(name: String, path: String)]) throws -> String {
     let files = try paths.map { (name: $0.name, file: try ReadableFile(path: $0.path)) }
     let isSmall = files.reduce(0) { $0 + $1.file.byteCount } <= wholeLimit
+    let isRemote = files.contains { $0.file.remote != nil }
     var hash = FieldHash()
     for (name, file) in files {
       hash.add(name)
       hash.add(file.byteCount)
-      if isSmall {
+      if file.remote != nil {
+        hash.add(Int(file.modificationTime))
+      } else if isSmall || isRemote && file.byteCount <= wholeLimit {
         hash.add(try file.bytes(at: 0, count: file.byteCount))
       } else {
         hash.add(Int(file.modificationTime))

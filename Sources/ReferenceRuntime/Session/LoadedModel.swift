@@ -35,7 +35,7 @@ public final class LoadedModel: Sendable {
   /// - Parameters:
   ///   - path: The model.
   ///   - isLate: Whether matrices that cannot be used where they lie are copied when a layer needs them: by a
-  ///     ``GroupSession`` layer by layer, by a ``Session`` all at once.
+  ///     ``GroupSession`` layer by layer, by a ``Session`` all at once. Weights on another machine always come late.
   /// - Returns: The model, checked for shapes.
   /// - Throws: ``RuntimeError`` for a model that cannot be run, and the errors of the file formats.
   public static func open(path: String, isLate: Bool = false) throws -> LoadedModel {
@@ -102,6 +102,9 @@ public final class LoadedModel: Sendable {
     }
     let architecture = map.architecture
     try architecture.checkRunning(causalKey: "is_causal", file: folder)
+    // Nothing can be mapped of weights on another machine: they are fetched when a layer needs them.
+    let isRemote = checkpoint.shards.contains { RemoteFiles.at($0.path) != nil }
+    let late = late ?? (isRemote ? .ofLayers : nil)
     return try LoadedModel(
       source: folder, architecture: architecture,
       expected: map.family.expectedTensors(map.model, allBiases: true), metadata: metadata.map(\.entries),

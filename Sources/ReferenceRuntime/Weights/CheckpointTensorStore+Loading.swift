@@ -2,14 +2,15 @@ internal import Synchronization
 public import TensorCompute
 
 extension CheckpointTensorStore {
-  /// Makes copies that are not there, inflates what weights lie in or are made of, and reads pages if `readsPages`.
+  /// Makes copies that are not there, inflates or fetches what weights lie in or are made of, and reads pages if
+  /// `readsPages`.
   ///
-  /// - Throws: ``RuntimeError`` with `nonFinite`; `FileError`, `ZstdError`.
+  /// - Throws: ``RuntimeError`` with `nonFinite`; `FileError`, `ZstdError`, and what fetching throws.
   public func load(_ weights: [WeightMatrix], readsPages: Bool) throws {
     let copies = lateCopies(of: weights)
     let missing = copies.filter { !$0.isMade }
     for part in regions.parts(of: weights.map(\.bytes) + missing.flatMap(\.sources))
-    where readsPages || part.region.compressed != nil {
+    where readsPages || !part.region.isThere {
       try part.region.load(part.ranges)
     }
     for copy in missing where try copy.fill() {
@@ -17,7 +18,7 @@ extension CheckpointTensorStore {
     }
   }
 
-  /// Gives back late copies, pages, and what was inflated.
+  /// Gives back late copies, pages, and what was inflated or fetched.
   public func release(_ weights: [WeightMatrix]) {
     guard !isWhole.load(ordering: .relaxed) else { return }
     let copies = lateCopies(of: weights)

@@ -10,6 +10,7 @@ final class LateShard: WeightRegion, @unchecked Sendable {
   /// All bytes of the inflated file; those that were not loaded are zeros.
   let bytes: UnsafeRawBufferPointer
   let compressed: CompressedShard?
+  var isThere: Bool { false }
   private let path: String
   private let memory: ZeroedMemory
 

@@ -6,6 +6,7 @@ internal import SafetensorsFormat
 final class OutlineMemory: WeightRegion, @unchecked Sendable {
   let bytes: UnsafeRawBufferPointer
   let compressed: CompressedShard?
+  var isThere: Bool { true }
   private let memory: ZeroedMemory
 
   /// Reserves addresses.

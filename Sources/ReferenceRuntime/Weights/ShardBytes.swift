@@ -2,14 +2,21 @@ internal import FileBytes
 internal import SafetensorsFormat
 internal import ZstdStreams
 
-/// The bytes of a shard: mapped, or inflated into memory where the file is compressed, at once or bit by bit.
+/// The bytes of a shard: mapped; inflated into memory where the file is compressed, at once or bit by bit; or fetched bit
+/// by bit where it lies on another machine.
 struct ShardBytes: Sendable {
   /// All bytes of the (inflated) file; empty for a compressed shard that nothing is read from.
   var bytes: UnsafeRawBufferPointer { memory.bytes }
   /// Bytes held in memory.
   let inflatedByteCount: Int
-  /// Bytes of the map.
-  var mappedByteCount: Int { if case .mapped(let file) = memory { file.bytes.count } else { 0 } }
+  /// Bytes of the map, or of a file on another machine in its place.
+  var mappedByteCount: Int {
+    switch memory {
+    case .mapped(let file): file.bytes.count
+    case .remote(let shard): shard.bytes.count
+    case .inflated, .late, .outline: 0
+    }
+  }
   private let memory: Memory
 
   /// What keeps the bytes valid.
@@ -18,6 +25,7 @@ struct ShardBytes: Sendable {
     case .mapped(let file): file
     case .inflated(let memory, _): memory
     case .late(let shard): shard
+    case .remote(let shard): shard
     case .outline(let memory): memory
     }
   }
@@ -28,6 +36,7 @@ struct ShardBytes: Sendable {
     case .mapped(let file): file
     case .inflated: nil
     case .late(let shard): shard
+    case .remote(let shard): shard
     case .outline(let memory): memory
     }
   }
@@ -36,6 +45,7 @@ struct ShardBytes: Sendable {
     case mapped(MappedFile)
     case inflated(ZeroedMemory, byteCount: Int)
     case late(LateShard)
+    case remote(RemoteShard)
     case outline(OutlineMemory)
 
     var bytes: UnsafeRawBufferPointer {
@@ -43,21 +53,26 @@ struct ShardBytes: Sendable {
       case .mapped(let file): file.bytes
       case .inflated(let memory, let count): UnsafeRawBufferPointer(start: memory.base, count: count)
       case .late(let shard): shard.bytes
+      case .remote(let shard): shard.bytes
       case .outline(let memory): memory.bytes
       }
     }
   }
 
-  /// Maps a shard, or gets ready to inflate it bit by bit.
+  /// Maps a shard, or gets ready to inflate or fetch it bit by bit.
   ///
   /// - Parameters:
   ///   - shard: The shard.
-  ///   - kept: Bytes of a compressed shard that are inflated at once and never given back.
-  /// - Throws: `FileError`, `ZstdError`, ``RuntimeError`` with `outOfMemory`.
+  ///   - kept: Bytes of a shard that is not mapped which are read at once and never given back.
+  /// - Throws: `FileError`, `ZstdError`, what fetching throws, ``RuntimeError`` with `outOfMemory`.
   init(late shard: CheckpointShard, keeping kept: [Range<Int>]) throws {
     guard shard.isCompressed else {
       inflatedByteCount = 0
-      memory = .mapped(try MappedFile(path: shard.path))
+      if let file = RemoteFiles.at(shard.path) {
+        memory = .remote(try RemoteShard(shard, file, keeping: kept))
+      } else {
+        memory = .mapped(try MappedFile(path: shard.path))
+      }
       return
     }
     inflatedByteCount = kept.reduce(0) { $0 + $1.count }

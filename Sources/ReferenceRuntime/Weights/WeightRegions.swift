@@ -5,6 +5,8 @@ internal import TensorCompute
 protocol WeightRegion: AnyObject, Sendable {
   /// All bytes; those that are not ready are read when they are touched, or are not there at all.
   var bytes: UnsafeRawBufferPointer { get }
+  /// Whether bytes that were not loaded are read when they are touched; otherwise they are not there.
+  var isThere: Bool { get }
   /// Makes bytes ready; `ranges` ascend and lie apart.
   func load(_ ranges: [Range<Int>]) throws
   /// Gives bytes back.
@@ -15,6 +17,7 @@ protocol WeightRegion: AnyObject, Sendable {
 
 extension MappedFile: WeightRegion {
   var compressed: CompressedShard? { nil }
+  var isThere: Bool { true }
   func load(_ ranges: [Range<Int>]) { readIn(ranges) }
   func release(_ ranges: [Range<Int>]) { for range in ranges { giveBack(range) } }
 }

@@ -10,9 +10,7 @@ import TextTokenizers
 /// Answers that are drawn together, and answers that are gone on with, are those that each prompt gets alone.
 @Suite("drawing answers together")
 struct AnswerDrawingTests {
-  private static let sample = URL(fileURLWithPath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .deletingLastPathComponent().appendingPathComponent("samples/Pelican-10M-A5M").path
+  private static let sample = RepositoryFiles.sample
   private static let limit = 40
 
   private let folder: TemporaryFolder
