@@ -70,3 +70,10 @@ build_release() {
   swift build -c release > "$log" 2>&1 || { tail -n 60 "$log" >&2; exit 1; }
   bin=$(swift build -c release --show-bin-path)
 }
+
+# Prints the path of the tool of swift-argument-parser that writes manual pages, after building it.
+manual_tool() {
+  swift build -c release --product generate-manual >> .build/release-build.log 2>&1 \
+    || { tail -n 20 .build/release-build.log >&2; exit 1; }
+  echo "$bin/generate-manual"
+}
