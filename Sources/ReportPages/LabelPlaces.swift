@@ -43,9 +43,9 @@ struct LabelPlaces {
   ///
   /// - Returns: `nil` when there is none.
   mutating func place(_ name: String, at x: Double, _ y: Double) -> Place? {
-    // Sans-serif digits and capitals are about 0.6 of the size wide.
-    let width = 0.6 * height * Double(name.count)
-    for distance in [7.0, 14, 24] {
+    // Digits and capitals of bold sans-serif fonts are up to 0.7 of the size wide.
+    let width = 0.7 * height * Double(name.count)
+    for distance in [8.0, 14, 24] {
       let offsets = [
         (distance, -height / 2), (-distance - width, -height / 2), (-width / 2, -distance - height),
         (-width / 2, distance), (0.7 * distance, -0.7 * distance - height),
