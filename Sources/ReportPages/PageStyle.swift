@@ -34,6 +34,13 @@ package enum PageStyle {
     g.stock .measured, g.stock .range { stroke: var(--stock); }
     .key { color: var(--soft); font-size: .85rem; margin: .2rem 0 0; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0; list-style: none; }
     .key svg { display: inline-block; width: 14px; height: 12px; vertical-align: -1px; margin-right: .3rem; }
+    .choice { border: 0; margin: .6rem 0; padding: 0; display: flex; flex-wrap: wrap; gap: .3rem; align-items: center; font-size: .85rem; }
+    .choice legend { float: left; color: var(--soft); padding: 0; margin-right: .3rem; }
+    .choice input { position: absolute; opacity: 0; }
+    .choice span { display: block; padding: .1rem .7rem; border: 1px solid var(--line); border-radius: 99px; cursor: pointer; }
+    .choice input:checked + span { border-color: var(--solved); color: var(--solved); font-weight: 600; }
+    .choice input:focus-visible + span { outline: 2px solid var(--solved); outline-offset: 2px; }
+    details { margin: .8rem 0; } summary { cursor: pointer; color: var(--solved); }
     figure.narrow { display: none; }
     @media screen and (max-width: 640px) { body { margin: 1rem auto; } figure.wide { display: none; } figure.narrow { display: block; }
       dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; }
@@ -45,7 +52,7 @@ package enum PageStyle {
     @media print { :root { color-scheme: light; --ink: #000; --paper: #fff; --soft: #444; --line: #aaa;
       --solved: #0b5cad; --recipe: #b04a00; --stock: #444; --good: #000; --bad: #900; }
       body { margin: 0; max-width: none; } figure, tr { break-inside: avoid; } h2 { break-after: avoid; }
-      .scroll { overflow: visible; } table { font-size: .75rem; } th, td { padding-right: .6rem; } td.wide { min-width: 0; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
+      .scroll { overflow: visible; } .choice { display: none; } table { font-size: .75rem; } th, td { padding-right: .6rem; } td.wide { min-width: 0; } * { print-color-adjust: exact; -webkit-print-color-adjust: exact; } }
     """
 
   /// The style of a chart that is a file of its own.

@@ -79,7 +79,10 @@ struct RunReport: Encodable {
     seed = command.seed
     models = try results.summaries.map { summary in
       var summary = summary
-      if summary.kind != .included { summary.modelXXH64 = try ModelFingerprint.ofContent(summary.source) }
+      if summary.kind != .included {
+        summary.modelXXH64 = try ModelFingerprint.ofContent(summary.source)
+        summary.modelBytes = try ModelFingerprint.weightByteCount(summary.source)
+      }
       return summary
     }
     prompts = results.prompts.enumerated().map { number, prompt in

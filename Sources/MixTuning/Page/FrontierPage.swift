@@ -28,26 +28,9 @@ public struct FrontierPage: Sendable {
 
   /// The page.
   public var html: String {
-    let name = HTMLText.escaped(table.model.name)
-    return """
-      <!doctype html>
-      <html lang="en">
-      <head>
-      <meta charset="utf-8">
-      <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-      <meta name="viewport" content="width=device-width, initial-scale=1">
-      <title>\(name): size against divergence</title>
-      <style>
-      \(PageStyle.text)
-      </style>
-      </head>
-      <body>
-      <h1>\(name): size against divergence</h1>
-      <p class="answer">\(HTMLText.escaped(answer))</p>
-      \(chart)\(solvedTable)\(stepsTable)\(allTable)\(origin)\(meaning)</body>
-      </html>
-
-      """
+    PageFrame.html(
+      title: "\(table.model.name): size against divergence", answer: answer,
+      body: chart + solvedTable + stepsTable + allTable + origin + meaning)
   }
 
   // MARK: - The answer

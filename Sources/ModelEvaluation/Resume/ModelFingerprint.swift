@@ -32,6 +32,16 @@ public enum ModelFingerprint {
   /// - Throws: `FileError`.
   public static func ofFileContent(_ path: String) throws -> String { try of([("", path)], usesTime: false) }
 
+  /// Bytes of the files of weights of a GGUF model or a checkpoint folder.
+  ///
+  /// - Throws: `FileError`, `GGUFError`.
+  public static func weightByteCount(_ path: String) throws -> Int {
+    try files(of: path).reduce(0) { sum, file in
+      let isWeights = file.name.isEmpty || [".safetensors", ".zst"].contains(where: file.name.hasSuffix)
+      return try sum + (isWeights ? ReadableFile(path: file.path).byteCount : 0)
+    }
+  }
+
   private static func files(of path: String) throws -> [(name: String, path: String)] {
     guard FileSystem.kind(of: path) == .folder else {
       return try GGUFSplitSet(path: path).files.map { ("", $0.file.path) }

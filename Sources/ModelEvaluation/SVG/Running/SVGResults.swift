@@ -72,7 +72,8 @@ public struct SVGResults: Sendable {
       summaries.append(
         Summarizer(prompts: prompts, base: baseCells, own: columns).summary(
           label: contestant.label, kind: contestant.kind, source: contestant.model.source,
-          cache: "\(contestant.cacheType)", answersFrom: runner.origins[index],
+          cache: "\(contestant.cacheType)",
+          answersFrom: runner.origins[index],
           mode: "\(contestant.mode)",
           seconds: prompts.indices.reduce(0) {
             $0 + (runner.answer(of: index, prompt: $1)?.seconds ?? 0)

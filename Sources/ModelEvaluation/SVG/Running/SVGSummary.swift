@@ -78,6 +78,8 @@ public struct SVGSummary: Sendable, Codable {
   public var source: String
   /// A hash that is the same for copies of the model: of its files, or of pieces of them where they have more than 64 MiB.
   public var modelXXH64: String?
+  /// Bytes of the model's files of weights; absent for drawings.
+  public var modelBytes: Int?
   /// How keys and values were kept, as -ctk and -ctv name it; absent for drawings.
   public var cache: String?
   /// Where its answers come from if they were made elsewhere: a journal or a folder, and what is different there.
