@@ -151,7 +151,7 @@ struct CardTests {
       ofCard: markdown,
       names: files.map { ($0 as NSString).lastPathComponent } + [
         "Q4_K_M", "Q8_0", "Pelican-10M-A5M", "qwen35moe", "model-00001-of-00002.safetensors",
-        "model-00002-of-00002.safetensors", "0.1.0",
+        "model-00002-of-00002.safetensors", "0.1.0", "f16", "xxh64",
       ])
     #expect(found.count > 30)
     for number in found { #expect(known.texts.contains(number), "\(number) in \(markdown)") }
