@@ -18,7 +18,7 @@ struct CardChart {
           "\(file.name): \(Figures.bytes(file.bytes)), \(Figures.divergence(divergence.value)) nats per token"
       )
     }
-    chart = SizeChart(points, .picture, heading: "mean KL divergence in nats per token, logarithmic")
+    chart = SizeChart(points, .picture, heading: "mean KL divergence, nats per token (logarithmic)")
   }
 
   /// Whether there are two points or more.

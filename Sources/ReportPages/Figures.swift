@@ -2,12 +2,13 @@ internal import Foundation
 
 /// Numbers in recipes and on pages.
 package enum Figures {
-  /// A divergence with three significant figures and at least five decimals' room: `0.00212`, `0.0000034`, `1.25`.
+  /// A divergence with three significant figures: `0.00212`, `0.00000340`, `1.25`, and `1.58e-10` where it would have more than nine decimals.
   package static func divergence(_ value: Double) -> String {
     guard value.isFinite else { return "\(value)" }
     guard value != 0 else { return "0" }
     let exponent = Int(log10(value.magnitude).rounded(.down))
-    return String(format: "%.\(min(max(2 - exponent, 0), 9))f", value)
+    guard exponent >= -7 else { return String(format: "%.2e", value) }
+    return String(format: "%.\(max(2 - exponent, 0))f", value)
   }
 
   /// A size in decimal units with two decimals, as `pouch-convert` prints it.

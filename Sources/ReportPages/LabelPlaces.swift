@@ -17,10 +17,11 @@ struct LabelPlaces {
     }
   }
 
-  /// Where a name stands: the start of its base line.
+  /// Where a name stands: the start of its base line, or the end where it stands left of its point.
   struct Place: Hashable {
     var x: Double
     var y: Double
+    var isEnd: Bool
   }
 
   private let bounds: Box
@@ -56,7 +57,9 @@ struct LabelPlaces {
         let box = Box(x: x + dx, y: y + dy, width: width, height: height)
         guard box.isInside(bounds), !taken.contains(where: box.meets) else { continue }
         taken.append(box)
-        return Place(x: box.x, y: box.y + 0.8 * height)
+        // The true width is less, so that a name on the left would stand off from its point.
+        let isEnd = dx <= -width
+        return Place(x: isEnd ? box.x + width : box.x, y: box.y + 0.8 * height, isEnd: isEnd)
       }
     }
     return nil

@@ -244,7 +244,7 @@ package struct SizeChart {
         let place = places.place(point.name, at: x(point.byteCount), y)
       else { return nil }
       return
-        "<text class=\"name \(point.kind.rawValue)\" x=\"\(n(place.x))\" y=\"\(n(place.y))\">\(HTMLText.escaped(point.name))</text>"
+        "<text class=\"name \(point.kind.rawValue)\" x=\"\(n(place.x))\" y=\"\(n(place.y))\"\(place.isEnd ? " text-anchor=\"end\"" : "")>\(HTMLText.escaped(point.name))</text>"
     }.joined()
   }
 

@@ -85,18 +85,19 @@ struct LossPage {
   // MARK: - The drawing
 
   private var chart: String {
-    let points = reports.compactMap { report -> SizeChart.Point? in
+    let names = ShortNames.of(reports.map(Self.name))
+    let points = zip(reports, names).compactMap { report, short -> SizeChart.Point? in
       guard let divergence = report.comparison?.meanDivergence else { return nil }
       let name = Self.name(report)
       return SizeChart.Point(
-        name: name, kind: FileSystem.kind(of: report.model) == .folder ? .mlx : .gguf,
+        name: short, kind: FileSystem.kind(of: report.model) == .folder ? .mlx : .gguf,
         byteCount: report.modelBytes,
         actual: SizeChart.Measured(divergence.value, divergence.interval95),
         title:
           "\(name): \(Figures.bytes(report.modelBytes)), \(Figures.divergence(divergence.value)) nats per token"
       )
     }
-    let heading = "mean KL divergence in nats per token, logarithmic; lower is better"
+    let heading = "mean KL divergence, nats per token (logarithmic)"
     guard SizeChart(points, .wide).placedCount > 1 else { return "" }
     let label = "Mean KL divergence against the size of the file; the table below holds all numbers."
     var text = ""

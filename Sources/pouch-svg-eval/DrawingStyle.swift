@@ -3,7 +3,7 @@ enum DrawingStyle {
   static let text = """
     :root{color-scheme:light dark;--ground:#f6f5f1;--card:#fff;--ink:#1c1e21;--soft:#595d63;--line:#d9d6cd;
     --accent:#0b5c8a;--paper:#fff;--good:#1d6b34;--fair:#7a5200;--bad:#a3271b;--mark:#ffe28a;--markink:#1c1e21}
-    @media (prefers-color-scheme:dark){:root{--ground:#15171a;--card:#1f2226;--ink:#e8e6e1;--soft:#a9adb3;
+    @media screen and (prefers-color-scheme:dark){:root{--ground:#15171a;--card:#1f2226;--ink:#e8e6e1;--soft:#a9adb3;
     --line:#3a3e44;--accent:#7cc4ee;--paper:#fbfaf6;--good:#7fd197;--fair:#e5b95c;--bad:#ff9a8b;--mark:#7a5c00;--markink:#fff}}
     *{box-sizing:border-box}
     body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
@@ -22,7 +22,8 @@ enum DrawingStyle {
     th,td{padding:7px 9px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
     tr:last-child td,tr:last-child th{border-bottom:0}
     thead th{color:var(--soft);font-weight:600;vertical-align:bottom;white-space:normal;min-width:5.2em}
-    thead th:first-child{min-width:8em}.overview td:nth-child(2),.overview th:nth-child(2){text-align:left}
+    thead th:first-child{min-width:8em}.overview td,.overview th{padding:7px 6px;font-size:.8rem}.overview td small{font-size:.74rem}
+    .overview td:nth-child(2),.overview th:nth-child(2){text-align:left}
     th:first-child,td:first-child{text-align:left}
     tbody th{font-weight:600;position:sticky;left:0;background:var(--card)}
     td small{display:block;color:var(--soft);font-size:.78rem}

@@ -25,15 +25,14 @@ struct PageAnswer {
         : "Likeness with the drawings of \(base), 1 for the same: \(included.joined(separator: ", "))."
     }
     if tested.count == 1 {
-      return "\(first.label) against \(base): \(Self.word(first)). \(drawings(first))."
+      return "\(first.label) against \(base): \(Self.words(first.forced?.verdict)). \(drawings(first))."
     }
     let groups = SVGVerdict.allCases.compactMap { verdict -> String? in
-      let own = tested.filter { $0.forced?.verdict == verdict }
-      guard let first = own.first else { return nil }
-      let word = Self.word(first)
-      return word.prefix(1).uppercased() + word.dropFirst() + ": " + own.map(\.label).joined(separator: ", ")
+      let own = tested.filter { $0.forced?.verdict == verdict }.map(\.label)
+      return own.isEmpty
+        ? nil : "\(Self.words(verdict))\(verdict == .broken ? ":" : " in") \(own.joined(separator: ", "))"
     }
-    var text = "Against \(base): " + groups.joined(separator: ". ") + "."
+    var text = "Against \(base): " + groups.joined(separator: "; ") + "."
     func loss(_ model: SVGSummary) -> Double { model.forced?.divergence.value ?? .infinity }
     let ordered = tested.sorted { loss($0) < loss($1) }
     if let near = ordered.first, let far = ordered.last, loss(near) < loss(far) {
@@ -42,13 +41,12 @@ struct PageAnswer {
     return text
   }
 
-  private static func word(_ model: SVGSummary) -> String {
-    switch model.forced?.verdict {
-    case .notDistinguishable: "no difference that matters could be seen"
+  private static func words(_ verdict: SVGVerdict?) -> String {
+    switch verdict {
+    case .notDistinguishable, nil: "no difference that matters"
     case .small: "a small difference"
     case .visible: "a visible difference"
     case .broken: "broken"
-    case nil: "not compared"
     }
   }
 
@@ -66,14 +64,11 @@ struct SizeFigure {
   private let points: [SizeChart.Point]
 
   init(_ models: [SVGSummary]) {
-    points = models.compactMap { model in
-      guard model.kind == .tested, let bytes = model.modelBytes, let divergence = model.forced?.divergence
-      else {
-        return nil
-      }
+    let tested = models.filter { $0.kind == .tested }
+    points = zip(tested, ShortNames.of(tested.map(\.label))).compactMap { model, short in
+      guard let bytes = model.modelBytes, let divergence = model.forced?.divergence else { return nil }
       return SizeChart.Point(
-        name: model.label, kind: FileSystem.kind(of: model.source) == .folder ? .mlx : .gguf,
-        byteCount: bytes,
+        name: short, kind: FileSystem.kind(of: model.source) == .folder ? .mlx : .gguf, byteCount: bytes,
         actual: SizeChart.Measured(divergence.value, divergence.interval95),
         title:
           "\(model.label): \(Figures.bytes(bytes)), \(Figures.divergence(divergence.value)) nats per token")
@@ -82,7 +77,7 @@ struct SizeFigure {
 
   /// The figure as HTML, one for wide screens and one for narrow ones.
   var html: String {
-    let heading = "SVG-KLD in nats per token, logarithmic; lower is better"
+    let heading = "SVG-KLD, nats per token (logarithmic)"
     guard SizeChart(points, .wide).placedCount > 1 else { return "" }
     let label = "SVG-KLD against the size of the model; the summary has the numbers."
     return [("wide", SizeChart.Size.wide), ("narrow", .narrow)].map { name, size in

@@ -38,7 +38,7 @@ struct CardTests {
     let run = try CommandRun(
       "pouch-perplexity",
       (base ? ["--base", Self.sample] : []) + files.flatMap { ["-m", $0] }
-        + ["-f", text, "-c", "\(context)", "--chunks", "3", "--json"])
+        + ["-f", text, "-c", "\(context)", "--chunks", "6", "--json"])
     run.expect(0)
     return try folder.write(name, Array(run.output.utf8))
   }
@@ -65,7 +65,14 @@ struct CardTests {
     /// A size in MB, which is what the sample's sizes are in.
     mutating func add(size: Int) { add(Double(size) / 1e6, 2) }
     /// Three significant figures.
-    mutating func add(divergence value: Double) { add(value, max(2 - Int(floor(log10(value))), 0)) }
+    mutating func add(divergence value: Double) {
+      let exponent = Int(floor(log10(value)))
+      if exponent < -7 {
+        texts.insert(String(format: "%.2e", value))
+      } else {
+        add(value, max(2 - exponent, 0))
+      }
+    }
 
     static func grouped(_ count: Int) -> String {
       var text = "\(count)"

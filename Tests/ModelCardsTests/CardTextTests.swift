@@ -89,9 +89,10 @@ struct CardTextTests {
         ]
       ]
     }
-    let outside = text.components(separatedBy: "```").enumerated().filter { $0.offset % 2 == 0 }.map(
-      \.element
-    ).joined()
+    // What is neither front matter nor a block of code.
+    let body = text.components(separatedBy: "\n---\n").dropFirst().joined()
+    let outside = body.components(separatedBy: "```").enumerated().filter { $0.offset % 2 == 0 }
+      .map(\.element).joined()
     #expect(!outside.contains("<script"))
     #expect(!outside.replacing("\\[d\\](e)", with: "").contains("[d](e)"))
     var columns: Int?
