@@ -21,6 +21,7 @@ public enum CardErrorCode: FaultCode {
   /// The user stopped it.
   case interrupted
 
+  /// Rejected input, but for the command line and interruptions.
   public var faultClass: FaultClass {
     switch self {
     case .badBaseModel: .usage

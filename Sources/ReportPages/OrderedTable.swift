@@ -1,7 +1,8 @@
 internal import FileBytes
 
-/// A table whose rows can be looked at in several orders, without a script: each order is a table of its own, and buttons choose
-/// the one that is shown. Browsers that cannot do that show the first.
+/// A table whose rows can be looked at in several orders, without a script.
+///
+/// Each order is a table of its own, and buttons choose the one that is shown. Browsers that cannot do that show the first.
 package struct OrderedTable {
   /// An order of rows.
   package struct Order {

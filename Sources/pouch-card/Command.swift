@@ -19,9 +19,9 @@ struct Command: PouchCommand {
       --base-model, or follows from a checkpoint in the cache of the Hub's clients.
 
       Examples:
-        pouch-perplexity --base checkpoint -m a-Q4_K_M.gguf -m a-Q8_0.gguf -f text.txt --json > kld.json
-        pouch-card a-Q4_K_M.gguf a-Q8_0.gguf --results kld.json --base-model org/name
-        pouch-card a-Q4_K_M.gguf --checkpoint org/name --dry-run
+        pouch-perplexity --base dir -m a.gguf -m b.gguf -f text --json > kld.json
+        pouch-card a.gguf b.gguf --results kld.json --base-model org/name
+        pouch-card a.gguf --checkpoint org/name --dry-run
 
       Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 130 interrupted.
       """,
