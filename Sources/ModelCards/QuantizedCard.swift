@@ -181,6 +181,9 @@ public struct QuantizedCard: Codable, Sendable {
   }
 
   private static func check(checkpoint path: String, _ first: ReadFile) throws {
+    guard FileSystem.kind(of: path) == .folder else {
+      throw SourceRecognition.refusal(of: path, wanted: .checkpoint)
+    }
     let facts = try FileReader.facts(ofCheckpoint: path)
     guard facts == first.facts else {
       throw CardError(

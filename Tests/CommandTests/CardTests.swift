@@ -282,6 +282,8 @@ struct CardTests {
       ([folder.path("none.gguf")], "none.gguf"), ([files[0], small], "small.gguf"),
       ([files[0], copy], "copy.gguf"), ([Self.sample], "quantization"),
       ([files[0], "--checkpoint", tiny], "--checkpoint"),
+      ([files[0], "--checkpoint", "org/none"], "org/none"),
+      ([files[0], "--checkpoint", files[0]], "checkpoint folder"),
     ]
     for (arguments, part) in cases {
       let run = try card(arguments + ["-o", folder.path("README.md")])
