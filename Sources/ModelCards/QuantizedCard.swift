@@ -141,13 +141,13 @@ public struct QuantizedCard: Codable, Sendable {
     let reader = FileReader(contexts: request.contexts, onProgress: onProgress, isCancelled: isCancelled)
     var read = try reader.read(request.files)
     let measured = try MeasuredResults(read.map(\.card), documents)
-    try reader.hash(&read)
     guard let first = read.first else { preconditionFailure("a card has at least one file") }
     var origin = CardOrigin()
     if let path = request.checkpoint {
       try Self.check(checkpoint: path, first)
       origin = try CardOrigin(checkpoint: path)
     }
+    try reader.hash(&read)
     for file in read { origin = origin.completed(by: file.origin) }
     if let baseModel = request.baseModel { origin.baseModel = baseModel }
     self.origin = origin
