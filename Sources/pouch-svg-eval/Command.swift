@@ -216,7 +216,7 @@ struct Command: PouchCommand {
       guard let image = try? renderer.render(drawing, width: 256, height: 256) else { return nil }
       return PixelImage(width: image.width, height: image.height, rgba: image.rgba)
     }
-    let report = RunReport(command: self, prompts: set, results: results, renderer: renderer)
+    let report = try RunReport(command: self, prompts: set, results: results, renderer: renderer)
     let text = try JSONSchema.drawings.text(report)
     try WritableFile.replace(out + "/results.json", with: Array((text + "\n").utf8))
     try OutputFolder.writeDrawings(results, to: out, renderer)
