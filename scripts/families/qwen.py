@@ -1,5 +1,6 @@
 """Qwen: qwen2, qwen3, their mixtures, the hybrids with linear attention, and the text parts of Qwen3-VL."""
 from families.entry import MAIN_MIXES, SMALL_GOLDEN as SMALL, SMALL_OPTIONS, Case, Family, Golden
+from families.towers import vision
 
 HYBRID_DEFAULTS = dict(layers=4)
 HYBRID = dict(
@@ -92,12 +93,6 @@ def qwen3_vl_moe(c, a):
     qwen3_moe(c, a)
     c.update(decoder_sparse_step=1, mlp_only_layers=[])
     vision_text(c, a)
-
-
-def vision(model_type):
-    return dict(model_type=model_type, depth=2, hidden_size=32, intermediate_size=48, num_heads=2, in_channels=3,
-                patch_size=4, temporal_patch_size=2, spatial_merge_size=2, out_hidden_size=256,
-                num_position_embeddings=16, deepstack_visual_indexes=[0, 1])
 
 
 VISION_TENSORS = (
