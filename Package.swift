@@ -261,7 +261,7 @@ let package = Package(
       [
         "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization", "ModelDescriptions",
         "TextTokenizers", "ImportanceData", "QuantRecipes",
-      ]),
+      ], resources: [.copy("Golden")]),
     tests(
       "MemoryEstimation",
       [

@@ -367,8 +367,6 @@ def towers(a):
             shutil.copytree(folder, golden)
             with open(os.path.join(golden, "files.txt"), "w") as f:
                 f.writelines(lines)
-            with open(os.path.join(golden, "gguf.txt"), "w") as f:
-                f.write(dump(reference))
     return good
 
 

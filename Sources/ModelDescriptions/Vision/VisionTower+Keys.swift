@@ -7,7 +7,7 @@ extension TypedKey where Value == Int {
   static var visionPatchSize: Self { .required("vision.patch_size", in: 1...1024) }
   static var visionWidth: Self { .required("vision.embedding_length", in: MetadataKey.dimension) }
   static var visionFeedForwardSize: Self { .required("vision.feed_forward_length", in: 1...(1 << 24)) }
-  static var visionBlockCount: Self { .required("vision.block_count", in: 1...1024) }
+  package static var visionBlockCount: Self { .required("vision.block_count", in: 1...1024) }
   static var visionHeadCount: Self { .required("vision.attention.head_count", in: 1...(1 << 16)) }
   static var visionMergeSize: Self { .optional("vision.spatial_merge_size", else: 2, in: 1...64) }
 }
@@ -39,7 +39,7 @@ extension TypedKey where Value == [Bool] {
 }
 
 extension TypedKey where Value == String {
-  static var projectorType: Self {
+  package static var projectorType: Self {
     .required("projector_type", in: .texts(VisionFamily.all.map(\.projectorType)))
   }
 }
@@ -100,6 +100,12 @@ extension VisionTower {
   /// - Throws: ``DescriptionError`` with `invalidMetadata`.
   package init(metadata: [MetadataEntry], shapes: [String: [Int]], file: String) throws {
     let keys = try KeyReader(metadata, file: file)
+    guard keys.architecture == Self.architecture else {
+      throw DescriptionError(
+        .invalidMetadata,
+        Fault(
+          file: file, subject: "general.architecture", expected: Self.architecture, found: keys.architecture))
+    }
     projectorType = try keys.value(.projectorType)
     textWidth = try keys.value(.visionTextWidth)
     imageSize = try keys.value(.visionImageSize)
@@ -113,7 +119,7 @@ extension VisionTower {
     imageMean = try keys.value(.visionMean)
     imageDeviation = try keys.value(.visionDeviation)
     let flags = try keys.stated(.deepstackBlocks) ?? []
-    deepstackBlocks = flags.indices.filter { flags[$0] }
+    deepstackBlocks = flags.prefix(depth).indices.filter { flags[$0] }
     positionCount =
       shapes["v.position_embd.weight"]?.last ?? (imageSize / patchSize) * (imageSize / patchSize)
     outputWidth = textWidth

@@ -62,8 +62,13 @@ extension VisionTower {
   }
 
   /// The tensors that a file of the tower has.
-  package var expectedTensors: [(name: String, ggmlShape: [Int])] {
-    rules.flatMap(\.rules).flatMap(\.outputs).map { ($0.name, $0.ggmlShape) }
+  package var expectedTensors: [ExpectedTensor] {
+    rules.flatMap { block in
+      block.rules.flatMap(\.outputs).map {
+        ExpectedTensor(
+          name: $0.name, slot: $0.slot, block: block.block, ggmlShape: $0.ggmlShape, isOptional: false)
+      }
+    }
   }
 
   /// The tensors, and what they become.
