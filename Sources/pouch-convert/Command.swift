@@ -130,6 +130,9 @@ struct Convert: PouchCommand {
   @OptionGroup(title: "MLX")
   var mlx: MLXArguments
 
+  @OptionGroup(title: "Ollama")
+  var modelfile: ModelfileArguments
+
   @OptionGroup(title: "Types")
   var mix: MixArguments
 
@@ -157,7 +160,8 @@ struct Convert: PouchCommand {
       ("--pre", preTokenizer != nil),
     ]
     let kept = ["--no-provenance", "--override-kv"]
-    let given = own.filter(\.isGiven).map(\.name) + mix.given.filter { !kept.contains($0) }
+    let given =
+      own.filter(\.isGiven).map(\.name) + modelfile.given + mix.given.filter { !kept.contains($0) }
     guard given.isEmpty else { throw ValidationError("\(given.joined(separator: ", ")): not with --mmproj") }
   }
 
@@ -168,7 +172,8 @@ struct Convert: PouchCommand {
       ("--mtp", mtp), ("--pre", preTokenizer != nil), ("--model-name", modelName != nil),
       ("--mmproj", mmproj),
     ]
-    let given = own.filter(\.isGiven).map(\.name) + mix.given + running.divisionGiven
+    let given =
+      own.filter(\.isGiven).map(\.name) + modelfile.given + mix.given + running.divisionGiven
     guard given.isEmpty else {
       throw ValidationError("\(given.joined(separator: ", ")): not with --format mlx")
     }
@@ -220,10 +225,11 @@ struct Convert: PouchCommand {
     request.modelName = modelName
     request.headersOnly = headersOnly
     let choices = try mix.choices(types: types)
-    try running.perform(
+    try modelfile.perform(
       try mmproj
         ? ConversionPlanner.prepareVision(request, outputs: choices)
-        : ConversionPlanner.prepareCheckpoint(request, outputs: choices))
+        : ConversionPlanner.prepareCheckpoint(request, outputs: choices),
+      checkpoint: source.path, running)
   }
 
   /// Writes a folder for MLX.
