@@ -54,6 +54,7 @@ package enum OllamaChat: Equatable {
   ///   - architecture: The value of `general.architecture`.
   ///   - bos: The text of the first token.
   ///   - eos: The text of the last token.
+  /// - Returns: The way.
   package static func find(_ source: String?, architecture: String, bos: String, eos: String) -> OllamaChat {
     guard let source else { return .none("the model has no chat template") }
     let jinja: ChatTemplate

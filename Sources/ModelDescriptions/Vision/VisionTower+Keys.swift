@@ -67,6 +67,7 @@ extension VisionTower {
   /// - Parameters:
   ///   - general: What all files say of themselves.
   ///   - fileType: The value of `general.file_type`.
+  /// - Returns: The entries.
   func entries(_ general: GeneralMetadata, fileType: UInt32) -> [MetadataEntry] {
     var keys = KeyWriter(architecture: Self.architecture)
     keys.add(MetadataEntry("general.file_type", .uint32(fileType)))
