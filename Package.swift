@@ -273,7 +273,7 @@ let package = Package(
       [
         "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization", "ModelDescriptions",
         "TextTokenizers", "ImportanceData", "QuantRecipes",
-      ]),
+      ], resources: [.copy("Golden")]),
     tests(
       "MemoryEstimation",
       [
