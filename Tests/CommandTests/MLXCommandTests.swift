@@ -67,7 +67,7 @@ struct MLXCommandTests {
     #expect(besides.status == 0 && besides.output == folder.path("tiny-model-mlx-f16") + "\n")
   }
 
-  @Test("pouch-inspect counts weights, not the words that they are packed in", arguments: ["4", "6", "mxfp4"])
+  @Test("pouch-inspect counts weights, not words", arguments: ["4", "6", "mxfp4"])
   func inspection(bits: String) throws {
     func parameters(_ path: String) throws -> Int? {
       try CommandRun("pouch-inspect", [path, "--json", "--no-tensors"]).json()["parameters"] as? Int
