@@ -47,10 +47,10 @@ import Testing
 
   @Test(arguments: [
     ("plain", "plain"), ("two words", "two words"), ("a \"b\" c", "a \"b\" c"),
-    ("\"b\" c", "\"\"b\" c\""),
+    ("\"b\" c", "\"\"\"\"b\" c\"\"\""),
     (" blank", "\" blank\""), ("", ""), ("one\ntwo", "\"one\ntwo\""),
     ("says \"x\"\ntwo", "\"\"\"says \"x\"\ntwo\"\"\""), ("\"x\"\ntwo", "\"\"\"\"x\"\ntwo\"\"\""),
-    ("say \"\"\" x\ntwo", "\"say \"\"\" x\ntwo\""), ("tab\tin", "tab\tin"), ("\r\n", "\"\r\n\""),
+    ("say \"\"\" x\ntwo", "\"\"\"say \"\"\" x\ntwo\"\"\""), ("tab\tin", "tab\tin"), ("\r\n", "\"\r\n\""),
   ])
   func valuesAreQuotedAsNeeded(value: String, written: String) throws {
     #expect(Modelfile.quoted(value) == written)
