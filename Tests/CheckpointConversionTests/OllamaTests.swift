@@ -48,9 +48,9 @@ import Testing
   @Test(arguments: [
     ("plain", "plain"), ("two words", "two words"), ("a \"b\" c", "a \"b\" c"),
     ("\"b\" c", "\"\"\"\"b\" c\"\"\""),
-    (" blank", "\" blank\""), ("", "\"\""), ("one\ntwo", "\"one\ntwo\""),
-    ("says \"x\"\ntwo", "\"says \"x\"\ntwo\""), ("\"x\"\ntwo", "\"\"\"\"x\"\ntwo\"\"\""),
-    ("say \"\"\" x\ntwo", "\"say \"\"\" x\ntwo\""), ("tab\tin", "tab\tin"), ("\r\n", "\"\r\n\""),
+    (" blank", "\" blank\""), ("", ""), ("one\ntwo", "\"one\ntwo\""),
+    ("says \"x\"\ntwo", "\"\"\"says \"x\"\ntwo\"\"\""), ("\"x\"\ntwo", "\"\"\"\"x\"\ntwo\"\"\""),
+    ("say \"\"\" x\ntwo", "\"\"\"say \"\"\" x\ntwo\"\"\""), ("tab\tin", "tab\tin"), ("\r\n", "\"\r\n\""),
   ])
   func valuesAreQuotedAsNeeded(value: String, written: String) throws {
     #expect(Modelfile.quoted(value) == written)
@@ -177,7 +177,9 @@ import Testing
     }
     try write("LICENSE", "The \"Licence\"\u{C}\r\n  Version 2\r\n")
     try write("generation_config.json", #"{"do_sample": false, "temperature": 0.6, "presence_penalty": 1.5}"#)
-    try write("chat_template.jinja", jinja(more: "{%- if tools %}x{%- endif %}"))
+    var settings = try #require(try JSONValue(contentsOf: copy + "/tokenizer_config.json").members)
+    settings["chat_template"] = .string(jinja(more: "{%- if tools %}x{%- endif %}"))
+    try write("tokenizer_config.json", JSONValue.object(settings).indentedText)
     let golden = try #require(VisionTests.Golden.all.first { $0.name == "qwen3_5-tower" })
     for (type, name) in [("q8_0", "Model"), ("f16", "Model"), ("f16", "Other")] {
       var tower = ConversionRequest(source: golden.folder, outputType: .auto)

@@ -76,9 +76,11 @@ public struct Modelfile: Hashable, Sendable {
     return lines.joined(separator: "\n") + "\n"
   }
 
-  /// A value as it is written; `nil` for a text that cannot be a value.
+  /// A value as it is written, in as few quotes as hold it, `"""` where it has quotes itself; `nil` for a text that cannot
+  /// be a value.
   package static func quoted(_ value: String) -> String? {
-    [value, "\"\(value)\"", "\"\"\"\(value)\"\"\""].first { candidate in
+    let quotes = value.contains("\"") ? ["", "\"\"\"", "\""] : ["", "\"", "\"\"\""]
+    return quotes.map { $0 + value + $0 }.first { candidate in
       guard let parsed = try? Modelfile(parsing: "FROM \(candidate)\n# end\n") else { return false }
       // As bytes: line ends of two characters are one in a text.
       return parsed.instructions.count == 1 && parsed.instructions[0].value.utf8.elementsEqual(value.utf8)
