@@ -13,7 +13,7 @@ struct CardMarkdown {
   /// - Throws: Errors of the YAML library.
   func text() throws -> String {
     let sections = [
-      head, filesSection, chartSection, memorySection, picturesSection, CardUse(card).text,
+      head, filesSection, chartSection, memorySection, drawingsSection, CardUse(card).text,
       CardMaking(card).text,
       checksums,
     ]
@@ -74,10 +74,6 @@ struct CardMarkdown {
     table.add("same top token, %", isNumber: true) { file in
       file.loss?.sameTop.map { Self.text($0) { Figures.fixed(100 * $0, 2) } }
     }
-    table.add("drawings") { $0.drawings?.verdict }
-    table.add("likeness of drawings", isNumber: true) { file in
-      file.drawings?.score.map { Self.text($0) { Figures.fixed($0, 3) } }
-    }
     return "## Files\n\n" + table.text(card.files) + (notes.isEmpty ? "" : "\n" + notes)
   }
 
@@ -107,14 +103,6 @@ struct CardMarkdown {
           "; perplexity of the unquantized model \(Self.text(perplexity, { Figures.fixed($0, 4) }, separator: " "))"
       }
       text += ".\n"
-    }
-    if let drawing = card.drawing {
-      text +=
-        (text.isEmpty ? "" : "\n")
-        + "Drawings: \(Figures.grouped(drawing.prompts)) prompts for SVG (xxh64 `\(drawing.promptsXXH64)`), answered greedily"
-        + " with at most \(Figures.grouped(drawing.tokenLimit)) tokens in mode \(drawing.mode), `pouch-svg-eval`,"
-        + " score \(MarkdownText.escaped(drawing.scoreVersion)). Likeness is that of a model's own drawings with those of the unquantized model,"
-        + " 1 for the same drawing; intervals are over prompts.\n"
     }
     return text
   }
@@ -156,7 +144,32 @@ struct CardMarkdown {
 
   // MARK: - Drawings
 
-  private var picturesSection: String {
+  private var drawingsSection: String {
+    guard let drawing = card.drawing else { return "" }
+    var table = MarkdownTable()
+    table.add("file") { MarkdownText.escaped($0.name) }
+    table.add("difference") { $0.drawings?.verdict }
+    table.add("likeness", isNumber: true) { file in
+      file.drawings?.score.map { Self.text($0) { Figures.fixed($0, 3) } }
+    }
+    table.add("the same, token by token", isNumber: true) { file in
+      file.drawings.flatMap { drawn in
+        drawn.identical.map { "\(Figures.grouped($0)) of \(Figures.grouped(drawn.answers))" }
+      }
+    }
+    return """
+      ## Drawings
+
+      \(table.text(card.files.filter { $0.drawings != nil }))
+      \(Figures.grouped(drawing.prompts)) prompts for SVG (xxh64 `\(drawing.promptsXXH64)`), answered greedily with at most \
+      \(Figures.grouped(drawing.tokenLimit)) tokens in mode \(drawing.mode), `pouch-svg-eval`, score \
+      \(MarkdownText.escaped(drawing.scoreVersion)). Likeness is that of a model's own drawings with those of the unquantized model, \
+      1 for the same drawing; in parentheses 95 % intervals over prompts.
+
+      """ + pictures
+  }
+
+  private var pictures: String {
     guard !card.pictures.isEmpty else { return "" }
     var models: [String] = []
     var prompts: [(id: String, text: String)] = []
@@ -170,7 +183,7 @@ struct CardMarkdown {
       guard let file = card.files.first(where: { $0.name == model }) else { return "not quantized" }
       return MarkdownText.escaped(file.label)
     }
-    var text = "## Drawings\n\n| prompt | \(models.map(name).joined(separator: " | ")) |\n"
+    var text = "\n| prompt | \(models.map(name).joined(separator: " | ")) |\n"
     text += "|---|" + models.map { _ in ":---:|" }.joined() + "\n"
     for prompt in prompts {
       let cells = models.map { model in
@@ -184,7 +197,7 @@ struct CardMarkdown {
       text += "| \(MarkdownText.escaped(prompt.text)) | \(cells.joined(separator: " | ")) |\n"
     }
     return text
-      + "\nThe prompts whose drawings are least like those of the unquantized model, of all \(Figures.grouped(card.drawing?.prompts ?? 0)).\n"
+      + "\nThe prompts whose drawings are least like those of the unquantized model.\n"
   }
 
   // MARK: - Checksums

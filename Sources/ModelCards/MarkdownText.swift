@@ -71,16 +71,19 @@ struct MarkdownTable {
     columns.append((head, isNumber, cell))
   }
 
-  /// The table.
+  /// The table; empty without columns.
   func text(_ files: [CardFile]) -> String {
     let filled = columns.filter { column in files.contains { column.cell($0)?.isEmpty == false } }
+    guard !filled.isEmpty else { return "" }
     var text = "| " + filled.map(\.head).joined(separator: " | ") + " |\n"
     text += "|" + filled.map { $0.isNumber ? "---:|" : "---|" }.joined() + "\n"
     for file in files {
       let cells = filled.map { column in
         let cell = column.cell(file) ?? ""
-        // Numbers keep their unit and their interval together.
-        return cell.isEmpty ? "–" : column.isNumber ? cell.replacing(" ", with: "&nbsp;") : cell
+        guard !cell.isEmpty else { return "–" }
+        // Numbers keep their unit together, and intervals their ends; where breaks are not rendered, a space is left.
+        return column.isNumber
+          ? cell.replacing(" ", with: "&nbsp;").replacing("<br>", with: " <br>") : cell
       }
       text += "| " + cells.joined(separator: " | ") + " |\n"
     }

@@ -197,6 +197,48 @@ struct CardTests {
     #expect((printed["files"] as? [[String: Any]])?.count == 2)
   }
 
+  @Test("drawings stand side by side, with the verdicts and scores of their result")
+  func drawings() throws {
+    let prompts = try folder.write(
+      "prompts.jsonl",
+      Array(
+        """
+        {"id": "row", "prompt": "Draw three purple rectangles in a column as SVG."}
+        {"id": "rings", "prompt": "Draw two concentric squares: white and pink as SVG."}
+
+        """.utf8))
+    let out = folder.path("svg")
+    try CommandRun(
+      "pouch-svg-eval",
+      [
+        "--base", Self.sample, "-m", files[0], "-m", files[1], "--prompts", prompts, "--out", out, "-n",
+        "400",
+        "--no-floor", "-q",
+      ]
+    ).expect(0)
+    let readme = folder.path("README.md")
+    try card([files[0], "--results", out + "/results.json", "-o", readme]).expect(0)
+    let markdown = try contents(readme)
+    let models = try #require(try json(contents(out + "/results.json"))["models"] as? [[String: Any]])
+    let model = try #require(models.first { $0["label"] as? String == "pelican-Q4_K_M" })
+    let paired = try #require(model["paired"] as? [String: Any])
+    let row = try #require(markdown.split(separator: "\n").first { $0.contains("&nbsp;of&nbsp;2 |") })
+    let verdict = try #require((model["forced"] as? [String: Any])?["verdict"] as? String)
+    let identical = try #require(paired["identical"] as? Int)
+    let score = String(format: "%.3f", try numbers(paired["score"])[0])
+    for part in [verdict, "\(identical)&nbsp;of&nbsp;2"] { #expect(row.contains("| \(part) |"), "\(row)") }
+    #expect(row.contains("| \(score)"), "\(row)")
+    let pictures = markdown.matches(of: /\]\((card\/drawings\/[^)]+)\)/).map { String($0.output.1) }
+    #expect(pictures.count == 4 && Set(pictures).count == 4)
+    for picture in pictures {
+      let name = try #require(picture.split(separator: "/").last).split(separator: ".")[0]
+      let id = try #require(name.split(separator: "-").last)
+      let label = name.dropLast(id.count + 1)
+      let shown = try #require(FileManager.default.contents(atPath: folder.path(picture)))
+      #expect(shown == FileManager.default.contents(atPath: "\(out)/drawings/\(label)/\(id).png"))
+    }
+  }
+
   @Test("a card replaces nothing unasked")
   func existing() throws {
     let readme = try folder.write("README.md", Array("mine".utf8))

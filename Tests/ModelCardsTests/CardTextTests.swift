@@ -82,6 +82,11 @@ struct CardTextTests {
             ],
           ]), file("b.gguf", more: ["memory": [["context": 8192, "bytes": 6, "machines": [String]()]]]),
       ]
+      $0["drawing"] = [
+        "promptFiles": [Self.evil], "promptsXXH64": "0", "prompts": 1, "scoreVersion": Self.evil,
+        "mode": "fast",
+        "tokenLimit": 9,
+      ]
       $0["pictures"] = [
         [
           "name": "card/\(Self.evil).png", "model": "base", "promptID": "1", "prompt": Self.evil,
