@@ -6,8 +6,8 @@ internal import GGUFFormat
 /// Files of at most 64 MiB in all are hashed whole, so that copies are equal. Of larger ones it takes size,
 /// modification time, and 64 pieces of 4 KB spread evenly over each file, the first and the last included. Of a checkpoint
 /// folder, names count, too. For weights on a hub the hash stands that the hub states; the small files beside them are
-/// hashed whole. What a result keeps of its model (``ofContent(_:)``) is without times and stated hashes, which a copy does
-/// not share.
+/// hashed whole, so that nothing of such a model is fetched twice; a copy of it on disk counts as another one. What a
+/// result keeps of its model (``ofContent(_:)``) is without the time, which a copy does not share.
 public enum ModelFingerprint {
   private static let wholeLimit = 64 << 20
   private static let pieceCount = 64
@@ -66,9 +66,9 @@ public enum ModelFingerprint {
     for (name, file) in files {
       hash.add(name)
       hash.add(file.byteCount)
-      if usesTime, file.remote != nil {
+      if file.remote != nil {
         hash.add(Int(file.modificationTime))
-      } else if isSmall || usesTime && isRemote && file.byteCount <= wholeLimit {
+      } else if isSmall || isRemote && file.byteCount <= wholeLimit {
         hash.add(try file.bytes(at: 0, count: file.byteCount))
       } else {
         if usesTime { hash.add(Int(file.modificationTime)) }
