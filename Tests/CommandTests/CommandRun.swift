@@ -40,7 +40,7 @@ struct CommandRun {
 
   /// The folder of the executables: that of `POUCH_COMMANDS` (what scripts/install has installed), else of the test bundle.
   static var executables: URL {
-    if let folder = ProcessInfo.processInfo.environment["POUCH_COMMANDS"] {
+    if let folder = ProcessInfo.processInfo.environment["POUCH_COMMANDS"], !folder.isEmpty {
       return URL(fileURLWithPath: folder)
     }
     let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
