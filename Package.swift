@@ -55,6 +55,7 @@ let package = Package(
     .executable(name: "pouch-validate", targets: ["pouch-validate"]),
     .executable(name: "pouch-svg-eval", targets: ["pouch-svg-eval"]),
     .executable(name: "pouch-tune", targets: ["pouch-tune"]),
+    .executable(name: "pouch-card", targets: ["pouch-card"]),
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
     .executable(name: "pouch-estimate", targets: ["pouch-estimate"]),
   ],
@@ -72,8 +73,7 @@ let package = Package(
     .target(name: "CCurl", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     .systemLibrary(
       name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]),
-    .systemLibrary(
-      name: "CRsvg", pkgConfig: "librsvg-2.0", providers: [.apt(["librsvg2-dev"]), .brew(["librsvg"])]),
+    .target(name: "CRsvg", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
 
     // 1: types and bytes
     library("TensorTypes", []),
@@ -88,6 +88,7 @@ let package = Package(
     library("BlockQuantization", ["CQuantKernels", "TensorTypes"]),
     library("TensorAssembly", ["TensorTypes", "BlockQuantization"]),
     library("SVGAnalysis", ["FileBytes"]),
+    library("ReportPages", ["FileBytes"]),
 
     // 3: what models are
     library("TextTokenizers", ["TensorTypes", "FileBytes", "JinjaTemplates"]),
@@ -150,6 +151,16 @@ let package = Package(
         "TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute", "ImportanceData",
         "ModelDescriptions",
         "QuantRecipes", "CheckpointConversion", "ReferenceRuntime", "ModelEvaluation", "MemoryEstimation",
+        "ReportPages",
+      ]),
+    library(
+      "ModelCards",
+      [
+        "TensorTypes", "FileBytes", "GGUFFormat", "ModelDescriptions", "CheckpointConversion",
+        "ModelEvaluation",
+        "OutputValidation", "QuantRecipes", "MemoryEstimation", "ReportPages",
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Yams", package: "Yams"),
       ]),
     library(
       "CommandSupport",
@@ -184,7 +195,7 @@ let package = Package(
       [
         "TensorTypes", "FileBytes", "ModelDescriptions", "ReferenceRuntime", "TensorCompute",
         "TextTokenizers",
-        "ModelEvaluation", "HubAccess",
+        "ModelEvaluation", "ReportPages", "HubAccess",
       ]),
     command(
       "pouch-imatrix",
@@ -198,7 +209,7 @@ let package = Package(
       [
         "TensorTypes", "FileBytes", "ModelDescriptions", "ReferenceRuntime", "TensorCompute",
         "TextTokenizers",
-        "ModelEvaluation", "SVGAnalysis", "SVGRendering",
+        "ModelEvaluation", "ReportPages", "SVGAnalysis", "SVGRendering",
         .product(name: "Mustache", package: "swift-mustache"),
       ]),
     command(
@@ -208,6 +219,7 @@ let package = Package(
         "MixTuning",
         "QuantRecipes", "ReferenceRuntime", "TensorCompute", "TextTokenizers",
       ]),
+    command("pouch-card", ["FileBytes", "ModelCards"]),
     command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute"]),
     command(
       "pouch-estimate",
@@ -261,7 +273,7 @@ let package = Package(
       [
         "SafetensorsFormat", "GGUFFormat", "ZstdStreams", "BlockQuantization", "ModelDescriptions",
         "TextTokenizers", "ImportanceData", "QuantRecipes",
-      ]),
+      ], resources: [.copy("Golden")]),
     tests(
       "MemoryEstimation",
       [
@@ -274,12 +286,14 @@ let package = Package(
         "BlockQuantization", "GGUFFormat", "SafetensorsFormat", "ModelDescriptions", "QuantRecipes",
         "CheckpointConversion",
       ]),
+    tests("ReportPages"),
+    tests("ModelCards", [.product(name: "Yams", package: "Yams")]),
     tests("CommandSupport"),
     .testTarget(
       name: "CommandTests",
       dependencies: [
         "TestSupport", "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "ZstdStreams",
-        "BlockQuantization", "ImportanceData", "pouch-bench", "pouch-convert", "pouch-estimate",
+        "BlockQuantization", "ImportanceData", "pouch-bench", "pouch-card", "pouch-convert", "pouch-estimate",
         "pouch-generate", "pouch-imatrix", "pouch-inspect", "pouch-perplexity", "pouch-quantize",
         "pouch-svg-eval", "pouch-tune", "pouch-validate",
       ],

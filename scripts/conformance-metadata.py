@@ -7,8 +7,12 @@ Makes a random checkpoint of every family (make-random-checkpoint.py) under DIR,
 LLAMA_CPP/convert_hf_to_gguf.py (run by --python, which needs torch, transformers and the gguf package), and keeps
 the results as DIR/reference/NAME.gguf. With --pouch-convert the same folders are converted by that command and
 compared; with --goldens a text dump of each reference's metadata and tensor table is written for the unit tests.
+
+With --mmproj the vision towers of the families that have one are converted instead, to every type in --outtype, and a
+golden is the whole small checkpoint with the hashes of what becomes of it.
 """
 import argparse
+import hashlib
 import io
 import json
 import os
@@ -172,6 +176,16 @@ EXTRA = {"llama-byte-fallback": add_byte_fallback, "llama-template": add_templat
          **{name: lambda folder: None for name, (_, family) in families.cases("metadata").items() if family.tokenizer}}
 
 
+def add_settings(folder):
+    """A model card and settings of sampling, as models of text and pictures have them."""
+    add_card(folder)
+    with open(os.path.join(folder, "generation_config.json"), "w") as f:
+        json.dump({"temperature": 0.7, "top_k": 20, "top_p": 0.8, "repetition_penalty": 1.05}, f)
+
+
+EXTRA["Drawing-5M-Instruct-v1.5-tower"] = add_settings
+
+
 def read_gguf(path):
     """Reads metadata and tensor table with no library, so that order and types are seen as they are."""
     with open(path, "rb") as f:
@@ -310,6 +324,52 @@ def run(arguments, log):
             sys.exit(f"failed ({result.returncode}): {' '.join(arguments)}\n" + f.read()[-2000:])
 
 
+def only_file(folder):
+    """The path of the file that a program named by itself."""
+    names = os.listdir(folder)
+    assert len(names) == 1, names
+    return os.path.join(folder, names[0])
+
+
+def towers(a):
+    """Converts the vision towers of all cases to all types; true when Pouch's files are the converter's."""
+    good = True
+    for name, (case, family) in families.cases("tower").items():
+        if a.only and name not in a.only.split(","):
+            continue
+        log = os.path.join(a.out, "logs", name + ".log")
+        folder = os.path.join(a.out, "checkpoints", name)
+        if not os.path.exists(os.path.join(folder, "config.json")):
+            run([a.python, os.path.join(HERE, "make-random-checkpoint.py"), *case.arguments(family), "--seed",
+                 str(a.seed), folder], log)
+            EXTRA.get(name, lambda folder: None)(folder)
+        lines = []
+        for outtype in a.outtype.split(","):
+            places = [os.path.join(a.out, kind, f"{name}-{outtype}") for kind in ("reference", "pouch")]
+            for place in places:
+                os.makedirs(place, exist_ok=True)
+            options = ["--mmproj", "--outtype", outtype]
+            if not os.listdir(places[0]):
+                run(converter_command(a.python, os.path.abspath(a.converter), folder, places[0], *options), log)
+            reference = only_file(places[0])
+            with open(reference, "rb") as f:
+                lines.append(f"{outtype} {os.path.basename(reference)} {hashlib.sha256(f.read()).hexdigest()}\n")
+            if a.pouch_convert:
+                run([a.pouch_convert, folder, "--outfile", places[1], "--force", "--no-provenance", *options], log)
+                candidate = only_file(places[1])
+                good = compare(f"{name} {outtype}", reference, candidate) and good
+                if os.path.basename(reference) != os.path.basename(candidate):
+                    print(f"  named {os.path.basename(candidate)}, not {os.path.basename(reference)}")
+                    good = False
+        if a.goldens:
+            golden = os.path.join(a.goldens, name)
+            shutil.rmtree(golden, ignore_errors=True)
+            shutil.copytree(folder, golden)
+            with open(os.path.join(golden, "files.txt"), "w") as f:
+                f.writelines(lines)
+    return good
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--converter", required=True, help="folder of llama.cpp's sources")
@@ -319,9 +379,13 @@ def main():
     p.add_argument("--goldens", help="where to write text dumps of the references")
     p.add_argument("--only", help="comma-separated names of cases")
     p.add_argument("--outtype", default="auto")
+    p.add_argument("--mmproj", action="store_true", help="vision towers; --outtype may be a list with commas")
+    p.add_argument("--seed", type=int, default=1, help="of vision towers")
     a = p.parse_args()
     for d in ("checkpoints", "reference", "pouch", "logs"):
         os.makedirs(os.path.join(a.out, d), exist_ok=True)
+    if a.mmproj:
+        sys.exit(0 if towers(a) else 1)
     cases = {name: (case.arguments(family), case.converter.split(), family.more_keys)
              for name, (case, family) in families.cases("metadata").items()}
     cases["Pelican-10M-A5M"] = (None, ["--no-mtp"], ())

@@ -38,7 +38,7 @@ need_toolchain() {
   }
   if [ "$(uname)" = Linux ]; then
     need_packages '/usr/include/zstd.h' libzstd-dev
-    need_packages '/usr/include/librsvg-2.0/librsvg/rsvg.h' librsvg2-dev pkg-config
+    need_packages '/usr/lib/*/librsvg-2.so.2' librsvg2-2 pkg-config
   elif [ "$(uname)" = Darwin ]; then
     pkg-config --exists libzstd librsvg-2.0 2> /dev/null || {
       command -v brew > /dev/null || { echo "error: install zstd, librsvg and pkg-config first" >&2; exit 1; }
@@ -69,4 +69,11 @@ build_release() {
   mkdir -p .build
   swift build -c release > "$log" 2>&1 || { tail -n 60 "$log" >&2; exit 1; }
   bin=$(swift build -c release --show-bin-path)
+}
+
+# Prints the path of the tool of swift-argument-parser that writes manual pages, after building it.
+manual_tool() {
+  swift build -c release --product generate-manual >> .build/release-build.log 2>&1 \
+    || { tail -n 20 .build/release-build.log >&2; exit 1; }
+  echo "$bin/generate-manual"
 }

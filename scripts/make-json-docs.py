@@ -22,6 +22,7 @@ DOCUMENTS = [
     ("pouch.drawings", "pouch-svg-eval --json, and results.json in its folder", "RunReport"),
     ("pouch.geometry", "pouch-svg-eval --check-geometry DIR --json", "GeometryCheck.Report"),
     ("pouch.tuning", "pouch-tune --json", "TuneReport"),
+    ("pouch.card", "pouch-card --json", "QuantizedCard"),
     ("pouch.benchmark.quantize", "pouch-bench quantize --json", "Report"),
     ("pouch.benchmark.matmul", "pouch-bench matmul --json", "ProductReport"),
     ("pouch.error", "any command with --json that fails before its result", "ErrorReport"),

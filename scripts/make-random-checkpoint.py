@@ -16,7 +16,7 @@ import sys
 
 import numpy as np
 
-from families import FAMILIES
+from families import FAMILIES, towers
 from families.quantized import FORMS, encode, to_bf16
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -49,8 +49,16 @@ def make_config(a):
         text = {k: v for k, v in c.items() if k not in ("architectures", "dtype")}
         c = {"architectures": [family.wrapper], "model_type": family.wrapper_model_type or a.family,
              "tie_word_embeddings": a.tied, "text_config": text,
-             "vision_config": family.vision or {"depth": 1, "model_type": a.family}}
+             "vision_config": tower_settings(a) or family.vision or {"depth": 1, "model_type": a.family}}
     return c
+
+
+def tower_settings(a):
+    """The settings of the vision tower that --tower asks for; None without it."""
+    if a.tower is None:
+        return None
+    family = FAMILIES[a.family]
+    return towers.changed(family.vision or towers.vision(a.family, deepstack=()), a.tower)
 
 
 def tensors(a):
@@ -255,7 +263,9 @@ def common_tensors(a):
         yield from block(p, True)
         yield p + "shared_head.norm.weight", (H,), norm
         yield p + "shared_head.head.weight", (a.vocab, H), "matrix"
-    if a.nested:
+    if a.tower is not None:
+        yield from towers.tensors(tower_settings(a))
+    elif a.nested:
         yield from family.wrapped_more
 
 
@@ -348,6 +358,9 @@ def write(a, folder):
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "config.json"), "w") as f:
         json.dump(make_config(a), f, indent=2)
+    if a.tower is not None:
+        with open(os.path.join(folder, "preprocessor_config.json"), "w") as f:
+            json.dump(towers.PREPROCESSOR, f, indent=2)
     own = FAMILIES[a.family].tokenizer
     source = os.path.join(ROOT, own) if a.tokenizer and own else a.tokenizer
     for name in TOKENIZER_FILES:
@@ -425,6 +438,8 @@ def parser():
     p.add_argument("--tied", action="store_true")
     p.add_argument("--mtp", action="store_true", help="add a next-token block")
     p.add_argument("--nested", action="store_true", help="a multimodal wrapper with text_config and vision tensors")
+    p.add_argument("--tower", nargs="?", const="", metavar="SETTINGS", help="a multimodal wrapper with a whole vision "
+                   "tower (Qwen); settings in place of the family's as depth=3,deepstack_visual_indexes=0/2")
     p.add_argument("--no-qk-norm", dest="qk_norm", action="store_false", help="without norms of queries and keys")
     p.add_argument("--no-scoring-key", action="store_true", help="leave scoring_func out, as some releases do")
     p.add_argument("--rope", choices=("default", "llama3", "yarn", "linear"))
@@ -465,7 +480,7 @@ def main():
     a = p.parse_args()
     if a.layout == "auto":
         a.layout = family.layout
-    a.nested = a.nested or family.always_wrapped
+    a.nested = a.nested or family.always_wrapped or a.tower is not None
     write(a, a.out)
 
 

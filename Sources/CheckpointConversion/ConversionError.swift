@@ -36,6 +36,8 @@ public enum ConversionErrorCode: FaultCode {
   case importanceMismatch
   /// Experts without importance data under `--blind-experts error`.
   case blindExperts
+  /// A text that is no Modelfile of Ollama, or that none can hold.
+  case badModelfile
   /// A notice became an error under `--strict`.
   case strictViolation
 

@@ -32,6 +32,7 @@ public enum JSONSchema: String, CaseIterable, Sendable {
   case drawings = "pouch.drawings"
   case geometry = "pouch.geometry"
   case tuning = "pouch.tuning"
+  case card = "pouch.card"
   case quantizeBenchmark = "pouch.benchmark.quantize"
   case productBenchmark = "pouch.benchmark.matmul"
   case error = "pouch.error"

@@ -64,6 +64,12 @@ public struct RunArguments: ParsableArguments {
   /// The flags that divide the work among several runs, as far as they are given.
   public var divisionGiven: [String] { (part == nil ? [] : ["--part"]) + (join ? ["--join"] : []) }
 
+  /// Whether a part of the outputs is made, which get their names later.
+  var isPart: Bool { part != nil }
+
+  /// Whether existing outputs are replaced.
+  var replacesOutputs: Bool { force }
+
   /// Whether only errors are printed.
   public var isQuiet: Bool { quiet }
 

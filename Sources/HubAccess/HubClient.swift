@@ -271,11 +271,7 @@ struct Retrying {
       if let seconds = Double(text.trimmingCharacters(in: .whitespaces)), seconds.isFinite {
         return max(0, seconds)
       }
-      let format = DateFormatter()
-      format.locale = Locale(identifier: "en_US_POSIX")
-      format.timeZone = TimeZone(identifier: "GMT")
-      format.dateFormat = "EEE, dd MMM yyyy HH:mm:ss zzz"
-      return format.date(from: text).map { max(0, $0.timeIntervalSinceNow) }
+      return HTTPDate.date(text).map { max(0, $0.timeIntervalSinceNow) }
     }
     guard answer.status == 429, let text = answer.header("ratelimit") else { return nil }
     return text.split(separator: ";").lazy.map { $0.trimmingCharacters(in: .whitespaces) }

@@ -37,17 +37,17 @@ package struct JinjaTemplate: Sendable {
   /// - Parameters:
   ///   - variables: What the template is given, by name.
   ///   - date: The time that `strftime_now` writes.
-  ///   - timeZone: Where the time is looked up.
+  ///   - timeZone: Where the time is looked up; that of this machine, as C tells it, when `nil`.
   ///   - limits: What the template may use up.
   /// - Returns: The text.
   /// - Throws: ``TemplateError``.
   package func render(
-    _ variables: [String: JinjaValue], date: Date = Date(), timeZone: TimeZone = .current,
+    _ variables: [String: JinjaValue], date: Date = Date(), timeZone: TimeZone? = nil,
     limits: JinjaLimits = JinjaLimits()
   ) throws(TemplateError) -> String {
     try LargeStack.run {
       // The clock on the wall there, as if it were in Greenwich.
-      let offset = Double(timeZone.secondsFromGMT(for: date))
+      let offset = Double(timeZone?.secondsFromGMT(for: date) ?? DateFormat.localOffset(at: date))
       let interpreter = Interpreter(self, date: date.addingTimeInterval(offset), limits: limits)
       return try interpreter.render(variables)
     }

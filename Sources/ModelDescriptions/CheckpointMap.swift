@@ -7,30 +7,30 @@ public struct CheckpointMap: Sendable {
   public var family: ModelFamily
   /// The hyper-parameters, with as many next-token blocks as are converted.
   public var model: HyperParameters
-  /// The output tensors, in the order in which llama.cpp's converter writes them when the sources are listed shard by
-  /// shard in order of file name, and within a shard in order of name.
-  public var outputs: [OutputTensor]
-  /// The sources that are left out, in the order of the list.
-  public var skipped: [SkippedTensor]
-  /// Things that the user should know, one sentence each.
-  public var warnings: [String]
+  /// What the tensors become.
+  public var tensors: TensorMapping
   /// What the configuration says and the output cannot.
   public var losses: [ConfigurationLoss] = []
-  /// Sources that are not what the type in their header says, by their index: packed codes, and exponents in bytes.
-  public var encodings: [Int: SourceEncoding] = [:]
-  /// True when weights are stored as codes with scales.
-  public var hasScales: Bool
-  /// The 16-bit type that fits the checkpoint: that of the first matrix stored in one, else f16.
-  public var automaticType: TensorType
 
-  /// How the bytes of a source encode values.
-  ///
-  /// - Parameters:
-  ///   - index: The index of the source in the list.
-  ///   - tensor: The source.
-  /// - Returns: What the description says of the source, or else its header.
+  /// See ``TensorMapping/outputs``.
+  public var outputs: [OutputTensor] { tensors.outputs }
+  /// See ``TensorMapping/skipped``.
+  public var skipped: [TensorMapping.SkippedTensor] { tensors.skipped }
+  /// Things that the user should know, one sentence each.
+  public var warnings: [String] {
+    get { tensors.warnings }
+    set { tensors.warnings = newValue }
+  }
+  /// See ``TensorMapping/encodings``.
+  public var encodings: [Int: SourceEncoding] { tensors.encodings }
+  /// See ``TensorMapping/hasScales``.
+  public var hasScales: Bool { tensors.hasScales }
+  /// See ``TensorMapping/automaticType``.
+  public var automaticType: TensorType { tensors.automaticType }
+
+  /// How the bytes of a source encode values; see ``TensorMapping/encoding(of:_:)``.
   public func encoding(of index: Int, _ tensor: SourceTensor) -> SourceEncoding {
-    encodings[index] ?? .element(tensor.elementType)
+    tensors.encoding(of: index, tensor)
   }
 
   /// The layers of the model, as the tensors complete them.
@@ -44,20 +44,6 @@ public struct CheckpointMap: Sendable {
   public var layout: GGUFLayout {
     let names = Set(outputs.map(\.name))
     return GGUFLayout(family: family, model: model) { names.contains($0) }
-  }
-
-  /// A source that is left out.
-  public struct SkippedTensor: Hashable, Sendable {
-    /// The name in the checkpoint.
-    public var name: String
-    /// Why.
-    public var reason: String
-
-    /// Creates a note.
-    public init(name: String, reason: String) {
-      self.name = name
-      self.reason = reason
-    }
   }
 
   /// Refuses a configuration whose output would be wrong from the first token on.

@@ -39,7 +39,8 @@ public enum ModelDescription {
 
     let normWarnings = try storage(of: tensors, verdicts, family, &model, evidence, file: config.file)
     var mapper = TensorMapper(
-      family: family, model: model, quantization: quantization, choices: options.choices, mlx: mlx)
+      family.blocks(model), made: mlx == nil ? made(family, model) : [], wording: wording(family, model),
+      quantization: quantization, choices: options.choices, mlx: mlx)
     for (index, tensor) in tensors.enumerated() {
       switch verdicts[index] {
       case .skip(let reason): mapper.skipped.append(.init(name: tensor.name, reason: reason))
@@ -54,7 +55,7 @@ public enum ModelDescription {
         }
       }
     }
-    var map = try mapper.finish(file: config.file)
+    var map = CheckpointMap(family: family, model: model, tensors: try mapper.finish(file: config.file))
     map.warnings =
       options.choices + quantization.notes + normWarnings + [tieWarning(config, map)].compactMap(\.self)
       + map.warnings
@@ -72,6 +73,26 @@ public enum ModelDescription {
       map.warnings.append(unread)
     }
     return map
+  }
+
+  /// Tensors whose values follow from the configuration.
+  private static func made(_ family: ModelFamily, _ model: HyperParameters) -> [OutputTensor] {
+    family.made(model).map {
+      OutputTensor(
+        name: $0.name, slot: $0.slot, block: $0.block, ggmlShape: [$0.values.count],
+        content: .values($0.values))
+    }
+  }
+
+  /// What to say of tensors that are not those of a model.
+  private static func wording(_ family: ModelFamily, _ model: HyperParameters) -> TensorMapper.Wording {
+    TensorMapper.Wording(
+      subject: "tensors of \(family.name)",
+      expected:
+        "the tensors of \(model.layerCount) layers"
+        + (model.nextTokenLayerCount > 0 ? " and \(model.nextTokenLayerCount) next-token block" : "")
+        + ", hidden size \(model.hiddenSize)",
+      remedy: { MismatchRemedy($0, model: model, names: $1).text })
   }
 
   /// What to say of tensors that llama.cpp's loader has no place for; `nil` without any.

@@ -7,6 +7,9 @@ enum SourceNames {
   /// `layerCount` layers.
   static func judge(_ names: [String], family: ModelFamily, layerCount: Int) -> [Verdict] {
     var verdicts = names.map(judge)
+    if VisionFamily.all.contains(where: { !Set(family.architectures).isDisjoint(with: $0.architectures) }) {
+      verdicts = verdicts.map { $0 == .skip(visionTower) ? .skip(visionTower + Self.ownFile) : $0 }
+    }
     if let alias = family.traits.layerAlias {
       verdicts = verdicts.map { rename($0) { replace(alias, in: $0) } }
     }
@@ -29,6 +32,11 @@ enum SourceNames {
     guard hasBlock else { return verdicts }
     return verdicts.map { rename($0) { asNextToken($0, layerCount: layerCount) } }
   }
+
+  /// Why tensors of a vision tower are left out.
+  private static let visionTower = "part of the vision tower"
+  /// What is said of towers that can be converted.
+  private static let ownFile = ", which pouch-convert --mmproj writes to a file of its own"
 
   private static func rename(_ verdict: Verdict, _ body: (String) -> String) -> Verdict {
     if case .use(let name) = verdict { .use(body(name)) } else { verdict }
@@ -100,7 +108,7 @@ enum SourceNames {
     }
     let parts = name.split(separator: ".", omittingEmptySubsequences: false)
     if parts.contains(where: { ["visual", "vision_tower", "vision_model"].contains($0) }) {
-      return .skip("part of the vision tower")
+      return .skip(visionTower)
     }
     if parts.contains(where: {
       ["audio_tower", "audio_model", "embed_audio", "embed_vision", "multi_modal_projector", "mm_projector"]

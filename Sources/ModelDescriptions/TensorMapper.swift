@@ -1,10 +1,19 @@
 internal import FileBytes
 internal import TensorTypes
 
-/// Matches a checkpoint's tensors with a family's rules and collects what does not match.
+/// Matches a checkpoint's tensors with rules and collects what does not match.
 struct TensorMapper {
-  private let family: ModelFamily
-  private let model: HyperParameters
+  /// What errors say about tensors that do not match.
+  struct Wording {
+    /// Whose tensors they are.
+    var subject: String
+    /// What they should be.
+    var expected: String
+    /// What helps.
+    var remedy: ([TensorProblem], _ names: [(rule: String, file: String)]) -> String
+  }
+
+  private let wording: Wording
   private let quantization: SourceQuantization
   /// Which weights were chosen where there are several sets, which explains tensors that do not fit.
   private let choices: [String]
@@ -23,23 +32,32 @@ struct TensorMapper {
   private var strays: [String: [(expert: Int, name: String)]] = [:]
   /// The blocks whose gate and up projections are written as one tensor.
   private var joined: Set<String> = []
-  private var outputs: [OutputTensor] = []
+  private var outputs: [OutputTensor]
   /// Weights stored as fp8 in a checkpoint without scales.
   private var rawFP8: [String] = []
   /// The sources that are left out.
-  var skipped: [CheckpointMap.SkippedTensor] = []
+  var skipped: [TensorMapping.SkippedTensor] = []
 
+  /// Begins without tensors.
+  ///
+  /// - Parameters:
+  ///   - blocks: The rules.
+  ///   - made: Outputs that no tensor of a checkpoint is needed for.
+  ///   - wording: What errors say.
+  ///   - quantization: How the checkpoint is quantized.
+  ///   - choices: See `choices`.
+  ///   - mlx: See `mlx`.
   init(
-    family: ModelFamily, model: HyperParameters, quantization: SourceQuantization, choices: [String] = [],
-    mlx: MLXLayout? = nil
+    _ blocks: [BlockRules], made: [OutputTensor] = [], wording: Wording, quantization: SourceQuantization,
+    choices: [String] = [], mlx: MLXLayout? = nil
   ) {
     self.choices = choices
     self.mlx = mlx
-    self.family = family
-    self.model = model
+    self.wording = wording
+    self.blocks = blocks
     self.quantization = quantization
     quantized = QuantizedWeights(quantization)
-    blocks = family.blocks(model)
+    outputs = made
     for block in blocks {
       for rule in block.rules {
         rules[rule.source] = rule
@@ -66,14 +84,7 @@ struct TensorMapper {
   }
 
   /// Maps what was registered.
-  mutating func finish(file: String) throws -> CheckpointMap {
-    if mlx == nil {
-      outputs += family.made(model).map {
-        OutputTensor(
-          name: $0.name, slot: $0.slot, block: $0.block, ggmlShape: [$0.values.count],
-          content: .values($0.values))
-      }
-    }
+  mutating func finish(file: String) throws -> TensorMapping {
     // llama.cpp's converter comes to what it unpacks from words after everything else.
     for entry in entries where !entry.isUnpackedLast { map(entry) }
     for entry in entries where entry.isUnpackedLast { map(entry) }
@@ -81,9 +92,9 @@ struct TensorMapper {
     reportMissing()
     problems += quantized.strays
     guard problems.isEmpty else { throw mismatch(file: file) }
-    return CheckpointMap(
-      family: family, model: model, outputs: outputs, skipped: skipped, warnings: rawFP8Warnings,
-      encodings: quantized.encodings, hasScales: !quantization.forms.isEmpty, automaticType: automaticType)
+    return TensorMapping(
+      outputs: outputs, skipped: skipped, warnings: rawFP8Warnings, encodings: quantized.encodings,
+      hasScales: !quantization.forms.isEmpty, automaticType: automaticType)
   }
 
   /// Without a scale anywhere and without an entry in the configuration, fp8 numbers are the weights: that is what
@@ -279,11 +290,7 @@ struct TensorMapper {
     return DescriptionError(
       .tensorMismatch,
       Fault(
-        file: file, subject: "tensors of \(family.name)",
-        expected:
-          "the tensors of \(model.layerCount) layers"
-          + (model.nextTokenLayerCount > 0 ? " and \(model.nextTokenLayerCount) next-token block" : "")
-          + ", hidden size \(model.hiddenSize)",
+        file: file, subject: wording.subject, expected: wording.expected,
         found: "\(problems.count) problem\(problems.count == 1 ? "" : "s")",
         problems: Array(shown) + (more > 0 ? ["and \(more) more"] : []),
         remedy: ([remedy] + choices).joined(separator: "; ")),
@@ -302,6 +309,6 @@ struct TensorMapper {
       default: continue
       }
     }
-    return MismatchRemedy(problems, model: model, names: entries.map { ($0.name, $0.tensor.name) }).text
+    return wording.remedy(problems, entries.map { ($0.name, $0.tensor.name) })
   }
 }

@@ -57,6 +57,14 @@ public struct TensorPurposes: Sendable {
     self.names = TensorNames(names)
   }
 
+  /// The purposes in a file of a vision tower.
+  private init(_ tower: VisionTower, names: [String]) {
+    known = Dictionary(tower.expectedTensors.map { ($0.name, TensorPurpose($0.slot, block: $0.block)) }) {
+      first, _ in first
+    }
+    self.names = TensorNames(names)
+  }
+
   /// The purposes in a file with these metadata.
   ///
   /// - Parameters:
@@ -64,6 +72,10 @@ public struct TensorPurposes: Sendable {
   ///   - embeddingRows: The rows of the embedding, as ``HyperParameters/init(metadata:embeddingRows:file:)`` has them.
   ///   - names: All names in the file.
   public init(metadata: [MetadataEntry], embeddingRows: Int? = nil, names: [String]) {
+    if let tower = try? VisionTower(metadata: metadata, shapes: [:], file: "") {
+      self.init(tower, names: names)
+      return
+    }
     guard let family = ModelFamily.family(metadata: metadata),
       let model = try? HyperParameters(metadata: metadata, embeddingRows: embeddingRows, file: "")
     else {

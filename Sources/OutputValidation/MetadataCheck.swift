@@ -51,6 +51,15 @@ struct MetadataCheck {
     }
   }
 
+  /// Checks the keys of a file of a vision tower.
+  mutating func runForVision() {
+    for key in MetadataKey.general { check(key, name: key.name, blockCount: nil) }
+    let blockCount = values[TypedKey.visionBlockCount.name(in: VisionTower.architecture)]?.integer
+    for key in VisionTower.keys {
+      check(key, name: key.fullName(VisionTower.architecture), blockCount: blockCount)
+    }
+  }
+
   /// Checks one key.
   private mutating func check(_ key: MetadataKey, name: String, blockCount: Int?) {
     guard let value = values[name] else {

@@ -1,6 +1,6 @@
 internal import CheckpointConversion
 internal import QuantRecipes
-internal import TensorTypes
+package import TensorTypes
 
 /// What a file says of where it comes from, read from its `pouch.` keys; see ``Provenance``.
 public struct ProvenanceRecord: Codable, Hashable, Sendable {
@@ -67,7 +67,7 @@ extension ProvenanceRecord {
   /// Reads the keys of a file.
   ///
   /// - Returns: The record, `nil` for a file without such keys, and findings about keys that make no sense.
-  static func read(_ metadata: [MetadataEntry]) -> (record: ProvenanceRecord?, findings: [Finding]) {
+  package static func read(_ metadata: [MetadataEntry]) -> (record: ProvenanceRecord?, findings: [Finding]) {
     let entries = metadata.filter { $0.key.hasPrefix(Provenance.prefix) }
     guard !entries.isEmpty else { return (nil, []) }
     var reader = KeyReader(entries: entries)

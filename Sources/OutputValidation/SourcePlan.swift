@@ -64,6 +64,9 @@ struct SourcePlan {
         request.mixOptions.recipe = recipe
         if !hasNextToken { request.nextTokenBlocks = .drop }
         request.modelName = set.value("general.name")?.text
+        if architecture == VisionTower.architecture {
+          return try ConversionPlanner.prepareVision(request, outputs: [request.choice])[0].plan
+        }
         return try ConversionPlanner.prepareCheckpoint(request).plan
       }
       do {

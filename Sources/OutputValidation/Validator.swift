@@ -132,6 +132,9 @@ public struct Validator: Sendable {
     var findings = try StructureCheck.padding(set) + StructureCheck.mapping(set)
     let infos = set.tensors.map(\.info)
     let kind = set.value("general.type")?.text
+    if kind == VisionTower.fileKind || report.architecture == VisionTower.architecture {
+      return findings + VisionCheck(set: set).findings(file: path)
+    }
     guard kind == nil || kind == "model" else {
       findings.append(
         Finding(

@@ -14,6 +14,12 @@ public struct TypeMixer {
     public var decisions: [TypeDecision]
     /// Rules that did less than they may have been meant to do.
     public var notes: [MixNote]
+
+    /// Decisions and what is worth saying about the rules behind them.
+    public init(decisions: [TypeDecision], notes: [MixNote]) {
+      self.decisions = decisions
+      self.notes = notes
+    }
   }
 
   /// The order in which llama-quantize goes through tensors and writes them: by layer (names without

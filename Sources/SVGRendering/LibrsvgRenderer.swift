@@ -2,15 +2,35 @@ internal import CRsvg
 public import FileBytes
 public import SVGAnalysis
 
-/// Renders drawings with librsvg.
+/// Renders drawings with librsvg, which is loaded when the first renderer is made.
 ///
 /// Only sanitized drawings are taken, so that librsvg sees nothing that loads or multiplies.
 public struct LibrsvgRenderer: Sendable {
-  /// Creates a renderer.
-  public init() {}
-
   /// The version of librsvg, which belongs to every score that is made of pictures.
-  public static let version = "\(LIBRSVG_MAJOR_VERSION).\(LIBRSVG_MINOR_VERSION).\(LIBRSVG_MICRO_VERSION)"
+  public let version: String
+
+  /// Why the library cannot be used; `nil` when it can.
+  private static let problem: String? = crsvg_load().map { String(cString: $0) }
+
+  /// Creates a renderer.
+  ///
+  /// - Throws: ``RenderingError`` with `noLibrary` when the library is not there.
+  public init() throws(RenderingError) {
+    if let problem = Self.problem {
+      throw RenderingError(
+        .noLibrary,
+        Fault(
+          subject: "librsvg",
+          expected: "the library that renders drawings (librsvg-2, version 2.46 or later)", found: problem,
+          remedy: "install it, with apt-get install librsvg2-2, dnf install librsvg2 or brew install librsvg")
+      )
+    }
+    var numbers: (UInt32, UInt32, UInt32) = (0, 0, 0)
+    withUnsafeMutablePointer(to: &numbers) {
+      $0.withMemoryRebound(to: UInt32.self, capacity: 3) { crsvg_version($0) }
+    }
+    version = "\(numbers.0).\(numbers.1).\(numbers.2)"
+  }
 
   /// Renders a drawing on a transparent ground, whole and centred, without its text.
   ///
@@ -29,53 +49,37 @@ public struct LibrsvgRenderer: Sendable {
     var options = SanitizedSVG.WritingOptions()
     options.omitsText = true
     let source = Array(drawing.text(options).utf8)
-    var error: UnsafeMutablePointer<GError>?
-    guard let handle = rsvg_handle_new_from_data(source, gsize(source.count), &error) else {
-      throw Self.refused(error)
+    var picture = crsvg_picture()
+    crsvg_render(source, source.count, Int32(width), Int32(height), &picture)
+    defer { crsvg_free(&picture) }
+    guard let data = picture.pixels else {
+      if picture.is_out_of_memory != 0 {
+        throw RenderingError(
+          .noSurface,
+          Fault(subject: "picture", expected: "\(width) x \(height) pixels", found: "no memory for them"))
+      }
+      let message = withUnsafeBytes(of: picture.message) {
+        String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+      }
+      throw RenderingError(
+        .refused,
+        Fault(subject: "svg", expected: "a drawing that librsvg \(version) renders", found: message))
     }
-    defer { g_object_unref(UnsafeMutableRawPointer(handle)) }
-    // CSS has 96 pixels to the inch; librsvg's default is 90.
-    rsvg_handle_set_dpi(handle, 96)
-    guard let surface = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, Int32(width), Int32(height)) else {
-      throw Self.noSurface(width, height)
-    }
-    defer { cairo_surface_destroy(surface) }
-    guard cairo_surface_status(surface) == CAIRO_STATUS_SUCCESS, let context = cairo_create(surface) else {
-      throw Self.noSurface(width, height)
-    }
-    defer { cairo_destroy(context) }
-    var viewport = RsvgRectangle(x: 0, y: 0, width: Double(width), height: Double(height))
-    guard rsvg_handle_render_document(handle, context, &viewport, &error) != 0 else {
-      throw Self.refused(error)
-    }
-    cairo_surface_flush(surface)
+    let rows = UnsafeRawBufferPointer(start: data, count: picture.stride * height)
+    let png = UnsafeBufferPointer(start: picture.png, count: picture.png_size)
     return RenderedImage(
-      width: width, height: height, rgba: Self.pixels(surface, width, height), png: Self.png(surface))
+      width: width, height: height, rgba: Self.pixels(rows, picture.stride, width, height), png: Array(png))
   }
 
-  private static func refused(_ error: UnsafeMutablePointer<GError>?) -> RenderingError {
-    let message = error.flatMap { $0.pointee.message }.map { String(cString: $0) } ?? "an unknown error"
-    if let error { g_error_free(error) }
-    return RenderingError(
-      .refused, Fault(subject: "svg", expected: "a drawing that librsvg \(version) renders", found: message))
-  }
-
-  private static func noSurface(_ width: Int, _ height: Int) -> RenderingError {
-    RenderingError(
-      .noSurface,
-      Fault(subject: "picture", expected: "\(width) x \(height) pixels", found: "no memory for them"))
-  }
-
-  /// The pixels with colours divided by opacity; cairo stores them as native 32-bit words, opacity in the top byte.
-  private static func pixels(_ surface: OpaquePointer, _ width: Int, _ height: Int) -> [UInt8] {
-    guard let data = cairo_image_surface_get_data(surface) else { return [] }
-    let stride = Int(cairo_image_surface_get_stride(surface))
-    let bytes = UnsafeRawBufferPointer(start: data, count: stride * height)
+  /// The pixels with colours divided by opacity.
+  private static func pixels(_ rows: UnsafeRawBufferPointer, _ stride: Int, _ width: Int, _ height: Int)
+    -> [UInt8]
+  {
     var result: [UInt8] = []
     result.reserveCapacity(width * height * 4)
     for row in 0..<height {
       for column in 0..<width {
-        let word = bytes.load(fromByteOffset: row * stride + column * 4, as: UInt32.self)
+        let word = rows.load(fromByteOffset: row * stride + column * 4, as: UInt32.self)
         let alpha = word >> 24
         for shift in [16, 8, 0] as [UInt32] {
           let value = word >> shift & 255
@@ -85,19 +89,5 @@ public struct LibrsvgRenderer: Sendable {
       }
     }
     return result
-  }
-
-  private static func png(_ surface: OpaquePointer) -> [UInt8] {
-    final class Sink { var bytes: [UInt8] = [] }
-    let sink = Sink()
-    let status = cairo_surface_write_to_png_stream(
-      surface,
-      { context, data, count in
-        guard let context, let data else { return CAIRO_STATUS_WRITE_ERROR }
-        Unmanaged<Sink>.fromOpaque(context).takeUnretainedValue().bytes
-          .append(contentsOf: UnsafeBufferPointer(start: data, count: Int(count)))
-        return CAIRO_STATUS_SUCCESS
-      }, Unmanaged.passUnretained(sink).toOpaque())
-    return status == CAIRO_STATUS_SUCCESS ? sink.bytes : []
   }
 }

@@ -6,6 +6,8 @@ public enum RenderingErrorCode: FaultCode {
   case refused
   /// There is no memory for the picture, or no surface.
   case noSurface
+  /// librsvg is not on this machine.
+  case noLibrary
 
   /// A refused drawing is rejected input.
   public var faultClass: FaultClass { self == .refused ? .rejected : .failed }

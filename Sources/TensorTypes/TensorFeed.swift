@@ -72,7 +72,8 @@ public struct RowRun: Hashable, Sendable {
       let head = offset / headDim
       let within = offset % headDim
       return firstRow + head * headDim + (within & 1) * (headDim / 2) + within / 2
-    case .every(let step): return firstRow + offset * step
+    case .every(let step, let together):
+      return firstRow + offset / together * step + offset % together
     case .columns: preconditionFailure("rows that are columns have no source row")
     }
   }
@@ -88,9 +89,9 @@ public struct RowRun: Hashable, Sendable {
       let first = offsets.lowerBound / headDim * headDim
       let end = (offsets.upperBound + headDim - 1) / headDim * headDim
       return (firstRow + first)..<(firstRow + end)
-    case .every(let step):
-      let first = firstRow + offsets.lowerBound * step
-      return first..<(offsets.isEmpty ? first : firstRow + (offsets.upperBound - 1) * step + 1)
+    case .every:
+      let first = sourceRow(at: offsets.lowerBound)
+      return first..<(offsets.isEmpty ? first : sourceRow(at: offsets.upperBound - 1) + 1)
     case .columns: preconditionFailure("rows that are columns have no source row")
     }
   }
@@ -117,8 +118,9 @@ public enum RowOrder: Hashable, Sendable {
   /// Rotary pairs from half-split to adjacent: within each head of `headDim` rows, output rows 2j and 2j+1 are
   /// source rows j and j + headDim/2 (the permutation of the llama architecture).
   case pairHalves(headDim: Int)
-  /// Every `step`-th row: output row i is source row i * `step` of the run (gate and up rows that take turns).
-  case every(step: Int)
+  /// Every `step`-th row: output row i is source row i * `step` of the run (gate and up rows that take turns). Where
+  /// `together` rows keep together, groups of so many begin `step` source rows apart (one of two frames of filters).
+  case every(step: Int, together: Int = 1)
   /// Rows that are columns of the source: value j of the run's row i is element `firstElement + j * stride + i * step`
   /// of the source read as a flat sequence, whose rows have `stride` elements. The run's `firstRow` has no meaning, and
   /// its columns are columns of the same source rows. The source holds elements, not blocks, which cannot be taken apart.

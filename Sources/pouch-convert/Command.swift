@@ -23,6 +23,9 @@ struct Convert: PouchCommand {
       type, and the files are those of runs of their own. An output that was removed, or that failed, is made again by \
       the same command; the finished ones are kept.
 
+      With --mmproj the output is the model's vision tower, in the file that llama.cpp and Ollama want beside that of \
+      the language model: f32, f16, bf16 or q8_0. Qwen3-VL, Qwen3.5 and Qwen3.6 have one.
+
       With --format mlx the output is a folder, as mlx_lm.convert writes it: --bits and --group-size or --mode choose \
       the groups, --outtype f32, f16 or bf16 the type of everything else. It gets its name when all of it is there.
 
@@ -31,6 +34,7 @@ struct Convert: PouchCommand {
         pouch-convert Qwen3.6-35B-A3B --recipe hybrid-q4_k_m-plus --imatrix i.gguf
         pouch-convert Qwen3.6-35B-A3B --outtype q4_k_m --dry-run
         pouch-convert Qwen/Qwen3.6-35B-A3B --outtype q4_k_m
+        pouch-convert Qwen/Qwen3.6-35B-A3B --mmproj --outtype f16
         pouch-convert Qwen3.6-35B-A3B --outtype bf16,q4_k_m,q6_k --outfile out/qwen-{ftype}.gguf
         pouch-convert Qwen3.6-35B-A3B --format mlx --bits 4 --override attention=8 --override linear-attention=8
 
@@ -61,6 +65,11 @@ struct Convert: PouchCommand {
         + "derived from the model, in its folder.",
       valueName: "path"))
   var outputFile: String?
+
+  @Flag(
+    name: .customLong("mmproj"),
+    help: "Write the vision tower in place of the language model, as mmproj-NAME-TYPE.gguf.")
+  var mmproj = false
 
   @Option(
     name: .customLong("split-max-size"),
@@ -113,6 +122,9 @@ struct Convert: PouchCommand {
   @OptionGroup(title: "MLX")
   var mlx: MLXArguments
 
+  @OptionGroup(title: "Ollama")
+  var modelfile: ModelfileArguments
+
   @OptionGroup(title: "Types")
   var mix: MixArguments
 
@@ -129,6 +141,20 @@ struct Convert: PouchCommand {
       throw ValidationError("--split-max-tensors needs a number of at least 1")
     }
     if mlx.format == .mlx { try refuseFlagsOfGGUF() }
+    if mmproj { try refuseFlagsOfText() }
+  }
+
+  /// Refuses flags that mean nothing for a vision tower.
+  private func refuseFlagsOfText() throws {
+    let own: [(name: String, isGiven: Bool)] = [
+      ("--split-max-size", splitMaxSize != nil), ("--split-max-tensors", splitMaxTensors != nil),
+      ("--no-tensor-first-split", noTensorFirstSplit), ("--mtp", mtp), ("--no-mtp", noMTP),
+      ("--pre", preTokenizer != nil),
+    ]
+    let kept = ["--no-provenance", "--override-kv"]
+    let given =
+      own.filter(\.isGiven).map(\.name) + modelfile.given + mix.given.filter { !kept.contains($0) }
+    guard given.isEmpty else { throw ValidationError("\(given.joined(separator: ", ")): not with --mmproj") }
   }
 
   /// Refuses flags that mean nothing for a folder of MLX.
@@ -136,8 +162,10 @@ struct Convert: PouchCommand {
     let own: [(name: String, isGiven: Bool)] = [
       ("--split-max-tensors", splitMaxTensors != nil), ("--no-tensor-first-split", noTensorFirstSplit),
       ("--mtp", mtp), ("--pre", preTokenizer != nil), ("--model-name", modelName != nil),
+      ("--mmproj", mmproj),
     ]
-    let given = own.filter(\.isGiven).map(\.name) + mix.given + running.divisionGiven
+    let given =
+      own.filter(\.isGiven).map(\.name) + modelfile.given + mix.given + running.divisionGiven
     guard given.isEmpty else {
       throw ValidationError("\(given.joined(separator: ", ")): not with --format mlx")
     }
@@ -188,8 +216,12 @@ struct Convert: PouchCommand {
     request.preTokenizer = preTokenizer
     request.modelName = modelName
     request.headersOnly = headersOnly
-    try running.perform(
-      try ConversionPlanner.prepareCheckpoint(request, outputs: try mix.choices(types: types)))
+    let choices = try mix.choices(types: types)
+    try modelfile.perform(
+      try mmproj
+        ? ConversionPlanner.prepareVision(request, outputs: choices)
+        : ConversionPlanner.prepareCheckpoint(request, outputs: choices),
+      checkpoint: source.path, running)
   }
 
   /// Writes a folder for MLX.

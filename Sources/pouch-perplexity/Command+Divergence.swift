@@ -94,14 +94,14 @@ extension Command {
     }
     Standard.error("\(decimals(seconds, 1)) s")
     if isComplete, part == nil { state?.finish() }
-    let reports = zip(names, results).enumerated().map { index, result in
+    let baseHash = try ModelFingerprint.ofContent(basePath)
+    let reports = try zip(names, results).enumerated().map { index, result in
       var report = ModelReport(
         model: subjects[index].title, base: RemoteFiles.title(of: basePath), text: text,
         textHash: text.hashText, windows: windows,
         tokenCount: base.tokenCount, mode: mode.rawValue, statistics: result.1,
         earlier: Array(zip(names, results).prefix(index)), seconds: seconds)
-      report.cache = "\(subjects[index].cache)"
-      report.modelBytes = subjects[index].model.store.mappedByteCount
+      try report.identify(subjects[index], base: baseHash)
       return part == nil ? report : report.ofPart
     }
     return (reports, isComplete)
@@ -160,6 +160,7 @@ extension Command {
     for index in pairs.indices { pairs[index].subject.windows = try own(pairs[index].subject.windows) }
     let (plans, groups) =
       try isJoining ? ([], GroupProgress(work: 0, byteCount: 0)) : plans(pairs.map(\.subject), state)
+    let baseHash = try ModelFingerprint.ofFileContent(file)
     var reports: [ModelReport] = []
     var results: [(model: String, statistics: DivergenceStatistics)] = []
     let progress = WindowProgress(
@@ -204,8 +205,7 @@ extension Command {
         model: subject.title, base: file, text: text, textHash: hash, windows: subject.windows,
         tokenCount: subject.tokenCount, mode: mode.rawValue, statistics: result,
         earlier: results, seconds: clock.elapsedSeconds)
-      report.cache = "\(subject.cache)"
-      report.modelBytes = subject.model.store.mappedByteCount
+      try report.identify(subject, base: baseHash)
       reports.append(self.part == nil ? report : report.ofPart)
       results.append((subject.name, result))
     }

@@ -79,8 +79,7 @@ extension Command {
       var report = ModelReport(
         model: subject.title, text: text, windows: subject.windows, tokenCount: subject.tokenCount,
         mode: mode.rawValue, perplexity: result, seconds: clock.elapsedSeconds)
-      report.cache = "\(subject.cache)"
-      report.modelBytes = subject.model.store.mappedByteCount
+      try report.identify(subject)
       reports.append(self.part == nil ? report : report.ofPart)
     }
     let isComplete = reports.count == subjects.count && reports.allSatisfy(\.isComplete)

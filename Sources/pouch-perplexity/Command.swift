@@ -35,6 +35,7 @@ struct Command: PouchCommand {
       Examples:
         pouch-perplexity -m model-Q4_K_M.gguf -f wiki.test.raw
         pouch-perplexity --base checkpoint -m model-Q4_K_M.gguf --corpus builtin
+        pouch-perplexity --base b.gguf -m a.gguf -m c.gguf -f text --html page.html
         pouch-perplexity --base b.gguf -m a.gguf -m c.gguf -f text --resume state
 
       Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 130 interrupted.
@@ -134,7 +135,13 @@ struct Command: PouchCommand {
 
   @OptionGroup var measuring: MeasuringArguments
 
-  @Flag(help: "Replace an existing base file.")
+  @Option(
+    help: ArgumentHelp(
+      "Write a page with the answer in a sentence, size against loss, and all numbers.",
+      valueName: "file.html"))
+  var html: String?
+
+  @Flag(help: "Replace an existing base file or page.")
   var force = false
 
   @Flag(help: "Print one JSON object.")
@@ -179,6 +186,9 @@ struct Command: PouchCommand {
       if baseFile != nil, !divergence {
         throw ValidationError("a base file is written in one piece, not with --part or --join")
       }
+      if part != nil, html != nil {
+        throw ValidationError("--part has no result to show; --html goes with --join")
+      }
     }
     if baseFile != nil, !divergence, model.count > 1 {
       throw ValidationError("a base file is made from one model")
@@ -202,6 +212,7 @@ struct Command: PouchCommand {
   /// Measures models whose paths are known.
   private func measure() throws {
     Interrupt.watch()
+    if let html { try OutputPlace.check(html, subject: "--html", replaces: force) }
     let result: (reports: [ModelReport], isComplete: Bool)
     if let base {
       result = try lockStep(base)
@@ -214,6 +225,11 @@ struct Command: PouchCommand {
       try JSONSchema.perplexity.print(
         PerplexityReport(
           part: part, isComplete: result.isComplete, firstWindow: fromChunk + 1, results: result.reports))
+    }
+    if let html, result.isComplete {
+      let page = LossPage(result.reports, firstWindow: fromChunk + 1).html
+      try WritableFile.replace(html, with: Array(page.utf8))
+      Standard.error(html)
     }
     if let part, let resume, result.isComplete {
       Standard.error(

@@ -1,5 +1,6 @@
 import CommandSupport
 import ModelEvaluation
+import ReferenceRuntime
 
 /// What `--json` prints.
 struct PerplexityReport: Encodable {
@@ -25,6 +26,8 @@ struct ModelReport: Encodable {
   struct Comparison: Encodable {
     /// The base as given.
     var base: String
+    /// A hash that is the same for copies of the base.
+    var baseXXH64 = ""
     /// The perplexity of the model.
     var perplexity: Estimate
     /// The perplexity of the base.
@@ -76,6 +79,8 @@ struct ModelReport: Encodable {
   var cache = "f32"
   /// Bytes of the model's files as read.
   var modelBytes = 0
+  /// A hash that is the same for copies of the model: of its files, or of pieces of them where they have more than 64 MiB.
+  var modelXXH64 = ""
   /// The text as given; absent when a base file has the tokens.
   var text: String?
   /// Bytes of the text.
@@ -110,6 +115,16 @@ struct ModelReport: Encodable {
   var paired: [Pairing]?
   /// Seconds that the run took.
   var seconds: Double
+
+  /// Notes which model this is of, how its cache was kept, and the hash of the base.
+  ///
+  /// - Throws: Errors of reading the model.
+  mutating func identify(_ subject: Subject, base: String? = nil) throws {
+    cache = "\(subject.cache)"
+    modelBytes = subject.model.store.mappedByteCount
+    modelXXH64 = try ModelFingerprint.ofContent(subject.path)
+    if let base { comparison?.baseXXH64 = base }
+  }
 
   /// The same of a part, whose numbers say nothing alone.
   var ofPart: ModelReport {

@@ -59,6 +59,9 @@ struct Quantize: PouchCommand {
   @Option(name: .customLong("max-buffer-size"), help: .hidden)
   var maxBufferSize: Int?
 
+  @OptionGroup(title: "Ollama")
+  var modelfile: ModelfileArguments
+
   @OptionGroup(title: "Types")
   var mix: MixArguments
 
@@ -80,7 +83,8 @@ struct Quantize: PouchCommand {
     request.splitMaxTensorCount = splitMaxTensors
     request.prunedLayers = try pruneLayers.map { try LayerPruning(parsing: $0) }
     let choices = try mix.choices(types: arguments.mixes.map { .mix($0) })
-    try running.perform(
-      try ConversionPlanner.prepareGGUF(request, outputs: choices), threadCount: arguments.threadCount)
+    try modelfile.perform(
+      try ConversionPlanner.prepareGGUF(request, outputs: choices), checkpoint: nil, running,
+      threadCount: arguments.threadCount)
   }
 }

@@ -180,6 +180,8 @@ struct Command: PouchCommand {
     Interrupt.watch()
     if let checkGeometry { return try GeometryCheck.run(folder: checkGeometry, json: json) }
     guard let base, let out else { return }
+    // Parts keep answers alone; whoever joins them makes the pictures. Whether that can be done is known at the start.
+    let renderer = try part == nil ? LibrsvgRenderer() : nil
     let set = try PromptSet(paths: prompts, limit: limit)
     var labels = LabelMaker()
     let included = try include.map { try IncludedFolder.read($0, prompts: set, labels: &labels) }
@@ -209,12 +211,12 @@ struct Command: PouchCommand {
       return
     }
     let runSeconds = clock.elapsedSeconds
-    let renderer = LibrsvgRenderer()
+    guard let renderer else { return }
     let results = SVGResults(runner, included: included) { drawing in
       guard let image = try? renderer.render(drawing, width: 256, height: 256) else { return nil }
       return PixelImage(width: image.width, height: image.height, rgba: image.rgba)
     }
-    let report = RunReport(command: self, prompts: set, results: results)
+    let report = try RunReport(command: self, prompts: set, results: results, renderer: renderer)
     let text = try JSONSchema.drawings.text(report)
     try WritableFile.replace(out + "/results.json", with: Array((text + "\n").utf8))
     try OutputFolder.writeDrawings(results, to: out, renderer)

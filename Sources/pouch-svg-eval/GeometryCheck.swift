@@ -38,16 +38,17 @@ enum GeometryCheck {
     guard !names.isEmpty else {
       throw FileError(.notFound, Fault(file: folder, expected: "files that end in .svg", found: "none"))
     }
-    let results = try names.map { try check("\(folder)/\($0)", name: $0) }
+    let renderer = try LibrsvgRenderer()
+    let results = try names.map { try check("\(folder)/\($0)", name: $0, renderer) }
     if json {
       try JSONSchema.geometry.print(
-        Report(renderer: "librsvg " + LibrsvgRenderer.version, pixels: size, results: results))
+        Report(renderer: "librsvg " + renderer.version, pixels: size, results: results))
     } else {
-      print(results)
+      print(results, renderer)
     }
   }
 
-  private static func check(_ path: String, name: String) throws -> Result {
+  private static func check(_ path: String, name: String, _ renderer: LibrsvgRenderer) throws -> Result {
     let file = try ReadableFile(path: path)
     let bytes = try file.bytes(at: 0, count: min(file.byteCount, 1 << 20))
     var result = Result(file: name, removed: [])
@@ -55,7 +56,7 @@ enum GeometryCheck {
       let clean = try SanitizedSVG(try SVGReader.read(bytes))
       result.removed = clean.removals.map(\.subject)
       let own = try Drawing(clean).mask(width: size, height: size)
-      let image = try LibrsvgRenderer().render(clean, width: size, height: size)
+      let image = try renderer.render(clean, width: size, height: size)
       var rendered = CoverageMask(width: size, height: size)
       for index in rendered.values.indices { rendered.values[index] = Float(image.rgba[4 * index + 3]) / 255 }
       result.overlap = own.overlap(rendered)
@@ -65,12 +66,12 @@ enum GeometryCheck {
     return result
   }
 
-  private static func print(_ results: [Result]) {
+  private static func print(_ results: [Result], _ renderer: LibrsvgRenderer) {
     let overlaps = results.compactMap(\.overlap).sorted()
     let refused = results.filter { $0.refusal != nil }
     Standard.output("files      \(results.count), \(overlaps.count) compared, \(refused.count) refused")
     Standard.output(
-      "renderer   librsvg \(LibrsvgRenderer.version), \(size) x \(size) pixels, opacity above one half")
+      "renderer   librsvg \(renderer.version), \(size) x \(size) pixels, opacity above one half")
     if !overlaps.isEmpty {
       func percentile(_ share: Double) -> String {
         decimals(overlaps[min(Int(share * Double(overlaps.count)), overlaps.count - 1)], 4)

@@ -20,8 +20,7 @@ enum OutputFolder {
   /// Writes the harmless drawings as SVG and PNG, a folder for each column.
   static func writeDrawings(_ results: SVGResults, to folder: String, _ renderer: LibrsvgRenderer) throws {
     for (column, summary) in zip(results.cells, results.summaries) {
-      let name = String(summary.label.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
-      let target = "\(folder)/drawings/\(name)"
+      let target = "\(folder)/drawings/\(SVGSummary.folderName(summary.label))"
       try create(target)
       for (cell, prompt) in zip(column, results.prompts) {
         guard let clean = cell?.analysis.sanitized else { continue }

@@ -22,15 +22,24 @@ struct Page {
   private var content: [String: Any] {
     let order = results.prompts.indices.map { ($0, results.badness(ofPrompt: $0)) }
       .sorted { ($1.1, $0.0) < ($0.1, $1.0) }.map(\.0)
+    let choices = PageChoices(results, order: order)
+    let places = choices.places
     var content: [String: Any] = [
-      "style": PageStyle.text, "base": report.models[0].label, "promptCount": report.prompts.count,
+      "style": DrawingStyle.text + choices.style + summary.style, "answer": PageAnswer(report.models).text,
+      "sizes": SizeFigure(report.models).html, "choices": choices.groups, "orderings": summary.buttons,
+      "isOrdered": summary.buttons.count > 1, "tables": summary.tables, "base": report.models[0].label,
+      "promptCount": report.prompts.count,
       "mode": report.mode, "score": report.scoreVersion, "renderer": report.rendererVersion,
       "hash": report.promptsXXH64, "tokenLimit": report.tokenLimit, "temperature": report.temperature,
       "seed": report.seed, "scope": ChecksText.scope(results.prompts),
       "isSingle": results.prompts.count == 1,
-      "models": report.models.map(modelRow), "charts": charts.map(chartRow), "hasCharts": !charts.isEmpty,
+      "charts": charts.map(chartRow), "hasCharts": !charts.isEmpty,
       "columns": Self.columnNames, "thresholds": thresholds,
-      "prompts": order.map { PromptView(report, results, $0).content },
+      "prompts": order.map { number in
+        PromptView(report, results, number).content.merging([
+          "classes": choices.classes(number), "places": places[number] ?? "",
+        ]) { $1 }
+      },
       "contents": order.map(contentsRow),
     ]
     if report.samples > 0 { content["samples"] = report.samples }
@@ -56,6 +65,34 @@ struct Page {
       }
     }
     return content
+  }
+
+  /// The summary in several orders, each a table of its own.
+  private var summary: (buttons: [[String: Any]], tables: [[String: Any]], style: String) {
+    let rows = report.models.map(modelRow)
+    func order(_ value: (SVGSummary) -> Double?) -> [Int] {
+      let keys = report.models.map { $0.kind == .base ? -.infinity : value($0) ?? .infinity }
+      return keys.indices.sorted { (keys[$0], $0) < (keys[$1], $1) }
+    }
+    var orders: [(name: String, rows: [Int])] = [("as given", Array(rows.indices))]
+    let tested = report.models.count { $0.kind == .tested || $0.kind == .included }
+    if tested > 1 {
+      if report.models.contains(where: { $0.forced != nil }) {
+        orders.append(("SVG-KLD", order { $0.forced?.divergence.value }))
+        orders.append(("size", order { $0.kind == .floor ? nil : $0.modelBytes.map(Double.init) }))
+      }
+      orders.append(("score", order { $0.paired.map { -$0.score.value } }))
+    }
+    var style = "\n.by:not(.by-0){display:none}"
+    for index in orders.indices.dropFirst() {
+      style += "body:has(#choose-by-\(index):checked) .by-0{display:none}"
+      style += "body:has(#choose-by-\(index):checked) .by-\(index){display:block}"
+    }
+    return (
+      orders.enumerated().map { ["index": $0, "text": $1.name, "checked": $0 == 0] },
+      orders.enumerated().map { index, order in ["index": index, "models": order.rows.map { rows[$0] }] },
+      style
+    )
   }
 
   private static func name(of kind: SVGTokenClass) -> String {

@@ -33,7 +33,10 @@ struct PromptView {
     var cells = columns.map { figure($0.index, $0.summary, $0.cell) }
     if let reference = prompt.reference, let clean = try? SanitizedSVG(source: reference) {
       cells.insert(
-        ["kind": "reference", "label": "reference", "svg": markup(clean, "ref", "reference")],
+        [
+          "kind": "reference", "label": "reference", "index": "reference",
+          "svg": markup(clean, "ref", "reference"),
+        ],
         at: min(1, cells.count))
     }
     return [
@@ -54,7 +57,9 @@ struct PromptView {
 
   private func figure(_ index: Int, _ summary: SVGSummary, _ cell: SVGCell) -> [String: Any] {
     let analysis = cell.analysis
-    var figure: [String: Any] = ["kind": summary.kind.rawValue, "label": summary.label]
+    var figure: [String: Any] = [
+      "kind": summary.kind.rawValue, "label": summary.label, "index": index,
+    ]
     // A drawing whose geometry is out of bounds would be as much work for the browser.
     if analysis.drawing != nil, let clean = analysis.sanitized {
       figure["svg"] = markup(clean, "\(index)", summary.label)

@@ -49,7 +49,7 @@ struct RunReport: Encodable {
   /// The version of the score.
   var scoreVersion = PairScore.version
   /// The renderer and its version.
-  var rendererVersion = "librsvg " + LibrsvgRenderer.version
+  var rendererVersion: String
   /// The files of prompts.
   var promptFiles: [String]
   /// A hash of the prompts.
@@ -69,7 +69,8 @@ struct RunReport: Encodable {
   /// One entry for each prompt.
   var prompts: [Prompt]
 
-  init(command: Command, prompts set: PromptSet, results: SVGResults) {
+  init(command: Command, prompts set: PromptSet, results: SVGResults, renderer: LibrsvgRenderer) throws {
+    rendererVersion = "librsvg " + renderer.version
     promptFiles = command.prompts
     promptsXXH64 = String(set.hash, radix: 16)
     mode = command.mode.rawValue
@@ -77,7 +78,14 @@ struct RunReport: Encodable {
     samples = command.samples
     temperature = command.temperature
     seed = command.seed
-    models = results.summaries
+    models = try results.summaries.map { summary in
+      var summary = summary
+      if summary.kind != .included {
+        summary.modelXXH64 = try ModelFingerprint.ofContent(summary.source)
+        summary.modelBytes = try ModelFingerprint.weightByteCount(summary.source)
+      }
+      return summary
+    }
     prompts = results.prompts.enumerated().map { number, prompt in
       Prompt(
         id: prompt.id, family: prompt.family, prompt: prompt.prompt,

@@ -38,8 +38,11 @@ struct CommandRun {
 
   private struct Failure: Error { var text: String }
 
-  /// The folder of the built executables: the one of the test bundle.
+  /// The folder of the executables: that of `POUCH_COMMANDS` (what scripts/install has installed), else of the test bundle.
   static var executables: URL {
+    if let folder = ProcessInfo.processInfo.environment["POUCH_COMMANDS"], !folder.isEmpty {
+      return URL(fileURLWithPath: folder)
+    }
     let bundle = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
     return bundle?.bundleURL.deletingLastPathComponent() ?? Bundle.main.bundleURL
   }

@@ -12,7 +12,8 @@ import Testing
 @Suite("What all commands share")
 struct InterfaceTests {
   static let commands = [
-    "pouch-bench", "pouch-convert", "pouch-estimate", "pouch-generate", "pouch-imatrix", "pouch-inspect",
+    "pouch-bench", "pouch-card", "pouch-convert", "pouch-estimate", "pouch-generate", "pouch-imatrix",
+    "pouch-inspect",
     "pouch-perplexity", "pouch-quantize", "pouch-svg-eval", "pouch-tune", "pouch-validate",
   ]
 

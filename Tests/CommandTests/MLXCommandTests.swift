@@ -66,4 +66,17 @@ struct MLXCommandTests {
     let besides = try CommandRun("pouch-convert", [model, "--format", "mlx", "--outtype", "f16"])
     #expect(besides.status == 0 && besides.output == folder.path("tiny-model-mlx-f16") + "\n")
   }
+
+  @Test("pouch-inspect counts weights, not words", arguments: ["4", "6", "mxfp4"])
+  func inspection(bits: String) throws {
+    func parameters(_ path: String) throws -> Int? {
+      try CommandRun("pouch-inspect", [path, "--json", "--no-tensors"]).json()["parameters"] as? Int
+    }
+    let mode = bits == "mxfp4" ? ["--mode", bits] : ["--bits", bits, "--group-size", "32"]
+    let run = try CommandRun(
+      "pouch-convert", [model, "--outfile", folder.path("packed"), "--format", "mlx"] + mode)
+    #expect(run.status == 0, "\(run.errors)")
+    let count = try parameters(model)
+    #expect(try count != nil && parameters(folder.path("packed")) == count)
+  }
 }

@@ -106,4 +106,38 @@ struct PerplexityOutputTests {
     #expect(try fixture.run(arguments + ["--force"]).status == 0)
     #expect((FileManager.default.contents(atPath: base)?.count ?? 0) > 100)
   }
+
+  @Test(
+    "A page has the answer, a chart of size and loss, and the numbers in several orders; it replaces nothing unasked"
+  )
+  func page() throws {
+    let page = fixture.folder.path("page.html")
+    func html() throws -> String { try String(contentsOfFile: page, encoding: .utf8) }
+    let small = fixture.folder.path("tiny-Q4_0.gguf")
+    try CommandRun.convert(fixture.checkpoint, "--outtype", "q4_0", "--outfile", small).expect(0)
+    let text = ["-f", fixture.text, "-c", "64", "--chunks", "4", "--html", page]
+    let several = ["--base", fixture.checkpoint, "-m", fixture.quantized, "-m", small] + text
+    let report = try fixture.json(several)
+    let whole = try html()
+    #expect(whole.contains("<p class=\"answer\">") && whole.contains("tiny-Q8_0.gguf is closest to the base"))
+    #expect(whole.components(separatedBy: "<svg").count == 3)
+    // A disc for each model in each of both drawings.
+    #expect(whole.components(separatedBy: "<circle").count == 5)
+    // Five orders of two rows, and who loses less stands first by divergence.
+    #expect(whole.components(separatedBy: "type=\"radio\"").count == 6)
+    #expect(!whole.contains("<script"))
+    for result in report.results {
+      let divergence = try #require(result.comparison?.meanDivergence.value)
+      let places = max(2 - Int(floor(log10(divergence))), 0)
+      #expect(whole.contains(">" + String(format: "%.\(places)f", divergence) + "<"))
+    }
+    let again = try fixture.run(several)
+    #expect(again.status == 3 && again.lastErrorLine.contains("--html") && again.output.isEmpty)
+    #expect(try html() == whole)
+    let alone = try fixture.run(["-m", fixture.quantized] + text + ["--force"])
+    #expect(alone.status == 0, "\(alone.errors)")
+    #expect(try html().contains("Perplexity of tiny-Q8_0.gguf") && !(try html()).contains("<svg"))
+    let part = try fixture.run(["-m", small, "--part", "1/2", "--resume", fixture.folder.path("s")] + text)
+    #expect(part.status == 2 && part.errors.contains("--html"))
+  }
 }

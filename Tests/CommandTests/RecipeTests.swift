@@ -276,8 +276,11 @@ struct RecipeTests {
 
   @Test("a copied executable knows its recipes")
   func copied() throws {
-    let original = CommandRun.executables.appendingPathComponent("pouch-convert")
-    let copy = folder.url.appendingPathComponent("elsewhere")
+    let original = CommandRun.executables.appendingPathComponent("pouch-convert").resolvingSymlinksInPath()
+    let elsewhere = folder.url.appendingPathComponent("elsewhere")
+    try FileManager.default.createDirectory(at: elsewhere, withIntermediateDirectories: true)
+    // The name says which command an installed program is.
+    let copy = elsewhere.appendingPathComponent("pouch-convert")
     try FileManager.default.copyItem(at: original, to: copy)
     let process = Process()
     process.executableURL = copy

@@ -124,6 +124,12 @@ struct SVGEvalTests {
     #expect((0...1).contains(tested.paired?.score.value ?? -1))
     #expect(report.models[0].truth?.assertions == 2)
     let page = try file("index.html")
+    // The answer comes first; buttons without a script choose what is shown.
+    let html = String(decoding: page, as: UTF8.self)
+    #expect(html.contains("<p class=\"answer\">pelican-Q2_K against Pelican-10M-A5M: "))
+    #expect(
+      html.contains("id=\"choose-order-1\"")
+        && !html.contains("<script"))
     let results = try file("results.json")
     #expect(String(decoding: results, as: UTF8.self).hasPrefix(first.output.prefix(100)))
     let names = try FileManager.default.contentsOfDirectory(atPath: out)

@@ -79,7 +79,7 @@ struct HubReadingTests {
 
   /// What goes wrong now and then.
   enum Fault: CaseIterable {
-    case busy, askedToWait, broken, cut, expired, silent, slow
+    case busy, askedToWait, askedToWaitUntil, broken, cut, expired, silent, slow
 
     func answer(_ request: HubRequest) -> HubFault? {
       // Fewer faults than attempts, whichever request they hit.
@@ -88,6 +88,8 @@ struct HubReadingTests {
       switch self {
       case .busy: return request.earlierCount == 0 ? .status(503, [:]) : nil
       case .askedToWait: return isFirst ? .status(429, ["Retry-After": "1"]) : nil
+      case .askedToWaitUntil:
+        return isFirst ? .status(503, ["Retry-After": "Sun, 06 Nov 1994 08:49:37 GMT"]) : nil
       case .broken: return isOneOfTwo ? .cut(after: 0) : nil
       case .cut: return request.isWeights && request.earlierCount < 9 ? .cut(after: 20_000) : nil
       case .expired: return isOneOfTwo ? .status(403, [:]) : nil

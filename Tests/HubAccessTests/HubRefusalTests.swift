@@ -53,6 +53,9 @@ struct HubRefusalTests {
     Case(testDescription: "a wait too long", code: .unreachable, text: "wait 600 s") {
       $0.isStore ? .status(429, ["Retry-After": "600"]) : nil
     },
+    Case(testDescription: "a wait until a day far away", code: .unreachable, text: "the wish to wait") {
+      $0.isStore ? .status(429, ["Retry-After": "Fri, 01 Jan 2199 00:00:00 GMT"]) : nil
+    },
     Case(testDescription: "no JSON", code: .badAnswer, text: "JSON") { _ in .body(Array("<html>".utf8)) },
     Case(testDescription: "deep JSON", code: .badAnswer, text: "JSON") { _ in
       .body([UInt8](repeating: UInt8(ascii: "["), count: 1_000_000))

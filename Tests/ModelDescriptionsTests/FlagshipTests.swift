@@ -28,6 +28,23 @@ struct FlagshipTests {
     }
   }
 
+  @Test("The vision tower: 333 tensors, of which that of the patches becomes two")
+  func tower() throws {
+    let text = FlagshipCheckpoint.configText.replacing(
+      #""vision_config": {"depth": 27}"#, with: #""vision_config": {"out_hidden_size": 2048}"#)
+    let config = try ModelConfig(parsing: Array(text.utf8))
+    let tower = try VisionTower(
+      config: config, pictures: PictureSettings(mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5]))
+    #expect(tower.depth == 27 && tower.imageSize == 768 && tower.deepstackBlocks.isEmpty)
+    let tensors = FlagshipCheckpoint.tensors(nextToken: .fused)
+    let map = try tower.map(tensors, config: config)
+    #expect(map.outputs.count == 334 && map.skipped.count == 693 + 19)
+    let own = tensors.filter { $0.name.hasPrefix("model.visual.") }
+    func weights(_ shapes: [[Int]]) -> Int { shapes.reduce(0) { $0 + $1.reduce(1, *) } }
+    let (after, before) = (weights(map.outputs.map(\.ggmlShape)), weights(own.map(\.shape)))
+    #expect(after == before)
+  }
+
   @Test(
     "With it: 753 tensors, 71,056,003,584 bytes as BF16",
     arguments: [FlagshipCheckpoint.NextTokenLayout.fused, .perExpert])

@@ -25,7 +25,7 @@ class Case:
     """A random checkpoint, and the scripts that use it.
 
     uses names them: convert (conformance-convert.py, -load.py and -validate.py), metadata (conformance-metadata.py and
-    its goldens), loader (conformance-loader.py, which makes everything smaller), files and memory (check-estimate.py).
+    its goldens), tower (the same with --mmproj), loader (conformance-loader.py, which makes everything smaller), files and memory (check-estimate.py).
     """
 
     name: str

@@ -1,7 +1,10 @@
 """Qwen: qwen2, qwen3, their mixtures, the hybrids with linear attention, and the text parts of Qwen3-VL."""
 from families.entry import MAIN_MIXES, SMALL_GOLDEN as SMALL, SMALL_OPTIONS, Case, Family, Golden
+from families.towers import vision
 
 HYBRID_DEFAULTS = dict(layers=4)
+# A language model that takes no room beside its vision tower.
+BESIDE_TOWER = SMALL_OPTIONS.replace("--layers 2", "--layers 1 --interval 1 --linear-dim 16 --linear-value-heads 2")
 HYBRID = dict(
     num_hidden_layers=4, num_attention_heads=4, num_key_value_heads=2, head_dim=32, linear_conv_kernel_dim=4,
     linear_key_head_dim=16, linear_value_head_dim=16, linear_num_key_heads=2, rms_norm_eps=1e-6,
@@ -92,12 +95,6 @@ def qwen3_vl_moe(c, a):
     qwen3_moe(c, a)
     c.update(decoder_sparse_step=1, mlp_only_layers=[])
     vision_text(c, a)
-
-
-def vision(model_type):
-    return dict(model_type=model_type, depth=2, hidden_size=32, intermediate_size=48, num_heads=2, in_channels=3,
-                patch_size=4, temporal_patch_size=2, spatial_merge_size=2, out_hidden_size=256,
-                num_position_embeddings=16, deepstack_visual_indexes=[0, 1])
 
 
 VISION_TENSORS = (
@@ -244,6 +241,7 @@ FAMILIES = (
             Case("qwen3_5-tied", "--tied", "convert", converter="--no-mtp"),
             Case("qwen3_5-tied-mtp", "--tied --mtp", "metadata"),
             Case("qwen3_5", "--layers 2 --tied", "loader"),
+            Case("qwen3_5-tower", BESIDE_TOWER + "--tower out_hidden_size=32", "tower"),
         ),
         goldens={
             "qwen3_5": Golden(dict(HYBRID, **IMROPE, linear_num_value_heads=6, intermediate_size=96)),
@@ -261,6 +259,8 @@ FAMILIES = (
             Case("qwen3_5_moe-nested-mtp", "--nested --mtp", "metadata"),
             Case("qwen3_5_moe with next-token block", "--mtp", "files"),
             Case("qwen3_5_moe-mtp", "--layers 2 --mtp", "loader"),
+            Case("qwen3_5_moe-tower", BESIDE_TOWER + "--mtp --dtype f16 --tower hidden_size=24,intermediate_size=64,"
+                 "patch_size=6,out_hidden_size=32", "tower"),
         ),
         goldens={
             # Three value heads per key head with two key heads, so that the head reorder is not its own inverse.
@@ -278,6 +278,10 @@ FAMILIES = (
         cases=(
             Case("qwen3_vl", uses="convert metadata files memory", mixes=MAIN_MIXES),
             Case("qwen3_vl", "--layers 3 --tied", "loader"),
+            Case("qwen3_vl-tower", BESIDE_TOWER + "--shard-bytes 20000 --tower depth=3,hidden_size=16,"
+                 "deepstack_visual_indexes=2/0,out_hidden_size=32", "tower"),
+            Case("Drawing-5M-Instruct-v1.5-tower", BESIDE_TOWER + "--dtype f32 --tower depth=1,hidden_size=8,"
+                 "intermediate_size=32,deepstack_visual_indexes=,image_size=20,out_hidden_size=32", "tower"),
         ),
         goldens={
             "qwen3_vl": Golden(dict(
@@ -297,6 +301,8 @@ FAMILIES = (
             Case("qwen3_vl_moe", uses="convert metadata files memory", mixes=MAIN_MIXES),
             Case("qwen3_vl_moe-resaved", "--layout fused", "convert", mixes=MAIN_MIXES[:1], converter_fails=True),
             Case("qwen3_vl_moe", "--layers 3 --expert-width 512", "loader"),
+            Case("qwen3_vl_moe-tower", BESIDE_TOWER + "--tower hidden_size=16,spatial_merge_size=3,"
+                 "deepstack_visual_indexes=1,num_position_embeddings=10,out_hidden_size=32", "tower"),
         ),
         # As transformers saves it, which is not the released layout, and as released.
         goldens={

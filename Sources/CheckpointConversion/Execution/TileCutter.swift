@@ -142,7 +142,8 @@ struct TileCutter {
     case .identity: return max(1, sourceByteLimit / max(1, rowByteCount))
     case .pairHalves(let headDim):
       return max(1, sourceByteLimit / max(1, rowByteCount * headDim)) * headDim
-    case .every(let step): return max(1, sourceByteLimit / max(1, rowByteCount * step))
+    case .every(let step, let together):
+      return max(1, sourceByteLimit / max(1, rowByteCount * step)) * together
     case .columns(_, _, let step):
       let columns = max(1, columnByteLimit / max(1, rowByteCount * step))
       return columns < Self.columnUnit ? columns : columns / Self.columnUnit * Self.columnUnit

@@ -101,7 +101,7 @@ public struct ModelInspection: Codable, Sendable {
     }
     let prefix = architecture ?? ""
     total(
-      elementCounts: set.tensors.map(\.info.elementCount),
+      weightCounts: set.tensors.map(\.info.elementCount),
       expertCount: set.value(prefix + ".expert_count")?.integer,
       usedExpertCount: set.value(prefix + ".expert_used_count")?.integer)
   }
@@ -117,6 +117,8 @@ public struct ModelInspection: Codable, Sendable {
     // Roles are those of the output tensors that a source tensor feeds.
     var roles: [Int: TensorRole] = [:]
     var experts: (count: Int, used: Int)?
+    // Headers count the words of packed codes; scales and biases belong to weights, and are none.
+    var weightCounts = checkpoint.tensors.map { $0.tensor.shape.reduce(1, *) }
     do {
       let map = try ModelDescription.describe(
         config: config, tensors: checkpoint.tensors.map(\.tensor),
@@ -125,7 +127,22 @@ public struct ModelInspection: Codable, Sendable {
       architecture = map.family.ggufArchitecture
       for output in map.outputs {
         guard case .feed(let feed) = output.content else { continue }
-        for run in feed.runs { roles[run.source] = output.slot.role }
+        for run in feed.runs {
+          roles[run.source] = output.slot.role
+          for source in [run.scale?.source, run.scale?.bias].compactMap(\.self) {
+            roles[source] = output.slot.role
+            weightCounts[source] = 0
+          }
+        }
+      }
+      for (index, encoding) in map.encodings where weightCounts[index] > 0 {
+        let tensor = checkpoint.tensors[index]
+        weightCounts[index] =
+          if case .block(let type) = encoding {
+            tensor.byteCount / type.blockByteCount * type.blockLength
+          } else {
+            encoding.valueCount(of: weightCounts[index], tensor.tensor.elementType)
+          }
       }
       if let moe = map.model.experts { experts = (moe.count, moe.usedCount) }
       warnings += map.warnings + map.losses.map { "\($0.key): \($0.text)" }
@@ -138,16 +155,14 @@ public struct ModelInspection: Codable, Sendable {
         bytes: tensor.byteCount, offset: tensor.byteOffset, file: tensor.shard,
         role: (roles[index] ?? .other).rawValue)
     }
-    total(
-      elementCounts: checkpoint.tensors.map { $0.tensor.shape.reduce(1, *) }, expertCount: experts?.count,
-      usedExpertCount: experts?.used)
+    total(weightCounts: weightCounts, expertCount: experts?.count, usedExpertCount: experts?.used)
   }
 
-  private mutating func total(elementCounts: [Int], expertCount: Int?, usedExpertCount: Int?) {
+  private mutating func total(weightCounts: [Int], expertCount: Int?, usedExpertCount: Int?) {
     tensorCount = tensors.count
     var types: [String: PlanReport.Total] = [:]
     var roles: [String: PlanReport.Total] = [:]
-    for (tensor, count) in zip(tensors, elementCounts) {
+    for (tensor, count) in zip(tensors, weightCounts) {
       tensorBytes += tensor.bytes
       parameters += count
       types[tensor.type, default: .init(name: tensor.type, tensors: 0, weights: 0, bytes: 0)]

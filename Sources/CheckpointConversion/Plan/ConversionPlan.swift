@@ -129,7 +129,7 @@ public struct PlannedSource: Hashable, Sendable {
 
 extension PlannedSource {
   /// A tensor of a checkpoint, read as the description of the checkpoint says.
-  init(_ index: Int, _ tensor: SourceTensor, map: CheckpointMap, file: Int, offset: Int) {
+  init(_ index: Int, _ tensor: SourceTensor, map: TensorMapping, file: Int, offset: Int) {
     let encoding = map.encoding(of: index, tensor)
     self.init(
       name: tensor.name, encoding: encoding,

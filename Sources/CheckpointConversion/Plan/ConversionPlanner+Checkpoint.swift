@@ -24,19 +24,12 @@ extension ConversionPlanner {
   public static func prepareCheckpoint(_ request: ConversionRequest, outputs: [OutputChoice]) throws
     -> [PreparedConversion]
   {
-    guard FileSystem.kind(of: request.source) == .folder else {
-      throw SourceRecognition.refusal(of: request.source, wanted: .checkpoint)
-    }
     guard request.prunedLayers == nil, !request.keepSplit else {
       throw ConversionError(
         .badOption,
         Fault(subject: "--prune-layers, --keep-split", expected: "a GGUF source", found: "a checkpoint"))
     }
-    let config = try ModelConfig(folder: request.source, wanted: .checkpoint)
-    let checkpoint = try SafetensorsCheckpoint(
-      folder: request.source, requireData: !request.headersOnly, decompressor: { try ZstdReader(path: $0) })
-    // The converter goes through shards by file name and through each shard by tensor name.
-    let tensors = inConverterOrder(checkpoint)
+    let (config, checkpoint, tensors) = try open(request)
     let map = try ModelDescription.describe(
       config: config, tensors: tensors.map(\.tensor),
       options: DescriptionOptions(
@@ -46,7 +39,9 @@ extension ConversionPlanner {
     try map.refuseFatalLosses(file: config.file)
     let sixteenBit = sixteenBitType(of: tensors)
     let keepsBlocks = hasBlocks(map, tensors.map(\.tensor))
-    let source = draft(checkpoint, tensors: tensors, map: map, request: request)
+    var source = draft(checkpoint, tensors: tensors, map: map.tensors, request: request)
+    source.model = map.architecture
+    source.notices = notices(of: map) + source.notices
     let split = try split(request)
     // The metadata name the 16-bit type in between, which most outputs share.
     var metadata: [TensorType: CheckpointMetadata] = [:]
@@ -75,6 +70,23 @@ extension ConversionPlanner {
     }
     try refuseEqualNames(prepared)
     return prepared
+  }
+
+  /// Opens a checkpoint folder.
+  ///
+  /// - Returns: Its configuration, its files, and its tensors in the order of llama.cpp's converter.
+  /// - Throws: Errors of the readers for a bad checkpoint.
+  static func open(_ request: ConversionRequest) throws
+    -> (config: ModelConfig, checkpoint: SafetensorsCheckpoint, tensors: [CheckpointTensor])
+  {
+    guard FileSystem.kind(of: request.source) == .folder else {
+      throw SourceRecognition.refusal(of: request.source, wanted: .checkpoint)
+    }
+    let config = try ModelConfig(folder: request.source, wanted: .checkpoint)
+    let checkpoint = try SafetensorsCheckpoint(
+      folder: request.source, requireData: !request.headersOnly, decompressor: { try ZstdReader(path: $0) })
+    // The converter goes through shards by file name and through each shard by tensor name.
+    return (config, checkpoint, inConverterOrder(checkpoint))
   }
 
   /// What the files of a checkpoint say beside names and shapes.
@@ -157,8 +169,8 @@ extension ConversionPlanner {
   }
 
   /// What all outputs have in common.
-  private static func draft(
-    _ checkpoint: SafetensorsCheckpoint, tensors: [CheckpointTensor], map: CheckpointMap,
+  static func draft(
+    _ checkpoint: SafetensorsCheckpoint, tensors: [CheckpointTensor], map: TensorMapping,
     request: ConversionRequest
   ) -> PlanDraft {
     let files = checkpoint.shards.map {
@@ -177,11 +189,9 @@ extension ConversionPlanner {
     }
     var draft = PlanDraft(
       sourceFiles: files, sources: sources, tensors: outputs, metadata: [], intermediate: .f32)
-    draft.model = map.architecture
     draft.configPath = request.source + "/config.json"
     draft.skipped = map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) }
-    draft.notices = notices(of: map)
-    draft.notices += checkpoint.warnings.map {
+    draft.notices = checkpoint.warnings.map {
       ConversionPlan.Notice(
         subject: $0.file, text: "\($0.subject): expected \($0.expected), found \($0.found)")
     }

@@ -80,7 +80,7 @@ extension ConversionPlanner {
           path: $0, byteCount: 0, modificationTime: 0, headerHash: 0, isCompressed: $0.hasSuffix(".zst"))
       },
       sources: outline.tensors.enumerated().map { index, tensor in
-        PlannedSource(index, tensor, map: map, file: 0, offset: 0)
+        PlannedSource(index, tensor, map: map.tensors, file: 0, offset: 0)
       },
       tensors: map.outputs.map {
         PlanDraft.Tensor(

@@ -88,7 +88,7 @@ public enum ConversionPlanner {
   /// Completes a draft: importance data, types, layout, fingerprint.
   static func finish(
     _ draft: PlanDraft, request: ConversionRequest, mix: StockMix, outputPath: String, split: SplitChoice,
-    importance: ImportanceProvider?, pruning: PrunedMetadata? = nil
+    importance: ImportanceProvider?, pruning: PrunedMetadata? = nil, decisions: [TypeDecision]? = nil
   ) throws -> PreparedConversion {
     guard !outputPath.isEmpty else {
       throw ConversionError(
@@ -108,7 +108,7 @@ public enum ConversionPlanner {
     let choices = PlanChoices(
       mix: mix, options: options, outputPath: outputPath, split: split, overrides: request.overrides,
       importanceEntries: importance?.metadata ?? [], pruning: pruning, importanceNames: covered,
-      provenance: provenance)
+      provenance: provenance, decisions: decisions)
     var plan = try draft.finish(choices)
     if importance != nil { try importance?.settle(&plan) }
     try refuseUndecodable(plan)

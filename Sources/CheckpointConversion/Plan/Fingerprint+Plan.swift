@@ -56,7 +56,7 @@ extension FieldHash {
         switch run.order {
         case .identity: break
         case .pairHalves(let headDim): add(headDim)
-        case .every(let step): add([step])
+        case .every(let step, let together): add([step] + (together == 1 ? [] : [together]))
         case .columns(let firstElement, let stride, let step):
           add([firstElement, stride] + (step == 1 ? [] : [step]))
         }

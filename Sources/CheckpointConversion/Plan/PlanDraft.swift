@@ -51,6 +51,11 @@ struct PlanChoices {
   var importanceNames: Set<String>?
   /// Entries that say where the output comes from; `nil` leaves those of the source as they are.
   var provenance: [MetadataEntry]?
+  /// The types of the draft's tensors, where other rules than those of mixes choose them.
+  var decisions: [TypeDecision]?
+
+  /// Whether the output is as llama-quantize writes it, in place of llama.cpp's converter.
+  var isRewritten: Bool { decisions == nil && mix.isQuantizing }
 }
 
 /// What the output says of its layers after some were pruned; types are chosen by the metadata of the whole model.
@@ -78,8 +83,9 @@ extension PlanDraft {
     let mixTensors = ordered.map {
       MixTensor(name: $0.name, ggmlShape: $0.ggmlShape, type: $0.sourceType, purpose: $0.purpose)
     }
-    let resolution = try TypeMixer.resolve(
-      mix: choices.mix, options: choices.options, facts: facts, tensors: mixTensors)
+    let resolution =
+      try choices.decisions.map { TypeMixer.Resolution(decisions: $0, notes: []) }
+      ?? TypeMixer.resolve(mix: choices.mix, options: choices.options, facts: facts, tensors: mixTensors)
     let base = try choices.options.recipe?.base.map { base in
       var options = choices.options
       options.recipe = base
@@ -143,7 +149,7 @@ extension PlanDraft {
       entries.removeAll { $0.key == entry.key }
       entries.append(entry)
     }
-    if choices.mix.isQuantizing {
+    if choices.isRewritten {
       set(MetadataEntry("general.quantization_version", .uint32(2)))
       // COPY keeps the source's value, yet sets it anew like all others.
       let kept = metadata.first { $0.key == "general.file_type" }
@@ -181,7 +187,7 @@ extension PlanDraft {
           name: plan.tensors[$0].name, type: plan.tensors[$0].type, ggmlShape: plan.tensors[$0].ggmlShape)
       }
       let header = try GGUFHeaderEncoder(
-        metadata: entries, tensors: descriptions, dimensions: choices.mix.isQuantizing ? .trimmed : .asGiven,
+        metadata: entries, tensors: descriptions, dimensions: choices.isRewritten ? .trimmed : .asGiven,
         file: path)
       for (index, info) in zip(group, header.tensors) {
         plan.tensors[index].file = number

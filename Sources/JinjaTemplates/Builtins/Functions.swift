@@ -96,6 +96,15 @@ enum DateFormat {
     return String(decoding: buffer[..<(count - 1)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
+  /// Seconds that clocks of this machine's place are ahead of Greenwich.
+  ///
+  /// By the C library, which reads the system's time zones: Foundation reads those of ICU, which installed programs go without.
+  static func localOffset(at date: Date) -> Int {
+    var time = time_t(date.timeIntervalSince1970.rounded(.down))
+    var parts = tm()
+    return localtime_r(&time, &parts) == nil ? 0 : parts.tm_gmtoff
+  }
+
   /// Microseconds filled in, and the time zone left out, which Python's plain times do not know.
   private static func withoutPythonsOwn(_ format: String, _ date: Date) -> String {
     var result = ""

@@ -2,6 +2,7 @@ internal import CheckpointConversion
 internal import FileBytes
 internal import MemoryEstimation
 internal import QuantRecipes
+internal import ReportPages
 
 /// Solves budgets with a table.
 ///

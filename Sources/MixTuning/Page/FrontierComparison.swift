@@ -1,3 +1,5 @@
+internal import ReportPages
+
 /// A solved mix beside the stock mix of the same or the next larger size.
 struct FrontierComparison: Hashable {
   /// The stock mix.

@@ -1,4 +1,5 @@
 internal import FileBytes
+internal import ReportPages
 internal import TensorTypes
 
 /// Size against divergence on one page of HTML: solved mixes as a line, stock mixes and recipes as points, and what each step up
@@ -27,26 +28,9 @@ public struct FrontierPage: Sendable {
 
   /// The page.
   public var html: String {
-    let name = HTMLText.escaped(table.model.name)
-    return """
-      <!doctype html>
-      <html lang="en">
-      <head>
-      <meta charset="utf-8">
-      <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-      <meta name="viewport" content="width=device-width, initial-scale=1">
-      <title>\(name): size against divergence</title>
-      <style>
-      \(FrontierStyle.text)
-      </style>
-      </head>
-      <body>
-      <h1>\(name): size against divergence</h1>
-      <p class="answer">\(HTMLText.escaped(answer))</p>
-      \(chart)\(solvedTable)\(stepsTable)\(allTable)\(origin)\(meaning)</body>
-      </html>
-
-      """
+    PageFrame.html(
+      title: "\(table.model.name): size against divergence", answer: answer,
+      body: chart + solvedTable + stepsTable + allTable + origin + meaning)
   }
 
   // MARK: - The answer
@@ -100,25 +84,27 @@ public struct FrontierPage: Sendable {
   private var chart: String {
     let points =
       solved.map { name, mix in
-        FrontierChart.Point(
-          name: name, kind: "solved", byteCount: mix.fileByteCount, predicted: mix.predictedDivergence,
-          actual: mix.actual, title: title(name, mix.fileByteCount, mix.predictedDivergence, mix.actual))
+        SizeChart.Point(
+          name: name, kind: .solved, byteCount: mix.fileByteCount, predicted: mix.predictedDivergence,
+          actual: mix.actual?.charted,
+          title: title(name, mix.fileByteCount, mix.predictedDivergence, mix.actual))
       }
       + known.map { mix in
-        FrontierChart.Point(
-          name: mix.name, kind: mix.kind.rawValue, byteCount: mix.fileByteCount,
+        SizeChart.Point(
+          name: mix.name, kind: mix.kind == .stock ? .stock : .recipe, byteCount: mix.fileByteCount,
           predicted: mix.predictedDivergence,
-          actual: mix.actual, title: title(mix.name, mix.fileByteCount, mix.predictedDivergence, mix.actual))
+          actual: mix.actual?.charted,
+          title: title(mix.name, mix.fileByteCount, mix.predictedDivergence, mix.actual))
       }
-    guard points.contains(where: { ($0.predicted ?? 0) > 0 || ($0.actual?.divergence ?? 0) > 0 }) else {
+    guard points.contains(where: { ($0.predicted ?? 0) > 0 || ($0.actual?.value ?? 0) > 0 }) else {
       return "<p class=\"soft\">There is nothing to draw: no mix has a divergence above 0.</p>\n"
     }
     let label =
       "Mean KL divergence, on a logarithmic scale, against the size of the file: \(solved.count) solved mixes as a line, "
       + "\(known.count) others as points; the tables below hold all numbers."
     var text = ""
-    for (name, size) in [("wide", FrontierChart.Size.wide), ("narrow", .narrow)] {
-      text += "<figure class=\"\(name)\">\(FrontierChart(points, size).svg(label: label))</figure>\n"
+    for (name, size) in [("wide", SizeChart.Size.wide), ("narrow", .narrow)] {
+      text += "<figure class=\"\(name)\">\(SizeChart(points, size).svg(label: label))</figure>\n"
     }
     var keys: [(mark: String, text: String)] = []
     if !solved.isEmpty {
@@ -154,7 +140,7 @@ public struct FrontierPage: Sendable {
 
   // MARK: - Tables
 
-  private func measured(_ actual: TunedMix.Actual?) -> FrontierTable.Cell {
+  private func measured(_ actual: TunedMix.Actual?) -> PageTable.Cell {
     guard let actual else { return .number(nil) }
     var text = Figures.divergence(actual.divergence)
     if let low = actual.low, let high = actual.high {
@@ -163,11 +149,11 @@ public struct FrontierPage: Sendable {
     return .number(text)
   }
 
-  private func compared(_ mix: TunedMix) -> FrontierTable.Cell {
+  private func compared(_ mix: TunedMix) -> PageTable.Cell {
     guard let other = FrontierComparison(mix, among: known) else {
-      return FrontierTable.Cell(html: "no stock mix is as large", style: "soft")
+      return PageTable.Cell(html: "no stock mix is as large", style: "soft")
     }
-    return FrontierTable.Cell(
+    return PageTable.Cell(
       html: "<b class=\"\(other.ratio <= 1 ? "good" : "bad")\">\(FrontierComparison.change(other.ratio))</b> "
         + "\(other.joint) \(HTMLText.escaped(other.stock.name))<br><small>\(Figures.bytes(other.stock.fileByteCount)), "
         + "\(other.isMeasured ? "measured" : "predicted")</small>", style: "wide")
@@ -175,7 +161,7 @@ public struct FrontierPage: Sendable {
 
   private var solvedTable: String {
     guard !solved.isEmpty else { return "" }
-    var table = FrontierTable(
+    var table = PageTable(
       heads: ["budget", "file", "bits per weight", "predicted", "gap to the bound", "measured", "loses"],
       numbers: [1, 2, 3, 4, 5], label: "Solved mixes", stacks: true)
     table.rows = solved.map { name, mix in
@@ -194,7 +180,7 @@ public struct FrontierPage: Sendable {
 
   private var stepsTable: String {
     guard solved.count > 1 else { return "" }
-    var table = FrontierTable(
+    var table = PageTable(
       heads: ["step", "file", "loses, as predicted", "saved per MB", "what changes"], numbers: [1, 2, 3],
       label: "What each step up buys", stacks: true)
     table.rows = zip(solved, solved.dropFirst()).map { small, large in
@@ -205,7 +191,7 @@ public struct FrontierPage: Sendable {
         [
           .number("+ " + Figures.bytes(step.byteCount)), .number(FrontierComparison.change(step.ratio)),
           .number(Figures.divergence(step.savedPerMegabyte)),
-          FrontierTable.Cell(html: changes.isEmpty ? "nothing" : changes, style: "wide"),
+          PageTable.Cell(html: changes.isEmpty ? "nothing" : changes, style: "wide"),
         ]
       )
     }
@@ -214,11 +200,11 @@ public struct FrontierPage: Sendable {
 
   private var allTable: String {
     guard !known.isEmpty else { return "" }
-    var table = FrontierTable(
+    var table = PageTable(
       heads: ["mix", "", "bytes of the file", "bits per weight", "predicted", "measured"],
       numbers: [2, 3, 4, 5],
       label: "All mixes, by size", stacks: false)
-    let rows: [(bytes: Int, name: String, cells: [FrontierTable.Cell])] =
+    let rows: [(bytes: Int, name: String, cells: [PageTable.Cell])] =
       solved.map { name, mix in
         (
           mix.fileByteCount, name,
@@ -239,9 +225,9 @@ public struct FrontierPage: Sendable {
 
   private func cells(
     _ kind: String, _ bytes: Int, _ bits: Double, _ predicted: Double?, _ actual: TunedMix.Actual?
-  ) -> [FrontierTable.Cell] {
+  ) -> [PageTable.Cell] {
     [
-      FrontierTable.Cell(html: kind), .number(Figures.grouped(bytes)), .number(Figures.fixed(bits, 3)),
+      PageTable.Cell(html: kind), .number(Figures.grouped(bytes)), .number(Figures.fixed(bits, 3)),
       .number(predicted.map(Figures.divergence)), measured(actual),
     ]
   }
@@ -291,6 +277,14 @@ public struct FrontierPage: Sendable {
     another mix of these types might lose by the same sums; “none” means that there is none.</p>
 
     """
+  }
+}
+
+extension TunedMix.Actual {
+  /// The same as charts take it.
+  fileprivate var charted: SizeChart.Measured {
+    guard let low, let high, low <= high else { return SizeChart.Measured(divergence) }
+    return SizeChart.Measured(divergence, low...high)
   }
 }
 

@@ -1,5 +1,6 @@
 internal import FileBytes
 public import QuantRecipes
+internal import ReportPages
 internal import TensorTypes
 
 /// Writes mixes of a sensitivity table as recipes that read as if a person had written them.

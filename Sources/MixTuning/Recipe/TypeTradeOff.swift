@@ -1,3 +1,4 @@
+internal import ReportPages
 internal import TensorTypes
 
 /// What a rule's type takes and costs, and what the types next to it would.

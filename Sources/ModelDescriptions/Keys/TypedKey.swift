@@ -173,6 +173,17 @@ extension Int: KeyListElement {
   package static func list(of metadata: MetadataValue) -> [Int]? { metadata.integers }
 }
 
+extension Double: KeyListElement {
+  package static var listElement: MetadataElement { .f32 }
+  package static var listAlternatives: [MetadataElement] { [] }
+  package static func metadata(_ list: [Double]) -> MetadataArray { .float32(list.map { Float($0) }) }
+  /// Finite numbers.
+  package static func list(of metadata: MetadataValue) -> [Double]? {
+    guard case .array(.float32(let list)) = metadata, list.allSatisfy(\.isFinite) else { return nil }
+    return list.map(Double.init)
+  }
+}
+
 extension Bool: KeyListElement {
   package static var listElement: MetadataElement { .bool }
   package static var listAlternatives: [MetadataElement] { [.u32, .i32] }

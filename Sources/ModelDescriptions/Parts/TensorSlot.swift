@@ -31,6 +31,8 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
   case nextTokenEmbedding, nextTokenHead
   // Several of the above as one tensor, which some files have; a forward pass looks for each.
   case queryKeyValue, queryKeyValueBias, latentKeyValue, deltaNetInputGate, expertGateUp
+  // A vision tower: the filters of a frame of patches, what positions add, matrices, and norms with all biases.
+  case visionPatches, visionPositions, visionMatrix, visionVector
 
   /// What a tensor in this slot does in a model.
   public var role: TensorRole {
@@ -59,6 +61,7 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
     case .nextTokenProjection, .nextTokenEmbeddingNorm, .nextTokenHiddenNorm, .nextTokenHeadNorm,
       .nextTokenEmbedding, .nextTokenHead:
       .nextToken
+    case .visionPatches, .visionPositions, .visionMatrix, .visionVector: .vision
     }
   }
 
@@ -73,7 +76,7 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
       .outputNormBias, .outputBias, .mixerNormBias, .feedForwardNormBias, .mixerOutputNorm,
       .feedForwardOutputNorm, .layerScale, .sinks, .shortConvolutionTaps, .routerBias, .routerInputScale,
       .expertScales, .expertGateBias, .expertUpBias, .expertDownBias, .denseOutputNorm, .expertInputNorm,
-      .expertOutputNorm:
+      .expertOutputNorm, .visionPositions, .visionVector:
       .elementwise
     case .tokenEmbedding, .output, .query, .key, .value, .attentionOutput, .queryKeyValue, .queryDown,
       .queryUp, .latentDown, .latentKey, .latentValue, .latentKeyValue,
@@ -81,7 +84,7 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
       .deltaNetOutput, .gate, .up, .down, .router, .expertGate, .expertUp, .expertGateUp, .expertDown,
       .sharedGate, .sharedUp, .sharedDown, .sharedScale,
       .nextTokenProjection, .nextTokenEmbedding, .nextTokenHead, .shortConvolutionInput,
-      .shortConvolutionOutput:
+      .shortConvolutionOutput, .visionPatches, .visionMatrix:
       .product
     }
   }

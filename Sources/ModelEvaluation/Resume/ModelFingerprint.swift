@@ -6,7 +6,8 @@ internal import GGUFFormat
 /// Files of at most 64 MiB in all are hashed whole, so that copies are equal. Of larger ones it takes size,
 /// modification time, and 64 pieces of 4 KB spread evenly over each file, the first and the last included. Of a checkpoint
 /// folder, names count, too. For weights on a hub the hash stands that the hub states; the small files beside them are
-/// hashed whole.
+/// hashed whole, so that nothing of such a model is fetched twice; a copy of it on disk counts as another one. What a
+/// result keeps of its model (``ofContent(_:)``) is without the time, which a copy does not share.
 public enum ModelFingerprint {
   private static let wholeLimit = 64 << 20
   private static let pieceCount = 64
@@ -17,21 +18,47 @@ public enum ModelFingerprint {
   ///
   /// - Throws: `FileError`, `GGUFError`.
   public static func ofModel(_ path: String) throws -> String {
+    try of(try files(of: path), usesTime: true)
+  }
+
+  /// The same of a model that may have been copied since: content alone, whatever the names of GGUF files and the time.
+  ///
+  /// - Throws: `FileError`, `GGUFError`.
+  public static func ofContent(_ path: String) throws -> String {
+    try of(try files(of: path), usesTime: false)
+  }
+
+  /// The fingerprint of one file by its content alone.
+  ///
+  /// - Throws: `FileError`.
+  public static func ofFileContent(_ path: String) throws -> String { try of([("", path)], usesTime: false) }
+
+  /// Bytes of the files of weights of a GGUF model or a checkpoint folder.
+  ///
+  /// - Throws: `FileError`, `GGUFError`.
+  public static func weightByteCount(_ path: String) throws -> Int {
+    try files(of: path).reduce(0) { sum, file in
+      let isWeights = file.name.isEmpty || [".safetensors", ".zst"].contains(where: file.name.hasSuffix)
+      return try sum + (isWeights ? ReadableFile(path: file.path).byteCount : 0)
+    }
+  }
+
+  private static func files(of path: String) throws -> [(name: String, path: String)] {
     guard FileSystem.kind(of: path) == .folder else {
-      return try of(try GGUFSplitSet(path: path).files.map { ("", $0.file.path) })
+      return try GGUFSplitSet(path: path).files.map { ("", $0.file.path) }
     }
     let names = FileSystem.contents(of: path).sorted().filter { name in
       endings.contains(where: name.hasSuffix) && FileSystem.isFile(path + "/" + name)
     }
-    return try of(names.map { ($0, path + "/" + $0) })
+    return names.map { ($0, path + "/" + $0) }
   }
 
   /// The fingerprint of one file.
   ///
   /// - Throws: `FileError`.
-  public static func ofFile(_ path: String) throws -> String { try of([("", path)]) }
+  public static func ofFile(_ path: String) throws -> String { try of([("", path)], usesTime: true) }
 
-  private static func of(_ paths: [(name: String, path: String)]) throws -> String {
+  private static func of(_ paths: [(name: String, path: String)], usesTime: Bool) throws -> String {
     let files = try paths.map { (name: $0.name, file: try ReadableFile(path: $0.path)) }
     let isSmall = files.reduce(0) { $0 + $1.file.byteCount } <= wholeLimit
     let isRemote = files.contains { $0.file.remote != nil }
@@ -44,7 +71,7 @@ public enum ModelFingerprint {
       } else if isSmall || isRemote && file.byteCount <= wholeLimit {
         hash.add(try file.bytes(at: 0, count: file.byteCount))
       } else {
-        hash.add(Int(file.modificationTime))
+        if usesTime { hash.add(Int(file.modificationTime)) }
         try addPieces(of: file, to: &hash)
       }
     }

@@ -79,13 +79,13 @@ public struct ChatTemplate: Sendable {
   ///   - addGenerationPrompt: Whether the beginning of the assistant's next message follows.
   ///   - thinking: What is asked for; templates without a switch ignore it.
   ///   - date: The day that templates write which write one.
-  ///   - timeZone: Where the day is looked up.
+  ///   - timeZone: Where the day is looked up; on this machine when `nil`.
   /// - Returns: The text, with special tokens written out.
   /// - Throws: ``TokenizerError`` with `invalidValue` for a conversation that the template refuses or fails at,
   ///   `notSupported` for what this program does not know.
   public func render(
     _ messages: [ChatMessage], addGenerationPrompt: Bool, thinking: Thinking = .modelDefault,
-    date: Date = Date(), timeZone: TimeZone = .current
+    date: Date = Date(), timeZone: TimeZone? = nil
   ) throws(TokenizerError) -> String {
     do {
       return try template.render(

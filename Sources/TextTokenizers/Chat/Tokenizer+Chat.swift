@@ -32,13 +32,13 @@ extension Tokenizer {
   ///   - template: The model's chat template.
   ///   - thinking: Whether the model is to think, where the template can say so.
   ///   - date: The day that templates write which write one.
-  ///   - timeZone: Where the day is looked up.
+  ///   - timeZone: Where the day is looked up; on this machine when `nil`.
   /// - Returns: The ids.
   /// - Throws: ``TokenizerError`` as ``ChatTemplate/render(_:addGenerationPrompt:thinking:date:timeZone:)``, and with
   ///   `notSupported` for a template that leaves out what the user or the system message says.
   public func encode(
     _ messages: [ChatMessage], template: ChatTemplate, thinking: ChatTemplate.Thinking = .modelDefault,
-    date: Date = Date(), timeZone: TimeZone = .current
+    date: Date = Date(), timeZone: TimeZone? = nil
   ) throws(TokenizerError) -> [Int32] {
     let text = try template.render(
       messages, addGenerationPrompt: true, thinking: thinking, date: date, timeZone: timeZone)

@@ -108,6 +108,12 @@ import TextTokenizers
       [ChatMessage(role: "user", content: "x")], addGenerationPrompt: true, date: Tokenizer.steadyDate,
       timeZone: zone)
     #expect(east.hasPrefix("x 27 Jul 2024 01:00"))
+    let here = try template.render(
+      [ChatMessage(role: "user", content: "x")], addGenerationPrompt: true, date: Tokenizer.steadyDate)
+    let same = try template.render(
+      [ChatMessage(role: "user", content: "x")], addGenerationPrompt: true, date: Tokenizer.steadyDate,
+      timeZone: .current)
+    #expect(here == same)
   }
 
   // MARK: prompts

@@ -34,7 +34,7 @@ extension ConversionPlanner {
           headerHash: $0.headerHash, isCompressed: $0.isCompressed)
       },
       sources: tensors.enumerated().map { index, tensor in
-        PlannedSource(index, tensor.tensor, map: map, file: tensor.shard, offset: tensor.byteOffset)
+        PlannedSource(index, tensor.tensor, map: map.tensors, file: tensor.shard, offset: tensor.byteOffset)
       },
       tensors: [], files: [], architecture: layout.modelType, mix: .f32, intermediate: .f32,
       skipped: map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) },

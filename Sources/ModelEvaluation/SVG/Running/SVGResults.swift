@@ -72,6 +72,7 @@ public struct SVGResults: Sendable {
       summaries.append(
         Summarizer(prompts: prompts, base: baseCells, own: columns).summary(
           label: contestant.label, kind: contestant.kind, source: contestant.model.source,
+          cache: "\(contestant.cacheType)",
           answersFrom: runner.origins[index],
           mode: "\(contestant.mode)",
           seconds: prompts.indices.reduce(0) {

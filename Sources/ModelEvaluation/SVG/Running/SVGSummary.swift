@@ -76,6 +76,12 @@ public struct SVGSummary: Sendable, Codable {
   public var kind: SVGContestant.Kind
   /// The model's path, or the folder of drawings.
   public var source: String
+  /// A hash that is the same for copies of the model: of its files, or of pieces of them where they have more than 64 MiB.
+  public var modelXXH64: String?
+  /// Bytes of the model's files of weights; absent for drawings.
+  public var modelBytes: Int?
+  /// How keys and values were kept, as -ctk and -ctv name it; absent for drawings.
+  public var cache: String?
   /// Where its answers come from if they were made elsewhere: a journal or a folder, and what is different there.
   public var answersFrom: String?
   /// How it computes; empty for drawings.
@@ -90,4 +96,11 @@ public struct SVGSummary: Sendable, Codable {
   public var failedAnswers, answers: Int
   /// Seconds spent on answers.
   public var seconds: Double
+}
+
+extension SVGSummary {
+  /// The name that a label has in the file system, below `drawings` in the folder of a run.
+  public static func folderName(_ label: String) -> String {
+    String(label.map { $0.isLetter || $0.isNumber || "-_.".contains($0) ? $0 : "_" })
+  }
 }

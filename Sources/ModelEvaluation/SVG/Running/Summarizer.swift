@@ -8,12 +8,14 @@ struct Summarizer {
   let own: [[SVGCell?]]
 
   func summary(
-    label: String, kind: SVGContestant.Kind, source: String, answersFrom: String? = nil, mode: String,
+    label: String, kind: SVGContestant.Kind, source: String, cache: String? = nil,
+    answersFrom: String? = nil, mode: String,
     seconds: Double
   ) -> SVGSummary {
     let all = own.flatMap { $0 }.compactMap(\.self)
     return SVGSummary(
-      label: label, kind: kind, source: source, answersFrom: answersFrom, mode: mode, forced: forced,
+      label: label, kind: kind, source: source, cache: cache,
+      answersFrom: answersFrom, mode: mode, forced: forced,
       paired: kind == .base ? nil : paired,
       truth: truth, failedAnswers: all.count { !$0.analysis.failedGates.isEmpty }, answers: all.count,
       seconds: seconds)

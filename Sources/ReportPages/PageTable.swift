@@ -1,31 +1,45 @@
 internal import FileBytes
 
 /// A table of a page; each row starts with a name.
-struct FrontierTable {
+package struct PageTable {
   /// A cell.
-  struct Cell {
+  package struct Cell {
     /// The content, as HTML.
-    var html: String
+    package var html: String
     /// Its class in the style besides that of the column.
-    var style = ""
+    package var style = ""
+
+    /// Creates a cell.
+    package init(html: String, style: String = "") {
+      self.html = html
+      self.style = style
+    }
 
     /// A number, or a dash in place of one.
-    static func number(_ text: String?) -> Cell { Cell(html: text ?? "–") }
+    package static func number(_ text: String?) -> Cell { Cell(html: text ?? "–") }
   }
 
   /// What stands above the columns, that of the names first.
-  var heads: [String]
+  package var heads: [String]
   /// The columns of numbers, which stand on the right.
-  var numbers: Set<Int>
+  package var numbers: Set<Int>
   /// What the table shows, for those who hear it.
-  var label: String
+  package var label: String
   /// Whether rows become blocks on narrow screens; otherwise the table can be moved sideways.
-  var stacks: Bool
+  package var stacks: Bool
   /// The rows.
-  var rows: [(name: String, cells: [Cell])] = []
+  package var rows: [(name: String, cells: [Cell])] = []
+
+  /// Creates a table without rows.
+  package init(heads: [String], numbers: Set<Int>, label: String, stacks: Bool) {
+    self.heads = heads
+    self.numbers = numbers
+    self.label = label
+    self.stacks = stacks
+  }
 
   /// The table.
-  var html: String {
+  package var html: String {
     let head = heads.enumerated().map { "<th scope=\"col\"\(style($0))>\($1)</th>" }.joined()
     let body = rows.map { name, cells in
       "<tr><th scope=\"row\">\(HTMLText.escaped(name))</th>"

@@ -1,9 +1,9 @@
 /// The style sheet of the page.
-enum PageStyle {
+enum DrawingStyle {
   static let text = """
     :root{color-scheme:light dark;--ground:#f6f5f1;--card:#fff;--ink:#1c1e21;--soft:#595d63;--line:#d9d6cd;
     --accent:#0b5c8a;--paper:#fff;--good:#1d6b34;--fair:#7a5200;--bad:#a3271b;--mark:#ffe28a;--markink:#1c1e21}
-    @media (prefers-color-scheme:dark){:root{--ground:#15171a;--card:#1f2226;--ink:#e8e6e1;--soft:#a9adb3;
+    @media screen and (prefers-color-scheme:dark){:root{--ground:#15171a;--card:#1f2226;--ink:#e8e6e1;--soft:#a9adb3;
     --line:#3a3e44;--accent:#7cc4ee;--paper:#fbfaf6;--good:#7fd197;--fair:#e5b95c;--bad:#ff9a8b;--mark:#7a5c00;--markink:#fff}}
     *{box-sizing:border-box}
     body{margin:0;background:var(--ground);color:var(--ink);font:16px/1.5 system-ui,sans-serif}
@@ -13,6 +13,7 @@ enum PageStyle {
     h2{font-size:1.25rem;margin:2.2em 0 .3em}
     h3{font-size:1.05rem;margin:0}
     p{margin:.4em 0 .8em;max-width:76ch}
+    .answer{font-size:1.15rem;max-width:80ch;overflow-wrap:anywhere}
     .soft,figcaption small,.facts{color:var(--soft);font-size:.875rem}
     .facts{overflow-wrap:anywhere}
     a{color:var(--accent)}
@@ -21,7 +22,8 @@ enum PageStyle {
     th,td{padding:7px 9px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}
     tr:last-child td,tr:last-child th{border-bottom:0}
     thead th{color:var(--soft);font-weight:600;vertical-align:bottom;white-space:normal;min-width:5.2em}
-    thead th:first-child{min-width:8em}.overview td:nth-child(2),.overview th:nth-child(2){text-align:left}
+    thead th:first-child{min-width:8em}.overview td,.overview th{padding:7px 6px;font-size:.8rem}.overview td small{font-size:.74rem}
+    .overview td:nth-child(2),.overview th:nth-child(2){text-align:left}
     th:first-child,td:first-child{text-align:left}
     tbody th{font-weight:600;position:sticky;left:0;background:var(--card)}
     td small{display:block;color:var(--soft);font-size:.78rem}
@@ -33,6 +35,19 @@ enum PageStyle {
     .chart text{font:12px system-ui,sans-serif;fill:currentColor}
     .chart .axis{stroke:var(--line)}.chart .soft{fill:var(--soft)}
     .chart .bar{stroke:var(--accent);stroke-width:5;stroke-linecap:round;opacity:.45}.chart .dot{fill:var(--accent)}
+    .sizes{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:12px 14px;margin-top:16px}
+    .sizes svg{display:block;width:100%;height:auto}.sizes text{font:12px system-ui,sans-serif;fill:var(--soft)}
+    .sizes text.gguf{fill:var(--accent);font-weight:600}.sizes text.mlx{fill:var(--fair);font-weight:600}
+    .sizes .grid{stroke:var(--line);stroke-width:.6;fill:none}.sizes .axis{stroke:var(--soft);fill:none}
+    .sizes .range{fill:none;stroke-width:1.5}.sizes .gguf circle{fill:var(--accent)}.sizes .gguf path{stroke:var(--accent)}
+    .sizes .mlx .shape{fill:var(--fair)}.sizes .mlx path{stroke:var(--fair)}.sizes.narrow{display:none}
+    .choice{border:0;margin:.6em 0;padding:0;display:flex;flex-wrap:wrap;gap:5px;align-items:center;font-size:.85rem}
+    .choice legend{float:left;color:var(--soft);padding:0;margin-right:5px}.choice label{max-width:100%}
+    .choice input{position:absolute;opacity:0}
+    .choice span{display:block;padding:1px 11px;border:1px solid var(--line);border-radius:99px;background:var(--card);cursor:pointer;overflow-wrap:anywhere}
+    .choice input:checked+span{border-color:var(--accent);color:var(--accent);font-weight:600}
+    .choice input:focus-visible+span{outline:2px solid var(--accent);outline-offset:2px}
+    .prompts{display:flex;flex-direction:column}
     .prompt{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:16px 18px 18px;margin:16px 0;
     content-visibility:auto;contain-intrinsic-size:auto 420px}
     .prompt header{padding:0;display:flex;flex-wrap:wrap;gap:2px 14px;align-items:baseline}
@@ -55,7 +70,7 @@ enum PageStyle {
     ul.checks{list-style:none;padding:0;margin:6px 0;font-size:.875rem}
     dl{margin:.6em 0;max-width:90ch}dt{font-weight:600}dd{margin:0 0 .5em;color:var(--soft)}
     footer{padding-top:24px;padding-bottom:48px;color:var(--soft);font-size:.875rem}
-    @media (max-width:560px){header,main,footer{padding-left:12px;padding-right:12px}
+    @media (max-width:560px){.sizes.wide{display:none}.sizes.narrow{display:block}header,main,footer{padding-left:12px;padding-right:12px}
     .grid{grid-template-columns:repeat(2,minmax(0,1fr));gap:10px}.prompt{padding:12px}h1{font-size:1.4rem}
     th,td{padding:6px 9px}
     .overview thead{display:none}.overview,.overview tbody{display:block}
@@ -65,6 +80,6 @@ enum PageStyle {
     @media print{html{font-size:9.5px}body{font-size:11px;background:#fff}header,main,footer{max-width:none;padding:0}
     .scroll{overflow:visible}table{font-size:8px}th,td{padding:2px 4px;white-space:normal}td small{font-size:7px}thead th{min-width:0}tbody th{position:static;overflow-wrap:anywhere}
     .prompt{content-visibility:visible;break-inside:avoid;border:0;padding:4px 0;margin:8px 0}.chart,figure,tr{break-inside:avoid}h2,h3{break-after:avoid}
-    .grid{grid-template-columns:repeat(auto-fit,minmax(90px,130px));gap:8px}.charts{grid-template-columns:repeat(3,1fr)}.prompt details,.contents{display:none}}
+    .grid{grid-template-columns:repeat(auto-fit,minmax(90px,130px));gap:8px}.charts{grid-template-columns:repeat(3,1fr)}.prompt details,.contents,.choice{display:none}.prompts{display:block}}
     """
 }

@@ -1,17 +1,18 @@
 internal import Foundation
 
 /// Numbers in recipes and on pages.
-enum Figures {
-  /// A divergence with three significant figures and at least five decimals' room: `0.00212`, `0.0000034`, `1.25`.
-  static func divergence(_ value: Double) -> String {
+package enum Figures {
+  /// A divergence with three significant figures: `0.00212`, `0.00000340`, `1.25`, and `1.58e-10` where it would have more than nine decimals.
+  package static func divergence(_ value: Double) -> String {
     guard value.isFinite else { return "\(value)" }
     guard value != 0 else { return "0" }
     let exponent = Int(log10(value.magnitude).rounded(.down))
-    return String(format: "%.\(min(max(2 - exponent, 0), 9))f", value)
+    guard exponent >= -7 else { return String(format: "%.2e", value) }
+    return String(format: "%.\(max(2 - exponent, 0))f", value)
   }
 
   /// A size in decimal units with two decimals, as `pouch-convert` prints it.
-  static func bytes(_ count: Int) -> String {
+  package static func bytes(_ count: Int) -> String {
     for (unit, factor) in [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)] where Double(count) >= factor
     {
       return String(format: "%.2f ", Double(count) / factor) + unit
@@ -20,10 +21,12 @@ enum Figures {
   }
 
   /// A number with a fixed count of decimals.
-  static func fixed(_ value: Double, _ places: Int) -> String { String(format: "%.\(places)f", value) }
+  package static func fixed(_ value: Double, _ places: Int) -> String {
+    String(format: "%.\(places)f", value)
+  }
 
   /// A whole number in groups of three digits.
-  static func grouped(_ count: Int) -> String {
+  package static func grouped(_ count: Int) -> String {
     let digits = Array(String(count.magnitude))
     var text = count < 0 ? "-" : ""
     for (index, digit) in digits.enumerated() {

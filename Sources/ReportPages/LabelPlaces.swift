@@ -17,10 +17,11 @@ struct LabelPlaces {
     }
   }
 
-  /// Where a name stands: the start of its base line.
+  /// Where a name stands: the start of its base line, or the end where it stands left of its point.
   struct Place: Hashable {
     var x: Double
     var y: Double
+    var isEnd: Bool
   }
 
   private let bounds: Box
@@ -43,9 +44,9 @@ struct LabelPlaces {
   ///
   /// - Returns: `nil` when there is none.
   mutating func place(_ name: String, at x: Double, _ y: Double) -> Place? {
-    // Sans-serif digits and capitals are about 0.6 of the size wide.
-    let width = 0.6 * height * Double(name.count)
-    for distance in [7.0, 14, 24] {
+    // Digits and capitals of bold sans-serif fonts are up to 0.7 of the size wide.
+    let width = 0.7 * height * Double(name.count)
+    for distance in [8.0, 14, 24] {
       let offsets = [
         (distance, -height / 2), (-distance - width, -height / 2), (-width / 2, -distance - height),
         (-width / 2, distance), (0.7 * distance, -0.7 * distance - height),
@@ -56,7 +57,9 @@ struct LabelPlaces {
         let box = Box(x: x + dx, y: y + dy, width: width, height: height)
         guard box.isInside(bounds), !taken.contains(where: box.meets) else { continue }
         taken.append(box)
-        return Place(x: box.x, y: box.y + 0.8 * height)
+        // The true width is less, so that a name on the left would stand off from its point.
+        let isEnd = dx <= -width
+        return Place(x: isEnd ? box.x + width : box.x, y: box.y + 0.8 * height, isEnd: isEnd)
       }
     }
     return nil

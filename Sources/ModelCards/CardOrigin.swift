@@ -1,0 +1,95 @@
+internal import CheckpointConversion
+internal import FileBytes
+internal import ModelDescriptions
+internal import TensorTypes
+
+/// What is known of the model that was quantized.
+public struct CardOrigin: Codable, Sendable {
+  /// The name in words, or that of the repository.
+  public var name: String?
+  /// `org/name` on the Hub.
+  public var baseModel: String?
+  /// The commit on the Hub, of a checkpoint in its cache.
+  public var commit: String?
+  /// The licence, as the checkpoint's own card or the GGUF names it.
+  public var license: String?
+  /// The name of a licence that the Hub does not list.
+  public var licenseName: String?
+  /// Where its text is.
+  public var licenseLink: String?
+  /// The task, as the checkpoint's own card names it.
+  public var pipelineTag: String?
+  /// Languages.
+  public var languages: [String] = []
+
+  /// Nothing known.
+  init() {}
+
+  /// What a GGUF says.
+  init(gguf metadata: [MetadataEntry]) {
+    func text(_ key: String) -> String? {
+      let text = metadata.first { $0.key == "general." + key }?.value.text
+      return text?.isEmpty == false ? text : nil
+    }
+    name = text("name")
+    license = text("license")
+    licenseName = text("license.name")
+    licenseLink = text("license.link")
+    if case .array(.string(let texts)) = metadata.first(where: { $0.key == "general.languages" })?.value {
+      languages = texts
+    }
+  }
+
+  /// What the folder of a checkpoint says: its `README.md`, and its place in the cache of the Hub's clients.
+  init(checkpoint path: String) throws {
+    let folder = ModelFolder(path)
+    name = folder.modelName
+    baseModel = folder.hubRepository
+    if folder.hubRepository != nil { commit = folder.name }
+    let readme = path + "/README.md"
+    guard FileSystem.isFile(readme) else { return }
+    let card = ModelCard(
+      readme: String(decoding: try ReadableFile.contents(of: readme, limit: 16 << 20), as: UTF8.self))
+    license = card.list("license")?.joined(separator: ",")
+    licenseName = card.text("license_name")
+    licenseLink = card.text("license_link")
+    pipelineTag = card.text("pipeline_tag")
+    languages = card.firstList(["language", "languages"]) ?? []
+  }
+
+  /// The same, with what another source knows besides.
+  func completed(by other: CardOrigin) -> CardOrigin {
+    var origin = self
+    origin.name = name ?? other.name
+    origin.baseModel = baseModel ?? other.baseModel
+    origin.pipelineTag = pipelineTag ?? other.pipelineTag
+    if languages.isEmpty { origin.languages = other.languages }
+    // A licence with its name and its text comes from one source.
+    if license == nil, licenseName == nil, licenseLink == nil {
+      (origin.license, origin.licenseName, origin.licenseLink) = (
+        other.license, other.licenseName, other.licenseLink
+      )
+    }
+    return origin
+  }
+
+  /// The link to the licence as it works from another repository: what is relative is relative to the base model.
+  var absoluteLicenseLink: String? {
+    guard let licenseLink else { return nil }
+    if licenseLink.contains("://") { return licenseLink }
+    return baseModel.map { "https://huggingface.co/\($0)/blob/main/\(licenseLink)" }
+  }
+
+  /// The hash by which files name the `config.json` of their checkpoint.
+  static func configHash(_ folder: String) throws -> String {
+    Provenance.text(try Provenance.configHash(ofCheckpoint: folder))
+  }
+
+  /// Refuses a text that is no name on the Hub.
+  static func checkBaseModel(_ text: String) throws {
+    guard text.wholeMatch(of: /[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*/) == nil else { return }
+    throw CardError(
+      .badBaseModel,
+      Fault(subject: "--base-model", expected: "org/name, as on the Hugging Face Hub", found: "\"\(text)\""))
+  }
+}

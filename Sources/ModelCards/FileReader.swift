@@ -1,0 +1,212 @@
+internal import CheckpointConversion
+internal import Crypto
+internal import FileBytes
+internal import GGUFFormat
+internal import MemoryEstimation
+internal import ModelDescriptions
+internal import ModelEvaluation
+internal import OutputValidation
+internal import QuantRecipes
+internal import TensorTypes
+
+/// Reads the files of a card.
+struct FileReader {
+  /// The contexts for which memory is told; longer ones than the model's own become that.
+  let contexts: [Int]
+  let onProgress: (_ done: Int, _ total: Int) -> Void
+  let isCancelled: () -> Bool
+
+  private static let pieceByteCount = 4 << 20
+
+  /// Reads the headers of all files, and makes sure that they are of one model.
+  func read(_ paths: [String]) throws -> [ReadFile] {
+    let files = try paths.map { path in
+      try FileSystem.kind(of: path) == .folder ? folder(path) : gguf(path)
+    }
+    for (index, file) in files.enumerated() {
+      guard let twin = files[..<index].first(where: { $0.card.contentXXH64 == file.card.contentXXH64 }) else {
+        continue
+      }
+      throw CardError(
+        .givenTwice,
+        Fault(file: file.path, expected: "each file once", found: "the same content as \(twin.path)"))
+    }
+    guard let first = files.first else { return [] }
+    for file in files.dropFirst() { try Self.check(file, against: first) }
+    return files
+  }
+
+  /// Hashes all bytes, which takes a while, when nothing else is wrong.
+  func hash(_ files: inout [ReadFile]) throws {
+    let total = files.reduce(0) { $0 + $1.card.bytes }
+    var done = 0
+    for index in files.indices {
+      for part in files[index].card.parts.indices {
+        let path = FileSystem.folder(of: files[index].path, joined: files[index].card.parts[part].name)
+        files[index].card.parts[part].sha256 = try sha256(of: path) { count in
+          done += count
+          onProgress(done, total)
+        }
+      }
+    }
+  }
+
+  private static func check(_ file: ReadFile, against first: ReadFile) throws {
+    func refusal(_ expected: String, _ found: String) -> CardError {
+      CardError(
+        .otherModel,
+        Fault(
+          file: file.path, expected: "\(expected), as \(first.path) has", found: found,
+          remedy: "make a card for each model"))
+    }
+    guard file.facts == first.facts else { throw refusal(first.facts.text, file.facts.text) }
+    let (own, other) = (file.card.provenance?.configHash, first.card.provenance?.configHash)
+    if let own, let other, own != other {
+      throw refusal("a checkpoint whose config.json is \(other)", own)
+    }
+    if own != nil, other != nil, !file.sourceHashes.isEmpty, !first.sourceHashes.isEmpty,
+      Set(file.sourceHashes) != Set(first.sourceHashes)
+    {
+      throw refusal(
+        "source weights \(first.sourceHashes.joined(separator: ", "))",
+        file.sourceHashes.joined(separator: ", "))
+    }
+  }
+
+  // MARK: - GGUF
+
+  private func gguf(_ path: String) throws -> ReadFile {
+    let set = try GGUFSplitSet(path: path)
+    let priced = try ModelSource(path).price(EstimateRequest(mix: nil))
+    let record = ProvenanceRecord.read(set.metadata).record
+    let provenance = record.map(CardFile.Provenance.init)
+    let recipe = record?.describesFile == true ? record?.recipe?.name : nil
+    let parts = set.files.map {
+      CardFile.Part(name: FileSystem.name(of: $0.file.path), bytes: $0.file.byteCount, sha256: "")
+    }
+    let card = CardFile(
+      name: FileSystem.name(of: path), format: "GGUF", type: recipe ?? priced.mix,
+      bytes: parts.reduce(0) { $0 + $1.bytes }, bitsPerWeight: priced.bitsPerWeight, parts: parts,
+      contentXXH64: try ModelFingerprint.ofContent(path), memory: try memory(priced), provenance: provenance)
+    return ReadFile(
+      path: path, card: card, facts: ModelFacts(priced.model), contextLength: priced.model.contextLength,
+      parameters: priced.parameterCount, activeParameters: priced.activeParameterCount,
+      origin: CardOrigin(gguf: set.metadata),
+      sourceHashes: record?.configHash == nil ? [] : record?.sources.map(\.sampleHash) ?? [])
+  }
+
+  private func memory(_ priced: PricedModel) throws -> [CardFile.Memory] {
+    let own = priced.model.contextLength ?? .max
+    var lengths: [Int] = []
+    for length in contexts.map({ min($0, own) }) where !lengths.contains(length) { lengths.append(length) }
+    return try lengths.map { length in
+      var run = RunOptions(contextLength: length)
+      try run.check()
+      let bytes = try priced.memory(of: .llamaCpp, run).totalBytes
+      run.repacks = true
+      let repacked = try priced.memory(of: .llamaCpp, run).totalBytes
+      var machines: [String] = []
+      for kind in ["macbook-", "linux-"] {
+        let fitting = try Machine.presetNames.filter { $0.hasPrefix(kind) }.first { name in
+          let machine = try Machine.preset(name)
+          return (machine.usesRepackedWeights ? repacked : bytes) <= machine.availableBytes
+        }
+        if let fitting { machines.append(fitting) }
+      }
+      return CardFile.Memory(context: length, bytes: bytes, machines: machines)
+    }
+  }
+
+  // MARK: - MLX
+
+  private func folder(_ path: String) throws -> ReadFile {
+    let config = try ModelConfig(folder: path)
+    let priced = try ModelSource(path).price(EstimateRequest(mix: .bf16, wishes: Self.headersOnly))
+    let name = ModelFolder(path).name
+    let shards = FileSystem.contents(of: path).sorted().filter { $0.hasSuffix(".safetensors") }
+    let parts = try shards.map {
+      CardFile.Part(
+        name: "\(name)/\($0)", bytes: try ReadableFile(path: "\(path)/\($0)").byteCount, sha256: "")
+    }
+    guard let codes = config["quantization"], let bits = codes["bits"]?.integer else {
+      throw CardError(
+        .notQuantized,
+        Fault(
+          file: path, subject: "config.json", expected: "quantization with bits, as MLX writes it",
+          found: "none",
+          remedy: "give GGUF files and folders that pouch-convert --format mlx or mlx_lm made"))
+    }
+    let mode = codes["mode"]?.text ?? "affine"
+    let groups = codes["group_size"]?.integer.map { ", groups of \($0)" } ?? ""
+    let index = try? JSONValue(contentsOf: path + "/model.safetensors.index.json")
+    let weights = index?["metadata"]?["total_parameters"]?.integer
+    let size = index?["metadata"]?["total_size"]?.integer
+    let bitsPerWeight = weights.flatMap { weights in
+      size.flatMap { weights > 0 && $0 > 0 ? Double($0) * 8 / Double(weights) : nil }
+    }
+    let card = CardFile(
+      name: name, format: "MLX", type: (mode == "affine" ? "\(bits) bits" : mode) + groups,
+      bytes: parts.reduce(0) { $0 + $1.bytes }, bitsPerWeight: bitsPerWeight, parts: parts,
+      contentXXH64: try ModelFingerprint.ofContent(path), memory: [])
+    return ReadFile(
+      path: path, card: card, facts: ModelFacts(priced.model), contextLength: priced.model.contextLength,
+      parameters: priced.parameterCount, activeParameters: priced.activeParameterCount, origin: CardOrigin(),
+      sourceHashes: [])
+  }
+
+  /// What a checkpoint is, from its headers.
+  static func facts(ofCheckpoint path: String) throws -> ModelFacts {
+    ModelFacts(try ModelSource(path).price(EstimateRequest(mix: .bf16, wishes: headersOnly)).model)
+  }
+
+  private static var headersOnly: ConversionRequest {
+    var wishes = ConversionRequest(source: "", outputType: .auto)
+    wishes.samplesSources = false
+    return wishes
+  }
+
+  // MARK: - Hashes
+
+  private func sha256(of path: String, _ progress: (Int) -> Void) throws -> String {
+    let file = try ReadableFile(path: path)
+    var hash = SHA256()
+    let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.pieceByteCount, alignment: 64)
+    defer { piece.deallocate() }
+    var offset = 0
+    while offset < file.byteCount {
+      if isCancelled() {
+        throw CardError(.interrupted, Fault(file: path, expected: "to finish", found: "an interruption"))
+      }
+      let part = UnsafeMutableRawBufferPointer(
+        rebasing: piece[..<min(piece.count, file.byteCount - offset)])
+      try file.read(at: offset, into: part)
+      hash.update(bufferPointer: UnsafeRawBufferPointer(part))
+      offset += part.count
+      progress(part.count)
+    }
+    return hash.finalize().map { String(UInt16($0) + 256, radix: 16).dropFirst() }.joined()
+  }
+}
+
+extension CardFile.Provenance {
+  init(_ record: ProvenanceRecord) {
+    let builtIn = record.recipe.flatMap { stated in
+      // The name comes from the file and must not be taken for a path.
+      RecipeLibrary.names.contains(stated.name) ? try? RecipeLibrary.recipe(stated.name) : nil
+    }
+    self.init(
+      version: record.version, mix: record.mix, recipe: record.recipe?.name,
+      isBuiltInRecipe: builtIn.map { Provenance.text($0.hash) == record.recipe?.hash } ?? false,
+      flags: record.flags, sourceFiles: record.sources.map(\.name), configHash: record.configHash,
+      importanceFile: record.importanceFile, importanceHash: record.importanceHash,
+      describesFile: record.describesFile)
+  }
+}
+
+extension FileSystem {
+  /// The path of a part of a model: beside the file, or below the folder that it is named with.
+  fileprivate static func folder(of path: String, joined name: String) -> String {
+    let inside = name.split(separator: "/").last.map(String.init) ?? name
+    return (kind(of: path) == .folder ? path : folder(of: path)) + "/" + inside
+  }
+}

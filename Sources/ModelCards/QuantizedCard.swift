@@ -1,0 +1,248 @@
+internal import FileBytes
+internal import ModelDescriptions
+public import ModelEvaluation
+
+/// What a model card says of quantized files, for people and programs.
+public struct QuantizedCard: Codable, Sendable {
+  /// How perplexity and divergence were measured.
+  public struct Measurement: Codable, Hashable, Sendable {
+    /// The text as it was given; absent when a base file had the tokens.
+    public var text: String?
+    /// A hash of the text.
+    public var textXXH64: String?
+    /// Tokens per window.
+    public var windowLength: Int
+    /// Windows.
+    public var windows: Int
+    /// Tokens from the start of one window to that of the next.
+    public var windowStep: Int
+    /// The number of the first window, from 1.
+    public var firstWindow: Int
+    /// Tokens that count.
+    public var scoredTokens: Int
+    /// exact or fast.
+    public var mode: String
+    /// The base as it was given; absent without one.
+    public var base: String?
+    /// A hash that is the same for copies of the base.
+    public var baseXXH64: String?
+    /// The perplexity of the base.
+    public var basePerplexity: Estimate?
+  }
+
+  /// How drawings were measured.
+  public struct DrawingMeasurement: Codable, Hashable, Sendable {
+    /// The files of prompts.
+    public var promptFiles: [String]
+    /// A hash of the prompts.
+    public var promptsXXH64: String
+    /// Prompts.
+    public var prompts: Int
+    /// The version of the score.
+    public var scoreVersion: String
+    /// exact or fast.
+    public var mode: String
+    /// The most tokens of an answer.
+    public var tokenLimit: Int
+    /// A hash that is the same for copies of the base.
+    public var baseXXH64: String?
+  }
+
+  /// A picture beside the card.
+  public struct Picture: Codable, Hashable, Sendable {
+    /// Its name, relative to the card.
+    public var name: String
+    /// What it shows: a file of the card, or `base`.
+    public var model: String
+    /// The prompt's id.
+    public var promptID: String
+    /// The prompt.
+    public var prompt: String
+    /// Its likeness with the base's drawing, 0 to 1; absent for the base.
+    public var score: Double?
+    /// Where it is copied from.
+    var source: String
+  }
+
+  /// What the files were made from.
+  public var origin: CardOrigin
+  /// The name in the heading.
+  public var title: String
+  /// The architecture string.
+  public var architecture: String
+  /// Weights in all tensors.
+  public var parameters: Int
+  /// Weights that one token uses.
+  public var activeParameters: Int
+  /// The context that the model was made for.
+  public var contextLength: Int?
+  /// The files, the smallest first.
+  public var files: [CardFile]
+  /// How perplexity and divergence were measured; absent without results.
+  public var measurement: Measurement?
+  /// How drawings were measured; absent without results.
+  public var drawing: DrawingMeasurement?
+  /// The chart, relative to the card; absent with fewer than two measured files.
+  public var chart: String?
+  /// Drawings side by side.
+  public var pictures: [Picture]
+  /// What the user should know, none of it on the card.
+  public var notices: [String]
+
+  /// What a card is made of.
+  public struct Request: Sendable {
+    /// GGUF files (the first shard of a set) and folders for MLX.
+    public var files: [String]
+    /// Documents of `pouch-perplexity --json` and `pouch-svg-eval --json`.
+    public var results: [String]
+    /// The checkpoint that was quantized.
+    public var checkpoint: String?
+    /// `org/name` of it on the Hub.
+    public var baseModel: String?
+    /// Contexts for which memory is told.
+    public var contexts = [8192, 32768]
+    /// The most prompts whose drawings are shown.
+    public var shownPrompts = 4
+
+    /// Creates a request.
+    public init(files: [String], results: [String] = [], checkpoint: String? = nil, baseModel: String? = nil)
+    {
+      self.files = files
+      self.results = results
+      self.checkpoint = checkpoint
+      self.baseModel = baseModel
+    }
+  }
+
+  /// Reads files and results.
+  ///
+  /// - Parameters:
+  ///   - request: What is read.
+  ///   - onProgress: Called with bytes hashed, and bytes in all.
+  ///   - isCancelled: Asked a few times a second.
+  /// - Throws: ``CardError``, and the errors of readers, before anything is hashed where something is wrong.
+  public init(
+    _ request: Request, onProgress: (_ done: Int, _ total: Int) -> Void = { _, _ in },
+    isCancelled: () -> Bool = { false }
+  ) throws {
+    if let baseModel = request.baseModel { try CardOrigin.checkBaseModel(baseModel) }
+    let documents = try request.results.map { try ResultDocument(path: $0) }
+    self = try withoutActuallyEscaping(onProgress) { onProgress in
+      try withoutActuallyEscaping(isCancelled) { isCancelled in
+        try Self(request, documents, onProgress, isCancelled)
+      }
+    }
+  }
+
+  private init(
+    _ request: Request, _ documents: [ResultDocument], _ onProgress: @escaping (Int, Int) -> Void,
+    _ isCancelled: @escaping () -> Bool
+  ) throws {
+    let reader = FileReader(contexts: request.contexts, onProgress: onProgress, isCancelled: isCancelled)
+    var read = try reader.read(request.files)
+    let measured = try MeasuredResults(read.map(\.card), documents)
+    guard let first = read.first else { preconditionFailure("a card has at least one file") }
+    var origin = CardOrigin()
+    if let path = request.checkpoint {
+      try Self.check(checkpoint: path, first)
+      origin = try CardOrigin(checkpoint: path)
+    }
+    try reader.hash(&read)
+    for file in read { origin = origin.completed(by: file.origin) }
+    if let baseModel = request.baseModel { origin.baseModel = baseModel }
+    self.origin = origin
+    title = origin.baseModel?.split(separator: "/").last.map(String.init) ?? origin.name ?? first.card.name
+    architecture = first.facts.architecture
+    parameters = read.map(\.parameters).max() ?? 0
+    activeParameters = read.map(\.activeParameters).max() ?? 0
+    contextLength = first.contextLength
+    let order = read.indices.sorted {
+      (read[$0].card.bytes, read[$0].card.name) < (read[$1].card.bytes, read[$1].card.name)
+    }
+    files = order.map { index in
+      var file = measured.files[index]
+      file.parts = read[index].card.parts
+      return file
+    }
+    measurement = measured.measurement
+    drawing = measured.drawing
+    notices = measured.notices
+    chart = CardChart(files).isWorthDrawing ? CardChart.name : nil
+    pictures = CardPictures(measured, order: order, limit: request.shownPrompts).pictures
+    if origin.baseModel == nil {
+      notices.append(
+        "the front matter has no base_model, so that the Hub does not link it: name it with --base-model org/name"
+      )
+    }
+    if origin.license == nil {
+      notices.append(
+        "the front matter has no license: neither the files nor a README.md of the checkpoint name one")
+    }
+  }
+
+  private static func check(checkpoint path: String, _ first: ReadFile) throws {
+    guard FileSystem.kind(of: path) == .folder else {
+      throw SourceRecognition.refusal(of: path, wanted: .checkpoint)
+    }
+    let facts = try FileReader.facts(ofCheckpoint: path)
+    guard facts == first.facts else {
+      throw CardError(
+        .otherModel,
+        Fault(
+          file: path, subject: "--checkpoint", expected: "\(first.facts.text), as \(first.path) has",
+          found: facts.text))
+    }
+    guard let stated = first.card.provenance?.configHash else { return }
+    let hash = try CardOrigin.configHash(path)
+    guard hash == stated else {
+      throw CardError(
+        .otherModel,
+        Fault(
+          file: path, subject: "--checkpoint",
+          expected: "a config.json of \(stated), from which \(first.path) was made", found: hash))
+    }
+  }
+}
+
+extension QuantizedCard.Measurement {
+  init(_ result: ResultDocument.Perplexity.Result, firstWindow: Int) {
+    text = result.text
+    textXXH64 = result.textXXH64
+    windowLength = result.windowLength
+    windows = result.windows
+    windowStep = result.windowStep
+    self.firstWindow = firstWindow
+    scoredTokens = result.scoredTokens
+    mode = result.mode
+    base = result.comparison?.base
+    baseXXH64 = result.comparison?.baseXXH64
+    basePerplexity = result.comparison?.basePerplexity
+  }
+
+  /// How another measurement was made otherwise, one sentence each.
+  func differences(from other: Self) -> [String] {
+    func part(_ name: String, _ a: String, _ b: String) -> String? {
+      a == b ? nil : "\(name) \(b), not \(a)"
+    }
+    return [
+      part("text", textXXH64 ?? "unknown", other.textXXH64 ?? "unknown"),
+      part("windows of", "\(windowLength) tokens", "\(other.windowLength) tokens"),
+      part("windows:", "\(windows)", "\(other.windows)"),
+      part("a step of", "\(windowStep)", "\(other.windowStep)"),
+      part("first window", "\(firstWindow)", "\(other.firstWindow)"),
+      part("mode", mode, other.mode), part("base", baseXXH64 ?? "none", other.baseXXH64 ?? "none"),
+    ].compactMap(\.self)
+  }
+}
+
+extension QuantizedCard.DrawingMeasurement {
+  init(_ document: ResultDocument.Drawings) {
+    promptFiles = document.promptFiles
+    promptsXXH64 = document.promptsXXH64
+    prompts = document.prompts.count
+    scoreVersion = document.scoreVersion
+    mode = document.mode
+    tokenLimit = document.tokenLimit
+    baseXXH64 = document.models.first { $0.kind == .base }?.modelXXH64
+  }
+}
