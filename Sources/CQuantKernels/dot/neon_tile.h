@@ -114,7 +114,7 @@ INLINE void fill_32(const int type, const uint8_t *weights, size_t row_bytes, si
   for (int half = 0; half < 2; half++) {
     const uint8_t *s[4];
     four_rows(weights, row_bytes, rows, 4 * (size_t)half, s);
-#pragma clang loop unroll(disable)
+#pragma clang loop unroll_count(4)
     for (size_t b = 0; b < blocks; b++) {
       int8x16_t q[4][2], part[4];
       UNROLLED

@@ -143,49 +143,70 @@ INLINE void vector_256(const int type, const int count, const uint8_t *weights, 
   }
 }
 
+typedef struct {
+  float32x4_t y;
+  int32x4_t running[4], before;
+} vector_state;
+
+// One block of 32 of four rows: `codes` are the token's, `dx` and `sum` its scale and the sum of these codes.
+INLINE void add_block_32(const int type, vector_state *v, int8x16_t q[4][2], four_scales scale, const int8_t *codes,
+                         float dx, int16_t sum) {
+  int8x16_t x0 = vld1q_s8(codes), x1 = vld1q_s8(codes + 16);
+  UNROLLED
+  for (int r = 0; r < 4; r++) v->running[r] = add_products(add_products(v->running[r], q[r][0], x0), q[r][1], x1);
+  int32x4_t now = lane_sums(v->running), isum = difference(now, v->before);
+  v->before = now;
+  if (code_offset(type)) isum = vmlsl_s16(isum, vdup_n_s16(sum), vdup_n_s16((int16_t)code_offset(type)));
+  v->y = vfmaq_f32(v->y, vmulq_n_f32(scale.d, dx), vcvtq_f32_s32(isum));
+  if (has_mins(type)) v->y = vfmaq_n_f32(v->y, scale.m, dx * (float)sum);
+}
+
 INLINE void vector_32(const int type, const int count, const uint8_t *weights, size_t row_bytes, size_t rows,
                       size_t columns, const cdk_token *tokens, size_t first_row) {
   // Hidden from the compiler, so that it lets the loads of scales move the pointers on instead of adding constants.
   size_t step = block_bytes(type);
   __asm__("" : "+r"(step));
   const int8x16_t table = code_table(type);
+  const size_t blocks = columns / 32;
   for (size_t r0 = 0; r0 < rows; r0 += 4) {
     const uint8_t *s[4];
     four_rows(weights, row_bytes, rows, r0, s);
-    const int8_t *x[VECTOR_TOKENS];
-    const float *dx[VECTOR_TOKENS];
-    const int16_t *sums[VECTOR_TOKENS];
-    float32x4_t y[VECTOR_TOKENS];
-    int32x4_t running[VECTOR_TOKENS][4], before[VECTOR_TOKENS];
+    vector_state v[VECTOR_TOKENS];
     for (int t = 0; t < count; t++) {
-      x[t] = tokens[t].codes;
-      dx[t] = tokens[t].scales;
-      sums[t] = tokens[t].sums;
-      y[t] = vdupq_n_f32(0);
-      before[t] = running[t][0] = running[t][1] = running[t][2] = running[t][3] = vdupq_n_s32(0);
+      v[t].y = vdupq_n_f32(0);
+      v[t].before = v[t].running[0] = v[t].running[1] = v[t].running[2] = v[t].running[3] = vdupq_n_s32(0);
     }
-#pragma clang loop unroll_count(2)
-    for (size_t b = 0; b < columns / 32; b++) {
+    size_t b = 0;
+    // Scales and sums of four blocks come with one load each, and are used lane by lane.
+#pragma clang loop unroll(disable)
+    for (; b + 4 <= blocks; b += 4) {
+      float32x4_t dx[VECTOR_TOKENS];
+      int16x4_t sums[VECTOR_TOKENS];
+      for (int t = 0; t < count; t++) {
+        dx[t] = vld1q_f32(tokens[t].scales + b);
+        sums[t] = vld1_s16(tokens[t].sums + b);
+      }
+      UNROLLED
+      for (int j = 0; j < 4; j++) {
+        four_scales scale = scales_32(type, s, step);
+        // Four pointers; one and three distances, which the compiler would like better, need an addition per load.
+        __asm__("" : "+r"(s[0]), "+r"(s[1]), "+r"(s[2]), "+r"(s[3]));
+        int8x16_t q[4][2];
+        UNROLLED
+        for (int r = 0; r < 4; r++) codes_32(type, s[r] - block_bytes(type), table, q[r]);
+        for (int t = 0; t < count; t++)
+          add_block_32(type, &v[t], q, scale, tokens[t].codes + 32 * (b + (size_t)j), dx[t][j], sums[t][j]);
+      }
+    }
+    for (; b < blocks; b++) {
       four_scales scale = scales_32(type, s, step);
-      // Four pointers; one and three distances, which the compiler would like better, need an addition per load.
-      __asm__("" : "+r"(s[0]), "+r"(s[1]), "+r"(s[2]), "+r"(s[3]));
       int8x16_t q[4][2];
       UNROLLED
       for (int r = 0; r < 4; r++) codes_32(type, s[r] - block_bytes(type), table, q[r]);
-      for (int t = 0; t < count; t++) {
-        int8x16_t x0 = vld1q_s8(x[t] + 32 * b), x1 = vld1q_s8(x[t] + 32 * b + 16);
-        UNROLLED
-        for (int r = 0; r < 4; r++)
-          running[t][r] = add_products(add_products(running[t][r], q[r][0], x0), q[r][1], x1);
-        int32x4_t now = lane_sums(running[t]), isum = difference(now, before[t]);
-        before[t] = now;
-        if (code_offset(type))
-          isum = vmlsl_s16(isum, vld1_dup_s16(sums[t] + b), vdup_n_s16((int16_t)code_offset(type)));
-        y[t] = vfmaq_f32(y[t], vmulq_n_f32(scale.d, dx[t][b]), vcvtq_f32_s32(isum));
-        if (has_mins(type)) y[t] = vfmaq_n_f32(y[t], scale.m, dx[t][b] * (float)sums[t][b]);
-      }
+      for (int t = 0; t < count; t++)
+        add_block_32(type, &v[t], q, scale, tokens[t].codes + 32 * b, tokens[t].scales[b], tokens[t].sums[b]);
     }
-    for (int t = 0; t < count; t++) store_four(y[t], rows - r0, tokens[t].y + first_row + r0);
+    for (int t = 0; t < count; t++) store_four(v[t].y, rows - r0, tokens[t].y + first_row + r0);
   }
 }
 
