@@ -48,6 +48,13 @@ public struct ModelfileArguments: ParsableArguments {
       let file = try Modelfile(plan: output.plan, checkpoint: checkpoint, contextLength: contextLength)
       return (path: name + ".Modelfile", bytes: Array(try file.text().utf8), notes: file.comments)
     }
+    for file in files where FileSystem.kind(of: file.path) == .folder {
+      throw ConversionError(
+        .outputExists,
+        Fault(
+          file: file.path, subject: "Modelfile", expected: "no folder of this name", found: "one",
+          remedy: "remove it, or choose another name for the output"))
+    }
     for file in files where !running.replacesOutputs {
       let isOther = FileSystem.kind(of: file.path) != .missing && (try? contents(file.path)) != file.bytes
       guard !isOther else {

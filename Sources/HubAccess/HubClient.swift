@@ -247,7 +247,7 @@ struct Retrying {
           file: subject, expected: "an answer of the hub",
           found: "\(found), after \(failures) attempt\(failures == 1 ? "" : "s")",
           remedy:
-            "check the network (HF_ENDPOINT, proxies), then run the same command again, which goes on where it stopped"
+            "check the network (HF_ENDPOINT, proxies), then run the same command again; conversions keep their work"
         ))
     }
     if let asked, asked > policy.longestAskedDelay {
@@ -283,6 +283,7 @@ struct Retrying {
       .interrupted,
       Fault(
         file: subject, expected: "to finish", found: "an interruption",
-        remedy: "run the same command again to continue where it stopped"))
+        remedy:
+          "run the same command again; conversions, and runs with --resume, go on from what they have kept"))
   }
 }

@@ -72,18 +72,22 @@ public struct Machine: Codable, Hashable, Sendable {
 
   /// A machine with a size and a reserve.
   ///
+  /// - Parameters:
+  ///   - bytes: The size.
+  ///   - reserve: What the system keeps; by the rule of Linux machines when `nil`.
+  ///   - flag: What messages call the size.
   /// - Throws: ``EstimationError`` with `badOption`.
-  public static func memory(_ bytes: Int, reserve: Int?) throws -> Machine {
+  public static func memory(_ bytes: Int, reserve: Int?, flag: String = "--memory") throws -> Machine {
     let reserved = reserve ?? max(bytes / 16, 1 << 30)
     guard bytes > 0, reserved >= 0, reserved < bytes else {
       throw EstimationError(
         .badOption,
         Fault(
-          subject: reserve == nil ? "--memory" : "--memory, --reserve",
+          subject: reserve == nil ? flag : "\(flag), --reserve",
           expected: reserve == nil
             ? "more than the 1 GiB that the system keeps" : "a reserve below the memory",
           found: reserve == nil ? "\(bytes) bytes" : "\(bytes) and \(reserved) bytes",
-          remedy: bytes < 1 << 20 ? "give a unit, such as \(max(bytes, 1))GB" : ""))
+          remedy: (1...9999).contains(bytes) ? "give a unit, such as \(bytes)GB" : ""))
     }
     return Machine(
       name: "memory", installedBytes: bytes, reservedBytes: reserved,

@@ -37,10 +37,10 @@ struct BudgetArguments: ParsableArguments {
     if !fit.isEmpty, contextSize == nil { throw ValidationError("--fit needs the tokens of context: -c") }
     if let contextSize, contextSize < 1 { throw ValidationError("--ctx-size must be at least 1") }
     for bits in targetBpw where !(bits > 0 && bits < 1000) {
-      throw ValidationError("--target-bpw must be a number above 0")
+      throw ValidationError("--target-bpw must be a number above 0 and below 1000")
     }
     for nats in maxKld where !(nats > 0 && nats < 1000) {
-      throw ValidationError("--max-kld must be a number above 0")
+      throw ValidationError("--max-kld must be a number above 0 and below 1000")
     }
   }
 
@@ -50,7 +50,7 @@ struct BudgetArguments: ParsableArguments {
     for size in targetSize { result.append((Self.text(size), .size(size.byteCount))) }
     for bits in targetBpw { result.append(("\(bits)bpw", .bitsPerWeight(bits))) }
     for size in fit {
-      let machine = try Machine.memory(size.byteCount, reserve: nil)
+      let machine = try Machine.memory(size.byteCount, reserve: nil, flag: "--fit")
       let context = contextSize ?? 0
       result.append(
         ("fit-\(Self.text(size))-c\(context)", .memory(machine.availableBytes, contextLength: context)))

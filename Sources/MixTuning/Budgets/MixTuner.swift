@@ -219,18 +219,14 @@ public struct MixTuner: Sendable {
       case .divergence: Figures.divergence(value)
       }
     }
-    let remedy =
-      if case .divergence = budget {
-        "the least divergence is that of the largest mix; --types with more bits lowers it"
-      } else {
-        "with other candidate types (--types) the range is another"
-      }
+    // The larger a mix, the less it loses.
+    let ends = if case .divergence = budget { ("largest", "smallest") } else { ("smallest", "largest") }
     return TuningError(
       .budgetOutOfReach,
       Fault(
         file: table.model.name, subject: flag,
         expected:
-          "from \(text(range.lowerBound)), the smallest mix, to \(text(range.upperBound))\(unit), the largest",
-        found: found, remedy: remedy))
+          "from \(text(range.lowerBound)), the \(ends.0) mix, to \(text(range.upperBound))\(unit), the \(ends.1)",
+        found: found, remedy: "with other candidate types (--types) the range is another"))
   }
 }

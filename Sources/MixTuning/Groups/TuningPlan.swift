@@ -129,8 +129,8 @@ public struct TuningPlan: Sendable {
       throw TuningError(
         .notTunable,
         Fault(
-          file: request.source, subject: error.fault.subject, expected: "a model at 16 or 32 bits",
-          found: error.fault.found, remedy: "give the checkpoint that the file was made of"))
+          file: request.source, expected: "a model at 16 or 32 bits",
+          found: "quantized tensors: \(error.fault.subject)", remedy: "give the checkpoint that the file was made of"))
     }
   }
 
