@@ -23,7 +23,9 @@ public struct Generation: Sendable {
   public var contextLength: Int?
   /// How weights and activations meet.
   public var mode = ComputeMode.fast
-  /// Threads; `nil` for all cores. Without effect on results.
+  /// Threads; `nil` for all cores.
+  ///
+  /// Without effect on results.
   public var threads: Int?
   private let model: LoadedModel
   private let tokenizer: Tokenizer

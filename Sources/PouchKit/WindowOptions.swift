@@ -10,10 +10,13 @@ public struct WindowOptions: Hashable, Sendable {
   public var length = 512
   /// How weights and activations meet.
   public var mode = ComputeMode.fast
-  /// Threads; `nil` for all cores. Without effect on results.
+  /// Threads; `nil` for all cores.
+  ///
+  /// Without effect on results.
   public var threads: Int?
-  /// The most bytes of memory that weights and windows take; `nil` for what the machine has. Without effect on results: a model that is
-  /// larger goes layer by layer.
+  /// The most bytes of memory that weights and windows take; `nil` for what the machine has.
+  ///
+  /// Without effect on results: a model that is larger goes layer by layer.
   public var memoryLimit: Int?
 
   /// Creates options for so many windows.
