@@ -58,6 +58,12 @@ let package = Package(
     .executable(name: "pouch-card", targets: ["pouch-card"]),
     .executable(name: "pouch-bench", targets: ["pouch-bench"]),
     .executable(name: "pouch-estimate", targets: ["pouch-estimate"]),
+    .library(name: "PouchKit", targets: ["PouchKit"]),
+    .library(name: "GGUFFormat", targets: ["GGUFFormat"]),
+    .library(name: "SafetensorsFormat", targets: ["SafetensorsFormat"]),
+    .library(name: "BlockQuantization", targets: ["BlockQuantization"]),
+    .library(name: "TextTokenizers", targets: ["TextTokenizers"]),
+    .library(name: "ReferenceRuntime", targets: ["ReferenceRuntime"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -169,7 +175,13 @@ let package = Package(
         "ModelDescriptions", "ImportanceData", "TensorCompute", "HubAccess", argumentParser,
       ]),
 
-    // 8: commands
+    // 8: the engines under one name for other programs; commands
+    library(
+      "PouchKit",
+      [
+        "TensorTypes", "FileBytes", "TensorCompute", "TextTokenizers", "ImportanceData", "QuantRecipes",
+        "CheckpointConversion", "ReferenceRuntime", "ModelEvaluation", "MemoryEstimation", "OutputValidation",
+      ]),
     command(
       "pouch-convert",
       ["TensorTypes", "FileBytes", "HubAccess", "CheckpointConversion", "ModelDescriptions", "QuantRecipes"]),
@@ -289,6 +301,11 @@ let package = Package(
     tests("ReportPages"),
     tests("ModelCards", [.product(name: "Yams", package: "Yams")]),
     tests("CommandSupport"),
+    // What `samples/PouchKitExample` is made of, compiled here too: its package would compile all of Pouch again.
+    .target(
+      name: "ExampleVerbs", dependencies: ["PouchKit"],
+      path: "samples/PouchKitExample/Sources/ExampleVerbs", swiftSettings: swiftSettings),
+    tests("PouchKit", ["ExampleVerbs"]),
     .testTarget(
       name: "CommandTests",
       dependencies: [

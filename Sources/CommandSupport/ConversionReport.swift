@@ -1,3 +1,4 @@
+internal import FileBytes
 internal import CheckpointConversion
 
 /// What a conversion did, as `--json` prints it.

@@ -1,3 +1,4 @@
+internal import FileBytes
 internal import CheckpointConversion
 
 /// Prints for people what a conversion did.

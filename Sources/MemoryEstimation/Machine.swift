@@ -76,6 +76,7 @@ public struct Machine: Codable, Hashable, Sendable {
   ///   - bytes: The size.
   ///   - reserve: What the system keeps; by the rule of Linux machines when `nil`.
   ///   - flag: What messages call the size.
+  /// - Returns: The machine.
   /// - Throws: ``EstimationError`` with `badOption`.
   public static func memory(_ bytes: Int, reserve: Int?, flag: String = "--memory") throws -> Machine {
     let reserved = reserve ?? max(bytes / 16, 1 << 30)

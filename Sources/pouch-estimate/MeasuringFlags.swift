@@ -1,3 +1,4 @@
+import FileBytes
 import ArgumentParser
 import CommandSupport
 import MemoryEstimation

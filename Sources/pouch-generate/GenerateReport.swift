@@ -1,3 +1,4 @@
+import FileBytes
 import CommandSupport
 import ReferenceRuntime
 

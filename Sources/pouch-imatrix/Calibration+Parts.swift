@@ -16,7 +16,7 @@ extension Calibration {
 
   /// Reads the windows of a part that are not done yet, and keeps the sums of each.
   func run(_ part: RunPart, of all: TokenWindows, state path: String, text: EvaluationText) throws
-    -> Perplexity
+    -> PerplexityStatistics
   {
     let windows = all.part(part)
     let state = try ImportanceState(path: path, fingerprint: try fingerprint(all, text), part: part) {
@@ -42,11 +42,11 @@ extension Calibration {
         "part \(part) is done; when all are: "
           + CommandLineText.joining(without: ["--state"], ["STATES"]))
     }
-    return Perplexity()
+    return PerplexityStatistics()
   }
 
   /// Adds up what all parts kept, and saves it.
-  func join(_ windows: TokenWindows, text: EvaluationText) throws -> Perplexity {
+  func join(_ windows: TokenWindows, text: EvaluationText) throws -> PerplexityStatistics {
     let parts = try ImportanceJoin(
       command.join, fingerprint: try fingerprint(windows, text), windows: windows
     ) { part, state in

@@ -18,7 +18,7 @@ struct Calibration {
   /// - Returns: The perplexity over the windows of this run.
   /// - Throws: Errors of the text, the model and the output; exit code 130 when it was interrupted before the first
   ///   window was done.
-  func run(path: String) throws -> Perplexity {
+  func run(path: String) throws -> PerplexityStatistics {
     let text = try EvaluationText(path: path)
     let tokenizer = try Tokenizer(metadata: try model.metadata())
     let tokens = try text.tokens(tokenizer, parseSpecial: command.parseSpecial)
@@ -43,7 +43,7 @@ struct Calibration {
   /// Runs the windows and saves the data, or keeps the sums of each window in a state.
   func collect(
     _ collector: ImportanceCollector, _ windows: TokenWindows, firstWindow: Int, state: ImportanceState? = nil
-  ) throws -> Perplexity {
+  ) throws -> PerplexityStatistics {
     let plan = try plan(collector, windows, left: windows.count - firstWindow)
     let evaluator = try WindowEvaluator(
       model, length: command.contextSize, options: options(plan.schedule))
@@ -112,7 +112,7 @@ struct Calibration {
     return result
   }
 
-  func printEstimate(_ result: Perplexity, ofThisRun: Bool) {
+  func printEstimate(_ result: PerplexityStatistics, ofThisRun: Bool) {
     guard result.tokenCount > 0 else { return }
     Standard.output(
       "\nFinal estimate: PPL = \(decimals(result.value, 4))"

@@ -192,7 +192,7 @@ struct Command: PouchCommand {
     }
     if let model { try collector.check(against: model.store, model: model.source) }
 
-    var perplexity = Perplexity()
+    var perplexity = PerplexityStatistics()
     if let text, let model {
       perplexity = try Calibration(command: self, model: model, merged: collector).run(path: text)
       if part != nil {

@@ -7,7 +7,7 @@ struct ReportPrinter {
   let command: Command
   let file: ImportanceFile
   let report: ExpertReport
-  let perplexity: Perplexity
+  let perplexity: PerplexityStatistics
   let seconds: Double
 
   private struct Result: Encodable {

@@ -22,15 +22,8 @@ extension Command {
     var subjects = try subjects(text)
     for subject in subjects {
       try DivergenceRun.checkVocabulary(subject.model, base.model.vocabularySize, base: basePath)
-      guard subject.windows == base.windows else {
-        throw EvaluationError(
-          .tokenizerMismatch,
-          Fault(
-            file: subject.path, subject: "tokenizer",
-            expected: "the \(base.tokenCount) tokens of \(basePath)",
-            found: "\(subject.tokenCount) tokens, some of them others",
-            remedy: "compare models with one tokenizer"))
-      }
+      try TokenWindows.requireSame(
+        subject.path, (subject.windows, subject.tokenCount), base: basePath, (base.windows, base.tokenCount))
     }
     printProtocol(text, [base])
     let state = try state(
@@ -113,7 +106,8 @@ extension Command {
     let cache = try wantedCache()
     var pairs: [(subject: Subject, base: BaseFileReader)] = []
     for path in model {
-      let (model, tokenizer) = try open(path)
+      let opened = try open(path)
+      let (model, tokenizer) = (opened.model, opened.tokenizer)
       let reader = try BaseFileReader(path: file, beginning: tokenizer.addBOS ? tokenizer.bos : nil)
       let windows = reader.windows(limit: limit)
       try DivergenceRun.checkVocabulary(model, reader.vocabularySize, base: file)

@@ -39,7 +39,7 @@ extension Command {
       if subjects.count > 1, printsNumbers { Standard.output("model \(subject.name)") }
       let clock = ProgressBar(isEnabled: false)
       let run = PerplexityRun(windows: subject.windows, base: writer, state: state, part: part)
-      func windowDone(_ done: Int, _ soFar: Perplexity) -> Bool {
+      func windowDone(_ done: Int, _ soFar: PerplexityStatistics) -> Bool {
         progress.windowDone(
           part: part, subject.windows.number(done - 1), work: subject.logitWork(mode.mode),
           note: subjects.count > 1 ? subject.name : ""
@@ -48,7 +48,7 @@ extension Command {
         }
         return !Interrupt.isRequested
       }
-      let result: Perplexity
+      let result: PerplexityStatistics
       if isJoining {
         result = try run.join { _ = windowDone($0, $1) }
       } else {
@@ -90,7 +90,7 @@ extension Command {
   /// Prints the numbers after a window.
   ///
   /// - Returns: The characters by which the line has grown; 0 when it has ended.
-  private func printWindow(_ windows: TokenWindows, _ done: Int, _ soFar: Perplexity) -> Int {
+  private func printWindow(_ windows: TokenWindows, _ done: Int, _ soFar: PerplexityStatistics) -> Int {
     guard pplOutputType == 1 else {
       let text = "[\(done)]\(decimals(soFar.value, 4)),"
       Standard.outputText(text)

@@ -155,7 +155,7 @@ struct ModelReport: Encodable {
 
   init(
     model: String, text: EvaluationText, windows: TokenWindows, tokenCount: Int, mode: String,
-    perplexity: Perplexity, seconds: Double
+    perplexity: PerplexityStatistics, seconds: Double
   ) {
     self.init(model, text, text.hashText, windows, perplexity.windowCount, tokenCount, mode, seconds)
     guard perplexity.tokenCount > 0 else { return }

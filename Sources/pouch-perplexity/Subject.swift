@@ -86,15 +86,10 @@ extension Command {
   var limit: Int? { chunks < 0 ? nil : chunks }
 
   /// Opens a model and reads its tokenizer.
-  func open(_ path: String) throws -> (model: LoadedModel, tokenizer: Tokenizer) {
-    let model = try LoadedModel.open(path: path, isLate: true)
-    for warning in model.warnings { Standard.error("Warning: \(warning)") }
-    do {
-      return (model, try Tokenizer(metadata: try model.metadata()))
-    } catch var error as TokenizerError {
-      if error.fault.file.isEmpty { error.fault.file = path }
-      throw error
-    }
+  func open(_ path: String) throws -> MeasuredModel {
+    let opened = try MeasuredModel(path: path)
+    for warning in opened.model.warnings { Standard.error("Warning: \(warning)") }
+    return opened
   }
 
   func readText() throws -> EvaluationText {
@@ -104,20 +99,12 @@ extension Command {
 
   /// Opens a model, cuts the text into windows, and makes sure that it can read them.
   func subject(_ path: String, _ text: EvaluationText) throws -> Subject {
-    let (model, tokenizer) = try open(path)
-    let tokens = try text.tokens(tokenizer)
-    let windows =
-      pplStride > 0
-      ? try TokenWindows(
-        tokens: tokens, length: TokenWindows.stridedLength(contextSize, stride: pplStride), stride: pplStride,
-        limit: limit, file: text.path)
-      : try TokenWindows(
-        tokens: tokens, length: contextSize, skip: fromChunk, limit: limit,
-        beginning: tokenizer.addBOS ? tokenizer.bos : nil,
-        file: text.path)
-    try check(model, windows)
+    let opened = try open(path)
+    let cut = WindowCut(
+      length: contextSize, stride: pplStride > 0 ? pplStride : nil, skip: fromChunk, limit: limit)
+    let (windows, tokenCount) = try opened.windows(of: text, cut)
     return Subject(
-      path: path, model: model, tokenizer: tokenizer, tokenCount: tokens.count, windows: windows)
+      path: path, model: opened.model, tokenizer: opened.tokenizer, tokenCount: tokenCount, windows: windows)
   }
 
   func check(_ model: LoadedModel, _ windows: TokenWindows) throws {
@@ -142,9 +129,7 @@ extension Command {
 
   /// The memory that decides the order of windows and layers.
   private var limits: MeasuringPlan.Limits {
-    MeasuringPlan.Limits(
-      allowed: measuring.maxMemory?.byteCount, available: MachineMemory.availableByteCount,
-      total: MachineMemory.totalByteCount, held: ProcessMemory.heldByteCount)
+    MeasuringPlan.Limits.ofMachine(allowed: measuring.maxMemory?.byteCount)
   }
 
   /// Chooses the order of windows and layers for models that take turns, and says what it takes.

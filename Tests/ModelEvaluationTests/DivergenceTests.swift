@@ -192,8 +192,8 @@ struct ProcedureTests {
 
   @Test("The error is that of window means, not that of tokens")
   func windows() throws {
-    var alike = Perplexity()
-    var mixed = Perplexity()
+    var alike = PerplexityStatistics()
+    var mixed = PerplexityStatistics()
     for window in 0..<10 {
       for token in 0..<50 {
         alike.add(window % 2 == 0 ? 1 : 2)

@@ -70,7 +70,7 @@ struct StatisticsTests {
     let row = [Float](repeating: 3, count: 32)
     let surprise = try row.withUnsafeBufferPointer { try LogitSummary($0).surprise($0[5]) }
     #expect(abs(surprise - log(32)) < 1e-12)
-    var perplexity = Perplexity()
+    var perplexity = PerplexityStatistics()
     for _ in 0..<2 {
       for _ in 0..<4 { perplexity.add(surprise) }
       perplexity.endWindow()

@@ -130,7 +130,8 @@ public struct TuningPlan: Sendable {
         .notTunable,
         Fault(
           file: request.source, expected: "a model at 16 or 32 bits",
-          found: "quantized tensors: \(error.fault.subject)", remedy: "give the checkpoint that the file was made of"))
+          found: "quantized tensors: \(error.fault.subject)",
+          remedy: "give the checkpoint that the file was made of"))
     }
   }
 

@@ -57,9 +57,9 @@ public struct ImportanceJoin {
   /// - Throws: ``EvaluationError`` with `damagedState` for sums that are not what was recorded, `importanceMismatch` or
   ///   `nonFinite`; `FileError`.
   public func run(
-    _ collector: ImportanceCollector, onWindow: (_ done: Int, _ soFar: Perplexity) -> Void
-  ) throws -> Perplexity {
-    var result = Perplexity(windowsPerUnit: windows.windowsPerUnit)
+    _ collector: ImportanceCollector, onWindow: (_ done: Int, _ soFar: PerplexityStatistics) -> Void
+  ) throws -> PerplexityStatistics {
+    var result = PerplexityStatistics(windowsPerUnit: windows.windowsPerUnit)
     for index in 0..<windows.count {
       guard let part = RunPart(number: index % count + 1, count: count), let file = files[part] else {
         preconditionFailure("a window of no part")

@@ -34,8 +34,8 @@ public struct ImportanceRun {
   public func run(
     _ evaluator: WindowEvaluator, _ collector: ImportanceCollector,
     onStep: (GroupStep) -> Bool = { _ in true },
-    onWindow: (_ done: Int, _ soFar: Perplexity) throws -> Bool
-  ) throws -> Perplexity {
+    onWindow: (_ done: Int, _ soFar: PerplexityStatistics) throws -> Bool
+  ) throws -> PerplexityStatistics {
     let windows = windows
     try evaluator.check(windows)
     evaluator.observer = collector
@@ -52,7 +52,7 @@ public struct ImportanceRun {
       evaluator.observer = nil
       collector.recorder = nil
     }
-    var result = Perplexity(windowsPerUnit: windows.windowsPerUnit)
+    var result = PerplexityStatistics(windowsPerUnit: windows.windowsPerUnit)
     let scored = windows.firstScored..<(windows.length - 1)
     for index in min(firstWindow, windows.count)..<windows.count {
       if !evaluator.continuesGroup(index) { groupStart = index }

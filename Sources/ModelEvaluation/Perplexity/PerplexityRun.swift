@@ -30,10 +30,10 @@ public struct PerplexityRun {
   /// - Throws: `RuntimeError`, ``EvaluationError``, and errors of writing the base file.
   public func run(
     _ evaluator: WindowEvaluator, onStep: (GroupStep) -> Bool = { _ in true },
-    onWindow: (_ done: Int, _ soFar: Perplexity) -> Bool
-  ) throws -> Perplexity {
+    onWindow: (_ done: Int, _ soFar: PerplexityStatistics) -> Bool
+  ) throws -> PerplexityStatistics {
     try evaluator.check(windows)
-    var result = Perplexity(windowsPerUnit: windows.windowsPerUnit)
+    var result = PerplexityStatistics(windowsPerUnit: windows.windowsPerUnit)
     let windows = windows
     let encoder = base?.encoder
     var earlier: [(values: [Double], mark: BaseMark)] = []
@@ -73,8 +73,10 @@ public struct PerplexityRun {
   /// - Parameter onWindow: Called after each window with the number of windows done and the result so far.
   /// - Returns: The perplexity over all windows.
   /// - Throws: ``EvaluationError`` with `partsMissing` when a window is not there, or `damagedState`.
-  public func join(onWindow: (_ done: Int, _ soFar: Perplexity) -> Void) throws -> Perplexity {
-    var result = Perplexity(windowsPerUnit: windows.windowsPerUnit)
+  public func join(onWindow: (_ done: Int, _ soFar: PerplexityStatistics) -> Void) throws
+    -> PerplexityStatistics
+  {
+    var result = PerplexityStatistics(windowsPerUnit: windows.windowsPerUnit)
     for index in 0..<windows.count {
       guard let values = try finished(index)?.values else { throw RunState.missing(window: index) }
       for surprise in values { result.add(surprise) }

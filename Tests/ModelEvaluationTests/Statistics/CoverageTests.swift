@@ -85,7 +85,7 @@ struct CoverageTests {
     for _ in 0..<Self.repetitions {
       var tested = DivergenceStatistics()
       var other = DivergenceStatistics()
-      var plain = Perplexity()
+      var plain = PerplexityStatistics()
       for _ in 0..<windows {
         let level = noise.gamma(shape)
         let links = chain(&noise)
@@ -154,7 +154,7 @@ struct CoverageTests {
   func single() {
     var noise = Noise(seed: 7)
     var statistics = DivergenceStatistics()
-    var plain = Perplexity()
+    var plain = PerplexityStatistics()
     for _ in 0..<1 {
       let links = (0..<8).flatMap { _ in chain(&noise) }
       let scores = window(&noise, shape: 2, divergence: 0.02, shift: 0.5, level: 1, chain: links)
@@ -172,7 +172,7 @@ struct CoverageTests {
 
   @Test("No perplexity is below 1, and no interval of one says so")
   func leastPerplexity() throws {
-    var plain = Perplexity()
+    var plain = PerplexityStatistics()
     for surprise in [0.01, 0.4, 0.02, 0.01] {
       for _ in 0..<50 { plain.add(surprise) }
       plain.endWindow()
@@ -186,8 +186,8 @@ struct CoverageTests {
     let windows = try TokenWindows(tokens: [Int32](0..<300), length: 12, stride: 5)
     #expect(windows.windowsPerUnit == 3)
     #expect(try TokenWindows(tokens: [Int32](0..<300), length: 12, beginning: nil).windowsPerUnit == 1)
-    var grouped = Perplexity(windowsPerUnit: 3)
-    var whole = Perplexity()
+    var grouped = PerplexityStatistics(windowsPerUnit: 3)
+    var whole = PerplexityStatistics()
     for index in 0..<21 {
       for token in 0..<5 {
         grouped.add(Double((index * index + token) % 11))

@@ -1,4 +1,3 @@
-internal import FileBytes
 internal import Foundation
 
 #if canImport(Darwin)

@@ -1,4 +1,4 @@
-import CommandSupport
+import FileBytes
 import Foundation
 import TestSupport
 import Testing

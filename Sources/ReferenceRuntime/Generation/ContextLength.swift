@@ -1,25 +1,23 @@
-import ReferenceRuntime
-
 /// How long the context is, and what has to be said about it.
-struct ContextLength {
+public struct ContextLength: Hashable, Sendable {
   /// Tokens.
-  let tokens: Int
+  public let tokens: Int
   /// What the user should know, if anything.
-  let note: String?
+  public let note: String?
 
   /// The context where neither length nor number of tokens is asked for.
-  static let usual = 4_096
+  public static let usual = 4_096
   /// Room for the answer behind a prompt that is longer than that.
-  static let room = 512
+  public static let room = 512
 
   /// Chooses a length.
   ///
   /// - Parameters:
-  ///   - wanted: `-c`: 0 for the model's own.
+  ///   - wanted: The length that is asked for, 0 for the model's own; `nil` without one.
   ///   - own: The context that the model was made for, when it tells.
   ///   - promptCount: Tokens of the prompt.
   ///   - limit: The most tokens to make; below 0 for no limit.
-  init(wanted: Int?, own: Int?, promptCount: Int, limit: Int) {
+  public init(wanted: Int?, own: Int?, promptCount: Int, limit: Int) {
     if let wanted {
       tokens = wanted == 0 ? own ?? Self.usual : wanted
     } else if limit >= 0 {

@@ -8,7 +8,7 @@
 ///
 /// `PPL = exp(sum of nll / N)`, as llama-perplexity has it. Its error, which takes tokens as independent, is not used:
 /// the tokens of one window are alike, so that windows are what varies by chance.
-public struct Perplexity: Hashable, Sendable {
+public struct PerplexityStatistics: Hashable, Sendable {
   /// The sums of one window.
   private struct Sums: UnitSums, Hashable {
     var count = 0.0
