@@ -100,8 +100,10 @@ import Testing
     let error = try #require(throws: TuningError.self) { try solve(budget) }
     #expect(error.code == .budgetOutOfReach)
     #expect(error.description.contains(flag))
-    #expect(
-      error.description.contains(/from [0-9.]+, the smallest mix, to [0-9.]+ .*, the largest/), "\(error)")
+    // The largest mix loses least.
+    let (first, last) = flag == "--max-kld" ? ("largest", "smallest") : ("smallest", "largest")
+    let ends = try Regex("from [0-9.]+, the \(first) mix, to [0-9.]+ .*, the \(last)")
+    #expect(error.description.contains(ends), "\(error)")
   }
 
   @Test func constraintsAreKept() throws {

@@ -38,11 +38,10 @@ public struct MeasuringPlan: Hashable, Sendable {
       allowed ?? available.map { $0 / 10 * 9 + held } ?? .max
     }
 
-    /// The least limit as it is said: what is said by one run is enough for the next one, though not all hold the same to
-    /// the megabyte.
+    /// The least limit as it is said: the same number from run to run, though not all runs hold the same to the page.
     fileprivate static func rounded(_ byteCount: Int) -> Int {
-      let step = 1 << 20
-      return (byteCount.clampedSum(3 * step) / step).clampedProduct(step)
+      let step = 256 << 10
+      return (byteCount.clampedSum(2 * step) / step).clampedProduct(step)
     }
 
     /// Refuses a limit that nothing can keep, or that keeps nothing.
