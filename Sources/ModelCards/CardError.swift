@@ -18,6 +18,16 @@ public enum CardErrorCode: FaultCode {
   case otherMeasurement
   /// A base model that is no name on the Hub.
   case badBaseModel
+  /// An output that is one of the inputs.
+  case isInput
+  /// An output that is no Markdown.
+  case notMarkdown
+  /// A folder for MLX without weights, configuration or tokenizer.
+  case incompleteFolder
+  /// Two files of one name.
+  case sameName
+  /// A name that has no place in a list of checksums.
+  case badName
   /// The user stopped it.
   case interrupted
 

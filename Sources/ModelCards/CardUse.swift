@@ -12,7 +12,7 @@ struct CardUse {
   var text: String {
     var text = "## How to run\n"
     if let file = card.files.first(where: { $0.format == "GGUF" }) {
-      let name = ShellText.word(file.name)
+      let name = ShellText.path(file.name)
       let context = card.contextLength.map { " -c \(min($0, 8192))" } ?? ""
       text += """
 
@@ -54,7 +54,7 @@ struct CardUse {
         With [mlx-lm](https://github.com/ml-explore/mlx-lm) on a Mac:
 
         ```
-        mlx_lm.generate --model \(ShellText.word(folder.name)) --prompt "\(Self.prompt)"
+        mlx_lm.generate --model \(ShellText.path(folder.name)) --prompt "\(Self.prompt)"
         ```
 
         """
@@ -126,11 +126,11 @@ struct CardMaking {
     var words = made.flags.flatMap {
       $0.split(separator: " ", maxSplits: 1).map { ShellText.word(String($0)) }
     }
-    if let matrix = made.importanceFile { words += ["--imatrix", ShellText.word(matrix)] }
+    if let matrix = made.importanceFile { words += ["--imatrix", ShellText.path(matrix)] }
     if let recipe = made.recipe { words += ["--recipe", ShellText.word(recipe)] }
-    let name = ShellText.word(file.name)
+    let name = ShellText.path(file.name)
     if let source = made.sourceFiles.first, source.hasSuffix(".gguf") {
-      return (["pouch-quantize"] + words + [ShellText.word(source), name, mix]).joined(separator: " ")
+      return (["pouch-quantize"] + words + [ShellText.path(source), name, mix]).joined(separator: " ")
     }
     let type = made.recipe == nil ? ["--outtype", mix.lowercased()] : []
     let source = ShellText.word(card.origin.baseModel ?? card.title)

@@ -20,6 +20,7 @@ struct FileReader {
 
   /// Reads the headers of all files, and makes sure that they are of one model.
   func read(_ paths: [String]) throws -> [ReadFile] {
+    for (index, path) in paths.enumerated() { try Self.checkName(path, before: paths[..<index]) }
     let files = try paths.map { path in
       try FileSystem.kind(of: path) == .folder ? folder(path) : gguf(path)
     }
@@ -73,6 +74,29 @@ struct FileReader {
     }
   }
 
+  /// Refuses names that cannot stand in a list of checksums or would be two rows that nobody tells apart.
+  private static func checkName(_ path: String, before others: ArraySlice<String>) throws {
+    let name = ModelFolder(path).name
+    let inside =
+      FileSystem.kind(of: path) == .folder
+      ? FileSystem.contents(of: path).filter { $0.hasSuffix(".safetensors") } : []
+    if let odd = ([name] + inside).first(where: PlainNames.hasControls) {
+      throw CardError(
+        .badName,
+        Fault(
+          file: PlainNames.shown(path), expected: "a name without control characters and ends of lines",
+          found: PlainNames.shown(odd), remedy: "rename it"))
+    }
+    guard let twin = others.first(where: { ModelFolder($0).name == name }) else { return }
+    let isSame = FileSystem.resolved(twin) == FileSystem.resolved(path)
+    throw CardError(
+      isSame ? .givenTwice : .sameName,
+      Fault(
+        file: path, expected: isSame ? "each file once" : "files with names of their own",
+        found: isSame ? "the same file as \(twin)" : "the name of \(twin)",
+        remedy: isSame ? "" : "rename one of them, as they will be called beside the card"))
+  }
+
   // MARK: - GGUF
 
   private func gguf(_ path: String) throws -> ReadFile {
@@ -120,6 +144,7 @@ struct FileReader {
   // MARK: - MLX
 
   private func folder(_ path: String) throws -> ReadFile {
+    try Self.checkComplete(path)
     let config = try ModelConfig(folder: path)
     let priced = try ModelSource(path).price(EstimateRequest(mix: .bf16, wishes: Self.headersOnly))
     let name = ModelFolder(path).name
@@ -152,6 +177,33 @@ struct FileReader {
       path: path, card: card, facts: ModelFacts(priced.model), contextLength: priced.model.contextLength,
       parameters: priced.parameterCount, activeParameters: priced.activeParameterCount, origin: CardOrigin(),
       sourceHashes: [])
+  }
+
+  /// Refuses a folder that nothing loads.
+  private static func checkComplete(_ path: String) throws {
+    let names = Set(FileSystem.contents(of: path))
+    func require(_ isThere: Bool, _ expected: String, _ found: String) throws {
+      guard !isThere else { return }
+      throw CardError(
+        .incompleteFolder,
+        Fault(
+          file: path, expected: expected, found: found,
+          remedy: "give the whole folder, as pouch-convert --format mlx or mlx_lm made it"))
+    }
+    try require(names.contains("config.json"), "config.json", "no such file")
+    let tokenizers: Set = ["tokenizer.json", "tokenizer.model", "vocab.json", "tiktoken.model"]
+    try require(!tokenizers.isDisjoint(with: names), "a tokenizer, such as tokenizer.json", "none")
+    let index = "model.safetensors.index.json"
+    if names.contains(index),
+      case .object(let map)? = try JSONValue(contentsOf: "\(path)/\(index)")["weight_map"]
+    {
+      let missing = Set(map.values.compactMap(\.text)).subtracting(names).sorted()
+      try require(
+        missing.isEmpty, "the files that \(index) names", "no \(missing.prefix(3).joined(separator: ", "))")
+    }
+    try require(
+      names.contains { $0.hasPrefix("model") && $0.hasSuffix(".safetensors") }, "weights, model*.safetensors",
+      "none")
   }
 
   /// What a checkpoint is, from its headers.

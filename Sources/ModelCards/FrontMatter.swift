@@ -39,7 +39,7 @@ struct FrontMatter {
     func add(_ tag: String) { if !tag.isEmpty, !tags.contains(tag) { tags.append(tag) } }
     if card.hasGGUF { add("gguf") }
     if card.hasMLX { add("mlx") }
-    add("quantized")
+    if card.isQuantized { add("quantized") }
     for file in card.files { add(file.tag) }
     add(card.architecture)
     add("pouch")
@@ -50,6 +50,8 @@ struct FrontMatter {
 extension QuantizedCard {
   var hasGGUF: Bool { files.contains { $0.format == "GGUF" } }
   var hasMLX: Bool { files.contains { $0.format == "MLX" } }
+  /// Whether a file has weights of fewer bits than a checkpoint's.
+  var isQuantized: Bool { files.contains { !["F32", "F16", "BF16"].contains($0.type.uppercased()) } }
 }
 
 extension CardFile {
