@@ -28,6 +28,8 @@ public enum CardErrorCode: FaultCode {
   case sameName
   /// A name that has no place in a list of checksums.
   case badName
+  /// A vision tower without a language model.
+  case visionTower
   /// The user stopped it.
   case interrupted
 

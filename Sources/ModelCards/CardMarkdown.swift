@@ -56,7 +56,7 @@ struct CardMarkdown {
     var table = MarkdownTable()
     table.add("file") { MarkdownText.link($0.name, to: $0.name) }
     if card.hasGGUF, card.hasMLX { table.add("format") { $0.format } }
-    table.add("type") { MarkdownText.escaped($0.type) }
+    table.add("type") { MarkdownText.escaped(($0.role.map { "\($0), " } ?? "") + $0.type) }
     table.add("size", isNumber: true) { Figures.bytes($0.bytes) }
     table.add("bits per weight", isNumber: true) { $0.bitsPerWeight.map { Figures.fixed($0, 2) } }
     table.add("mean KLD", isNumber: true) {

@@ -11,8 +11,10 @@ struct CardUse {
   /// The section.
   var text: String {
     var text = "## How to run\n"
-    if let file = card.files.first(where: { $0.format == "GGUF" }) {
+    if let file = card.files.first(where: { $0.format == "GGUF" && !$0.isVisionTower }) {
       let name = ShellText.path(file.name)
+      let tower =
+        card.files.first(where: \.isVisionTower).map { " --mmproj \(ShellText.path($0.name))" } ?? ""
       let context = card.contextLength.map { " -c \(min($0, 8192))" } ?? ""
       text += """
 
@@ -20,11 +22,11 @@ struct CardUse {
 
         ```
         llama-cli -m \(name)\(context)
-        llama-server -m \(name)\(context)
+        llama-server -m \(name)\(tower)\(context)
         ```
 
         """
-      if let single = card.files.first(where: { $0.format == "GGUF" && !$0.isSplit }) {
+      if let single = card.files.first(where: { $0.format == "GGUF" && !$0.isSplit && !$0.isVisionTower }) {
         let model = ShellText.word(ShellText.modelName(card.title))
         text += """
 

@@ -32,8 +32,15 @@ struct FileReader {
         .givenTwice,
         Fault(file: file.path, expected: "each file once", found: "the same content as \(twin.path)"))
     }
-    guard let first = files.first else { return [] }
-    for file in files.dropFirst() { try Self.check(file, against: first) }
+    let models = files.filter { $0.facts != nil }
+    guard let first = models.first else {
+      throw CardError(
+        .visionTower,
+        Fault(
+          file: files.first?.path ?? "", expected: "a file of the language model",
+          found: "a vision tower (mmproj)", remedy: "give the language model's files, too"))
+    }
+    for file in models.dropFirst() { try Self.check(file, against: first) }
     return files
   }
 
@@ -60,7 +67,9 @@ struct FileReader {
           file: file.path, expected: "\(expected), as \(first.path) has", found: found,
           remedy: "make a card for each model"))
     }
-    guard file.facts == first.facts else { throw refusal(first.facts.text, file.facts.text) }
+    guard file.facts == first.facts else {
+      throw refusal(first.facts?.text ?? "none", file.facts?.text ?? "none")
+    }
     let (own, other) = (file.card.provenance?.configHash, first.card.provenance?.configHash)
     if let own, let other, own != other {
       throw refusal("a checkpoint whose config.json is \(other)", own)
@@ -101,13 +110,12 @@ struct FileReader {
 
   private func gguf(_ path: String) throws -> ReadFile {
     let set = try GGUFSplitSet(path: path)
+    if Self.isVisionTower(set) { return try visionTower(path, set) }
     let priced = try ModelSource(path).price(EstimateRequest(mix: nil))
     let record = ProvenanceRecord.read(set.metadata).record
     let provenance = record.map(CardFile.Provenance.init)
     let recipe = record?.describesFile == true ? record?.recipe?.name : nil
-    let parts = set.files.map {
-      CardFile.Part(name: FileSystem.name(of: $0.file.path), bytes: $0.file.byteCount, sha256: "")
-    }
+    let parts = Self.parts(set)
     let card = CardFile(
       name: FileSystem.name(of: path), format: "GGUF", type: recipe ?? priced.mix,
       bytes: parts.reduce(0) { $0 + $1.bytes }, bitsPerWeight: priced.bitsPerWeight, parts: parts,
@@ -117,6 +125,29 @@ struct FileReader {
       parameters: priced.parameterCount, activeParameters: priced.activeParameterCount,
       origin: CardOrigin(gguf: set.metadata),
       sourceHashes: record?.configHash == nil ? [] : record?.sources.map(\.sampleHash) ?? [])
+  }
+
+  private static func parts(_ set: GGUFSplitSet) -> [CardFile.Part] {
+    set.files.map {
+      CardFile.Part(name: FileSystem.name(of: $0.file.path), bytes: $0.file.byteCount, sha256: "")
+    }
+  }
+
+  private static func isVisionTower(_ set: GGUFSplitSet) -> Bool {
+    set.value("general.architecture")?.text == VisionTower.architecture
+      || set.value("general.type")?.text == "mmproj"
+  }
+
+  /// A row for a tower: what the header says, without losses and memory, which are the language model's.
+  private func visionTower(_ path: String, _ set: GGUFSplitSet) throws -> ReadFile {
+    let parts = Self.parts(set)
+    let mix = (set.value("general.file_type")?.integer).flatMap { try? StockMix(name: "\($0)") }
+    let card = CardFile(
+      name: FileSystem.name(of: path), format: "GGUF", type: mix?.rawValue ?? "as stored",
+      role: "vision tower", bytes: parts.reduce(0) { $0 + $1.bytes }, parts: parts,
+      contentXXH64: try ModelFingerprint.ofContent(path), memory: [])
+    return ReadFile(
+      path: path, card: card, parameters: 0, activeParameters: 0, origin: CardOrigin(), sourceHashes: [])
   }
 
   private func memory(_ priced: PricedModel) throws -> [CardFile.Memory] {

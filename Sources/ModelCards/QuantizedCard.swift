@@ -145,7 +145,9 @@ public struct QuantizedCard: Codable, Sendable {
     let reader = FileReader(contexts: request.contexts, onProgress: onProgress, isCancelled: isCancelled)
     var read = try reader.read(request.files)
     let measured = try MeasuredResults(read.map(\.card), documents)
-    guard let first = read.first else { preconditionFailure("a card has at least one file") }
+    guard let first = read.first(where: { $0.facts != nil }), let facts = first.facts else {
+      preconditionFailure("a card has a file of a language model")
+    }
     var origin = CardOrigin()
     var originNotices: [String] = []
     if let path = request.checkpoint {
@@ -158,12 +160,14 @@ public struct QuantizedCard: Codable, Sendable {
     originNotices += origin.checkLink()
     self.origin = origin
     title = origin.baseModel?.split(separator: "/").last.map(String.init) ?? origin.name ?? first.card.name
-    architecture = first.facts.architecture
+    architecture = facts.architecture
     parameters = read.map(\.parameters).max() ?? 0
     activeParameters = read.map(\.activeParameters).max() ?? 0
     contextLength = first.contextLength
     let order = read.indices.sorted {
-      (read[$0].card.bytes, read[$0].card.name) < (read[$1].card.bytes, read[$1].card.name)
+      // Vision towers are below the language model's files.
+      let (a, b) = (read[$0].card, read[$1].card)
+      return (a.isVisionTower ? 1 : 0, a.bytes, a.name) < (b.isVisionTower ? 1 : 0, b.bytes, b.name)
     }
     files = order.map { index in
       var file = measured.files[index]
@@ -193,11 +197,12 @@ public struct QuantizedCard: Codable, Sendable {
       throw SourceRecognition.refusal(of: path, wanted: .checkpoint)
     }
     let facts = try FileReader.facts(ofCheckpoint: path)
-    guard facts == first.facts else {
+    guard let wanted = first.facts, facts == wanted else {
       throw CardError(
         .otherModel,
         Fault(
-          file: path, subject: "--checkpoint", expected: "\(first.facts.text), as \(first.path) has",
+          file: path, subject: "--checkpoint",
+          expected: "\(first.facts?.text ?? "none"), as \(first.path) has",
           found: facts.text))
     }
     guard let stated = first.card.provenance?.configHash else { return }

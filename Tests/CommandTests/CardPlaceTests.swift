@@ -193,4 +193,25 @@ struct CardPlaceTests {
     }
     #expect(try shown("---\nlicense: ~\n---\n").errors.contains("no license"))
   }
+
+  @Test("a vision tower is a row below the language model's files, and no card of its own")
+  func visionTower() throws {
+    let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("CheckpointConversionTests/Golden/qwen3_5-tower")
+    let model = try copy(golden.path, "Qwen-Tower")
+    try CommandRun.convert(model, "--mmproj", "--outtype", "q8_0").expect(0)
+    let tower = model + "/mmproj-Qwen-Tower-Q8_0.gguf"
+    refuse(try card(tower, "--dry-run"), "vision tower (mmproj)")
+    let run = try card(tower, file, "--dry-run")
+    run.expect(0)
+    let rows = run.output.split(separator: "\n").filter { $0.hasPrefix("| [") }
+    try #require(rows.count == 2)
+    #expect(rows[0].hasPrefix("| [a.gguf]") && rows[1].contains("| vision tower, Q8_0 |"), "\(rows)")
+    let hash = SHA256.hexadecimalDigest(Array(try #require(FileManager.default.contents(atPath: tower))))
+    #expect(run.output.contains("\(hash)  mmproj-Qwen-Tower-Q8_0.gguf\n"))
+    #expect(
+      run.output.contains("llama-cli -m a.gguf")
+        && run.output.contains(" --mmproj mmproj-Qwen-Tower-Q8_0.gguf"))
+    #expect(!run.output.contains("- q8_0\n"))
+  }
 }
