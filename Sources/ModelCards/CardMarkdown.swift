@@ -91,6 +91,9 @@ struct CardMarkdown {
     if let measurement = card.measurement {
       if measurement.base != nil {
         text += "KLD is the KL divergence from \(Self.base(measurement.baseName)) in nats per token. "
+        if card.files.contains(where: { $0.contentXXH64 == measurement.baseXXH64 }) {
+          text += "It is one of these files, and has none from itself. "
+        }
       }
       text += "In parentheses: 95 % intervals over windows. Measured with `pouch-perplexity`"
       text +=

@@ -60,9 +60,8 @@ struct CardPictures {
       }.map { "\(SVGSummary.folderName($0))/\(document.prompts[number].id).png" }
     }
     guard !missing.isEmpty else { return }
-    let some = missing.prefix(3).joined(separator: ", ")
+    let count = missing.count > 3 ? ", and \(missing.count - 3) more" : ""
     notices.append(
-      "\(folder): \(missing.count) drawings of the results are not there and not shown: \(some)"
-        + (missing.count > 3 ? ", …" : ""))
+      "\(folder): not there, and so not shown: \(missing.prefix(3).joined(separator: ", "))\(count)")
   }
 }

@@ -153,6 +153,7 @@ struct CardPlaceTests {
     shown.expect(0)
     #expect(shown.output.contains("KL divergence from `a.gguf` in nats"), "\(shown.output)")
     #expect(!shown.output.contains("unquantized"))
+    #expect(shown.output.contains("It is one of these files"))
   }
 
   @Test("a checkpoint's front matter is read as YAML; what is no text is left out, and said")
