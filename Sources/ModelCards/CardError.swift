@@ -18,6 +18,18 @@ public enum CardErrorCode: FaultCode {
   case otherMeasurement
   /// A base model that is no name on the Hub.
   case badBaseModel
+  /// An output that is one of the inputs.
+  case isInput
+  /// An output that is no Markdown.
+  case notMarkdown
+  /// A folder for MLX without weights, configuration or tokenizer.
+  case incompleteFolder
+  /// Two files of one name.
+  case sameName
+  /// A name that has no place in a list of checksums.
+  case badName
+  /// A vision tower without a language model.
+  case visionTower
   /// The user stopped it.
   case interrupted
 

@@ -86,6 +86,8 @@ public struct CardFile: Codable, Sendable {
   public var format: String
   /// The mix or recipe, or bits and groups.
   public var type: String
+  /// `vision tower` for the file that llama.cpp calls mmproj; absent for the language model.
+  public var role: String?
   /// Bytes of all parts.
   public var bytes: Int
   /// Bits per weight over all tensors.
@@ -102,6 +104,9 @@ public struct CardFile: Codable, Sendable {
   public var loss: Loss?
   /// What it loses on drawings.
   public var drawings: Drawings?
+
+  /// Whether it is a vision tower, which belongs to the language model's files.
+  var isVisionTower: Bool { role != nil }
 
   /// Whether it is a set of shards.
   var isSplit: Bool { format == "GGUF" && parts.count > 1 }

@@ -19,18 +19,16 @@ public struct CardFolder: Sendable {
   ///
   /// - Parameters:
   ///   - path: The file to write.
+  ///   - request: What the card is made of.
   ///   - replaces: Whether an existing file may be replaced.
-  /// - Throws: `FileError`.
-  public static func check(_ path: String, replaces: Bool) throws {
-    try OutputPlace.check(path, subject: "--output", replaces: replaces)
-    let folder = FileSystem.folder(of: path) + "/card"
-    guard [.missing, .folder].contains(FileSystem.kind(of: folder)) else {
-      throw FileError(
-        .alreadyExists,
-        Fault(
-          file: folder, subject: "--output", expected: "a folder, or nothing, for chart and drawings",
-          found: "a file"))
-    }
+  /// - Returns: What the user should know of the place.
+  /// - Throws: `FileError`, ``CardError`` with `isInput` or `notMarkdown`.
+  public static func check(_ path: String, for request: QuantizedCard.Request, replaces: Bool) throws
+    -> [String]
+  {
+    let place = CardPlace(path)
+    try place.check(request, replaces: replaces)
+    return place.notices(request)
   }
 
   /// The Markdown, with its front matter.
@@ -38,13 +36,15 @@ public struct CardFolder: Sendable {
   /// - Throws: Errors of the YAML library.
   public static func markdown(_ card: QuantizedCard) throws -> String { try CardMarkdown(card).text() }
 
-  /// Writes everything, the card last, so that it never points to what is not there.
+  /// Writes everything, the card last, so that it never points to what is not there; pictures that only the card before it
+  /// showed are removed then.
   ///
   /// - Returns: The paths that were written.
   /// - Throws: `FileError`.
   public func write() throws -> [String] {
     let text = try Self.markdown(card)
     let folder = FileSystem.folder(of: path)
+    let old = OldPictures(card: path)
     var written: [String] = []
     func put(_ name: String, _ bytes: [UInt8]) throws {
       try WritableFile.replace("\(folder)/\(name)", with: bytes)
@@ -57,6 +57,7 @@ public struct CardFolder: Sendable {
       try put(picture.name, try ReadableFile.contents(of: picture.source, limit: 16 << 20))
     }
     try WritableFile.replace(path, with: Array(text.utf8))
+    old.remove(in: folder, except: Set(card.pictures.map(\.name) + [card.chart].compactMap(\.self)))
     return written + [path]
   }
 

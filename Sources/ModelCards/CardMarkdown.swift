@@ -37,7 +37,7 @@ struct CardMarkdown {
     }
     let kinds = formats.joined(separator: " and ")
     return """
-      # \(MarkdownText.escaped(card.title)), quantized
+      # \(MarkdownText.escaped(card.title))\(card.isQuantized ? ", quantized" : "")
 
       \(kinds.prefix(1).uppercased() + kinds.dropFirst()) of \(source): \(facts.joined(separator: ", ")).
 
@@ -56,7 +56,7 @@ struct CardMarkdown {
     var table = MarkdownTable()
     table.add("file") { MarkdownText.link($0.name, to: $0.name) }
     if card.hasGGUF, card.hasMLX { table.add("format") { $0.format } }
-    table.add("type") { MarkdownText.escaped($0.type) }
+    table.add("type") { MarkdownText.escaped(($0.role.map { "\($0), " } ?? "") + $0.type) }
     table.add("size", isNumber: true) { Figures.bytes($0.bytes) }
     table.add("bits per weight", isNumber: true) { $0.bitsPerWeight.map { Figures.fixed($0, 2) } }
     table.add("mean KLD", isNumber: true) {
@@ -89,8 +89,12 @@ struct CardMarkdown {
   private var notes: String {
     var text = ""
     if let measurement = card.measurement {
-      let hasBase = measurement.base != nil
-      text += hasBase ? "KLD is the KL divergence from the unquantized model in nats per token. " : ""
+      if measurement.base != nil {
+        text += "KLD is the KL divergence from \(Self.base(measurement.baseName)) in nats per token. "
+        if card.files.contains(where: { $0.contentXXH64 == measurement.baseXXH64 }) {
+          text += "It is one of these files, and has none from itself. "
+        }
+      }
       text += "In parentheses: 95 % intervals over windows. Measured with `pouch-perplexity`"
       text +=
         " on \(Figures.grouped(measurement.windows)) windows of \(Figures.grouped(measurement.windowLength)) tokens"
@@ -100,7 +104,7 @@ struct CardMarkdown {
       if measurement.firstWindow > 1 { text += ", from window \(Figures.grouped(measurement.firstWindow))" }
       if let perplexity = measurement.basePerplexity {
         text +=
-          "; perplexity of the unquantized model \(Self.text(perplexity, { Figures.fixed($0, 4) }, separator: " "))"
+          "; perplexity of \(Self.base(measurement.baseName)) \(Self.text(perplexity, { Figures.fixed($0, 4) }, separator: " "))"
       }
       text += ".\n"
     }
@@ -109,8 +113,18 @@ struct CardMarkdown {
 
   private var chartSection: String {
     guard let chart = card.chart else { return "" }
+    let zero = card.files.filter { ($0.loss?.meanDivergence).map { $0.value <= 0 } ?? false }
+    let note =
+      zero.isEmpty
+      ? ""
+      : "\nNot in the picture, since a divergence of 0 has no place on a logarithmic axis: "
+        + zero.map { MarkdownText.escaped($0.name) }.joined(separator: ", ") + ".\n"
     return "![Mean KL divergence against the size of the file; the numbers are in the table](\(chart))\n"
+      + note
   }
+
+  /// The model that others are compared with, by its name.
+  private static func base(_ name: String?) -> String { name.map(MarkdownText.code) ?? "the base" }
 
   // MARK: - Memory
 
@@ -163,7 +177,8 @@ struct CardMarkdown {
       \(table.text(card.files.filter { $0.drawings != nil }))
       \(Figures.grouped(drawing.prompts)) prompts for SVG (xxh64 `\(drawing.promptsXXH64)`), answered greedily with at most \
       \(Figures.grouped(drawing.tokenLimit)) tokens in mode \(drawing.mode), `pouch-svg-eval`, score \
-      \(MarkdownText.escaped(drawing.scoreVersion)). Likeness is that of a model's own drawings with those of the unquantized model, \
+      \(MarkdownText.escaped(drawing.scoreVersion)). Likeness is that of a model's own drawings with those of \
+      \(Self.base(drawing.baseName)), \
       1 for the same drawing; in parentheses 95 % intervals over prompts.
 
       """ + pictures
@@ -173,14 +188,19 @@ struct CardMarkdown {
     guard !card.pictures.isEmpty else { return "" }
     var models: [String] = []
     var prompts: [(id: String, text: String)] = []
+    for model in ["base"] + card.files.map(\.name) where card.pictures.contains(where: { $0.model == model })
+    {
+      models.append(model)
+    }
     for picture in card.pictures {
-      if !models.contains(picture.model) { models.append(picture.model) }
       if !prompts.contains(where: { $0.id == picture.promptID }) {
         prompts.append((picture.promptID, picture.prompt))
       }
     }
     func name(_ model: String) -> String {
-      guard let file = card.files.first(where: { $0.name == model }) else { return "not quantized" }
+      guard let file = card.files.first(where: { $0.name == model }) else {
+        return card.drawing?.baseName.map(MarkdownText.escaped) ?? "base"
+      }
       return MarkdownText.escaped(file.label)
     }
     var text = "\n| prompt | \(models.map(name).joined(separator: " | ")) |\n"
@@ -196,14 +216,23 @@ struct CardMarkdown {
       }
       text += "| \(MarkdownText.escaped(prompt.text)) | \(cells.joined(separator: " | ")) |\n"
     }
-    return text
-      + "\nThe prompts whose drawings are least like those of the unquantized model.\n"
+    let base = Self.base(card.drawing?.baseName)
+    // What reads as 1.000 is not told apart.
+    return card.pictures.allSatisfy { ($0.score ?? 1) >= 0.9995 }
+      ? text + "\nAll of these drawings have a likeness of 1.000 with those of \(base).\n"
+      : text + "\nThe prompts whose drawings are least like those of \(base).\n"
   }
 
   // MARK: - Checksums
 
   private var checksums: String {
-    let lines = card.files.flatMap(\.parts).map { "\($0.sha256)  \($0.name)" }
+    let lines = card.files.flatMap(\.parts).map(Self.checksum)
     return "## SHA-256\n\nAs `sha256sum -c` reads them:\n\n```\n" + lines.joined(separator: "\n") + "\n```\n"
+  }
+
+  /// A line as `sha256sum` prints it, which marks names with backslashes.
+  private static func checksum(_ part: CardFile.Part) -> String {
+    guard part.name.contains("\\") else { return "\(part.sha256)  \(part.name)" }
+    return "\\\(part.sha256)  \(part.name.replacing("\\", with: "\\\\"))"
   }
 }

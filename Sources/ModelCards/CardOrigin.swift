@@ -1,6 +1,5 @@
 internal import CheckpointConversion
 internal import FileBytes
-internal import ModelDescriptions
 internal import TensorTypes
 
 /// What is known of the model that was quantized.
@@ -41,20 +40,38 @@ public struct CardOrigin: Codable, Sendable {
   }
 
   /// What the folder of a checkpoint says: its `README.md`, and its place in the cache of the Hub's clients.
-  init(checkpoint path: String) throws {
+  init(checkpoint path: String, notices: inout [String]) throws {
     let folder = ModelFolder(path)
     name = folder.modelName
     baseModel = folder.hubRepository
     if folder.hubRepository != nil { commit = folder.name }
     let readme = path + "/README.md"
     guard FileSystem.isFile(readme) else { return }
-    let card = ModelCard(
-      readme: String(decoding: try ReadableFile.contents(of: readme, limit: 16 << 20), as: UTF8.self))
-    license = card.list("license")?.joined(separator: ",")
-    licenseName = card.text("license_name")
-    licenseLink = card.text("license_link")
-    pipelineTag = card.text("pipeline_tag")
-    languages = card.firstList(["language", "languages"]) ?? []
+    let bytes = try ReadableFile.contents(of: readme, limit: 16 << 20)
+    let card = CheckpointCard(readme: String(decoding: bytes, as: UTF8.self), file: readme)
+    license = card.license
+    licenseName = card.licenseName
+    licenseLink = card.licenseLink
+    pipelineTag = card.pipelineTag
+    languages = card.languages
+    notices += card.notices
+  }
+
+  /// Leaves out a link that does not lead to a page or a file of the base model.
+  ///
+  /// - Returns: What was left out.
+  mutating func checkLink() -> [String] {
+    guard let link = licenseLink else { return [] }
+    guard PlainNames.isLink(link) else {
+      licenseLink = nil
+      return [
+        "license_link is left out: it is neither a page on the web nor a file of the repository: \(PlainNames.shown(link))"
+      ]
+    }
+    guard absoluteLicenseLink != nil else {
+      return ["license_link is left out: \(link) is a file of the base model, which has no name here"]
+    }
+    return []
   }
 
   /// The same, with what another source knows besides.
@@ -76,8 +93,8 @@ public struct CardOrigin: Codable, Sendable {
   /// The link to the licence as it works from another repository: what is relative is relative to the base model.
   var absoluteLicenseLink: String? {
     guard let licenseLink else { return nil }
-    if licenseLink.contains("://") { return licenseLink }
-    return baseModel.map { "https://huggingface.co/\($0)/blob/main/\(licenseLink)" }
+    if licenseLink.firstMatch(of: /(?i)^https?:/) != nil { return licenseLink }
+    return baseModel.map { "https://huggingface.co/\($0)/blob/main/\(MarkdownText.destination(licenseLink))" }
   }
 
   /// The hash by which files name the `config.json` of their checkpoint.

@@ -11,8 +11,10 @@ struct CardUse {
   /// The section.
   var text: String {
     var text = "## How to run\n"
-    if let file = card.files.first(where: { $0.format == "GGUF" }) {
-      let name = ShellText.word(file.name)
+    if let file = card.files.first(where: { $0.format == "GGUF" && !$0.isVisionTower }) {
+      let name = ShellText.path(file.name)
+      let tower =
+        card.files.first(where: \.isVisionTower).map { " --mmproj \(ShellText.path($0.name))" } ?? ""
       let context = card.contextLength.map { " -c \(min($0, 8192))" } ?? ""
       text += """
 
@@ -20,11 +22,11 @@ struct CardUse {
 
         ```
         llama-cli -m \(name)\(context)
-        llama-server -m \(name)\(context)
+        llama-server -m \(name)\(tower)\(context)
         ```
 
         """
-      if let single = card.files.first(where: { $0.format == "GGUF" && !$0.isSplit }) {
+      if let single = card.files.first(where: { $0.format == "GGUF" && !$0.isSplit && !$0.isVisionTower }) {
         let model = ShellText.word(ShellText.modelName(card.title))
         text += """
 
@@ -54,7 +56,7 @@ struct CardUse {
         With [mlx-lm](https://github.com/ml-explore/mlx-lm) on a Mac:
 
         ```
-        mlx_lm.generate --model \(ShellText.word(folder.name)) --prompt "\(Self.prompt)"
+        mlx_lm.generate --model \(ShellText.path(folder.name)) --prompt "\(Self.prompt)"
         ```
 
         """
@@ -126,11 +128,11 @@ struct CardMaking {
     var words = made.flags.flatMap {
       $0.split(separator: " ", maxSplits: 1).map { ShellText.word(String($0)) }
     }
-    if let matrix = made.importanceFile { words += ["--imatrix", ShellText.word(matrix)] }
+    if let matrix = made.importanceFile { words += ["--imatrix", ShellText.path(matrix)] }
     if let recipe = made.recipe { words += ["--recipe", ShellText.word(recipe)] }
-    let name = ShellText.word(file.name)
+    let name = ShellText.path(file.name)
     if let source = made.sourceFiles.first, source.hasSuffix(".gguf") {
-      return (["pouch-quantize"] + words + [ShellText.word(source), name, mix]).joined(separator: " ")
+      return (["pouch-quantize"] + words + [ShellText.path(source), name, mix]).joined(separator: " ")
     }
     let type = made.recipe == nil ? ["--outtype", mix.lowercased()] : []
     let source = ShellText.word(card.origin.baseModel ?? card.title)

@@ -20,6 +20,7 @@ struct FileReader {
 
   /// Reads the headers of all files, and makes sure that they are of one model.
   func read(_ paths: [String]) throws -> [ReadFile] {
+    for (index, path) in paths.enumerated() { try Self.checkName(path, before: paths[..<index]) }
     let files = try paths.map { path in
       try FileSystem.kind(of: path) == .folder ? folder(path) : gguf(path)
     }
@@ -31,8 +32,15 @@ struct FileReader {
         .givenTwice,
         Fault(file: file.path, expected: "each file once", found: "the same content as \(twin.path)"))
     }
-    guard let first = files.first else { return [] }
-    for file in files.dropFirst() { try Self.check(file, against: first) }
+    let models = files.filter { $0.facts != nil }
+    guard let first = models.first else {
+      throw CardError(
+        .visionTower,
+        Fault(
+          file: files.first?.path ?? "", expected: "a file of the language model",
+          found: "a vision tower (mmproj)", remedy: "give the language model's files, too"))
+    }
+    for file in models.dropFirst() { try Self.check(file, against: first) }
     return files
   }
 
@@ -59,7 +67,9 @@ struct FileReader {
           file: file.path, expected: "\(expected), as \(first.path) has", found: found,
           remedy: "make a card for each model"))
     }
-    guard file.facts == first.facts else { throw refusal(first.facts.text, file.facts.text) }
+    guard file.facts == first.facts else {
+      throw refusal(first.facts?.text ?? "none", file.facts?.text ?? "none")
+    }
     let (own, other) = (file.card.provenance?.configHash, first.card.provenance?.configHash)
     if let own, let other, own != other {
       throw refusal("a checkpoint whose config.json is \(other)", own)
@@ -73,17 +83,39 @@ struct FileReader {
     }
   }
 
+  /// Refuses names that cannot stand in a list of checksums or would be two rows that nobody tells apart.
+  private static func checkName(_ path: String, before others: ArraySlice<String>) throws {
+    let name = ModelFolder(path).name
+    let inside =
+      FileSystem.kind(of: path) == .folder
+      ? FileSystem.contents(of: path).filter { $0.hasSuffix(".safetensors") } : []
+    if let odd = ([name] + inside).first(where: PlainNames.hasControls) {
+      throw CardError(
+        .badName,
+        Fault(
+          file: PlainNames.shown(path), expected: "a name without control characters and ends of lines",
+          found: PlainNames.shown(odd), remedy: "rename it"))
+    }
+    guard let twin = others.first(where: { ModelFolder($0).name == name }) else { return }
+    let isSame = FileSystem.resolved(twin) == FileSystem.resolved(path)
+    throw CardError(
+      isSame ? .givenTwice : .sameName,
+      Fault(
+        file: path, expected: isSame ? "each file once" : "files with names of their own",
+        found: isSame ? "the same file as \(twin)" : "the name of \(twin)",
+        remedy: isSame ? "" : "rename one of them, as they will be called beside the card"))
+  }
+
   // MARK: - GGUF
 
   private func gguf(_ path: String) throws -> ReadFile {
     let set = try GGUFSplitSet(path: path)
+    if Self.isVisionTower(set) { return try visionTower(path, set) }
     let priced = try ModelSource(path).price(EstimateRequest(mix: nil))
     let record = ProvenanceRecord.read(set.metadata).record
     let provenance = record.map(CardFile.Provenance.init)
     let recipe = record?.describesFile == true ? record?.recipe?.name : nil
-    let parts = set.files.map {
-      CardFile.Part(name: FileSystem.name(of: $0.file.path), bytes: $0.file.byteCount, sha256: "")
-    }
+    let parts = Self.parts(set)
     let card = CardFile(
       name: FileSystem.name(of: path), format: "GGUF", type: recipe ?? priced.mix,
       bytes: parts.reduce(0) { $0 + $1.bytes }, bitsPerWeight: priced.bitsPerWeight, parts: parts,
@@ -93,6 +125,29 @@ struct FileReader {
       parameters: priced.parameterCount, activeParameters: priced.activeParameterCount,
       origin: CardOrigin(gguf: set.metadata),
       sourceHashes: record?.configHash == nil ? [] : record?.sources.map(\.sampleHash) ?? [])
+  }
+
+  private static func parts(_ set: GGUFSplitSet) -> [CardFile.Part] {
+    set.files.map {
+      CardFile.Part(name: FileSystem.name(of: $0.file.path), bytes: $0.file.byteCount, sha256: "")
+    }
+  }
+
+  private static func isVisionTower(_ set: GGUFSplitSet) -> Bool {
+    set.value("general.architecture")?.text == VisionTower.architecture
+      || set.value("general.type")?.text == "mmproj"
+  }
+
+  /// A row for a tower: what the header says, without losses and memory, which are the language model's.
+  private func visionTower(_ path: String, _ set: GGUFSplitSet) throws -> ReadFile {
+    let parts = Self.parts(set)
+    let mix = (set.value("general.file_type")?.integer).flatMap { try? StockMix(name: "\($0)") }
+    let card = CardFile(
+      name: FileSystem.name(of: path), format: "GGUF", type: mix?.rawValue ?? "as stored",
+      role: "vision tower", bytes: parts.reduce(0) { $0 + $1.bytes }, parts: parts,
+      contentXXH64: try ModelFingerprint.ofContent(path), memory: [])
+    return ReadFile(
+      path: path, card: card, parameters: 0, activeParameters: 0, origin: CardOrigin(), sourceHashes: [])
   }
 
   private func memory(_ priced: PricedModel) throws -> [CardFile.Memory] {
@@ -120,6 +175,7 @@ struct FileReader {
   // MARK: - MLX
 
   private func folder(_ path: String) throws -> ReadFile {
+    try Self.checkComplete(path)
     let config = try ModelConfig(folder: path)
     let priced = try ModelSource(path).price(EstimateRequest(mix: .bf16, wishes: Self.headersOnly))
     let name = ModelFolder(path).name
@@ -152,6 +208,33 @@ struct FileReader {
       path: path, card: card, facts: ModelFacts(priced.model), contextLength: priced.model.contextLength,
       parameters: priced.parameterCount, activeParameters: priced.activeParameterCount, origin: CardOrigin(),
       sourceHashes: [])
+  }
+
+  /// Refuses a folder that nothing loads.
+  private static func checkComplete(_ path: String) throws {
+    let names = Set(FileSystem.contents(of: path))
+    func require(_ isThere: Bool, _ expected: String, _ found: String) throws {
+      guard !isThere else { return }
+      throw CardError(
+        .incompleteFolder,
+        Fault(
+          file: path, expected: expected, found: found,
+          remedy: "give the whole folder, as pouch-convert --format mlx or mlx_lm made it"))
+    }
+    try require(names.contains("config.json"), "config.json", "no such file")
+    let tokenizers: Set = ["tokenizer.json", "tokenizer.model", "vocab.json", "tiktoken.model"]
+    try require(!tokenizers.isDisjoint(with: names), "a tokenizer, such as tokenizer.json", "none")
+    let index = "model.safetensors.index.json"
+    if names.contains(index),
+      case .object(let map)? = try JSONValue(contentsOf: "\(path)/\(index)")["weight_map"]
+    {
+      let missing = Set(map.values.compactMap(\.text)).subtracting(names).sorted()
+      try require(
+        missing.isEmpty, "the files that \(index) names", "no \(missing.prefix(3).joined(separator: ", "))")
+    }
+    try require(
+      names.contains { $0.hasPrefix("model") && $0.hasSuffix(".safetensors") }, "weights, model*.safetensors",
+      "none")
   }
 
   /// What a checkpoint is, from its headers.

@@ -39,8 +39,8 @@ struct FrontMatter {
     func add(_ tag: String) { if !tag.isEmpty, !tags.contains(tag) { tags.append(tag) } }
     if card.hasGGUF { add("gguf") }
     if card.hasMLX { add("mlx") }
-    add("quantized")
-    for file in card.files { add(file.tag) }
+    if card.isQuantized { add("quantized") }
+    for file in card.files where !file.isVisionTower { add(file.tag) }
     add(card.architecture)
     add("pouch")
     return tags
@@ -48,8 +48,12 @@ struct FrontMatter {
 }
 
 extension QuantizedCard {
-  var hasGGUF: Bool { files.contains { $0.format == "GGUF" } }
+  var hasGGUF: Bool { files.contains { $0.format == "GGUF" && !$0.isVisionTower } }
   var hasMLX: Bool { files.contains { $0.format == "MLX" } }
+  /// Whether a file has weights of fewer bits than a checkpoint's.
+  var isQuantized: Bool {
+    files.contains { !$0.isVisionTower && !["F32", "F16", "BF16"].contains($0.type.uppercased()) }
+  }
 }
 
 extension CardFile {

@@ -53,6 +53,9 @@ enum ShellText {
     return plain ? text : "'" + text.replacing("'", with: "'\\''") + "'"
   }
 
+  /// A path, which no command takes for a flag.
+  static func path(_ path: String) -> String { word(path.hasPrefix("-") ? "./" + path : path) }
+
   /// A name that Ollama takes: lower-case letters, digits, `-`, `_` and `.`.
   static func modelName(_ text: String) -> String {
     let name = text.lowercased().map {

@@ -251,7 +251,7 @@ struct MeasuredResults {
     try finish(path, found, others: others)
     var other = QuantizedCard.DrawingMeasurement(content)
     // The same prompts may lie elsewhere.
-    if let drawing { other.promptFiles = drawing.promptFiles }
+    if let drawing { (other.promptFiles, other.baseName) = (drawing.promptFiles, drawing.baseName) }
     if let drawing, drawing != other {
       throw CardError(
         .otherMeasurement,

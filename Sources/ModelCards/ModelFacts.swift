@@ -28,7 +28,8 @@ struct ModelFacts: Hashable {
 struct ReadFile {
   var path: String
   var card: CardFile
-  var facts: ModelFacts
+  /// `nil` for a vision tower.
+  var facts: ModelFacts?
   var contextLength: Int?
   var parameters: Int
   var activeParameters: Int

@@ -24,6 +24,8 @@ public struct QuantizedCard: Codable, Sendable {
     public var mode: String
     /// The base as it was given; absent without one.
     public var base: String?
+    /// The base's name: of its file, its folder or its repository.
+    public var baseName: String?
     /// A hash that is the same for copies of the base.
     public var baseXXH64: String?
     /// The perplexity of the base.
@@ -44,6 +46,8 @@ public struct QuantizedCard: Codable, Sendable {
     public var mode: String
     /// The most tokens of an answer.
     public var tokenLimit: Int
+    /// The base's name: of its file, its folder or its repository.
+    public var baseName: String?
     /// A hash that is the same for copies of the base.
     public var baseXXH64: String?
   }
@@ -141,23 +145,29 @@ public struct QuantizedCard: Codable, Sendable {
     let reader = FileReader(contexts: request.contexts, onProgress: onProgress, isCancelled: isCancelled)
     var read = try reader.read(request.files)
     let measured = try MeasuredResults(read.map(\.card), documents)
-    guard let first = read.first else { preconditionFailure("a card has at least one file") }
+    guard let first = read.first(where: { $0.facts != nil }), let facts = first.facts else {
+      preconditionFailure("a card has a file of a language model")
+    }
     var origin = CardOrigin()
+    var originNotices: [String] = []
     if let path = request.checkpoint {
       try Self.check(checkpoint: path, first)
-      origin = try CardOrigin(checkpoint: path)
+      origin = try CardOrigin(checkpoint: path, notices: &originNotices)
     }
     try reader.hash(&read)
     for file in read { origin = origin.completed(by: file.origin) }
     if let baseModel = request.baseModel { origin.baseModel = baseModel }
+    originNotices += origin.checkLink()
     self.origin = origin
     title = origin.baseModel?.split(separator: "/").last.map(String.init) ?? origin.name ?? first.card.name
-    architecture = first.facts.architecture
+    architecture = facts.architecture
     parameters = read.map(\.parameters).max() ?? 0
     activeParameters = read.map(\.activeParameters).max() ?? 0
     contextLength = first.contextLength
     let order = read.indices.sorted {
-      (read[$0].card.bytes, read[$0].card.name) < (read[$1].card.bytes, read[$1].card.name)
+      // Vision towers are below the language model's files.
+      let (a, b) = (read[$0].card, read[$1].card)
+      return (a.isVisionTower ? 1 : 0, a.bytes, a.name) < (b.isVisionTower ? 1 : 0, b.bytes, b.name)
     }
     files = order.map { index in
       var file = measured.files[index]
@@ -166,9 +176,11 @@ public struct QuantizedCard: Codable, Sendable {
     }
     measurement = measured.measurement
     drawing = measured.drawing
-    notices = measured.notices
+    notices = originNotices + measured.notices
     chart = CardChart(files).isWorthDrawing ? CardChart.name : nil
-    pictures = CardPictures(measured, order: order, limit: request.shownPrompts).pictures
+    let drawn = CardPictures(measured, order: order, limit: request.shownPrompts)
+    pictures = drawn.pictures
+    notices += drawn.notices
     if origin.baseModel == nil {
       notices.append(
         "the front matter has no base_model, so that the Hub does not link it: name it with --base-model org/name"
@@ -185,11 +197,12 @@ public struct QuantizedCard: Codable, Sendable {
       throw SourceRecognition.refusal(of: path, wanted: .checkpoint)
     }
     let facts = try FileReader.facts(ofCheckpoint: path)
-    guard facts == first.facts else {
+    guard let wanted = first.facts, facts == wanted else {
       throw CardError(
         .otherModel,
         Fault(
-          file: path, subject: "--checkpoint", expected: "\(first.facts.text), as \(first.path) has",
+          file: path, subject: "--checkpoint",
+          expected: "\(first.facts?.text ?? "none"), as \(first.path) has",
           found: facts.text))
     }
     guard let stated = first.card.provenance?.configHash else { return }
@@ -204,6 +217,14 @@ public struct QuantizedCard: Codable, Sendable {
   }
 }
 
+extension QuantizedCard {
+  /// The name of a base by its path; whether it is quantized is not known of it.
+  fileprivate static func name(ofBase path: String) -> String {
+    let folder = ModelFolder(path)
+    return folder.hubRepository ?? folder.name
+  }
+}
+
 extension QuantizedCard.Measurement {
   init(_ result: ResultDocument.Perplexity.Result, firstWindow: Int) {
     text = result.text
@@ -215,6 +236,7 @@ extension QuantizedCard.Measurement {
     scoredTokens = result.scoredTokens
     mode = result.mode
     base = result.comparison?.base
+    baseName = base.map(QuantizedCard.name(ofBase:))
     baseXXH64 = result.comparison?.baseXXH64
     basePerplexity = result.comparison?.basePerplexity
   }
@@ -243,6 +265,8 @@ extension QuantizedCard.DrawingMeasurement {
     scoreVersion = document.scoreVersion
     mode = document.mode
     tokenLimit = document.tokenLimit
-    baseXXH64 = document.models.first { $0.kind == .base }?.modelXXH64
+    let base = document.models.first { $0.kind == .base }
+    baseName = (base?.source).map(QuantizedCard.name(ofBase:))
+    baseXXH64 = base?.modelXXH64
   }
 }

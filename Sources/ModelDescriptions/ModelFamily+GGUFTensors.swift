@@ -50,12 +50,14 @@ extension ModelFamily {
   static func known(_ keys: KeyReader) throws -> ModelFamily {
     let architecture = keys.architecture
     guard let family = family(ggufArchitecture: architecture, isMixture: keys.hasExperts) else {
+      let isTower = architecture == VisionTower.architecture
       throw DescriptionError(
         .notSupported,
         Fault(
           file: keys.file, subject: "general.architecture",
           expected: "one of " + Set(all.map(\.ggufArchitecture)).sorted().joined(separator: ", "),
-          found: architecture, remedy: "this architecture is not supported yet"))
+          found: isTower ? "\(architecture), a vision tower (mmproj)" : architecture,
+          remedy: isTower ? "give the file of the language model" : "this architecture is not supported yet"))
     }
     return family
   }

@@ -5,11 +5,20 @@ struct LogAxis {
   private let low: Double
   private let high: Double
 
+  /// How far the ends of intervals may be from the values, as a factor.
+  private static let reach = 100.0
+
   /// An axis that holds all values with some room; values that are not above 0 have no place on it.
-  init(_ values: [Double]) {
+  ///
+  /// - Parameters:
+  ///   - values: What must have a place.
+  ///   - ends: Ends of intervals, which stretch the axis by two decades at most.
+  init(_ values: [Double], ends: [Double] = []) {
     let usable = values.filter { $0 > 0 && $0.isFinite }
-    let least = usable.min() ?? 0.001
-    let most = max(usable.max() ?? 0.01, least)
+    let lowest = usable.min() ?? 0.001
+    let highest = max(usable.max() ?? 0.01, lowest)
+    let least = min(lowest, max(ends.filter { !$0.isNaN }.min() ?? lowest, lowest / Self.reach))
+    let most = max(highest, min(ends.filter { !$0.isNaN }.max() ?? highest, highest * Self.reach))
     let room = max(0.06 * log10(most / least), 0.08)
     low = log10(least) - room
     high = log10(most) + room
@@ -21,6 +30,13 @@ struct LogAxis {
     return (log10(value) - low) / (high - low)
   }
 
+  /// The same for the end of an interval: the axis' own end, where it lies beyond, with `isCut`; `nil` for what is no number.
+  func end(_ value: Double) -> (place: Double, isCut: Bool)? {
+    guard !value.isNaN else { return nil }
+    guard value > 0, log10(value) >= low else { return (0, true) }
+    return log10(value) > high ? (1, true) : ((log10(value) - low) / (high - low), false)
+  }
+
   /// Values for marks: powers of ten, with 2 and 5 between them on a short axis.
   var marks: [Double] {
     let factors: [Double] = high - low < 2.5 ? [1, 2, 5] : [1]
@@ -29,9 +45,13 @@ struct LogAxis {
     }.filter { log10($0) >= low && log10($0) <= high }
   }
 
-  /// A mark's text, such as `0.002`.
+  /// A mark's text, such as `0.002`; `2e-6` and `1e6` where digits would be too many for the edge of a chart.
   static func label(_ value: Double) -> String {
-    let exponent = Int(log10(value).rounded(.down))
+    // 0.001 has a logarithm just below -3 on some machines.
+    let exponent = Int((log10(value) + 1e-9).rounded(.down))
+    guard (-5...5).contains(exponent) else {
+      return "\(Figures.fixed(value / pow(10, Double(exponent)), 0))e\(exponent)"
+    }
     return Figures.fixed(value, max(0, -exponent))
   }
 }

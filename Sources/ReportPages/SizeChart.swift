@@ -99,10 +99,22 @@ package struct SizeChart {
     self.heading = heading
     sizes = SizeAxis(points.map(\.byteCount))
     divergences = LogAxis(
-      points.flatMap {
-        [$0.predicted, $0.actual?.value, $0.actual?.interval?.lowerBound, $0.actual?.interval?.upperBound]
-      }.compactMap(
-        \.self))
+      points.flatMap { [$0.predicted, $0.actual?.value] }.compactMap(\.self),
+      // An interval without its value is not drawn.
+      ends: points.filter { ($0.actual?.value ?? 0) > 0 }.compactMap(\.actual?.interval).flatMap {
+        [$0.lowerBound, $0.upperBound]
+      })
+  }
+
+  /// Where the line of an interval begins and ends, and whether it goes on beyond the chart.
+  private func range(_ point: Point) -> (low: (y: Double, isCut: Bool), high: (y: Double, isCut: Bool))? {
+    guard let actual = point.actual, y(actual.value) != nil, let interval = actual.interval,
+      let low = divergences.end(interval.lowerBound), let high = divergences.end(interval.upperBound)
+    else { return nil }
+    func at(_ end: (place: Double, isCut: Bool)) -> (y: Double, isCut: Bool) {
+      (bottom - end.place * (bottom - top), end.isCut)
+    }
+    return (at(low), at(high))
   }
 
   /// How many points have a place.
@@ -190,9 +202,12 @@ package struct SizeChart {
     let x = x(point.byteCount)
     var text = ""
     if let actual = point.actual, let y = y(actual.value) {
-      if let range = actual.interval, let low = self.y(range.lowerBound), let high = self.y(range.upperBound)
-      {
-        text += "<path class=\"range\" d=\"M\(n(x)) \(n(low))V\(n(high))\"/>"
+      if let range = range(point) {
+        text += "<path class=\"range\" d=\"M\(n(x)) \(n(range.low.y))V\(n(range.high.y))"
+        // An arrow where it goes on.
+        if range.low.isCut { text += "M\(n(x - 4)) \(n(range.low.y - 5))l4 5l4 -5" }
+        if range.high.isCut { text += "M\(n(x - 4)) \(n(range.high.y + 5))l4 -5l4 5" }
+        text += "\"/>"
       }
       if !point.kind.isMeasured { text += "<path class=\"measured\" d=\"M\(n(x - 5)) \(n(y))h10\"/>" }
     }
@@ -220,8 +235,9 @@ package struct SizeChart {
       if let y = y(point.actual?.value) {
         taken.append(LabelPlaces.Box(x: x - 5, y: y - 2, width: 10, height: 4))
       }
-      if let low = y(point.actual?.interval?.lowerBound), let high = y(point.actual?.interval?.upperBound) {
-        taken.append(LabelPlaces.Box(x: x - 1, y: high, width: 2, height: low - high))
+      if let range = range(point) {
+        taken.append(
+          LabelPlaces.Box(x: x - 1, y: range.high.y, width: 2, height: range.low.y - range.high.y))
       }
     }
     // Names stay clear of the line, too.

@@ -59,18 +59,18 @@ struct Command: PouchCommand {
 
   func run() throws {
     Interrupt.watch()
-    if !dryRun { try CardFolder.check(output, replaces: force) }
     let request = QuantizedCard.Request(
       files: try files.map { try ModelArgument.path(of: $0) }, results: results,
       checkpoint: try checkpoint.map { try ModelArgument.path(of: $0, needsWeights: false) },
       baseModel: baseModel)
+    let notices = dryRun ? [] : try CardFolder.check(output, for: request, replaces: force)
     let bar = ProgressBar(isEnabled: true)
     defer { bar.clear() }
     let card = try QuantizedCard(
       request, onProgress: { bar.update(phase: "SHA-256", done: $0, total: $1, alreadyDone: 0) },
       isCancelled: { Interrupt.isRequested })
     bar.clear()
-    for notice in card.notices { Standard.error("note: \(notice)") }
+    for notice in notices + card.notices { Standard.error("note: \(notice)") }
     if json { try JSONSchema.card.print(card) }
     if dryRun {
       if !json { Standard.outputText(try CardFolder.markdown(card)) }

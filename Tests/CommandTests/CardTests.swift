@@ -237,6 +237,18 @@ struct CardTests {
       let shown = try #require(FileManager.default.contents(atPath: folder.path(picture)))
       #expect(shown == FileManager.default.contents(atPath: "\(out)/drawings/\(label)/\(id).png"))
     }
+    // The base's column has its name. A picture that is gone is named, and the others are shown.
+    #expect(
+      markdown.contains("| prompt | Pelican-10M-A5M | Q4\\_K\\_M |")
+        || markdown.contains("| prompt | Pelican-10M-A5M | Q4_K_M |"), "\(markdown)")
+    try FileManager.default.removeItem(atPath: "\(out)/drawings/pelican-Q4_K_M/row.png")
+    let less = try card([files[0], "--results", out + "/results.json", "-o", readme, "--force"])
+    less.expect(0)
+    #expect(
+      less.errors.contains("not there, and so not shown: pelican-Q4_K_M/row.png"))
+    #expect(try contents(readme).matches(of: /\]\(card\/drawings\//).count == 3)
+    let left = try FileManager.default.contentsOfDirectory(atPath: folder.path("card/drawings"))
+    #expect(left.count == 3, "\(left)")
   }
 
   @Test("a card replaces nothing unasked")

@@ -58,6 +58,14 @@ struct VisionCommandTests {
     let file = model + "/mmproj-Qwen-Tower-Q8_0.gguf"
     let inspection = try CommandRun("pouch-inspect", [file])
     #expect(inspection.status == 0 && inspection.output.contains("vision"))
+    let text = try folder.write("text.txt", Array("a b c".utf8))
+    for (command, arguments) in [
+      ("pouch-estimate", [file]), ("pouch-generate", ["-m", file, "-p", "a"]),
+      ("pouch-perplexity", ["-m", file, "-f", text]),
+    ] {
+      try CommandRun(command, arguments).expect(
+        3, "a vision tower (mmproj)", "give the file of the language model")
+    }
     let sound = try CommandRun("pouch-validate", [file, "--against", model])
     #expect(sound.status == 0 && sound.output.contains("exact: 34 of 34"), "\(sound.output)")
 

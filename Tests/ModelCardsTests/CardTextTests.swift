@@ -142,4 +142,31 @@ struct CardTextTests {
       #expect(!text.contains("\npouch-convert") && text.contains("## How they were made"), "\(text)")
     }
   }
+
+  @Test(
+    "drawings that are all alike are not called the least alike; a divergence of 0 is told below the chart")
+  func evenDrawings() throws {
+    func text(_ score: Double) throws -> String {
+      try markdown {
+        $0["drawing"] = [
+          "promptFiles": ["p"], "promptsXXH64": "0", "prompts": 1, "scoreVersion": "1", "mode": "fast",
+          "tokenLimit": 9, "baseName": "Base",
+        ]
+        $0["pictures"] = ["base", "a.gguf"].map { model in
+          ["name": "card/x.png", "model": model, "promptID": "1", "prompt": "p", "source": ""].merging(
+            model == "base" ? [:] : ["score": score] as [String: Any]
+          ) { $1 }
+        }
+        $0["chart"] = "card/size-divergence.svg"
+        let zero = ["value": 0]
+        $0["files"] = [
+          file("a.gguf", more: ["loss": ["result": "k", "perplexity": ["value": 2], "meanDivergence": zero]])
+        ]
+      }
+    }
+    #expect(try text(0.9).contains("are least like those of `Base`."))
+    let even = try text(1)
+    #expect(!even.contains("least like") && even.contains("likeness of 1.000 with those of `Base`"))
+    #expect(even.contains("no place on a logarithmic axis: a.gguf."))
+  }
 }

@@ -50,4 +50,31 @@ struct SizeChartTests {
       #expect(isXML(text) && !text.contains("nan") && !text.contains("inf"))
     }
   }
+
+  @Test(
+    "a wide interval is cut within two decades of the values, and no label is longer than the edge has room for"
+  )
+  func wideIntervals() throws {
+    let wide = 9.14e-15...586_026_574.0
+    for size in [SizeChart.Size.wide, .narrow, .picture] {
+      let text = SizeChart([point("a", 1_000_000, 0.1, wide), point("b", 2_000_000, 0.01, 0.0...0.02)], size)
+        .document(title: "")
+      let range = try #require(text.firstMatch(of: /class="range" d="([^"]*)"/))
+      // An arrow at either end.
+      #expect(range.output.1.matches(of: /M/).count == 3, "\(range.output.1)")
+      let labels = text.matches(of: /text-anchor="end">([^<]*)<\/text>/).map { String($0.output.1) }
+        .filter { $0 != "size of the file" }
+      #expect(labels.contains("0.01") && labels.contains("0.1") && !labels.contains("1e8"), "\(labels)")
+      let heights = text.matches(of: /cy="([\d.]+)"/).compactMap { Double($0.output.1) }
+      // A decade between the values is at least a sixth of the height.
+      #expect(abs(heights[0] - heights[1]) > 55, "\(heights)")
+    }
+    for exponent in [-12, -6, -5, 0, 5, 9] {
+      let values = [1.0, 2].map { $0 * pow(10, Double(exponent)) }
+      let text = SizeChart(values.map { point("p", 1, $0) }, .narrow).document(title: "")
+      let labels = text.matches(of: /text-anchor="end">([\d.e-]+)<\/text>/).map { String($0.output.1) }
+      #expect(!labels.isEmpty && labels.allSatisfy { $0.count <= 7 && Double($0) != nil }, "\(labels)")
+    }
+    #expect(SizeChart([point("a", 1, 0.1, -1.0...Double.infinity)], .wide).placedCount == 1)
+  }
 }
