@@ -90,7 +90,7 @@ struct LossPage {
       guard let divergence = report.comparison?.meanDivergence else { return nil }
       let name = Self.name(report)
       return SizeChart.Point(
-        name: short, kind: FileSystem.kind(of: report.model) == .folder ? .mlx : .gguf,
+        name: short, kind: FileSystem.isFile(report.model) ? .gguf : .mlx,
         byteCount: report.modelBytes,
         actual: SizeChart.Measured(divergence.value, divergence.interval95),
         title:
