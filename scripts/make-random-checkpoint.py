@@ -421,6 +421,8 @@ PRESETS = {
                     expert_width=768, vocab=151936, layers=8, shard_bytes=1 << 30, fast=True, dtype="bf16"),
     "layers4g": dict(family="qwen3_moe", hidden=1024, heads=16, kv_heads=4, head_dim=64, experts=128, used_experts=8,
                      expert_width=256, vocab=65536, layers=18, shard_bytes=1 << 30, fast=True, dtype="bf16"),
+    "experts4g": dict(family="qwen3_moe", hidden=1024, heads=16, kv_heads=4, head_dim=64, experts=256, used_experts=8,
+                      expert_width=256, vocab=65536, layers=9, shard_bytes=1 << 30, fast=True, dtype="bf16"),
 }
 
 
@@ -428,7 +430,8 @@ def parser():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("out")
     p.add_argument("--family", choices=tuple(FAMILIES), default="qwen3_moe")
-    p.add_argument("--preset", choices=tuple(PRESETS), help="a Qwen3-MoE of about 4 GB in bf16: few large layers and experts, or many small ones")
+    p.add_argument("--preset", choices=tuple(PRESETS), help="a Qwen3-MoE of about 4 GB in bf16: few large layers and experts, many small ones, "
+                   "or 256 small experts in each layer")
     p.add_argument("--tokenizer", help="folder whose tokenizer files are copied")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--dtype", choices=("bf16", "f16", "f32"), default="bf16")

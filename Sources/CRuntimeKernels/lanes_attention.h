@@ -10,7 +10,7 @@ INLINE void score_some(const crk_cache *cache, const float *const *queries, cons
                        float scale, bool half, float *scores) {
   const ptrdiff_t dims = cache->head_dim;
   for (ptrdiff_t block = 0; block < span / 16; block++) {
-    v16 even[4], odd[4];
+    v16 even[CRK_MOST_QUERIES], odd[CRK_MOST_QUERIES];
     for (int q = 0; q < count; q++) even[q] = odd[q] = splat(0);
     ptrdiff_t d = 0, base = block * dims * 16;
     for (; d + 2 <= dims; d += 2) {
@@ -38,29 +38,30 @@ INLINE void score(const crk_cache *cache, const float *const *queries, const int
     score_some(cache, queries + q, CRK_SCORE_QUERIES, span, scale, half, scores + q * span);
 }
 
-/// sums[q][column] += weight of each position times its value, positions in ascending order.
-INLINE void gather(const crk_cache *cache, const int count, ptrdiff_t span, ptrdiff_t length, bool half,
-                   const float *weights, float *sums) {
+/// sums[q][column] += weight of each position times its value, positions in ascending order; `width` times 16 columns
+/// at once.
+INLINE void gather_some(const crk_cache *cache, const int count, const int width, ptrdiff_t span, ptrdiff_t length,
+                        bool half, const float *weights, float *sums) {
   const ptrdiff_t stride = cache->value_stride;
-  for (ptrdiff_t column = 0; column < stride; column += 16 * CRK_COLUMNS) {
-    v16 sum[4][CRK_COLUMNS];
+  for (ptrdiff_t column = 0; column < stride; column += 16 * width) {
+    v16 sum[CRK_MOST_QUERIES][CRK_COLUMNS];
     const ptrdiff_t left = (stride - column) / 16;
     for (int q = 0; q < count; q++)
-      for (int c = 0; c < CRK_COLUMNS; c++) sum[q][c] = splat(0);
-    if (left >= CRK_COLUMNS) {
+      for (int c = 0; c < width; c++) sum[q][c] = splat(0);
+    if (left >= width) {
       for (ptrdiff_t t = 0; t < length; t++) {
         v16 v[CRK_COLUMNS];
-        for (int c = 0; c < CRK_COLUMNS; c++) v[c] = load_cached(cache->values, t * stride + column + c * 16, half);
+        for (int c = 0; c < width; c++) v[c] = load_cached(cache->values, t * stride + column + c * 16, half);
         for (int q = 0; q < count; q++) {
           v16 w = splat(weights[q * span + t]);
-          for (int c = 0; c < CRK_COLUMNS; c++) sum[q][c] = fused(w, v[c], sum[q][c]);
+          for (int c = 0; c < width; c++) sum[q][c] = fused(w, v[c], sum[q][c]);
         }
       }
       for (int q = 0; q < count; q++)
-        for (int c = 0; c < CRK_COLUMNS; c++) store(sums + q * stride + column + c * 16, sum[q][c]);
+        for (int c = 0; c < width; c++) store(sums + q * stride + column + c * 16, sum[q][c]);
     } else {
       for (ptrdiff_t c = 0; c < left; c++) {
-        v16 one[4];
+        v16 one[CRK_MOST_QUERIES];
         for (int q = 0; q < count; q++) one[q] = splat(0);
         for (ptrdiff_t t = 0; t < length; t++) {
           v16 v = load_cached(cache->values, t * stride + column + c * 16, half);
@@ -70,6 +71,18 @@ INLINE void gather(const crk_cache *cache, const int count, ptrdiff_t span, ptrd
       }
     }
   }
+}
+
+// As many queries and columns at once as the registers hold sums for.
+INLINE void gather(const crk_cache *cache, const int count, ptrdiff_t span, ptrdiff_t length, bool half,
+                   const float *weights, float *sums) {
+  if (count <= 4) {
+    gather_some(cache, count, CRK_COLUMNS, span, length, half, weights, sums);
+    return;
+  }
+  const int width = CRK_GATHER_QUERIES > 4 && CRK_COLUMNS > 1 ? CRK_COLUMNS / 2 : CRK_COLUMNS;
+  for (int q = 0; q < count; q += CRK_GATHER_QUERIES)
+    gather_some(cache, CRK_GATHER_QUERIES, width, span, length, half, weights + q * span, sums + q * cache->value_stride);
 }
 
 /// Weighted sums of `width` dimensions of keys from `dim` on, spread over the lanes: lane l has the positions with
@@ -123,7 +136,7 @@ INLINE void attend_some(const crk_cache *whole, const float *const *queries, con
   if (whole->values) seen.values = (const char *)whole->values + first * whole->value_stride * size;
   const crk_cache *cache = &seen;
   const ptrdiff_t longest = last - first, span = (longest + 15) / 16 * 16;
-  float divisors[4];
+  float divisors[CRK_MOST_QUERIES];
   float *sums = scores + count * span;
   score(cache, queries, count, span, scale, half, scores);
   for (int q = 0; q < count; q++) {
@@ -145,13 +158,21 @@ INLINE void attend_some(const crk_cache *whole, const float *const *queries, con
   if (cache->values)
     gather(cache, count, span, longest, half, scores, sums);
   else
-    gather_keys(cache, count, span, half, scores, sums);
+    for (int q = 0; q < count; q += 4)
+      gather_keys(cache, count < 4 ? count : 4, span, half, scores + q * span, sums + q * cache->value_stride);
   for (int q = 0; q < count; q++)
     for (ptrdiff_t d = 0; d < cache->value_dim; d++) outs[q][d] = sums[q * cache->value_stride + d] / divisors[q];
 }
 
 static void attend(const crk_cache *cache, const float *const *queries, const crk_span *spans,
                    ptrdiff_t query_count, float scale, float *scores, float *const *outs) {
+  if (query_count == CRK_MOST_QUERIES) {
+    if (cache->half)
+      attend_some(cache, queries, spans, CRK_MOST_QUERIES, scale, true, scores, outs);
+    else
+      attend_some(cache, queries, spans, CRK_MOST_QUERIES, scale, false, scores, outs);
+    return;
+  }
   if (query_count == 4) {
     if (cache->half)
       attend_some(cache, queries, spans, 4, scale, true, scores, outs);

@@ -4,6 +4,7 @@
 #include <string.h>
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #define CRK_SCORE_QUERIES 2
+#define CRK_GATHER_QUERIES 4
 #define CRK_COLUMNS 1
 #define CRK_TABLE crk_level_avx2
 #include "lanes.h"

@@ -3,7 +3,8 @@
 #include <math.h>
 #include <string.h>
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
-#define CRK_SCORE_QUERIES 4
+#define CRK_SCORE_QUERIES 8
+#define CRK_GATHER_QUERIES 8
 #define CRK_COLUMNS 4
 #define CRK_TABLE crk_level_wide_avx2
 #include "lanes.h"

@@ -73,9 +73,10 @@ public struct Calibration: Codable, Hashable, Sendable {
     return Double(done) / (now() - start)
   }
 
-  /// Bytes per second that `threads` read from a block much larger than caches.
+  /// Bytes per second that `threads` read from a block larger than the caches, of which servers have hundreds of
+  /// megabytes; from less where memory is small.
   private static func readSpeed(threads: Int, seconds: Double) -> Double {
-    let words = 8 << 20
+    let words = max(8 << 20, min(64 << 20, (MachineMemory.totalByteCount ?? 0) / 256))
     let memory = [UInt64](repeating: 1, count: words)
     let parts = max(1, threads)
     var passes = 0

@@ -6,6 +6,7 @@ internal import TensorTypes
 ///
 /// Bands are cut by size alone, so the cut never depends on the number of threads.
 struct ProductPlan {
+  /// Rows of a matrix or of an expert, and the tokens they are multiplied with.
   private struct Band {
     var type: Int32
     /// Row 0 of the matrix or of the expert.
@@ -16,16 +17,24 @@ struct ProductPlan {
     var rowCount: Int
     var firstToken: Int
     var tokenCount: Int
+
+    /// Whether the stream of weights is the limit, not the arithmetic.
+    var isStream: Bool { tokenCount < 4 }
+    var byteCount: Int { rowCount * rowByteCount }
   }
 
   /// Rows per band with many tokens: enough to amortize reading the activations.
   private static let rowsPerBand = 64
-  /// Bytes of weights per band with few tokens: long streams, and small enough to share evenly.
-  private static let bytesPerBand = 1 << 16
+  /// Bytes of weights per band with few tokens, at least: small enough to share the end of a product evenly.
+  private static let leastStream = 1 << 16
+  /// And at most: a core that reads one after the other gets a quarter more out of memory than with the least.
+  private static let mostStream = 1 << 20
+  /// Streams become shorter towards the end: each has this part of what is left.
+  private static let streamShare = 8
 
   private let form: ActivationForm
   private let level: KernelLevel
-  private var bands: [Band] = []
+  private var products: [Band] = []
   private var tokens: [cdk_token] = []
   private var floatTokens: [cdk_float_token] = []
 
@@ -50,21 +59,38 @@ struct ProductPlan {
         tokens.append(activations.token(row, y: y))
       }
     }
-    let few = max(8, Self.bytesPerBand / matrix.rowByteCount / 8 * 8)
-    let perBand = tokenCount < 4 ? few : Self.rowsPerBand
     guard let weights = matrix.bytes.baseAddress else { return }
-    for row in stride(from: 0, to: matrix.rows, by: perBand) {
-      bands.append(
-        Band(
-          type: Int32(matrix.type.rawValue), weights: weights, rowByteCount: matrix.rowByteCount,
-          columns: matrix.columns, firstRow: row, rowCount: min(perBand, matrix.rows - row),
-          firstToken: firstToken, tokenCount: tokenCount))
+    products.append(
+      Band(
+        type: Int32(matrix.type.rawValue), weights: weights, rowByteCount: matrix.rowByteCount,
+        columns: matrix.columns, firstRow: 0, rowCount: matrix.rows, firstToken: firstToken, tokenCount: tokenCount))
+  }
+
+  /// All products cut into bands.
+  private func cut() -> [Band] {
+    var left = products.lazy.filter(\.isStream).reduce(0) { $0 + $1.byteCount }
+    var bands: [Band] = []
+    for product in products {
+      var band = product
+      while band.firstRow < product.rowCount {
+        let rest = product.rowCount - band.firstRow
+        if product.isStream {
+          let bytes = min(max(left / Self.streamShare, Self.leastStream), Self.mostStream)
+          band.rowCount = min(rest, max(8, bytes / product.rowByteCount / 8 * 8))
+          left -= band.byteCount
+        } else {
+          band.rowCount = min(rest, Self.rowsPerBand)
+        }
+        bands.append(band)
+        band.firstRow += band.rowCount
+      }
     }
+    return bands
   }
 
   /// Computes all bands.
   func run(on pool: WorkerPool) {
-    bands.withUnsafeBufferPointer { bands in
+    cut().withUnsafeBufferPointer { bands in
       tokens.withUnsafeBufferPointer { tokens in
         floatTokens.withUnsafeBufferPointer { floatTokens in
           // Workers only read these, and the results they write do not overlap.

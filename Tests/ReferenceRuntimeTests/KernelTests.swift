@@ -229,13 +229,16 @@ import Testing
 
   @Test(arguments: [(1, 1), (12, 5), (16, 16), (33, 40), (128, 100)])
   func attentionAgreesWithPlainCode(_ headDim: Int, _ positions: Int) {
-    let ends = [positions, max(1, positions / 2), 1, max(1, positions - 1)]
+    let ends = [
+      positions, max(1, positions / 2), 1, max(1, positions - 1), max(1, positions / 3), positions, min(2, positions),
+      max(1, positions - 3),
+    ]
     // Everything, and windows of several sizes that begin within and between blocks.
     for window in [positions, 1, 7, 16, 33] where window <= positions {
-      let none = [Float](repeating: -.infinity, count: 4)
-      for sinks: [Float] in [none, [-.infinity, 0.5, -3, 90]] {
+      let none = [Float](repeating: -.infinity, count: 8)
+      for sinks: [Float] in [none, [-.infinity, 0.5, -3, 90, 2, -.infinity, 0, -90]] {
         let spans = zip(ends, sinks).map { crk_span(start: max(0, $0 - window), end: $0, sink: $1) }
-        expectAttention(headDim, positions, spans)
+        for count in [4, Int(CRK_MOST_QUERIES)] { expectAttention(headDim, positions, Array(spans.prefix(count))) }
       }
     }
   }
@@ -243,7 +246,7 @@ import Testing
   private func expectAttention(_ headDim: Int, _ positions: Int, _ spans: [crk_span]) {
     let keys = (0..<positions).map { random(headDim, seed: UInt64(100 + $0)) }
     let values = (0..<positions).map { random(headDim, seed: UInt64(900 + $0)) }
-    let queries = (0..<4).map { random(headDim, seed: UInt64(5 + $0)) }
+    let queries = spans.indices.map { random(headDim, seed: UInt64(5 + $0)) }
     let stride = (headDim + 15) / 16 * 16
     let blocks = (positions + 15) / 16
     for half in [false, true] {
@@ -251,7 +254,7 @@ import Testing
       for level in Self.levels {
         var keyStore = [Float](repeating: 0, count: blocks * 16 * headDim)
         var valueStore = [Float](repeating: 0, count: blocks * 16 * stride)
-        var outs = [[Float]](repeating: [Float](repeating: 0, count: headDim), count: 4)
+        var outs = [[Float]](repeating: [Float](repeating: 0, count: headDim), count: spans.count)
         var single = outs
         keyStore.withUnsafeMutableBytes { keyBytes in
           valueStore.withUnsafeMutableBytes { valueBytes in
@@ -263,18 +266,18 @@ import Testing
             var cache = crk_cache(
               keys: keyBytes.baseAddress, values: valueBytes.baseAddress, head_dim: headDim,
               value_dim: headDim, value_stride: stride, half: half)
-            var scratch = [Float](repeating: 0, count: 4 * blocks * 16 + 4 * stride)
+            var scratch = [Float](repeating: 0, count: spans.count * (blocks * 16 + stride))
             attend(level, &cache, queries, spans, &scratch, &outs)
-            for q in 0..<4 {
+            for q in spans.indices {
               var one = [single[q]]
               attend(level, &cache, [queries[q]], [spans[q]], &scratch, &one)
               single[q] = one[0]
             }
           }
         }
-        // Four queries at once or one by one: the same bits.
+        // All queries at once or one by one: the same bits.
         #expect(firstDifference(outs.flatMap(\.self), single.flatMap(\.self)) == nil)
-        for q in 0..<4 {
+        for q in spans.indices {
           let seen = spans[q].start..<spans[q].end
           let wanted = attention(
             queries[q], Array(keys[seen]), Array(values[seen]), 0.3, sink: spans[q].sink)

@@ -87,25 +87,28 @@ static void run_attention(int dimensions, int half, int with_values) {
   }
   record(keys, key_bytes, "runtime/keys/%d/%d/%d", dimensions, half, with_values);
   if (values) record(values, value_bytes, "runtime/values/%d/%d", dimensions, half);
-  float *queries = filled(4 * 4 * 256), *outs = filled(4 * 4 * 256), *scores = filled(4 * (4 * CAPACITY + 4 * 272));
-  for (int i = 0; i < 4 * 256; i++) queries[i] = bell();
-  static const int ends[][4] = {{1, 2, 3, 4}, {15, 16, 17, 18}, {297, 298, 299, 300}, {300, 1, 17, 300}};
+  enum { MOST = CRK_MOST_QUERIES };
+  float *queries = filled(4 * MOST * 256), *outs = filled(4 * MOST * 256), *scores = filled(4 * MOST * (CAPACITY + 272));
+  for (int i = 0; i < MOST * 256; i++) queries[i] = bell();
+  static const int ends[][MOST] = {
+      {1, 2, 3, 4, 5, 6, 7, 8}, {15, 16, 17, 18, 19, 20, 21, 22}, {293, 294, 295, 296, 297, 298, 299, 300},
+      {300, 1, 17, 300, 2, 299, 32, 33}};
   for (int e = 0; e < 4; e++)
-    for (int count = 1; count <= 4; count++) {
-      const float *q[4];
-      float *o[4];
-      crk_span spans[4];
-      for (int i = 0; i < 4; i++) {
+    for (int count = 1; count <= MOST; count++) {
+      const float *q[MOST];
+      float *o[MOST];
+      crk_span spans[MOST];
+      for (int i = 0; i < MOST; i++) {
         q[i] = queries + 256 * i;
         o[i] = outs + 256 * i;
         // Windows in some, sinks in some.
         int start = (e + i) % 2 && ends[e][i] > 16 ? ends[e][i] - 13 : 0;
         spans[i] = (crk_span){start, ends[e][i], (e + count) % 2 ? 0.25f : -INFINITY};
       }
-      memset(outs, 0, 4 * 4 * 256);
+      memset(outs, 0, 4 * MOST * 256);
       crk_cache cache = {keys, values, dimensions, dimensions, stride, half};
       crk_attend(runtime_level, &cache, q, spans, count, 0.125f, scores, o);
-      record(outs, 4 * 4 * 256, "runtime/attend/%d/%d/%d/ends%d/queries%d", dimensions, half, with_values, e, count);
+      record(outs, 4 * MOST * 256, "runtime/attend/%d/%d/%d/ends%d/queries%d", dimensions, half, with_values, e, count);
     }
   free(keys);
   free(values);

@@ -177,30 +177,48 @@ INLINE float min_32(const int type, const uint8_t *s) {
 // The scales of one block in each of eight rows; `raw` is where a loop over the rows put them.
 typedef union {
   uint16_t halves[8];
-  float floats[8];
+  uint8_t exponents[8];
 } scales_of_8;
 
 INLINE void collect_scale(const int type, const uint8_t *s, scales_of_8 *raw, size_t r) {
-  if (type == T_MXFP4) raw->floats[r] = float_of_e8m0_half(s[0]);
+  if (type == T_MXFP4) raw->exponents[r] = s[0];
   else memcpy(&raw->halves[r], s, 2);
 }
 
 INLINE void collect_min(const uint8_t *s, scales_of_8 *raw, size_t r) { memcpy(&raw->halves[r], s + 2, 2); }
 
+// As `float_of_e8m0_half`.
+INLINE __m256 floats_of_e8m0_half(__m256i e) {
+  __m256i normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+  __m256i subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
+  return _mm256_castsi256_ps(_mm256_blendv_epi8(normal, subnormal, _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e)));
+}
+
 INLINE __m256 collected(const int type, const scales_of_8 *raw) {
-  if (type == T_MXFP4) return _mm256_loadu_ps(raw->floats);
+  if (type == T_MXFP4) return floats_of_e8m0_half(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)raw->exponents)));
   return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)raw->halves));
 }
 
-// The sums of eight vectors' lanes, vector r in lane r.
-INLINE __m256i sums_of_8(const __m256i v[8]) {
+// The sums of eight vectors' low and high halves, vector r in lane r.
+typedef struct {
+  __m256i low;
+  __m256i high;
+} lane_sums;
+
+INLINE lane_sums lane_sums_of_8(const __m256i v[8]) {
   __m256i t[4];
   for (int i = 0; i < 4; i++)
     t[i] = _mm256_add_epi32(
         _mm256_unpacklo_epi32(v[2 * i], v[2 * i + 1]), _mm256_unpackhi_epi32(v[2 * i], v[2 * i + 1]));
   __m256i a = _mm256_add_epi32(_mm256_unpacklo_epi64(t[0], t[1]), _mm256_unpackhi_epi64(t[0], t[1]));
   __m256i b = _mm256_add_epi32(_mm256_unpacklo_epi64(t[2], t[3]), _mm256_unpackhi_epi64(t[2], t[3]));
-  return _mm256_add_epi32(_mm256_permute2x128_si256(a, b, 0x20), _mm256_permute2x128_si256(a, b, 0x31));
+  return (lane_sums){_mm256_permute2x128_si256(a, b, 0x20), _mm256_permute2x128_si256(a, b, 0x31)};
+}
+
+// The sums of eight vectors' lanes, vector r in lane r.
+INLINE __m256i sums_of_8(const __m256i v[8]) {
+  lane_sums sums = lane_sums_of_8(v);
+  return _mm256_add_epi32(sums.low, sums.high);
 }
 
 // Turns eight rows of eight dwords into eight columns.

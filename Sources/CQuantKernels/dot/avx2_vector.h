@@ -42,66 +42,114 @@ INLINE void store_rows(__m256 y, size_t rows, float *out) {
 // Blocks of 256 columns that a table holds: 8 KB of sums, half of them only used by types with minimums.
 #define TABLE_BLOCKS 16
 // How far ahead of the use weights are asked for, in bytes.
-#define PREFETCH_DISTANCE 2048
+#define PREFETCH_DISTANCE 8192
 
 INLINE void prefetch_block(const uint8_t *s, size_t bytes) {
   for (size_t line = 0; line < bytes; line += 64) _mm_prefetch((const char *)s + PREFETCH_DISTANCE + line, _MM_HINT_T0);
 }
 
-INLINE void vector_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
-                       const cdk_token *token, float *out) {
+// What the f32 sums need of a block in one row: integer sums, still in lanes.
+typedef struct {
+  __m256i products;
+  __m256i mins;
+  uint16_t d;
+  uint16_t dmin;
+} block_sums;
+
+// Sums of a block of 256 weights at `s` with codes `x` and their sums.
+typedef block_sums (*block_sums_of)(const int type, const uint8_t *s, const int8_t *x, const int16_t *sums);
+
+// The minimums' part of a block, and what a constant offset of its codes adds to the products.
+INLINE void add_offsets(const int type, const int offset_bits, const wide_block *w, const int16_t *sums, block_sums *out) {
+  __m256i sums16 = _mm256_loadu_si256((const __m256i *)sums);
+  __m128i sums32 = _mm_loadu_si128((const __m128i *)(sums + 16));
+  if (offset_bits) {
+    __m256i c = has_groups_of_16(type)
+                    ? _mm256_madd_epi16(w->scales, sums16)
+                    : _mm256_zextsi128_si256(_mm_madd_epi16(_mm256_castsi256_si128(w->scales), sums32));
+    out->products = _mm256_sub_epi32(out->products, _mm256_slli_epi32(c, offset_bits));
+  }
+  if (has_mins(type)) {
+    out->mins = has_groups_of_16(type)
+                    ? _mm256_madd_epi16(w->mins, sums16)
+                    : _mm256_zextsi128_si256(_mm_madd_epi16(_mm256_castsi256_si128(w->mins), sums32));
+  }
+  out->d = w->d;
+  out->dmin = w->dmin;
+}
+
+INLINE block_sums narrow_sums_of(const int type, const uint8_t *s, const int8_t *x, const int16_t *sums) {
+  wide_block w;
+  load_256(type, s, &w);
+  __m256i arranged = arrange_scales(type, w.scales);
+  __m256i even = _mm256_setzero_si256(), odd = even;
+  for (int i = 0; i < 8; i++) {
+    __m256i p = pair_products(has_signed_codes(type), w.q[i], load_bytes((const uint8_t *)x + 32 * i));
+    p = _mm256_madd_epi16(p, scale_of(arranged, i));
+    if (i & 1) odd = _mm256_add_epi32(odd, p); else even = _mm256_add_epi32(even, p);
+  }
+  block_sums out = {.products = _mm256_add_epi32(even, odd)};
+  add_offsets(type, code_offset(type) == 4 ? 2 : code_offset(type) ? 5 : 0, &w, sums, &out);
+  return out;
+}
+
+INLINE __m128i half_sums(__m256i v) {
+  return _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+}
+
+// The order in which `block_sums_of` wants the codes of a block: which 16 columns come at place `piece`.
+typedef size_t (*piece_order)(const int type, const size_t piece);
+
+INLINE void vector_256(const int type, const block_sums_of sums_of, const piece_order order, const uint8_t *weights,
+                       size_t row_bytes, size_t rows, size_t columns, const cdk_token *token, float *out) {
   const size_t step = block_bytes(type), blocks = columns / 256;
-  // Entry 8 * block + row.
-  __m256i isums[8 * TABLE_BLOCKS], msums[8 * TABLE_BLOCKS];
+  // Entry 8 * block + row: eight lanes of products, or four of products and four of minimums.
+  __m256i table[8 * TABLE_BLOCKS];
   uint16_t d[8 * TABLE_BLOCKS], dmin[8 * TABLE_BLOCKS];
+  __attribute__((aligned(64))) int8_t arranged[256 * TABLE_BLOCKS];
+  size_t arranged_at = blocks;
   for (size_t r0 = 0; r0 < rows; r0 += 8) {
     const uint8_t *tile = weights + r0 * row_bytes;
     size_t last = rows - r0 < 8 ? rows - r0 - 1 : 7;
     __m256 y = _mm256_setzero_ps();
     for (size_t b0 = 0; b0 < blocks; b0 += TABLE_BLOCKS) {
       size_t n = blocks - b0 < TABLE_BLOCKS ? blocks - b0 : TABLE_BLOCKS;
+      if (order && arranged_at != b0) {
+        for (size_t b = 0; b < n; b++)
+          for (size_t piece = 0; piece < 16; piece++)
+            memcpy(arranged + 256 * b + 16 * piece, token->codes + 256 * (b0 + b) + 16 * order(type, piece), 16);
+        arranged_at = b0;
+      }
       for (size_t r = 0; r < 8; r++) {
         const uint8_t *s = tile + (r < last ? r : last) * row_bytes + b0 * step;
-        const int8_t *x = token->codes + 256 * b0;
+        const int8_t *x = order ? arranged : token->codes + 256 * b0;
         const int16_t *sums = token->sums + SUMS_256 * b0;
 #pragma clang loop unroll(disable)
         for (size_t b = 0; b < n; b++, s += step, x += 256, sums += SUMS_256) {
           prefetch_block(s, step);
-          wide_block w;
-          load_256(type, s, &w);
-          __m256i arranged = arrange_scales(type, w.scales);
-          __m256i sums16 = _mm256_loadu_si256((const __m256i *)sums);
-          __m256i sum = _mm256_setzero_si256(), odd = sum;
-          for (int i = 0; i < 8; i++) {
-            __m256i p = pair_products(has_signed_codes(type), w.q[i], load_bytes((const uint8_t *)x + 32 * i));
-            p = _mm256_madd_epi16(p, scale_of(arranged, i));
-            if (i & 1) odd = _mm256_add_epi32(odd, p); else sum = _mm256_add_epi32(sum, p);
-          }
-          sum = _mm256_add_epi32(sum, odd);
-          if (code_offset(type)) {
-            __m256i c = _mm256_madd_epi16(w.scales, sums16);
-            sum = _mm256_sub_epi32(sum, _mm256_slli_epi32(c, code_offset(type) == 4 ? 2 : 5));
-          }
-          isums[8 * b + r] = sum;
-          d[8 * b + r] = w.d;
+          block_sums block = sums_of(type, s, x, sums);
           if (has_mins(type)) {
-            if (has_groups_of_16(type)) {
-              msums[8 * b + r] = _mm256_madd_epi16(w.mins, sums16);
-            } else {
-              __m128i sums32 = _mm_loadu_si128((const __m128i *)(sums + 16));
-              msums[8 * b + r] = _mm256_zextsi128_si256(_mm_madd_epi16(_mm256_castsi256_si128(w.mins), sums32));
-            }
-            dmin[8 * b + r] = w.dmin;
+            __m128i *halves = (__m128i *)&table[8 * b + r];
+            halves[0] = half_sums(block.products);
+            halves[1] = has_groups_of_16(type) ? half_sums(block.mins) : _mm256_castsi256_si128(block.mins);
+            dmin[8 * b + r] = block.dmin;
+          } else {
+            table[8 * b + r] = block.products;
           }
+          d[8 * b + r] = block.d;
         }
       }
       for (size_t b = 0; b < n; b++) {
         __m256 dx = _mm256_set1_ps(token->scales[b0 + b]);
         __m256 dw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(d + 8 * b)));
-        y = _mm256_fmadd_ps(_mm256_mul_ps(dw, dx), _mm256_cvtepi32_ps(sums_of_8(isums + 8 * b)), y);
+        lane_sums sums = lane_sums_of_8(table + 8 * b);
         if (has_mins(type)) {
+          y = _mm256_fmadd_ps(_mm256_mul_ps(dw, dx), _mm256_cvtepi32_ps(sums.low), y);
           __m256 mw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(dmin + 8 * b)));
-          y = _mm256_fnmadd_ps(_mm256_mul_ps(mw, dx), _mm256_cvtepi32_ps(sums_of_8(msums + 8 * b)), y);
+          y = _mm256_fnmadd_ps(_mm256_mul_ps(mw, dx), _mm256_cvtepi32_ps(sums.high), y);
+        } else {
+          __m256i sum = _mm256_add_epi32(sums.low, sums.high);
+          y = _mm256_fmadd_ps(_mm256_mul_ps(dw, dx), _mm256_cvtepi32_ps(sum), y);
         }
       }
     }

@@ -14,10 +14,6 @@
 #define FEW_TOKENS 3
 
 #define DEFINE(NAME, WIDTH)                                                                                     \
-  static void vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                    \
-                            const cdk_token *token, float *out) {                                               \
-    vector_##WIDTH(T_##NAME, w, row_bytes, rows, columns, token, out);                                          \
-  }                                                                                                             \
   static void tile_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                      \
                           const cdk_token *tokens, size_t count, float *const *out) {                           \
     tile_##WIDTH(T_##NAME, w, row_bytes, rows, columns, tokens, count, out);                                    \
@@ -25,8 +21,18 @@
   static void decode_##NAME(const uint8_t *s, size_t columns, float *out) {                                     \
     decode_##WIDTH(T_##NAME, s, columns, out);                                                                  \
   }
-#define DEFINE_256(NAME) DEFINE(NAME, 256)
-#define DEFINE_32(NAME) DEFINE(NAME, 32)
+#define DEFINE_256(NAME)                                                                                        \
+  static void vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                    \
+                            const cdk_token *token, float *out) {                                               \
+    vector_256(T_##NAME, narrow_sums_of, NULL, w, row_bytes, rows, columns, token, out);                        \
+  }                                                                                                             \
+  DEFINE(NAME, 256)
+#define DEFINE_32(NAME)                                                                                         \
+  static void vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                    \
+                            const cdk_token *token, float *out) {                                               \
+    vector_32(T_##NAME, w, row_bytes, rows, columns, token, out);                                               \
+  }                                                                                                             \
+  DEFINE(NAME, 32)
 FOR_TYPES_256(DEFINE_256)
 FOR_TYPES_32(DEFINE_32)
 

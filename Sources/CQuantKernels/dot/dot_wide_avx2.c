@@ -13,6 +13,13 @@
 #define BYTE_PRODUCT(u, s, k) ((((u) >> (8 * (k))) & 255) * (((s) << (24 - 8 * (k))) >> 24))
 #define DOT_4(sum, u, s)                                                                                        \
   ((sum) + BYTE_PRODUCT(u, s, 0) + BYTE_PRODUCT(u, s, 1) + BYTE_PRODUCT(u, s, 2) + BYTE_PRODUCT(u, s, 3))
+#define DOT_2(sum, a, b)                                                                                        \
+  ((sum) + (((vi)(a) << 16) >> 16) * (((vi)(b) << 16) >> 16) + ((vi)(a) >> 16) * ((vi)(b) >> 16))
+#define PACK(a, b) wide_pack(a, b)
+#define PICK_16(v, index) wide_pick(v, index)
+#define LOOK_UP(table, index) wide_look_up(table, index)
+#define SPREAD_BITS(bits, byte) wide_spread_bits(bits, byte)
+#define NEEDS_WIDE_SHUFFLES
 #define LEVEL cdk_wide_avx2
 #define LEVEL_NAME "wide-avx2"
 #include "wide_tile.inc.h"

@@ -2,7 +2,12 @@
 //
 // Included by the AVX-512 level and, compiled to pairs of 256-bit registers, by the level that lets every CPU
 // with AVX2 test this code. The including file defines LEVEL, LEVEL_NAME and
-//   DOT_4(sum, u, s)   adds to each 32-bit lane the products of its four unsigned bytes u and signed bytes s.
+//   DOT_4(sum, u, s)   adds to each 32-bit lane the products of its four unsigned bytes u and signed bytes s;
+//   DOT_2(sum, a, b)   adds to each 32-bit lane the products of its two 16-bit halves;
+//   PACK(a, b)         the 16-bit values of four lanes of a, then of four of b, in each quarter of the vector;
+//   PICK_16(v, index)  16-bit values of a 256-bit vector by their index;
+//   LOOK_UP(table, v)  entries of a table of 16 bytes by the bytes of a vector;
+//   SPREAD_BITS(b, v)  byte v where a bit of the 64 is set, else zero.
 
 #include "avx2_vector.h"
 
@@ -22,6 +27,8 @@ INLINE vi wide_broadcast(const void *p) {
   memcpy(&v, p, 4);
   return (vi)v;
 }
+
+#include "wide_vector.inc.h"
 
 INLINE vf wide_fma(vf a, vf b, vf c) { return __builtin_elementwise_fma(a, b, c); }
 
@@ -176,19 +183,41 @@ INLINE void wide_32(const int type, const uint8_t *weights, size_t row_bytes, si
                           const cdk_token *tokens, size_t count, float *const *out) {                           \
     wide_##WIDTH(T_##NAME, w, row_bytes, rows, columns, tokens, count, out);                                    \
   }
-#define DEFINE_256(NAME) DEFINE(NAME, 256)
-#define DEFINE_32(NAME) DEFINE(NAME, 32)
+#define DEFINE_256(NAME)                                                                                        \
+  static void wide_vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,               \
+                                 const cdk_token *token, float *out) {                                          \
+    vector_256(T_##NAME, wide_sums_of, T_##NAME == T_Q6_K ? NULL : wide_order, w, row_bytes, rows, columns,     \
+               token, out);                                                                                     \
+  }                                                                                                             \
+  DEFINE(NAME, 256)
+#define DEFINE_32(NAME)                                                                                         \
+  static void wide_vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,               \
+                                 const cdk_token *token, float *out) {                                          \
+    wide_vector_32(T_##NAME, w, row_bytes, rows, columns, token, out);                                          \
+  }                                                                                                             \
+  DEFINE(NAME, 32)
 FOR_TYPES_256(DEFINE_256)
 FOR_TYPES_32(DEFINE_32)
 
+static void wide_multiply_vector(int type, const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,
+                                 const cdk_token *token, float *out) {
+  switch (type) {
+#define CASE(NAME) case T_##NAME: wide_vector_##NAME(w, row_bytes, rows, columns, token, out); break;
+    FOR_TYPES_256(CASE)
+    FOR_TYPES_32(CASE)
+#undef CASE
+    default: break;
+  }
+}
+
 static void wide_multiply_integer(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
                                   size_t columns, const cdk_token *tokens, size_t token_count) {
-  // With few tokens the stream of weights is the limit, and the narrower code reaches it.
+  const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;
   if (token_count < 3) {
-    cdk_avx2.multiply_integer(type, weights, row_bytes, first_row, rows, columns, tokens, token_count);
+    for (size_t t = 0; t < token_count; t++)
+      wide_multiply_vector(type, w, row_bytes, rows, columns, tokens + t, tokens[t].y + first_row);
     return;
   }
-  const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;
   for (size_t t0 = 0; t0 < token_count; t0 += WIDE_TOKENS) {
     size_t n = token_count - t0 < WIDE_TOKENS ? token_count - t0 : WIDE_TOKENS;
     float *out[WIDE_TOKENS];

@@ -97,9 +97,12 @@ typedef struct {
   float sink;
 } crk_span;
 
-/// Attention of up to four queries over one head of a cache.
+/// The most queries of one call of crk_attend.
+enum { CRK_MOST_QUERIES = 8 };
+
+/// Attention of up to CRK_MOST_QUERIES queries over one head of a cache; four and eight share what they read.
 /// queries: pointers to head_dim values; outs: pointers to value_dim values, which may be those of the queries;
-/// spans: what each query sees; scores: scratch of 4 * (the greatest end, rounded up to 16) + 4 * value_stride values.
+/// spans: what each query sees; scores: scratch of query_count * (the greatest end, rounded up to 16, + value_stride) values.
 void crk_attend(int level, const crk_cache *cache, const float *const *queries, const crk_span *spans,
                 ptrdiff_t query_count, float scale, float *scores, float *const *outs);
 

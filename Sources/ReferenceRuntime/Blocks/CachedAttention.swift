@@ -47,15 +47,24 @@ struct CachedAttention {
   var window: Int?
   /// A score for each query head that no position has; `nil` without.
   var sinks: FloatBuffer?
-  /// One row per worker: scores of four queries, and their results.
+  /// One row per worker: scores of a tile's queries, and their results.
   let scores: FloatRows
 
-  /// Cuts the queries that share a key head into fours, across the heads of its group and tokens.
+  /// The queries that are computed together at most.
+  static let mostQueries = Int(CRK_MOST_QUERIES)
+
+  /// The queries that are computed together: fewer where there are few, so that there is work for all threads.
+  private static func tileSize(queries: Int) -> Int { queries < 64 ? 4 : mostQueries }
+
+  /// Cuts the queries that share a key head into tiles, across the heads of its group and tokens.
   ///
   /// The results may take the place of the queries.
   func run(_ queries: Heads, into results: Heads, _ context: BlockContext) {
     let (level, group, headCount) = (context.level, groupSize, parts[0].cache.shape.headCount)
-    func tileCount(_ part: Part) -> Int { (part.rows.count * group + 3) / 4 }
+    func tileCount(_ part: Part) -> Int {
+      let (count, size) = (part.rows.count * group, Self.tileSize(queries: part.rows.count * group))
+      return (count + size - 1) / size
+    }
     // Where the items of each part start; one more than there are parts.
     let starts = parts.reduce(into: [0]) { $0.append(($0.last ?? 0) + headCount * tileCount($1)) }
     context.engine.parallel(starts[parts.count]) { item, worker in
@@ -64,11 +73,12 @@ struct CachedAttention {
       let (cache, first, firstRow) = (part.cache, part.firstPlace, part.rows.lowerBound)
       let queryCount = part.rows.count * group
       // Late tokens first: theirs is the most work.
-      let (tile, head) = ((queryCount + 3) / 4 - 1 - local / headCount, local % headCount)
-      let range = (tile * 4)..<min(tile * 4 + 4, queryCount)
-      withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: 4) { inputs in
-        withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>?.self, capacity: 4) { outputs in
-          withUnsafeTemporaryAllocation(of: crk_span.self, capacity: 4) { spans in
+      let size = Self.tileSize(queries: queryCount)
+      let (tile, head) = ((queryCount + size - 1) / size - 1 - local / headCount, local % headCount)
+      let range = (tile * size)..<min(tile * size + size, queryCount)
+      withUnsafeTemporaryAllocation(of: UnsafePointer<Float>?.self, capacity: size) { inputs in
+        withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<Float>?.self, capacity: size) { outputs in
+          withUnsafeTemporaryAllocation(of: crk_span.self, capacity: size) { spans in
             for (slot, index) in range.enumerated() {
               let (token, member) = (index / group, head * group + index % group)
               inputs[slot] = UnsafePointer(queries.head(member, of: firstRow + token))

@@ -53,8 +53,9 @@ struct CacheShape: Hashable {
     return overflow ? nil : bytes
   }
 
-  /// Scratch values for the scores and results of four queries, the last of which is at place `end` - 1 of the cache.
-  func scoreWidth(end: Int) -> Int { 4 * Self.blocks(end) + 4 * valueStride }
+  /// Scratch values for the scores and results of the queries of a tile, the last of which is at place `end` - 1 of the
+  /// cache.
+  func scoreWidth(end: Int) -> Int { CachedAttention.mostQueries * (Self.blocks(end) + valueStride) }
 }
 
 /// The keys and values of one attention layer.
