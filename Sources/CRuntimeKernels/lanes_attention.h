@@ -82,7 +82,8 @@ INLINE void gather(const crk_cache *cache, const int count, ptrdiff_t span, ptrd
   }
   const int width = CRK_GATHER_QUERIES > 4 && CRK_COLUMNS > 1 ? CRK_COLUMNS / 2 : CRK_COLUMNS;
   for (int q = 0; q < count; q += CRK_GATHER_QUERIES)
-    gather_some(cache, CRK_GATHER_QUERIES, width, span, length, half, weights + q * span, sums + q * cache->value_stride);
+    gather_some(
+        cache, CRK_GATHER_QUERIES, width, span, length, half, weights + q * span, sums + q * cache->value_stride);
 }
 
 /// Weighted sums of `width` dimensions of keys from `dim` on, spread over the lanes: lane l has the positions with

@@ -63,7 +63,8 @@ struct ProductPlan {
     products.append(
       Band(
         type: Int32(matrix.type.rawValue), weights: weights, rowByteCount: matrix.rowByteCount,
-        columns: matrix.columns, firstRow: 0, rowCount: matrix.rows, firstToken: firstToken, tokenCount: tokenCount))
+        columns: matrix.columns, firstRow: 0, rowCount: matrix.rows, firstToken: firstToken,
+        tokenCount: tokenCount))
   }
 
   /// All products cut into bands.

@@ -230,7 +230,8 @@ import Testing
   @Test(arguments: [(1, 1), (12, 5), (16, 16), (33, 40), (128, 100)])
   func attentionAgreesWithPlainCode(_ headDim: Int, _ positions: Int) {
     let ends = [
-      positions, max(1, positions / 2), 1, max(1, positions - 1), max(1, positions / 3), positions, min(2, positions),
+      positions, max(1, positions / 2), 1, max(1, positions - 1), max(1, positions / 3), positions,
+      min(2, positions),
       max(1, positions - 3),
     ]
     // Everything, and windows of several sizes that begin within and between blocks.
@@ -238,7 +239,9 @@ import Testing
       let none = [Float](repeating: -.infinity, count: 8)
       for sinks: [Float] in [none, [-.infinity, 0.5, -3, 90, 2, -.infinity, 0, -90]] {
         let spans = zip(ends, sinks).map { crk_span(start: max(0, $0 - window), end: $0, sink: $1) }
-        for count in [4, Int(CRK_MOST_QUERIES)] { expectAttention(headDim, positions, Array(spans.prefix(count))) }
+        for count in [4, Int(CRK_MOST_QUERIES)] {
+          expectAttention(headDim, positions, Array(spans.prefix(count)))
+        }
       }
     }
   }

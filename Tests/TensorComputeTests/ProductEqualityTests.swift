@@ -7,11 +7,12 @@ import Testing
 /// Results are the same bits for every level, batch size and thread count.
 @Suite("Products: the same bits everywhere")
 struct ProductEqualityTests {
-  /// Columns that the type can have: few and many blocks, and a length that is not a multiple of 16.
+  /// Columns that the type can have: few and many blocks, more than products of one token take at once, and a length
+  /// that is not a multiple of 16.
   private static func columnCounts(_ type: TensorType) -> [Int] {
     switch type.blockLength {
-    case 256: [256, 768]
-    case 32: [32, 96, 512]
+    case 256: [256, 768, 4864]
+    case 32: [32, 96, 512, 1120]
     default: [5, 40, 256]
     }
   }

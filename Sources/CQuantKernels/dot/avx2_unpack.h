@@ -195,7 +195,8 @@ INLINE __m256 floats_of_e8m0_half(__m256i e) {
 }
 
 INLINE __m256 collected(const int type, const scales_of_8 *raw) {
-  if (type == T_MXFP4) return floats_of_e8m0_half(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)raw->exponents)));
+  if (type == T_MXFP4)
+    return floats_of_e8m0_half(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)raw->exponents)));
   return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)raw->halves));
 }
 

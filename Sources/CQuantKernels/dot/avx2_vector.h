@@ -60,7 +60,8 @@ typedef struct {
 typedef block_sums (*block_sums_of)(const int type, const uint8_t *s, const int8_t *x, const int16_t *sums);
 
 // The minimums' part of a block, and what a constant offset of its codes adds to the products.
-INLINE void add_offsets(const int type, const int offset_bits, const wide_block *w, const int16_t *sums, block_sums *out) {
+INLINE void add_offsets(const int type, const int offset_bits, const wide_block *w, const int16_t *sums,
+                        block_sums *out) {
   __m256i sums16 = _mm256_loadu_si256((const __m256i *)sums);
   __m128i sums32 = _mm_loadu_si128((const __m128i *)(sums + 16));
   if (offset_bits) {

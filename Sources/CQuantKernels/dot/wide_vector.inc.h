@@ -148,7 +148,8 @@ static const int16_t wide_groups_q6[2][32] = {
 
 INLINE vs wide_scales_of(const int type, const int i, __m256i scales) {
   vs index;
-  memcpy(&index, type == T_Q6_K ? wide_groups_q6[i] : has_groups_of_16(type) ? wide_groups_q2[i] : wide_groups_q4[i], 64);
+  const int16_t *groups = has_groups_of_16(type) ? wide_groups_q2[i] : wide_groups_q4[i];
+  memcpy(&index, type == T_Q6_K ? wide_groups_q6[i] : groups, 64);
   return PICK_16(scales, index);
 }
 
