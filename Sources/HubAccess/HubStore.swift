@@ -106,7 +106,7 @@ struct HubStore {
       end += bytes.count
       onBytes(bytes.count)
     }
-    let found = hash.finalize().hex
+    let found = hash.finalize().hexadecimal()
     guard found == file.entry.tag else {
       FileSystem.remove(blob + ".incomplete")
       throw HubError(
