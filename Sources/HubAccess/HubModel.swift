@@ -125,7 +125,7 @@ public final class HubModel: Sendable {
   /// - Throws: ``HubError`` with `wrongHash`, naming all files whose bytes are others.
   public func verifyWeights(onProgress: (_ done: Int, _ total: Int) -> Void) throws {
     var done = 0
-    var problems: [String] = []
+    var problems: [Wording] = []
     for file in files {
       let found = try file.sha256 {
         done += $0; onProgress(done, remoteByteCount)
@@ -138,7 +138,7 @@ public final class HubModel: Sendable {
       throw HubError(
         .wrongHash,
         Fault(
-          file: "\(name)", subject: "--verify-source", expected: "the content that the hub states",
+          file: "\(name)", subject: "\(.verifiesSource)", expected: "the content that the hub states",
           found: "other bytes in \(problems.count) file\(problems.count == 1 ? "" : "s")",
           problems: problems, remedy: "a mirror or proxy damages the files; check HF_ENDPOINT"))
     }
