@@ -304,7 +304,8 @@ let package = Package(
     // What `samples/PouchKitExample` is made of, compiled here too: its package would compile all of Pouch again.
     .target(
       name: "ExampleVerbs", dependencies: ["PouchKit"],
-      path: "samples/PouchKitExample/Sources/ExampleVerbs", swiftSettings: swiftSettings),
+      path: "samples/PouchKitExample/Sources/ExampleVerbs", packageAccess: false, swiftSettings: swiftSettings
+    ),
     tests("PouchKit", ["ExampleVerbs"]),
     .testTarget(
       name: "CommandTests",

@@ -97,7 +97,7 @@ def guess(value):
 
 
 SIMPLE = {"Int": "integer", "Int32": "integer", "Int64": "integer", "UInt32": "integer", "UInt64": "integer", "UInt": "integer",
-          "Double": "number", "Float": "number", "String": "text", "Bool": "true or false"}
+          "Double": "number", "Float": "number", "String": "text", "Wording": "text", "Bool": "true or false"}
 
 
 def describe(kind, scope, known, queue):

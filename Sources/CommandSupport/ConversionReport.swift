@@ -21,7 +21,7 @@ struct ConversionReport: Encodable {
     /// Tensors of which weights became zeros.
     var losses: [LostWeights]
     /// Why it could not be made.
-    var error: String?
+    var error: Wording?
   }
 
   /// The part of the work that this run did, such as `2/4`; absent for all of it.
@@ -47,7 +47,7 @@ struct ConversionReport: Encodable {
   /// The importance data in use, with all blind and thin experts; of several outputs, as the first one has it.
   var importance: PlannedImportance?
   /// What the user should know, one sentence each; of several outputs, what any of them has.
-  var notices: [String]
+  var notices: [Wording]
   /// Tensors of which weights became zeros, in any output.
   var losses: [LostWeights]
   /// Every output, in the order in which they were asked for.
@@ -71,9 +71,9 @@ struct ConversionReport: Encodable {
     bufferBytes = summary.bufferByteCount
     peakResidentBytes = ProcessMemory.peakResidentByteCount
     importance = summary.outputs.lazy.compactMap(\.plan.importance).first
-    var seen: Set<String> = []
+    var seen: Set<Wording> = []
     notices = summary.outputs.flatMap { $0.plan.notices + $0.losses.map(\.notice) }
-      .map { "\($0.subject): \($0.text)" }.filter { seen.insert($0).inserted }
+      .map(\.line).filter { seen.insert($0).inserted }
     losses = summary.losses
     outputs = summary.outputs.map { output in
       Output(
@@ -81,7 +81,7 @@ struct ConversionReport: Encodable {
         files: output.plan.files.map(\.path), fileBytes: output.plan.fileByteCount,
         bitsPerWeight: output.plan.bitsPerWeight, resumedBytes: output.resumedByteCount,
         losses: output.losses,
-        error: output.failure.map { "\($0)" })
+        error: output.failure.map { ($0 as? any FaultError)?.fault.line ?? Wording("\($0)") })
     }
     sharing = summary.sharing
   }

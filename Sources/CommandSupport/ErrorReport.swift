@@ -30,9 +30,12 @@ struct ErrorReport: Encodable {
   init(_ fault: Fault, exitCode: Int32) {
     func filled(_ text: String) -> String? { text.isEmpty ? nil : text }
     error = Failure(
-      exitCode: exitCode, kind: Self.kind(exitCode), message: fault.description, file: filled(fault.file),
-      subject: filled(fault.subject), expected: fault.expected, found: fault.found,
-      problems: fault.problems.isEmpty ? nil : fault.problems, remedy: filled(fault.remedy))
+      exitCode: exitCode, kind: Self.kind(exitCode), message: fault.line.commandText,
+      file: filled(fault.file),
+      subject: filled(fault.subject.commandText), expected: fault.expected.commandText,
+      found: fault.found.commandText,
+      problems: fault.problems.isEmpty ? nil : fault.problems.map(\.commandText),
+      remedy: filled(fault.remedy.commandText))
   }
 
   /// An error that is a sentence alone.

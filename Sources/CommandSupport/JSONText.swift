@@ -1,14 +1,19 @@
+internal import FileBytes
 internal import Foundation
 internal import Synchronization
 
 /// JSON for `--json`: keys sorted, so that equal results are equal text.
 public enum JSONText {
-  /// Encodes a value on several lines, numbers that JSON lacks as the texts `inf`, `-inf` and `nan`.
+  /// Encodes a value on several lines, numbers that JSON lacks as the texts `inf`, `-inf` and `nan`, settings as flags.
   public static func encode(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    if let key = Wording.settingWords {
+      let words: @Sendable (Setting) -> String = { $0.flag }
+      encoder.userInfo[key] = words
+    }
     return String(decoding: try encoder.encode(value), as: UTF8.self)
   }
 }

@@ -1,4 +1,5 @@
 public import CheckpointConversion
+internal import FileBytes
 internal import ImportanceData
 internal import QuantRecipes
 internal import TensorTypes
@@ -40,7 +41,7 @@ public struct PlanPrinter {
     lines += (plan.remarks + plan.advice).map { "note: \($0)" }
     if let line = plan.importance?.sharedLine { lines.append("shared: \(line)") }
     let shown = plan.notices.prefix(20)
-    lines += shown.map { "note: \($0.subject): \($0.text)" }
+    lines += shown.map { "note: \($0.line.commandText)" }
     if plan.notices.count > shown.count {
       lines.append("note: and \(plan.notices.count - shown.count) more; --dry-run --json lists all")
     }

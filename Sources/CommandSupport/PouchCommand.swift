@@ -56,7 +56,7 @@ extension PouchCommand {
       try command.run()
     } catch let error as any FaultError {
       let fault = error.fault.entitled
-      let lines = fault.lines.map(oneLine)
+      let lines = fault.lines.map { oneLine($0.commandText) }
       Standard.error("Error: " + lines.joined(separator: "\n"))
       let code = Interrupt.isRequested ? 130 : error.faultClass.rawValue
       end(code, ErrorReport(fault, exitCode: code))

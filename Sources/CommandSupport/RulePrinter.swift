@@ -1,4 +1,5 @@
 internal import CheckpointConversion
+internal import FileBytes
 
 /// Prints what each rule of a plan did.
 struct RulePrinter {
@@ -6,7 +7,7 @@ struct RulePrinter {
 
   /// Prints a table on standard output: a line per rule, and below it where it is written, why, and what fell back.
   func print() {
-    let width = min(60, max(20, rules.map(\.rule.count).max() ?? 0)) + 2
+    let width = min(60, max(20, rules.map(\.rule.commandText.count).max() ?? 0)) + 2
     let hasBase = rules.contains { $0.bytesOverBase != nil }
     Standard.output(
       left("rule", width) + left("type", 8) + right("tensors", 8) + right("weights", 16) + right("bytes", 16)
@@ -14,10 +15,10 @@ struct RulePrinter {
     for rule in rules {
       let change = rule.bytesOverBase.map { ($0 > 0 ? "+" : "") + "\($0)" } ?? ""
       let line =
-        left(rule.rule, width) + left(rule.type ?? "as is", 8) + right("\(rule.tensors)", 8)
+        left(rule.rule.commandText, width) + left(rule.type ?? "as is", 8) + right("\(rule.tensors)", 8)
         + right("\(rule.weights)", 16) + right("\(rule.bytes)", 16) + (hasBase ? right(change, 16) : "")
       Standard.output(String(line.reversed().drop { $0 == " " }.reversed()))
-      let about = [rule.place, rule.why].compactMap(\.self).joined(separator: ": ")
+      let about = [rule.place?.commandText, rule.why].compactMap(\.self).joined(separator: ": ")
       if !about.isEmpty { Standard.output("    " + oneLine(about)) }
       guard !rule.fallbacks.isEmpty else { continue }
       let others = rule.fallbacks.count > 3 ? " and \(rule.fallbacks.count - 3) more" : ""

@@ -2,21 +2,21 @@
 public struct Fault: Hashable, Sendable {
   /// The file, by the name the user knows it under; empty when no file is involved.
   public var file: String
-  /// The tensor, key or flag in question; empty when it is the file as a whole.
-  public var subject: String
+  /// The tensor, key or setting in question; empty when it is the file as a whole.
+  public var subject: Wording
   /// What had to be there.
-  public var expected: String
+  public var expected: Wording
   /// What was there instead, with numbers.
-  public var found: String
+  public var found: Wording
   /// All problems when there are several of one kind, one each; printed as a line each.
-  public var problems: [String]
+  public var problems: [Wording]
   /// What the user can do; empty when there is nothing.
-  public var remedy: String
+  public var remedy: Wording
 
   /// Creates a fault.
   public init(
-    file: String = "", subject: String = "", expected: String, found: String, problems: [String] = [],
-    remedy: String = ""
+    file: String = "", subject: Wording = "", expected: Wording, found: Wording, problems: [Wording] = [],
+    remedy: Wording = ""
   ) {
     self.file = file
     self.subject = subject
@@ -25,27 +25,56 @@ public struct Fault: Hashable, Sendable {
     self.problems = problems
     self.remedy = remedy
   }
+
+  /// Creates a fault that names no settings, of texts that are strings already.
+  ///
+  /// Generic and disfavored so that literals, which may name settings, are wordings.
+  @_disfavoredOverload
+  public init<Text: StringProtocol>(
+    file: String = "", subject: Text = "", expected: Text, found: Text, problems: [Text] = [],
+    remedy: Text = ""
+  ) {
+    self.init(
+      file: file, subject: Wording(String(subject)), expected: Wording(String(expected)),
+      found: Wording(String(found)), problems: problems.map { Wording(String($0)) },
+      remedy: Wording(String(remedy)))
+  }
+
+  /// The same fault with other words for settings.
+  ///
+  /// - Parameter words: What to write for a setting, such as the flag of a command.
+  /// - Returns: A fault that names no settings any more.
+  public func worded(by words: (Setting) -> String) -> Fault {
+    Fault(
+      file: file, subject: subject.worded(by: words), expected: expected.worded(by: words),
+      found: found.worded(by: words), problems: problems.map { $0.worded(by: words) },
+      remedy: remedy.worded(by: words))
+  }
 }
 
 extension Fault: CustomStringConvertible {
+  /// The message as one line, in the library's words.
+  public var description: String { line.description }
+
   /// One line: `file: subject: expected …, found … (remedy)`, problems after the word found.
-  public var description: String {
-    headline + (problems.isEmpty ? "" : ": " + problems.joined(separator: "; "))
-      + (remedy.isEmpty ? "" : " (\(remedy))")
+  public var line: Wording {
+    headline + (problems.isEmpty ? "" : ": " + problems.joined(separator: "; ")) + shownRemedy
   }
 
   /// The message in lines: one, or a first line, one for each problem, and one for the remedy.
-  public var lines: [String] {
-    guard !problems.isEmpty else { return [description] }
-    return [headline + ":"] + problems.map { "  " + $0 } + (remedy.isEmpty ? [] : ["  (\(remedy))"])
+  public var lines: [Wording] {
+    guard !problems.isEmpty else { return [line] }
+    return [headline + ":"] + problems.map { "  " + $0 } + (remedy.isEmpty ? [] : [" " + shownRemedy])
   }
 
-  private var headline: String {
-    var line = ""
-    if !file.isEmpty { line += file + ": " }
+  private var headline: Wording {
+    var line = Wording("")
+    if !file.isEmpty { line += "\(file): " }
     if !subject.isEmpty { line += subject + ": " }
     return line + "expected \(expected), found \(found)"
   }
+
+  private var shownRemedy: Wording { remedy.isEmpty ? "" : " (\(remedy))" }
 }
 
 /// The classes of failure that commands turn into exit codes.
@@ -69,6 +98,6 @@ public protocol FaultError: Error, CustomStringConvertible, Sendable {
 }
 
 extension FaultError {
-  /// The fault as one line.
+  /// The fault as one line, in the library's words.
   public var description: String { fault.description }
 }

@@ -4,16 +4,16 @@ public enum OutputPlace {
   ///
   /// - Parameters:
   ///   - path: The file to write.
-  ///   - subject: The flag that names it, for messages.
+  ///   - subject: What names it, for messages.
   ///   - replaces: Whether an existing file may be replaced.
   ///   - remedy: What to do about an existing file.
   /// - Throws: ``FileError`` with `alreadyExists` for a file (unless `replaces`), a folder, a pipe or a device, with
   ///   `noPlace` without a folder that can be written to.
   public static func check(
-    _ path: String, subject: String = "", replaces: Bool,
-    remedy: String = "replace it with --force, or choose another name"
+    _ path: String, subject: Wording = "", replaces: Bool,
+    remedy: Wording = "replace it with \(.overwrites), or choose another name"
   ) throws(FileError) {
-    func refusal(_ code: FileError.Code, _ expected: String, _ found: String, _ remedy: String = "")
+    func refusal(_ code: FileError.Code, _ expected: Wording, _ found: Wording, _ remedy: Wording = "")
       -> FileError
     {
       FileError(

@@ -136,8 +136,9 @@ extension Fault {
   /// The fault with titles in place of temporary folders, see ``RemoteFiles/entitle(_:_:)``.
   public var entitled: Fault {
     Fault(
-      file: RemoteFiles.entitled(file), subject: RemoteFiles.entitled(subject),
-      expected: RemoteFiles.entitled(expected), found: RemoteFiles.entitled(found),
-      problems: problems.map(RemoteFiles.entitled), remedy: RemoteFiles.entitled(remedy))
+      file: RemoteFiles.entitled(file), subject: subject.changed(RemoteFiles.entitled),
+      expected: expected.changed(RemoteFiles.entitled), found: found.changed(RemoteFiles.entitled),
+      problems: problems.map { $0.changed(RemoteFiles.entitled) },
+      remedy: remedy.changed(RemoteFiles.entitled))
   }
 }

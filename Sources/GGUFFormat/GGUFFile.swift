@@ -83,8 +83,8 @@ public struct GGUFFile: Sendable {
   private static func naming(_ content: FileContent?, in error: GGUFError) -> GGUFError {
     guard let content else { return error }
     var named = error
-    named.fault.found += ", which is " + content.name
-    if !content.remedy.isEmpty { named.fault.remedy = content.remedy }
+    named.fault.found += ", which is \(content.name)"
+    if !content.remedy.isEmpty { named.fault.remedy = Wording(content.remedy) }
     return named
   }
 }

@@ -111,9 +111,8 @@ struct GGUFHeaderParser {
     guard magic == 0x4655_4747 else {
       throw rejected(
         .badMagic, expected: "the bytes 47 47 55 46 (GGUF)",
-        found: withUnsafeBytes(of: magic.littleEndian) { bytes in
-          bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16, uppercase: true) }.joined(separator: " ")
-        }, remedy: "this is not a GGUF file")
+        found: withUnsafeBytes(of: magic.littleEndian) { $0.hexadecimal(uppercase: true, separator: " ") },
+        remedy: "this is not a GGUF file")
     }
     version = try integer("version")
     if version != 0, version & 0xFFFF == 0 {

@@ -63,7 +63,8 @@ public struct HubArgument: Sendable {
       guard let cache else {
         throw HubError(
           .badSetting,
-          Fault(subject: "--keep", expected: "a place for the cache", found: "neither HF_HOME nor HOME"))
+          Fault(
+            subject: "\(.keepsSource)", expected: "a place for the cache", found: "neither HF_HOME nor HOME"))
       }
       let client = HubClient(settings, isCancelled: wishes.isCancelled)
       defer { client.close() }

@@ -284,6 +284,7 @@ struct Retrying {
       Fault(
         file: subject, expected: "to finish", found: "an interruption",
         remedy:
-          "run the same command again; conversions, and runs with --resume, go on from what they have kept"))
+          "run the same command again; conversions, and runs with \(.resume), go on from what they have kept")
+    )
   }
 }

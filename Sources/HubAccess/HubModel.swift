@@ -125,7 +125,7 @@ public final class HubModel: Sendable {
   /// - Throws: ``HubError`` with `wrongHash`, naming all files whose bytes are others.
   public func verifyWeights(onProgress: (_ done: Int, _ total: Int) -> Void) throws {
     var done = 0
-    var problems: [String] = []
+    var problems: [Wording] = []
     for file in files {
       let found = try file.sha256 {
         done += $0; onProgress(done, remoteByteCount)
@@ -138,7 +138,7 @@ public final class HubModel: Sendable {
       throw HubError(
         .wrongHash,
         Fault(
-          file: "\(name)", subject: "--verify-source", expected: "the content that the hub states",
+          file: "\(name)", subject: "\(.verifiesSource)", expected: "the content that the hub states",
           found: "other bytes in \(problems.count) file\(problems.count == 1 ? "" : "s")",
           problems: problems, remedy: "a mirror or proxy damages the files; check HF_ENDPOINT"))
     }
@@ -193,12 +193,12 @@ extension HubFile {
     let bytes = try client.document(address, limit: byteCount, subject: subject).bytes
     let found: String
     if entry.sha256 != nil {
-      found = SHA256.hash(data: bytes).hex
+      found = SHA256.hash(data: bytes).hexadecimal()
     } else {
       var hash = Insecure.SHA1()
       hash.update(data: Array("blob \(byteCount)\0".utf8))
       hash.update(data: bytes)
-      found = hash.finalize().hex
+      found = hash.finalize().hexadecimal()
     }
     guard found == entry.tag else {
       throw HubError(
@@ -240,14 +240,7 @@ extension HubFile {
       hash.update(bufferPointer: $0)
       onBytes($0.count)
     }
-    return hash.finalize().hex
-  }
-}
-
-extension Sequence<UInt8> {
-  /// Two hexadecimal digits for each byte.
-  var hex: String {
-    map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    return hash.finalize().hexadecimal()
   }
 }
 

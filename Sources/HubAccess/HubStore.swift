@@ -59,8 +59,8 @@ struct HubStore {
     throw FileError(
       .diskFull,
       Fault(
-        file: place, subject: "--keep", expected: "\(needed) bytes free", found: "\(free)",
-        remedy: "free some space, set HF_HUB_CACHE to another disk, or convert without --keep"))
+        file: place, subject: "\(.keepsSource)", expected: "\(needed) bytes free", found: "\(free)",
+        remedy: "free some space, set HF_HUB_CACHE to another disk, or convert without \(.keepsSource)"))
   }
 
   private func fetch(_ file: HubFile, onBytes: (Int) -> Void) throws {
@@ -106,7 +106,7 @@ struct HubStore {
       end += bytes.count
       onBytes(bytes.count)
     }
-    let found = hash.finalize().hex
+    let found = hash.finalize().hexadecimal()
     guard found == file.entry.tag else {
       FileSystem.remove(blob + ".incomplete")
       throw HubError(

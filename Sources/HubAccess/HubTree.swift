@@ -85,7 +85,7 @@ struct HubTree: Sendable {
     do {
       return try JSONValue(parsing: bytes, file: subject)
     } catch {
-      let text = (error as? any FaultError)?.fault.found ?? "something else"
+      let text = (error as? any FaultError)?.fault.found.description ?? "something else"
       throw badAnswer(subject, expected: "JSON", found: text)
     }
   }

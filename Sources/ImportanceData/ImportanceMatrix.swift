@@ -155,7 +155,7 @@ public struct ImportanceMatrix: Sendable {
     guard including.isEmpty || excluding.isEmpty else {
       throw ImportanceError(
         .conflictingFilters,
-        Fault(expected: "--include-weights or --exclude-weights", found: "both", remedy: "use one of them"))
+        Fault(expected: "\(.includeWeights) or \(.excludeWeights)", found: "both", remedy: "use one of them"))
     }
     guard !including.isEmpty || !excluding.isEmpty else { return self }
     let texts = including + excluding

@@ -94,8 +94,11 @@ public enum BuiltInModels {
       .unknownModel,
       Fault(
         file: text, expected: "a file, a folder or the name of a known model",
-        found: hub?.found ?? "nothing of that name",
-        remedy: [hub?.remedy, nearest.map { "did you mean \($0)?" } ?? "--list-models lists the names"]
-          .compactMap(\.self).joined(separator: "; ")))
+        found: Wording(hub?.found ?? "nothing of that name"),
+        remedy: [
+          hub.map { Wording($0.remedy) },
+          nearest.map { "did you mean \($0)?" } ?? "\(.modelNames) lists the names",
+        ]
+        .compactMap(\.self).joined(separator: "; ")))
   }
 }

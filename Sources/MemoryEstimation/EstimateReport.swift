@@ -1,4 +1,5 @@
 public import CheckpointConversion
+public import FileBytes
 internal import ModelDescriptions
 internal import QuantRecipes
 
@@ -63,9 +64,9 @@ public struct EstimateReport: Codable, Sendable {
     /// Bounds of speed; `nil` without a bandwidth.
     public var speed: SpeedBound?
     /// What the user should know.
-    public var notices: [String]
+    public var notices: [Wording]
     /// What would fit instead, one sentence for each engine with which it does not; empty without a machine.
-    public var advice: [String] = []
+    public var advice: [Wording] = []
   }
 
   /// The best mix for a machine.

@@ -1,3 +1,4 @@
+internal import FileBytes
 internal import ModelDescriptions
 public import QuantRecipes
 internal import TensorTypes
@@ -85,23 +86,26 @@ extension PricedModel {
   /// What to change so that it fits: a shorter context, 8-bit caches, windowed caches, another mix.
   ///
   /// - Throws: ``EstimationError``.
-  func advice(_ fit: Fit, best: EstimateReport.BestMix, _ run: RunOptions) throws -> String {
-    var ways: [String] = []
+  func advice(_ fit: Fit, best: EstimateReport.BestMix, _ run: RunOptions) throws -> Wording {
+    var ways: [Wording] = []
     var small = run
     (small.keyType, small.valueType) = (.q8_0, .q8_0)
     if run.keyType == .f16 || run.keyType == .f32 || run.keyType == .bf16,
       try memory(of: fit.engine, small).totalBytes <= fit.machine.availableBytes
     {
-      ways.append("caches of q8_0 (-ctk q8_0 -ctv q8_0)")
+      ways.append("caches of q8_0 (\(.keyType) q8_0 \(.valueType) q8_0)")
     }
     if fit.engine == .llamaCpp, run.keepsFullWindows, let forms = try windowForms(run),
       forms.windowedTotalBytes <= fit.machine.availableBytes
     {
-      ways.append("caches of what windows reach (without --swa-full)")
+      ways.append("caches of what windows reach (without \(.keepsFullWindows))")
     }
-    if let context = fit.largestContext { ways.append("a context of \(context) tokens (-c \(context))") }
+    if let context = fit.largestContext {
+      ways.append("a context of \(context) tokens (\(.contextLength) \(context))")
+    }
     if let mix = best.mix, mix != self.mix {
-      ways.append("\(mix) (\(best.isRecipe ? "--recipe" : "--type") \(mix.lowercased()))")
+      let setting = best.isRecipe ? Setting.recipe : .mix
+      ways.append("\(mix) (\(setting) \(mix.lowercased()))")
     }
     guard !ways.isEmpty else {
       return "with \(fit.engine.rawValue), no context and no common mix fits; it takes a larger machine"

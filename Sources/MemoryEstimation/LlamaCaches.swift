@@ -44,8 +44,8 @@ struct LlamaCaches {
     return try kinds.map { kind in
       let a = kind.attention
       let cells = kind.isWindowed ? windowCells ?? self.cells : self.cells
-      let keyRow = try row(options.keyType, a.keyValueWidth, "-ctk")
-      let valueRow = try row(options.valueType, options.flashAttention ? a.keyValueWidth : widest, "-ctv")
+      let keyRow = try row(options.keyType, a.keyValueWidth, .keyType)
+      let valueRow = try row(options.valueType, options.flashAttention ? a.keyValueWidth : widest, .valueType)
       let window = kind.isWindowed ? a.window.map { " with a window of \($0)" } ?? "" : ""
       return (
         try Checked.product("KV cache", kind.layerCount, cells, streams, keyRow + valueRow),
@@ -80,12 +80,12 @@ struct LlamaCaches {
         throw EstimationError(
           .badOption,
           Fault(
-            subject: "-ctv",
-            expected: "\(options.keyType.name) as -ctk says: latent attention has one cache for both",
-            found: options.valueType.name))
+            subject: "\(.valueType)",
+            expected: "\(options.keyType.name) as \(.keyType) says: latent attention has one cache for both",
+            found: "\(options.valueType.name)"))
       }
       let layers = latents.count { $0 == a }
-      let keyRow = try row(options.keyType, a.cachedWidth, "-ctk")
+      let keyRow = try row(options.keyType, a.cachedWidth, .keyType)
       return (
         try Checked.product("KV cache", layers, cells, streams, keyRow),
         "\(layers) attention layers of \(model.layers.count) x \(cells * streams) cells x \(keyRow) B "
@@ -94,12 +94,12 @@ struct LlamaCaches {
     }
   }
 
-  private func row(_ type: TensorType, _ width: Int, _ flag: String) throws -> Int {
+  private func row(_ type: TensorType, _ width: Int, _ setting: Setting) throws -> Int {
     guard let bytes = type.rowByteCount(length: width) else {
       throw EstimationError(
         .badOption,
         Fault(
-          subject: flag, expected: "a type that \(width) values per token fit into",
+          subject: Wording(setting), expected: "a type that \(width) values per token fit into",
           found: "\(type.name), blocks of \(type.blockLength)"))
     }
     return bytes

@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 
 /// How much memory there is for a model.
 public struct Machine: Codable, Hashable, Sendable {
@@ -54,8 +54,8 @@ public struct Machine: Codable, Hashable, Sendable {
       throw EstimationError(
         .badOption,
         Fault(
-          subject: "--machine", expected: "one of " + presetNames.joined(separator: ", "), found: name,
-          remedy: "or give --memory"))
+          subject: "\(.machine)", expected: "one of \(presetNames.joined(separator: ", "))", found: "\(name)",
+          remedy: "or give \(.machineMemory)"))
     }
     let installed = size << 30
     if wanted.hasPrefix("linux") {
@@ -75,16 +75,17 @@ public struct Machine: Codable, Hashable, Sendable {
   /// - Parameters:
   ///   - bytes: The size.
   ///   - reserve: What the system keeps; by the rule of Linux machines when `nil`.
-  ///   - flag: What messages call the size.
+  ///   - setting: What messages call the size.
   /// - Returns: The machine.
   /// - Throws: ``EstimationError`` with `badOption`.
-  public static func memory(_ bytes: Int, reserve: Int?, flag: String = "--memory") throws -> Machine {
+  public static func memory(_ bytes: Int, reserve: Int?, setting: Setting = .machineMemory) throws -> Machine
+  {
     let reserved = reserve ?? max(bytes / 16, 1 << 30)
     guard bytes > 0, reserved >= 0, reserved < bytes else {
       throw EstimationError(
         .badOption,
         Fault(
-          subject: reserve == nil ? flag : "\(flag), --reserve",
+          subject: reserve == nil ? Wording(setting) : "\(setting), \(.reserve)",
           expected: reserve == nil
             ? "more than the 1 GiB that the system keeps" : "a reserve below the memory",
           found: reserve == nil ? "\(bytes) bytes" : "\(bytes) and \(reserved) bytes",

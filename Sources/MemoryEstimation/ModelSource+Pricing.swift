@@ -129,7 +129,7 @@ extension ModelSource {
   }
 
   /// What keeps llama.cpp from loading a file that is priced all the same.
-  private func reservations(_ set: GGUFSplitSet, _ model: HyperParameters) -> [String] {
+  private func reservations(_ set: GGUFSplitSet, _ model: HyperParameters) -> [Wording] {
     guard let family = ModelFamily.family(metadata: set.metadata) else { return [] }
     let layout = GGUFLayout(family: family, model: model) { set.tensor($0) != nil }
     var reasons = Set(
@@ -166,7 +166,7 @@ extension ModelSource {
       source: name, basis: basis, mix: Self.title(plan), model: model,
       tensors: tensors, fileByteCount: (bytes + least)...(bytes + most),
       headerByteCount: (header + least)...(header + most), unknowns: unknowns.keys.sorted(),
-      notices: notices + plan.advice + plan.notices.map { "\($0.subject): \($0.text)" }, prepared: prepared)
+      notices: notices + plan.advice.map { Wording($0) } + plan.notices.map(\.line), prepared: prepared)
   }
 
   /// The mix, or the recipe's name, told apart from a stock mix of the same name.

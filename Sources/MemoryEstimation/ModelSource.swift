@@ -20,7 +20,7 @@ public struct ModelSource: Sendable {
   public let name: String
   let kind: Kind
   /// What was missing and how it was made up for.
-  let notices: [String]
+  let notices: [Wording]
 
   /// Finds out what `text` is.
   ///
@@ -30,7 +30,7 @@ public struct ModelSource: Sendable {
   /// - Throws: ``EstimationError`` and the errors of the readers.
   public init(_ text: String, tokenizerFolder: String? = nil) throws {
     name = text
-    var notices: [String] = []
+    var notices: [Wording] = []
     switch FileSystem.kind(of: text) {
     case .folder: kind = try Self.folder(text, tokenizerFolder, &notices)
     case .file: kind = try Self.file(text, tokenizerFolder, &notices)
@@ -56,7 +56,7 @@ public struct ModelSource: Sendable {
       || text.hasPrefix(".")
   }
 
-  private static func file(_ path: String, _ tokenizerFolder: String?, _ notices: inout [String]) throws
+  private static func file(_ path: String, _ tokenizerFolder: String?, _ notices: inout [Wording]) throws
     -> Kind
   {
     let file = try ReadableFile(path: path)
@@ -80,7 +80,7 @@ public struct ModelSource: Sendable {
       config, index: nil, try TokenizerFolder(tokenizerFolder ?? folder), basis: "config.json")
   }
 
-  private static func folder(_ path: String, _ tokenizerFolder: String?, _ notices: inout [String]) throws
+  private static func folder(_ path: String, _ tokenizerFolder: String?, _ notices: inout [Wording]) throws
     -> Kind
   {
     let config: ModelConfig

@@ -1,4 +1,5 @@
 public import CheckpointConversion
+public import FileBytes
 public import ModelDescriptions
 public import QuantRecipes
 public import TensorTypes
@@ -58,7 +59,7 @@ public struct PricedModel: Sendable {
   /// What keeps sizes from being exact.
   public var unknowns: [Unknown] = []
   /// What the user should know.
-  public var notices: [String]
+  public var notices: [Wording]
   /// The plan, for checkpoints and for GGUFs that are requantized.
   public var prepared: PreparedConversion?
   /// What tensors start at multiples of in the file.

@@ -50,29 +50,35 @@ public struct RunOptions: Hashable, Sendable {
   ///
   /// - Throws: ``EstimationError`` with `badOption`.
   public func check() throws {
-    func require(_ condition: Bool, _ flag: String, _ expected: String, _ found: Int) throws {
+    func require(_ condition: Bool, _ setting: Setting, _ expected: Wording, _ found: Int) throws {
       guard !condition else { return }
-      throw EstimationError(.badOption, Fault(subject: flag, expected: expected, found: "\(found)"))
+      throw EstimationError(
+        .badOption, Fault(subject: Wording(setting), expected: expected, found: "\(found)"))
     }
     try require(
-      1...Self.longestContext ~= contextLength, "-c", "1 to \(Self.longestContext) tokens", contextLength)
-    try require(1...(1 << 24) ~= batchLength, "-b", "1 to \(1 << 24) tokens", batchLength)
-    try require(1...(1 << 20) ~= microBatchLength, "-ub", "1 to \(1 << 20) tokens", microBatchLength)
-    try require(1...256 ~= sequenceCount, "-np", "1 to 256 sequences", sequenceCount)
-    try require(1...4096 ~= threadCount, "-t", "1 to 4096 threads", threadCount)
-    for (flag, type) in [("-ctk", keyType), ("-ctv", valueType)] where !TensorType.cacheTypes.contains(type) {
+      1...Self.longestContext ~= contextLength, .contextLength, "1 to \(Self.longestContext) tokens",
+      contextLength)
+    try require(1...(1 << 24) ~= batchLength, .batchLength, "1 to \(1 << 24) tokens", batchLength)
+    try require(
+      1...(1 << 20) ~= microBatchLength, .microBatchLength, "1 to \(1 << 20) tokens", microBatchLength)
+    try require(1...256 ~= sequenceCount, .sequenceCount, "1 to 256 sequences", sequenceCount)
+    try require(1...4096 ~= threadCount, .threads, "1 to 4096 threads", threadCount)
+    for (setting, type) in [(Setting.keyType, keyType), (.valueType, valueType)]
+    where !TensorType.cacheTypes.contains(type) {
       throw EstimationError(
         .badOption,
         Fault(
-          subject: flag, expected: "one of " + TensorType.cacheTypes.map(\.name).joined(separator: ", "),
-          found: type.name))
+          subject: Wording(setting),
+          expected: "one of \(TensorType.cacheTypes.map(\.name).joined(separator: ", "))",
+          found: "\(type.name)"))
     }
     guard flashAttention || !valueType.isQuantized else {
       throw EstimationError(
         .badOption,
         Fault(
-          subject: "-ctv", expected: "f32, f16 or bf16 without flash attention", found: valueType.name,
-          remedy: "leave -fa on"))
+          subject: "\(.valueType)", expected: "f32, f16 or bf16 without flash attention",
+          found: "\(valueType.name)",
+          remedy: "leave \(.flashAttention) on"))
     }
   }
 

@@ -107,6 +107,6 @@ public struct CardOrigin: Codable, Sendable {
     guard text.wholeMatch(of: /[A-Za-z0-9][\w.-]*\/[A-Za-z0-9][\w.-]*/) == nil else { return }
     throw CardError(
       .badBaseModel,
-      Fault(subject: "--base-model", expected: "org/name, as on the Hugging Face Hub", found: "\"\(text)\""))
+      Fault(subject: "\(.baseModel)", expected: "org/name, as on the Hugging Face Hub", found: "\"\(text)\""))
   }
 }

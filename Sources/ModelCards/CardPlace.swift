@@ -13,13 +13,13 @@ struct CardPlace {
   ///
   /// - Throws: `FileError`, ``CardError`` with `isInput` or `notMarkdown`.
   func check(_ request: QuantizedCard.Request, replaces: Bool) throws {
-    try OutputPlace.check(path, subject: "--output", replaces: replaces)
+    try OutputPlace.check(path, subject: "\(.cardName)", replaces: replaces)
     if !replaces, FileSystem.kind(of: path) == .missing, Self.isLink(path) {
       throw FileError(
         .alreadyExists,
         Fault(
-          file: path, subject: "--output", expected: "no file of this name", found: "a link to nothing",
-          remedy: "replace it with --force, or choose another name"))
+          file: path, subject: "\(.cardName)", expected: "no file of this name", found: "a link to nothing",
+          remedy: "replace it with \(.overwrites), or choose another name"))
     }
     let folder = FileSystem.folder(of: path) + "/card"
     let kind = FileSystem.kind(of: folder)
@@ -27,7 +27,7 @@ struct CardPlace {
       throw FileError(
         .alreadyExists,
         Fault(
-          file: folder, subject: "--output", expected: "a folder, or nothing, for chart and drawings",
+          file: folder, subject: "\(.cardName)", expected: "a folder, or nothing, for chart and drawings",
           found: "something else"))
     }
     let place = Self.place(of: path)
@@ -35,8 +35,8 @@ struct CardPlace {
       throw CardError(
         .isInput,
         Fault(
-          file: path, subject: "--output", expected: "another file than those that the card is made of",
-          found: input, remedy: "choose another name, such as README.md"))
+          file: path, subject: "\(.cardName)", expected: "another file than those that the card is made of",
+          found: "\(input)", remedy: "choose another name, such as README.md"))
     }
     try checkKind()
   }
@@ -95,11 +95,11 @@ struct CardPlace {
 
   /// Refuses names of other formats, and existing files that are no text or JSON.
   private func checkKind() throws {
-    func refusal(_ found: String) -> CardError {
+    func refusal(_ found: Wording) -> CardError {
       CardError(
         .notMarkdown,
         Fault(
-          file: path, subject: "--output", expected: "a Markdown file", found: found,
+          file: path, subject: "\(.cardName)", expected: "a Markdown file", found: found,
           remedy: "choose another name, such as README.md"))
     }
     if let ending = Self.endings.first(where: { path.lowercased().hasSuffix($0) }) {

@@ -267,7 +267,7 @@ struct FileReader {
       offset += part.count
       progress(part.count)
     }
-    return hash.finalize().map { String(UInt16($0) + 256, radix: 16).dropFirst() }.joined()
+    return hash.finalize().hexadecimal()
   }
 }
 

@@ -173,8 +173,8 @@ struct MeasuredResults {
         .unfinishedResult,
         Fault(
           file: path, expected: "a result of all windows",
-          found: content.part.map { "part \($0)" } ?? "an interrupted run",
-          remedy: "finish it, or --join the parts"))
+          found: content.part.map { "part \($0)" as Wording } ?? "an interrupted run",
+          remedy: "finish it, or join the parts (\(.join))"))
     }
     var (found, others) = (0, [String]())
     for result in content.results {

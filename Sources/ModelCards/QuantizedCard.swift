@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 internal import ModelDescriptions
 public import ModelEvaluation
 
@@ -91,7 +91,7 @@ public struct QuantizedCard: Codable, Sendable {
   /// Drawings side by side.
   public var pictures: [Picture]
   /// What the user should know, none of it on the card.
-  public var notices: [String]
+  public var notices: [Wording]
 
   /// What a card is made of.
   public struct Request: Sendable {
@@ -176,14 +176,14 @@ public struct QuantizedCard: Codable, Sendable {
     }
     measurement = measured.measurement
     drawing = measured.drawing
-    notices = originNotices + measured.notices
+    notices = (originNotices + measured.notices).map { Wording($0) }
     chart = CardChart(files).isWorthDrawing ? CardChart.name : nil
     let drawn = CardPictures(measured, order: order, limit: request.shownPrompts)
     pictures = drawn.pictures
-    notices += drawn.notices
+    notices += drawn.notices.map { Wording($0) }
     if origin.baseModel == nil {
       notices.append(
-        "the front matter has no base_model, so that the Hub does not link it: name it with --base-model org/name"
+        "the front matter has no base_model, so that the Hub does not link it: name it with \(.baseModel) org/name"
       )
     }
     if origin.license == nil {
@@ -201,9 +201,9 @@ public struct QuantizedCard: Codable, Sendable {
       throw CardError(
         .otherModel,
         Fault(
-          file: path, subject: "--checkpoint",
+          file: path, subject: "\(.checkpoint)",
           expected: "\(first.facts?.text ?? "none"), as \(first.path) has",
-          found: facts.text))
+          found: "\(facts.text)"))
     }
     guard let stated = first.card.provenance?.configHash else { return }
     let hash = try CardOrigin.configHash(path)
@@ -211,8 +211,8 @@ public struct QuantizedCard: Codable, Sendable {
       throw CardError(
         .otherModel,
         Fault(
-          file: path, subject: "--checkpoint",
-          expected: "a config.json of \(stated), from which \(first.path) was made", found: hash))
+          file: path, subject: "\(.checkpoint)",
+          expected: "a config.json of \(stated), from which \(first.path) was made", found: "\(hash)"))
     }
   }
 }

@@ -1,3 +1,5 @@
+internal import FileBytes
+
 /// What to do about tensors that do not fit, told from what they have in common.
 struct MismatchRemedy {
   private let problems: [TensorProblem]
@@ -19,7 +21,7 @@ struct MismatchRemedy {
   }
 
   /// The advice.
-  var text: String {
+  var text: Wording {
     if problems.allSatisfy(isNextToken) { return nextTokenText }
     if problems.contains(where: { if case .expertNumbers = $0 { true } else { false } }) {
       return
@@ -51,20 +53,20 @@ struct MismatchRemedy {
     return nil
   }
 
-  private var nextTokenText: String {
+  private var nextTokenText: Wording {
     if nextTokenNames.isEmpty {
       return
-        "the checkpoint has no next-token block; convert it without --mtp, or check that all shards are there"
+        "the checkpoint has no next-token block; convert it without \(.nextTokenBlock), or check that all shards are there"
     }
     let isIncomplete = problems.allSatisfy { if case .missing = $0 { true } else { false } }
     if isIncomplete {
       return
-        "the next-token block is not complete; check that all shards are there, or leave it out with --no-mtp"
+        "the next-token block is not complete; check that all shards are there, or leave it out with \(.trunkAlone)"
     }
     let experts = model.experts.map { ", which has \($0.count) experts" } ?? ""
     return
       "the next-token block does not fit the trunk\(experts); llama.cpp loads blocks of one form only, so leave "
-      + "it out with --no-mtp"
+      + "it out with \(.trunkAlone)"
   }
 
   private func isNextToken(_ name: String) -> Bool {

@@ -39,7 +39,7 @@ public enum ModelDescription {
 
     let normWarnings = try storage(of: tensors, verdicts, family, &model, evidence, file: config.file)
     var mapper = TensorMapper(
-      family.blocks(model), made: mlx == nil ? made(family, model) : [], wording: wording(family, model),
+      family.blocks(model), made: mlx == nil ? made(family, model) : [], terms: terms(family, model),
       quantization: quantization, choices: options.choices, mlx: mlx)
     for (index, tensor) in tensors.enumerated() {
       switch verdicts[index] {
@@ -85,8 +85,8 @@ public enum ModelDescription {
   }
 
   /// What to say of tensors that are not those of a model.
-  private static func wording(_ family: ModelFamily, _ model: HyperParameters) -> TensorMapper.Wording {
-    TensorMapper.Wording(
+  private static func terms(_ family: ModelFamily, _ model: HyperParameters) -> TensorMapper.Terms {
+    TensorMapper.Terms(
       subject: "tensors of \(family.name)",
       expected:
         "the tensors of \(model.layerCount) layers"

@@ -99,7 +99,7 @@ struct NormStorage {
         found:
           "a next-token block beside a trunk that MLX saved, which leaves such blocks out; its values do not "
           + "say how its norm weights are stored",
-        remedy: "leave the block out with --no-mtp")
+        remedy: "leave the block out with \(.trunkAlone)")
     }
     nextTokenIsOffset = values.areMinusOne
     if nextTokenIsOffset {
@@ -132,13 +132,13 @@ struct NormStorage {
     return result
   }
 
-  private func contradiction(subject: String, found: String, remedy: String) -> DescriptionError {
+  private func contradiction(subject: String, found: String, remedy: Wording) -> DescriptionError {
     DescriptionError(
       .contradiction,
       Fault(
-        file: file, subject: subject,
+        file: file, subject: Wording(subject),
         expected:
           "norm weights stored in one way: minus one as transformers stores them, or whole as MLX does",
-        found: found, remedy: remedy))
+        found: Wording(found), remedy: remedy))
   }
 }

@@ -4,16 +4,16 @@ internal import TensorTypes
 /// Matches a checkpoint's tensors with rules and collects what does not match.
 struct TensorMapper {
   /// What errors say about tensors that do not match.
-  struct Wording {
+  struct Terms {
     /// Whose tensors they are.
     var subject: String
     /// What they should be.
     var expected: String
     /// What helps.
-    var remedy: ([TensorProblem], _ names: [(rule: String, file: String)]) -> String
+    var remedy: ([TensorProblem], _ names: [(rule: String, file: String)]) -> Wording
   }
 
-  private let wording: Wording
+  private let terms: Terms
   private let quantization: SourceQuantization
   /// Which weights were chosen where there are several sets, which explains tensors that do not fit.
   private let choices: [String]
@@ -43,17 +43,17 @@ struct TensorMapper {
   /// - Parameters:
   ///   - blocks: The rules.
   ///   - made: Outputs that no tensor of a checkpoint is needed for.
-  ///   - wording: What errors say.
+  ///   - terms: What errors say.
   ///   - quantization: How the checkpoint is quantized.
   ///   - choices: See `choices`.
   ///   - mlx: See `mlx`.
   init(
-    _ blocks: [BlockRules], made: [OutputTensor] = [], wording: Wording, quantization: SourceQuantization,
+    _ blocks: [BlockRules], made: [OutputTensor] = [], terms: Terms, quantization: SourceQuantization,
     choices: [String] = [], mlx: MLXLayout? = nil
   ) {
     self.choices = choices
     self.mlx = mlx
-    self.wording = wording
+    self.terms = terms
     self.blocks = blocks
     self.quantization = quantization
     quantized = QuantizedWeights(quantization)
@@ -290,15 +290,15 @@ struct TensorMapper {
     return DescriptionError(
       .tensorMismatch,
       Fault(
-        file: file, subject: wording.subject, expected: wording.expected,
+        file: file, subject: Wording(terms.subject), expected: Wording(terms.expected),
         found: "\(problems.count) problem\(problems.count == 1 ? "" : "s")",
-        problems: Array(shown) + (more > 0 ? ["and \(more) more"] : []),
-        remedy: ([remedy] + choices).joined(separator: "; ")),
+        problems: (shown + (more > 0 ? ["and \(more) more"] : [])).map { Wording($0) },
+        remedy: ([remedy] + choices.map { Wording($0) }).joined(separator: "; ")),
       problems: problems)
   }
 
   /// What helps; scales that do not fit come from tools that touched the checkpoint, not from a lost shard.
-  private var remedy: String {
+  private var remedy: Wording {
     for problem in problems {
       switch problem {
       case .scaleMissing:
@@ -309,6 +309,6 @@ struct TensorMapper {
       default: continue
       }
     }
-    return wording.remedy(problems, entries.map { ($0.name, $0.tensor.name) })
+    return terms.remedy(problems, entries.map { ($0.name, $0.tensor.name) })
   }
 }

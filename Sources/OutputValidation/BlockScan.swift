@@ -265,10 +265,11 @@ struct BlockScan {
     guard isAlone || state.largest >= median * Self.farDistance else { return [] }
     return [
       Finding(
-        .warning, .scaleOutlier, info.name, place: Place(info).text(block: state.largestBlock),
+        .warning, .scaleOutlier, Wording(info.name), place: Place(info).text(block: state.largestBlock),
         expected: "scales of the order of the others (middle \(short(median)), next \(short(state.second)))",
-        found: short(state.largest),
-        remedy: "a flipped bit looks like this; compare with the source (--against) or a manifest (--check)")
+        found: Wording(short(state.largest)),
+        remedy:
+          "a flipped bit looks like this; compare with the source (\(.source)) or a manifest (\(.manifest))")
     ]
   }
 

@@ -1,3 +1,5 @@
+public import FileBytes
+
 /// One thing that a validation found.
 public struct Finding: Codable, Hashable, Sendable {
   /// How bad it is.
@@ -43,22 +45,21 @@ public struct Finding: Codable, Hashable, Sendable {
   public var severity: Severity
   /// What it is.
   public var kind: Kind
-  /// The tensor, key or file.
-  public var subject: String
+  /// The tensor, key, file or setting.
+  public var subject: Wording
   /// Where in the subject: `expert 3, row 17, block 2`; empty for the subject as a whole.
   public var place: String
   /// What had to be there.
-  public var expected: String
+  public var expected: Wording
   /// What was there instead.
-  public var found: String
+  public var found: Wording
   /// What the user can do; empty when there is nothing.
-  public var remedy: String
+  public var remedy: Wording
 
   /// Creates a finding.
   public init(
-    _ severity: Severity, _ kind: Kind, _ subject: String, place: String = "", expected: String,
-    found: String,
-    remedy: String = ""
+    _ severity: Severity, _ kind: Kind, _ subject: Wording, place: String = "", expected: Wording,
+    found: Wording, remedy: Wording = ""
   ) {
     self.severity = severity
     self.kind = kind
@@ -69,8 +70,23 @@ public struct Finding: Codable, Hashable, Sendable {
     self.remedy = remedy
   }
 
+  /// Creates a finding that names no settings, of texts that are strings already.
+  ///
+  /// Generic and disfavored so that literals, which may name settings, are wordings.
+  @_disfavoredOverload
+  public init<Text: StringProtocol>(
+    _ severity: Severity, _ kind: Kind, _ subject: Text, place: String = "", expected: Text, found: Text,
+    remedy: Text = ""
+  ) {
+    self.init(
+      severity, kind, Wording(String(subject)), place: place, expected: Wording(String(expected)),
+      found: Wording(String(found)), remedy: Wording(String(remedy)))
+  }
+
   /// The subject with the place in it.
-  public var location: String { place.isEmpty ? subject : subject.isEmpty ? place : "\(subject), \(place)" }
+  public var location: Wording {
+    place.isEmpty ? subject : subject.isEmpty ? Wording(place) : "\(subject), \(place)"
+  }
 }
 
 /// The first few of `items` as a comma-separated list, with the number of the others.
@@ -90,8 +106,8 @@ extension Finding {
     struct Key: Hashable {
       var severity: Severity
       var kind: Kind
-      var expected: String
-      var found: String
+      var expected: Wording
+      var found: Wording
       var place: String
     }
     var groups: [Key: [Finding]] = [:]
@@ -106,7 +122,7 @@ extension Finding {
     return order.flatMap { key -> [Finding] in
       let group = groups[key] ?? []
       guard group.count > limit, var merged = group.first else { return group }
-      merged.subject = shortList(group.map(\.subject), limit: limit)
+      merged.subject = Wording(shortList(group.map(\.subject.description), limit: limit))
       return [merged]
     }
   }

@@ -3,14 +3,24 @@
 #elseif canImport(Darwin)
   internal import Darwin
 #endif
-internal import FileBytes
+public import FileBytes
 
 /// A validation report as one page of HTML: no script, nothing from the network, readable on paper and in the dark.
 public struct HeatMapPage {
   let report: ValidationReport
+  private let words: (Setting) -> String
 
   /// Prepares a page.
-  public init(_ report: ValidationReport) { self.report = report }
+  ///
+  /// - Parameters:
+  ///   - report: What it shows.
+  ///   - words: What to write for a setting, such as the flag of a command.
+  public init(_ report: ValidationReport, words: @escaping (Setting) -> String = \.description) {
+    self.report = report
+    self.words = words
+  }
+
+  private func escaped(_ text: Wording) -> String { HTMLText.escaped(text.worded(by: words).description) }
 
   /// Steps of the colour scale.
   private static let steps = 9
@@ -22,7 +32,7 @@ public struct HeatMapPage {
       body += comparisonSection(against)
     } else {
       body +=
-        "<h2>Relative error</h2>\n<p>Compare with a source (<code>--against</code>) for errors per expert.</p>\n"
+        "<h2>Relative error</h2>\n<p>Compare with a source (<code>\(escaped("\(.source)"))</code>) for errors per expert.</p>\n"
     }
     return """
       <!doctype html>
@@ -113,8 +123,8 @@ public struct HeatMapPage {
     guard !report.findings.isEmpty else { return "" }
     let rows = report.findings.prefix(200).map { finding in
       "<tr><td class=\"s \(finding.severity == .error ? "bad" : "soft")\">\(finding.severity.rawValue)</td>"
-        + "<td>\(finding.kind.rawValue)</td><td>\(HTMLText.escaped(finding.location))</td>"
-        + "<td>\(HTMLText.escaped(finding.found))<br><span class=\"soft\">expected \(HTMLText.escaped(finding.expected))</span></td></tr>\n"
+        + "<td>\(finding.kind.rawValue)</td><td>\(escaped(finding.location))</td>"
+        + "<td>\(escaped(finding.found))<br><span class=\"soft\">expected \(escaped(finding.expected))</span></td></tr>\n"
     }
     return "<h2>Findings</h2>\n<table><tr><th></th><th>kind</th><th>where</th><th>found</th></tr>\n"
       + rows.joined()

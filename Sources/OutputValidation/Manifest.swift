@@ -192,15 +192,11 @@ struct ManifestMaker {
     }
     return job.hashes.map {
       switch $0 {
-      case .xxh64: Self.hexadecimal(withUnsafeBytes(of: xxh64.digest.bigEndian) { Array($0) })
-      case .sha1: Self.hexadecimal(sha1.finalize().map { $0 })
-      case .sha256: Self.hexadecimal(sha256.finalize().map { $0 })
+      case .xxh64: XXHash64.text(xxh64.digest)
+      case .sha1: sha1.finalize().hexadecimal()
+      case .sha256: sha256.finalize().hexadecimal()
       }
     }
-  }
-
-  private static func hexadecimal(_ bytes: [UInt8]) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
   }
 }
 

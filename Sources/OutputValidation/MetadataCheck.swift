@@ -42,7 +42,7 @@ struct MetadataCheck {
     }
     for relation in KeyRelation.all(of: family) {
       guard let failure = relation.failure(keys, family),
-        !findings.contains(where: { $0.subject == failure.key })
+        !findings.contains(where: { $0.subject.description == failure.key })
       else { continue }
       findings.append(
         Finding(

@@ -59,9 +59,9 @@ extension MixRecognizer {
       let fault = (error as? any FaultError)?.fault
       findings.append(
         Finding(
-          .warning, .mixDeviation, expected.title, expected: "rules that fit this model",
+          .warning, .mixDeviation, Wording(expected.title), expected: "rules that fit this model",
           found: fault.map { [$0.subject, $0.found].filter { !$0.isEmpty }.joined(separator: ": ") }
-            ?? "\(error)", remedy: "the types are not checked"))
+            ?? Wording("\(error)"), remedy: "the types are not checked"))
     }
     let number = expected.mix.fileType.map(Int.init)
     if let stated = result.fileType, let number, stated != number {

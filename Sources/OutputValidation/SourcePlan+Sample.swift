@@ -1,4 +1,5 @@
 internal import CheckpointConversion
+internal import FileBytes
 
 extension SourcePlan {
   /// Keeps some of the pairs alone, the same ones every time: all roles have their turn, and of each role layers from
@@ -35,9 +36,9 @@ extension SourcePlan {
     let all = pairs.count
     keep(chosen.sorted())
     return Finding(
-      .note, .notChecked, "--sample", expected: "all \(all) tensors compared with the source",
+      .note, .notChecked, "\(.sampleTensors)", expected: "all \(all) tensors compared with the source",
       found: "\(count) of them: "
-        + shortList(pairs.map { plan.tensors[$0.planned].name }, limit: 100),
-      remedy: "leave --sample out to compare all")
+        + Wording(shortList(pairs.map { plan.tensors[$0.planned].name }, limit: 100)),
+      remedy: "leave \(.sampleTensors) out to compare all")
   }
 }

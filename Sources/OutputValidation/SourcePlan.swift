@@ -84,7 +84,8 @@ struct SourcePlan {
     for notice in plan.notices where ["checkpoint", "tokenizer"].contains(notice.subject) {
       findings.append(
         Finding(
-          .note, .sourceFile, source, expected: "a source that needs no explanation", found: notice.text))
+          .note, .sourceFile, Wording(source), expected: "a source that needs no explanation",
+          found: notice.text))
     }
   }
 
@@ -167,8 +168,9 @@ struct SourcePlan {
       if overriddenKeys.contains(entry.key) {
         findings.append(
           Finding(
-            .note, .sourceMetadata, entry.key, expected: "\(entry.value.summary), as the source says",
-            found: "\(value.summary), set with --override-kv as the file says"))
+            .note, .sourceMetadata, Wording(entry.key),
+            expected: "\(entry.value.summary), as the source says",
+            found: "\(value.summary), set with \(.overrides) as the file says"))
         continue
       }
       var finding = difference(entry, value, isTokenizer: isTokenizer)

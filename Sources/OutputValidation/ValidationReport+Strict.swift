@@ -16,7 +16,7 @@ extension ValidationReport {
     let word = (errors > 0 ? "error" : "warning") + (number == 1 ? "" : "s")
     let kind = first.kind.rawValue
     guard !isListed else {
-      let found =
+      let found: Wording =
         number == 1
         ? "one (\(kind)), listed above" : "\(number), the first of them here (\(kind)), listed above"
       throw ValidationError(

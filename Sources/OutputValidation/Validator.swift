@@ -96,7 +96,7 @@ public struct Validator: Sendable {
     if hasForeignTypes, options.source != nil {
       report.add([
         Finding(
-          .note, .notChecked, "--against", expected: "types whose values are known",
+          .note, .notChecked, "\(.source)", expected: "types whose values are known",
           found: "types of other programs", remedy: "the file is not compared with the source")
       ])
     }
@@ -160,7 +160,7 @@ public struct Validator: Sendable {
         tensors.run(file: path)
         // What a copy puts right is said with that remedy, whatever else is wrong with the key.
         let mended = Swift.Set(
-          tensors.findings.filter { $0.remedy == TensorSetCheck.rewriteRemedy }.map(\.subject))
+          tensors.findings.filter { $0.remedy.description == TensorSetCheck.rewriteRemedy }.map(\.subject))
         findings.removeAll { mended.contains($0.subject) }
         findings += tensors.findings.filter { new in !findings.contains { $0.subject == new.subject } }
       }
@@ -187,7 +187,7 @@ public struct Validator: Sendable {
       let isSame = given.name == recipe.name && recipe.status != .otherHash && recipe.status != .unknown
       guard !isSame else { return ofTypes }
       let other = Finding(
-        .note, .recipe, key, expected: "\(given.name), as --recipe says",
+        .note, .recipe, Wording(key), expected: "\(given.name), as \(.recipe) says",
         found: "\(recipe.name), \(recipe.hash)", remedy: "the file was made by another recipe")
       return ofTypes + [other]
     }
@@ -197,8 +197,8 @@ public struct Validator: Sendable {
       ? "another text than the built-in recipe \(recipe.name): \(recipe.hash)"
       : "\(recipe.name), which is not built in"
     let note = Finding(
-      .note, .recipe, key, expected: "a recipe that is at hand", found: found,
-      remedy: "give it with --recipe FILE; without it the types are not checked")
+      .note, .recipe, Wording(key), expected: "a recipe that is at hand", found: Wording(found),
+      remedy: "give it with \(.recipe) FILE; without it the types are not checked")
     return ofTypes.filter { $0.kind != .mixDeviation && $0.kind != .fileType } + [note]
   }
 
@@ -240,7 +240,7 @@ public struct Validator: Sendable {
       findings.append(
         Finding(
           .note, .otherRounding, "quantize.imatrix.file",
-          expected: "--imatrix with the data that the file was made with",
+          expected: "\(.importanceMatrix) with the data that the file was made with",
           found: "none; the file names \(file)", remedy: "with it, the verdict can be \"exact\""))
     }
     let inputs = try record.map {
@@ -308,7 +308,7 @@ public struct Validator: Sendable {
       if let mismatch = item.mismatch {
         if explained < Self.explainedTensors {
           let finding = try diagnosis.explain(mismatch)
-          tensor.diagnosis = finding.found
+          tensor.diagnosis = finding.found.description
           findings.append(finding)
           explained += 1
         } else {
@@ -332,7 +332,7 @@ public struct Validator: Sendable {
     let plain = findings.filter { $0.kind == .notFromSource }
     guard plain.count > 5, let first = plain.first else { return findings }
     var merged = first
-    merged.subject = shortList(plain.map(\.subject), limit: 5)
+    merged.subject = Wording(shortList(plain.map(\.subject.description), limit: 5))
     merged.found = "\(plain.count) of \(count) tensors hold other values; the first one: " + first.found
     return findings.filter { $0.kind != .notFromSource } + [merged]
   }

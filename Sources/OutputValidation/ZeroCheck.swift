@@ -1,4 +1,5 @@
 internal import BlockQuantization
+internal import FileBytes
 internal import GGUFFormat
 internal import ModelDescriptions
 internal import TensorTypes
@@ -94,23 +95,23 @@ struct ZeroCheck {
         item, item.matrices, .error, expected: "weights", found: "zeros alone",
         remedy:
           "importance data without anything for an expert does this; if the model itself has the zeros, "
-          + "--against its checkpoint says so")
+          + "comparing with its checkpoint (\(.source)) says so")
     }
     return finding(
       item, item.matrices, .warning, expected: "weights", found: "zeros alone",
       remedy:
-        "block expansion and pruned experts look like this, and so does a loss while writing; --against the "
-        + "source tells which")
+        "block expansion and pruned experts look like this, and so does a loss while writing; comparing "
+        + "with the source (\(.source)) tells which")
   }
 
   private func finding(
     _ item: ZeroWeights, _ matrices: [Int], _ severity: Finding.Severity, expected: String, found: String,
-    remedy: String = ""
+    remedy: Wording = ""
   ) -> Finding {
     let isPart = item.matrixCount > 1 && matrices.count < item.matrixCount
     let place = (matrices.count == 1 ? "expert " : "experts ") + shortList(matrices.map(String.init))
     return Finding(
-      severity, isPart ? .zeroExpert : .zeroTensor, item.tensor, place: isPart ? place : "",
-      expected: expected, found: found, remedy: remedy)
+      severity, isPart ? .zeroExpert : .zeroTensor, Wording(item.tensor), place: isPart ? place : "",
+      expected: Wording(expected), found: Wording(found), remedy: remedy)
   }
 }

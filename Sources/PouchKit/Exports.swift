@@ -9,6 +9,8 @@
 @_exported public import enum FileBytes.FaultClass
 @_exported public import protocol FileBytes.FaultCode
 @_exported public import protocol FileBytes.FaultError
+@_exported public import enum FileBytes.Setting
+@_exported public import struct FileBytes.Wording
 @_exported public import enum ImportanceData.BlindExpertPolicy
 @_exported public import struct MemoryEstimation.EstimateOptions
 @_exported public import struct MemoryEstimation.EstimateReport

@@ -211,7 +211,9 @@ private struct LayeredMetadata {
   private func refusal(_ found: String, _ remedy: String) -> RecipeError {
     RecipeError(
       .layerNotPrunable,
-      Fault(subject: "--prune-layers", expected: "layers that can be dropped", found: found, remedy: remedy))
+      Fault(
+        subject: "\(.prunedLayers)", expected: "layers that can be dropped", found: Wording(found),
+        remedy: Wording(remedy)))
   }
 }
 

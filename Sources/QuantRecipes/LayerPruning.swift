@@ -59,8 +59,9 @@ public struct LayerPruning: Hashable, Sendable {
       throw RecipeError(
         .layerNotPrunable,
         Fault(
-          subject: "--prune-layers", expected: "some of the \(present.count) layers of the model",
-          found: absent.isEmpty ? "all of them" : listed(absent.map { "layer \($0), which does not exist" })))
+          subject: "\(.prunedLayers)", expected: "some of the \(present.count) layers of the model",
+          found: absent.isEmpty
+            ? "all of them" : Wording(listed(absent.map { "layer \($0), which does not exist" }))))
     }
     var renumbered: [Int: Int?] = [:]
     var next = 0

@@ -50,9 +50,9 @@ public struct MixTensor: Hashable, Sendable {
 public enum DecisionReason: Hashable, Sendable {
   /// It is never quantized, or was asked to be left alone.
   case notQuantizable(KeepReason)
-  /// `--token-embedding-type`.
+  /// The type for the token embedding.
   case tokenEmbeddingOption
-  /// `--output-tensor-type`.
+  /// The type for the output tensor.
   case outputOption
   /// The rule with this index in ``MixOptions/tensorTypeRules``.
   case rule(Int)
@@ -60,6 +60,8 @@ public enum DecisionReason: Hashable, Sendable {
   case mixDefault
   /// A rule of the stock mix; the text says which.
   case mixture(String)
+  /// A rule by role, in an output for MLX; the text names the role.
+  case typeOverride(String)
   /// The rule with this index in ``Recipe/rules``.
   case recipe(Int)
 }

@@ -176,8 +176,9 @@ public struct TypeMixer {
     throw RecipeError(
       .requantizationNotAllowed,
       Fault(
-        subject: listed(quantized), expected: "sources that are not quantized",
-        found: "\(quantized.count) that are", remedy: "start from the 16-bit file, or pass --allow-requantize"
+        subject: Wording(listed(quantized)), expected: "sources that are not quantized",
+        found: "\(quantized.count) that are",
+        remedy: "start from the 16-bit file, or pass \(.allowRequantize)"
       ))
   }
 }

@@ -16,7 +16,8 @@ extension SafetensorsError {
   }
 
   /// What helps when the text of a header or an index is wrong.
-  static let damagedRemedy = "the file is damaged or was not written by a safetensors writer; fetch it again"
+  static let damagedRemedy: Wording =
+    "the file is damaged or was not written by a safetensors writer; fetch it again"
 
   /// Runs `body` with errors of the scanner in this module's terms.
   ///

@@ -78,10 +78,11 @@ public struct PreTokenizer: Hashable, Sendable {
         .unknownPreTokenizer,
         Fault(
           file: file, subject: "pre_tokenizer",
-          expected: "a splitting rule of a known model ("
-            + Self.known.map(\.name).reduced().joined(separator: ", ") + ")",
-          found: summary,
-          remedy: "give the name of an equivalent rule with --pre, such as --pre qwen2"))
+          expected:
+            "a splitting rule of a known model (\(Self.known.map(\.name).reduced().joined(separator: ", ")))",
+          found: "\(summary)",
+          remedy: "give the name of an equivalent rule with \(.preTokenizer), such as \(.preTokenizer) qwen2")
+      )
     }
     switch known.name {
     case "qwen2" where tokenizer.addedTokenID("<｜begin▁of▁sentence｜>") != nil: return "deepseek-r1-qwen"

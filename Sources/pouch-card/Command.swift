@@ -70,7 +70,7 @@ struct Command: PouchCommand {
       request, onProgress: { bar.update(phase: "SHA-256", done: $0, total: $1, alreadyDone: 0) },
       isCancelled: { Interrupt.isRequested })
     bar.clear()
-    for notice in notices + card.notices { Standard.error("note: \(notice)") }
+    for notice in notices + card.notices.map(\.commandText) { Standard.error("note: \(notice)") }
     if json { try JSONSchema.card.print(card) }
     if dryRun {
       if !json { Standard.outputText(try CardFolder.markdown(card)) }

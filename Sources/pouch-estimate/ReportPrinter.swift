@@ -22,7 +22,7 @@ struct ReportPrinter {
         Standard.output("")
         PlanPrinter.printTotals("role", output.byRole)
       }
-      for notice in output.notices.prefix(10) { Standard.error("note: \(notice)") }
+      for notice in output.notices.prefix(10) { Standard.error("note: \(notice.commandText)") }
       if output.notices.count > 10 {
         Standard.error("note: and \(output.notices.count - 10) more; see --json")
       }
@@ -61,7 +61,7 @@ struct ReportPrinter {
       Standard.output("    \(largest ?? "no context fits")")
       Standard.output("    \(mix ?? "no common mix fits here")")
     }
-    for line in output.advice { Standard.output("  \(line)") }
+    for line in output.advice { Standard.output("  \(line.commandText)") }
     if let machine = output.fits.first?.machine, machine.reservedBytes > 0 {
       Standard.output("  \(size(machine.reservedBytes)) of \(size(machine.installedBytes)) kept back:")
       Standard.output("    \(machine.rule)")

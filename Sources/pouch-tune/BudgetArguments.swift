@@ -50,7 +50,7 @@ struct BudgetArguments: ParsableArguments {
     for size in targetSize { result.append((Self.text(size), .size(size.byteCount))) }
     for bits in targetBpw { result.append(("\(bits)bpw", .bitsPerWeight(bits))) }
     for size in fit {
-      let machine = try Machine.memory(size.byteCount, reserve: nil, flag: "--fit")
+      let machine = try Machine.memory(size.byteCount, reserve: nil, setting: .targetMemory)
       let context = contextSize ?? 0
       result.append(
         ("fit-\(Self.text(size))-c\(context)", .memory(machine.availableBytes, contextLength: context)))
@@ -108,7 +108,8 @@ struct ConstraintArguments: ParsableArguments {
     var result = MixConstraints()
     for name in uniform {
       let present = Set(table.rows.map(\.group.role))
-      let roles = name == "any" ? Array(present) : try MixConstraints.roles(named: name, flag: "--uniform")
+      let roles =
+        name == "any" ? Array(present) : try MixConstraints.roles(named: name, setting: .uniformRoles)
       // A name of several roles means those that the model has.
       let known = roles.filter(present.contains)
       result.uniform.formUnion(known.isEmpty ? roles : known)
@@ -119,7 +120,7 @@ struct ConstraintArguments: ParsableArguments {
         throw UsageError("--least", expected: "ROLE=TYPE, such as attention=q5_K", found: text)
       }
       let type = try CandidateTypes.types(named: [parts[1]])[0]
-      let roles = try MixConstraints.roles(named: parts[0], flag: "--least")
+      let roles = try MixConstraints.roles(named: parts[0], setting: .leastTypes)
       let known = roles.filter(Set(table.rows.map(\.group.role)).contains)
       for role in known.isEmpty ? roles : known { result.least[role] = type }
     }

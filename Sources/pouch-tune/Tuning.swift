@@ -85,7 +85,7 @@ struct Tuning {
     if let html = command.html { paths.append((html, "--html")) }
     for (path, subject) in paths {
       try OutputPlace.check(
-        path, subject: subject, replaces: command.force,
+        path, subject: Wording(subject), replaces: command.force,
         remedy: subject == "table"
           ? "reuse it with --table, replace it with --force, or choose another name with --output"
           : "replace it with --force, or choose another name")

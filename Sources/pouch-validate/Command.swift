@@ -113,7 +113,7 @@ struct Validate: PouchCommand {
 
   func run() throws {
     for (flag, path) in [("--html", html), ("--write-manifest", writeManifest)] {
-      if let path { try OutputPlace.check(path, subject: flag, replaces: force) }
+      if let path { try OutputPlace.check(path, subject: Wording(flag), replaces: force) }
     }
     let bar = ProgressBar(isEnabled: !quiet && !json)
     var options = ValidationOptions(threadCount: threads ?? Processor.threadCount)
@@ -141,7 +141,7 @@ struct Validate: PouchCommand {
     }
     bar.clear()
     if let source, source.model != nil { report.against?.source = source.title }
-    if let html { try write(HeatMapPage(report).html, to: html) }
+    if let html { try write(HeatMapPage(report, words: \.flag).html, to: html) }
     if json {
       try JSONSchema.validation.print(report)
     } else if !quiet {

@@ -1,4 +1,5 @@
 import CommandSupport
+import FileBytes
 import OutputValidation
 
 /// Prints a report for people: what was checked, the tensors worst first, the findings.
@@ -178,11 +179,12 @@ struct ReportPrinter {
   private func findings() {
     let limit = 40
     for finding in report.findings.prefix(limit) {
-      let location = finding.location
+      let location = finding.location.commandText
       Standard.output(
         plain(
-          "\(finding.severity.rawValue): \(location.isEmpty ? "" : location + ": ")expected \(finding.expected), "
-            + "found \(finding.found)" + (finding.remedy.isEmpty ? "" : " (\(finding.remedy))")))
+          "\(finding.severity.rawValue): \(location.isEmpty ? "" : location + ": ")expected \(finding.expected.commandText), "
+            + "found \(finding.found.commandText)"
+            + (finding.remedy.isEmpty ? "" : " (\(finding.remedy.commandText))")))
     }
     if report.findings.count > limit {
       Standard.output("… and \(report.findings.count - limit) more findings; --json has all")

@@ -45,7 +45,7 @@ struct ColumnFeedTests {
       try ColumnPlan.run(plan, ExecutionOptions(threadCount: 1, maxMemory: 1000, force: true))
     }
     #expect(error?.code == .memoryLimitTooSmall)
-    let digits = error?.fault.expected.split(separator: " ").compactMap { Int($0) }.first
+    let digits = error?.fault.expected.description.split(separator: " ").compactMap { Int($0) }.first
     return try #require(digits)
   }
 

@@ -163,7 +163,7 @@ import Testing
     let down = try #require(
       plan.tensors.first { $0.name == "model.layers.0.mlp.switch_mlp.down_proj.weight" })
     #expect(down.groups == nil && down.type == .bf16 && down.ggmlShape == [96, 64, 4])
-    #expect(plan.notices.contains { $0.subject == down.name && $0.text.contains("96") })
+    #expect(plan.notices.contains { $0.subject.description == down.name && $0.text.contains("96") })
     let gate = try #require(
       plan.tensors.first { $0.name == "model.layers.0.mlp.switch_mlp.gate_proj.weight" })
     #expect(gate.groups == GroupFormat() && gate.groupParts.count == 2)

@@ -122,7 +122,7 @@ struct ManyOutputsTests {
       try executor.run(ExecutionOptions(threadCount: threads, maxMemory: 1000))
     }
     #expect(error?.code == .memoryLimitTooSmall)
-    let words = try #require(error?.fault.expected.split(separator: " "))
+    let words = try #require(error?.fault.expected.description.split(separator: " "))
     return try #require(words.compactMap { Int($0) }.first)
   }
 

@@ -162,7 +162,7 @@ struct PackedFeedTests {
       try ColumnPlan.run(plan, ExecutionOptions(threadCount: 1, maxMemory: 1000, force: true))
     }
     #expect(error?.code == .memoryLimitTooSmall)
-    return try #require(error?.fault.expected.split(separator: " ").compactMap { Int($0) }.first)
+    return try #require(error?.fault.expected.description.split(separator: " ").compactMap { Int($0) }.first)
   }
 
   @Test("scales are read with the rows, but for those of compressed files")

@@ -223,7 +223,7 @@ struct PartsTests {
     let many = try tiny()
     let prepared = try many.prepare([.mix(.q4_K_M)])
     let none = try joinError(prepared)
-    #expect(none.found == "no journal of a part" && none.remedy.contains("--part 1/N"))
+    #expect(none.found == "no journal of a part" && none.remedy.contains("parts 1/N"))
     try run(try part(3, 4), of: prepared)
     let before = try many.found()
     let fault = try joinError(prepared)
@@ -243,7 +243,8 @@ struct PartsTests {
     try [UInt8](repeating: 0x5A, count: 8).withUnsafeBytes { try file.write($0, at: tensor.offset) }
     let fault = try joinError(prepared)
     #expect(fault.problems.count == 1 && fault.problems[0].contains("not in the file as its journal says"))
-    let number = try #require(fault.problems[0].split(separator: " ").last?.first?.wholeNumberValue)
+    let number = try #require(
+      fault.problems[0].description.split(separator: " ").last?.first?.wholeNumberValue)
     try run(try part(number, 2), of: prepared)
     _ = try join(prepared)
     try many.expectFiles(try many.expected(choices))

@@ -141,7 +141,7 @@ import Testing
     let parsed = try JSONSerialization.jsonObject(with: Data("[\(value)]".utf8)) as? [Any]
     let source = try copy(config: vision([key: try #require(parsed?.first)]))
     let error = #expect(throws: DescriptionError.self) { try prepare(source, ["f16"]) }
-    #expect(error?.code == .invalidConfig && error?.fault.subject == "vision_config." + key)
+    #expect(error?.code == .invalidConfig && error?.fault.subject.description == "vision_config." + key)
     #expect(try names() == ["qwen3_vl-tower"])
   }
 
@@ -150,7 +150,7 @@ import Testing
       try prepare(SampleTests.sample, ["f16"])
     }
     #expect(text?.code == .notSupported && text?.fault.subject == "vision_config")
-    #expect(text?.fault.remedy.contains("without --mmproj") == true)
+    #expect(text?.fault.remedy.contains("without the vision tower") == true)
     let other = #expect(throws: DescriptionError.self) {
       try prepare(try copy(config: ["architectures": ["Gemma4ForConditionalGeneration"]]), ["f16"])
     }

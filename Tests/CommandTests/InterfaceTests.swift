@@ -115,6 +115,15 @@ struct InterfaceTests {
     #expect(run.errors.contains("Error: " + told.error.message))
   }
 
+  @Test("what libraries refuse is told with flags, under --json, too")
+  func flags() throws {
+    let run = try CommandRun("pouch-estimate", ["qwen3-30b-a3b", "--machine", "abacus", "--json"])
+    let told = try failure(run).error
+    #expect(told.subject == "--machine" && told.remedy == "or give --memory", "\(run.output)")
+    #expect(
+      run.errors.contains("Error: " + told.message) && told.message.hasPrefix("--machine: expected one of"))
+  }
+
   @Test("wrong usage with --json is a JSON document, too", arguments: commands)
   func usageAsJSON(command: String) throws {
     let run = try CommandRun(command, ["--json", "--no-such-flag"])

@@ -18,6 +18,12 @@ import Testing
     let hash = copy.withUTF8 { XXHash64.hash(UnsafeRawBufferPointer($0)) }
     #expect(hash == expected)
   }
+
+  @Test("bytes as hexadecimal digits")
+  func hexadecimal() {
+    #expect([0, 10, 255].hexadecimal() == "000aff")
+    #expect([0, 10, 255].hexadecimal(uppercase: true, separator: " ") == "00 0A FF")
+  }
 }
 
 @Suite struct SharedDescriptorTests {

@@ -159,7 +159,7 @@ let everyValue: [MetadataEntry] = [
       try GGUFHeaderEncoder(metadata: [], tensors: [good, tensor], file: "o.gguf")
     }
     #expect(error.code == code)
-    #expect(error.fault.subject == tensor.name && error.fault.file == "o.gguf")
+    #expect(error.fault.subject.description == tensor.name && error.fault.file == "o.gguf")
   }
 
   @Test(

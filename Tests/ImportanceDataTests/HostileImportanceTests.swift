@@ -242,6 +242,6 @@ struct HostileImportanceTests {
     #expect(error?.code == item.code, "\(item.name): \(error?.description ?? "")")
     #expect(error?.faultClass == .rejected)
     #expect(error?.fault.file == path)
-    if let subject = item.subject { #expect(error?.fault.subject == subject) }
+    if let subject = item.subject { #expect(error?.fault.subject.description == subject) }
   }
 }

@@ -176,7 +176,7 @@ import ZstdStreams
           measuring.limits = MeasuringPlan.Limits(allowed: allowed, total: 8 << 30)
         }
       }
-      #expect(error?.code == .memoryLimit && error?.fault.subject.contains("--measure-memory") == true)
+      #expect(error?.code == .memoryLimit && error?.fault.subject.settings == [.measuringMemory])
       #expect(
         error?.fault.expected.contains("at least \(least[0]) bytes") == true, "\(String(describing: error))")
     }

@@ -91,17 +91,17 @@ import Testing
 
   @Test(
     arguments: [
-      (TunedMix.Budget.size(1_000_000), "--target-size"), (.size(20_000_000), "--target-size"),
-      (.bitsPerWeight(2.0), "--target-bpw"), (.bitsPerWeight(9.5), "--target-bpw"),
-      (.memory(1_000_000, contextLength: 512), "--fit"), (.divergence(1e-12), "--max-kld"),
-      (.divergence(10), "--max-kld"),
+      (TunedMix.Budget.size(1_000_000), Setting.targetSize), (.size(20_000_000), .targetSize),
+      (.bitsPerWeight(2.0), .targetBitsPerWeight), (.bitsPerWeight(9.5), .targetBitsPerWeight),
+      (.memory(1_000_000, contextLength: 512), .targetMemory), (.divergence(1e-12), .targetDivergence),
+      (.divergence(10), .targetDivergence),
     ])
-  func budgetsOutOfReachNameBothEnds(_ budget: TunedMix.Budget, _ flag: String) throws {
+  func budgetsOutOfReachNameBothEnds(_ budget: TunedMix.Budget, _ setting: Setting) throws {
     let error = try #require(throws: TuningError.self) { try solve(budget) }
     #expect(error.code == .budgetOutOfReach)
-    #expect(error.description.contains(flag))
+    #expect(error.fault.subject == Wording(setting))
     // The largest mix loses least.
-    let (first, last) = flag == "--max-kld" ? ("largest", "smallest") : ("smallest", "largest")
+    let (first, last) = setting == .targetDivergence ? ("largest", "smallest") : ("smallest", "largest")
     let ends = try Regex("from [0-9.]+, the \(first) mix, to [0-9.]+ .*, the \(last)")
     #expect(error.description.contains(ends), "\(error)")
   }
@@ -126,13 +126,13 @@ import Testing
     try refuse("attention.qkv") { $0.uniform = [.attentionQueryKeyValue] }
     try refuse("feed-forward.down") { $0.least = [.feedForwardDown: .q4_K] }
     try refuse("embedding") { $0.least = [.embedding: .bf16] }
-    try refuse("--types") { $0.types = [.q5_K] }
-    #expect(throws: TuningError.self) { try MixConstraints.roles(named: "kitchen", flag: "--uniform") }
-    #expect(throws: TuningError.self) { try MixConstraints.roles(named: "any", flag: "--uniform") }
+    try refuse("relax the types to choose from") { $0.types = [.q5_K] }
+    #expect(throws: TuningError.self) { try MixConstraints.roles(named: "kitchen", setting: .uniformRoles) }
+    #expect(throws: TuningError.self) { try MixConstraints.roles(named: "any", setting: .uniformRoles) }
     #expect(
-      try MixConstraints.roles(named: "routed-experts", flag: "--uniform")
+      try MixConstraints.roles(named: "routed-experts", setting: .uniformRoles)
         == [.routedExpertsGateUp, .routedExpertsDown])
-    #expect(try MixConstraints.roles(named: "feed-forward.up", flag: "--least") == [.feedForwardGateUp])
+    #expect(try MixConstraints.roles(named: "feed-forward.up", setting: .leastTypes) == [.feedForwardGateUp])
   }
 
   @Test func plansOfOtherTablesAreRefused() throws {

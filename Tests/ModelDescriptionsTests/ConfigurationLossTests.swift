@@ -166,7 +166,7 @@ struct ConfigurationLossTests {
     guard isFatal == true else { return try map.refuseFatalLosses(file: "config.json") }
     let error = #expect(throws: DescriptionError.self) { try map.refuseFatalLosses(file: "config.json") }
     #expect(error?.code == .notSupported)
-    #expect(error?.fault.subject == key)
+    #expect(error?.fault.subject.description == key)
   }
 
   @Test("Recorded conversions lose nothing", arguments: GoldenCase.all)

@@ -58,7 +58,7 @@ struct Gemma4Tests {
       ),
     ] {
       let error = failure(changes)
-      #expect(error?.fault.subject == key, "\(changes): \(String(describing: error))")
+      #expect(error?.fault.subject.description == key, "\(changes): \(String(describing: error))")
       #expect(error?.code == code, "\(changes)")
     }
   }
@@ -90,7 +90,7 @@ struct Gemma4Tests {
       let error = #expect(throws: DescriptionError.self, "\(key)") {
         _ = try HyperParameters(metadata: changed, embeddingRows: 1027, file: "x.gguf")
       }
-      #expect(error?.code == code && error?.fault.subject == name, "\(String(describing: error))")
+      #expect(error?.code == code && error?.fault.subject.description == name, "\(String(describing: error))")
     }
   }
 }

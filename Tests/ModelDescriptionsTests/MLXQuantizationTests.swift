@@ -1,6 +1,7 @@
 import FileBytes
 import ModelDescriptions
 import TensorTypes
+import TestSupport
 import Testing
 
 /// Checkpoints that MLX quantized, and what becomes of a checkpoint for MLX.

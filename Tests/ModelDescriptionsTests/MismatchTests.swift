@@ -1,6 +1,7 @@
 import FileBytes
 import ModelDescriptions
 import TensorTypes
+import TestSupport
 import Testing
 import TextTokenizers
 

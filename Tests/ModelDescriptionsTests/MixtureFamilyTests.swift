@@ -160,7 +160,7 @@ struct MixtureFamilyTests {
   func refusals(_ index: Int) {
     let (golden, changes, key) = Self.refused[index]
     let error = failure(golden, changes)
-    #expect(error?.fault.subject == key, "\(golden) \(changes): \(String(describing: error))")
+    #expect(error?.fault.subject.description == key, "\(golden) \(changes): \(String(describing: error))")
   }
 
   @Test("Widths that the tensors do not have are a mismatch that names them")

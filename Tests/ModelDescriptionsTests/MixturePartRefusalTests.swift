@@ -138,7 +138,7 @@ struct MixturePartRefusalTests {
     let error = #expect(throws: DescriptionError.self, "\(golden) \(changes)") {
       try described(try config(golden, changed.mapValues { $0 == .null ? nil : $0 }))
     }
-    #expect(error?.fault.subject == key, "\(golden) \(changes): \(String(describing: error))")
+    #expect(error?.fault.subject.description == key, "\(golden) \(changes): \(String(describing: error))")
     #expect(error?.fault.file == "config.json" && error?.fault.expected.isEmpty == false)
     #expect([.invalidConfig, .notSupported].contains(error?.code))
   }
@@ -194,7 +194,7 @@ struct MixturePartRefusalTests {
     let error = #expect(throws: DescriptionError.self, "\(name)") {
       try read(kept + (value.map { [MetadataEntry(name, $0)] } ?? []))
     }
-    #expect(error?.fault.subject == name, "\(String(describing: error))")
+    #expect(error?.fault.subject.description == name, "\(String(describing: error))")
     #expect(error?.fault.file == "x.gguf" && error?.fault.expected.isEmpty == false)
   }
 

@@ -342,7 +342,7 @@ struct QuantizedFormsTests {
     let error = #expect(throws: DescriptionError.self) {
       try ModelDescription.describe(config: config, tensors: tensors)
     }
-    #expect(error?.fault.subject == "quantization_config." + key, "\(String(describing: error))")
+    #expect(error?.fault.subject.description == "quantization_config." + key, "\(String(describing: error))")
     #expect(error?.fault.found.contains(found) == true)
     #expect(error?.faultClass == .rejected && error?.code != .tensorMismatch)
   }

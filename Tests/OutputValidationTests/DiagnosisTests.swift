@@ -128,7 +128,7 @@ struct DiagnosisTests {
     let path = folder.path("spoiled.gguf")
     try checkpoint.spoil(mistake.tensor, to: path, mistake.change)
     let report = try validate(path, against: source)
-    let found = report.findings.filter { $0.subject == mistake.tensor && $0.severity == .error }
+    let found = report.findings.filter { $0.subject.description == mistake.tensor && $0.severity == .error }
     #expect(found.map(\.kind) == [mistake.kind], "\(found)")
     #expect(found.first?.found.contains(mistake.words) == true, "\(found)")
   }

@@ -66,7 +66,7 @@ struct ValidatorFuzzTests {
       let report = try validate(bytes, against: true)
       #expect(!report.isSound)
       #expect(
-        report.findings.contains { $0.severity == .error && $0.subject == tensor.name },
+        report.findings.contains { $0.severity == .error && $0.subject.description == tensor.name },
         "\(tensor.name) at \(position): \(report.findings)")
     }
   }

@@ -1,6 +1,7 @@
 import FileBytes
 import QuantRecipes
 import TensorTypes
+import TestSupport
 import Testing
 
 @Suite("Metadata after pruning")
@@ -126,7 +127,7 @@ struct PrunedMetadataTests {
     let entries = entry.map { [($0.0, MetadataValue.uint32($0.1))] } ?? []
     let error = #expect(throws: RecipeError.self) { try prune(layers, of: 8, architecture, entries) }
     #expect(error?.code == .layerNotPrunable)
-    #expect(error?.fault.subject == "--prune-layers")
+    #expect(error?.fault.subject == Wording(.prunedLayers))
   }
 
   @Test(

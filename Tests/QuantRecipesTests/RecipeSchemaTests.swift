@@ -49,7 +49,8 @@ struct RecipeSchemaTests {
       try Data(text.utf8).write(to: path)
       defer { try? FileManager.default.removeItem(at: path) }
       let error = #expect(throws: RecipeError.self) { _ = try RecipeLibrary.recipe(path.path) }
-      return Set((error?.fault.expected ?? "").dropFirst("one of ".count).components(separatedBy: ", "))
+      return Set(
+        (error?.fault.expected.description ?? "").dropFirst("one of ".count).components(separatedBy: ", "))
     }
     #expect(try keys("x: 1\n") == Set(schema.properties.keys))
     #expect(

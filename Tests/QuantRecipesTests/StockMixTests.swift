@@ -35,7 +35,7 @@ struct StockMixTests {
   func unknown(name: String, remedy: String) throws {
     let error = try #require(throws: RecipeError.self) { _ = try StockMix(name: name) }
     #expect(error.code == .unknownMix)
-    if !remedy.isEmpty { #expect(error.fault.remedy == remedy) }
+    if !remedy.isEmpty { #expect(error.fault.remedy.description == remedy) }
     #expect(error.faultClass == .usage)
   }
 

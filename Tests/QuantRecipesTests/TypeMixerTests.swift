@@ -1,6 +1,7 @@
 import FileBytes
 import QuantRecipes
 import TensorTypes
+import TestSupport
 import Testing
 
 @Suite("Deciding types")

@@ -1,6 +1,7 @@
 import FileBytes
 import ReferenceRuntime
 import TensorTypes
+import TestSupport
 import Testing
 
 @Suite("Types of caches")

@@ -42,7 +42,7 @@ import Testing
       let prepared = try checkpoint.plan(type, to: path)
       // What a GGUF cannot say is said to the user; then its logits are others.
       for loss in losses {
-        #expect(prepared.plan.notices.contains { $0.subject == loss.key }, "\(loss.key)")
+        #expect(prepared.plan.notices.contains { $0.subject.description == loss.key }, "\(loss.key)")
       }
       guard losses.allSatisfy(\.isOfLlamaCppAlone), checkpoint.isExact(prepared.plan) else { continue }
       _ = try prepared.executor.run(ExecutionOptions(threadCount: 2))

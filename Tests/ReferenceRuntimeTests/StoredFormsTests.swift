@@ -131,14 +131,14 @@ import ZstdStreams
       try checkpoint.plan(.bf16, to: parent.path("a.gguf")).executor.run(ExecutionOptions(threadCount: 1))
     }
     #expect(conversion?.code == .nonFiniteWeight)
-    #expect(conversion?.fault.subject == weight + "_packed -> blk.1.attn_k.weight, row 0")
+    #expect(conversion?.fault.subject.description == weight + "_packed -> blk.1.attn_k.weight, row 0")
 
     stored = try StoredCheckpoint(folder: golden.folder)
     _ = stored.store(as: .nvfp4)
     stored.tensors[weight + "_global_scale"]?.bytes = [0, 0, 0x80, 0x7F]
     let scaled = try stored.write(in: parent, name: "whole")
     error = #expect(throws: RuntimeError.self) { try LoadedModel.open(path: scaled) }
-    #expect(error?.code == .nonFinite && error?.fault.subject == weight + "_global_scale")
+    #expect(error?.code == .nonFinite && error?.fault.subject.description == weight + "_global_scale")
   }
 
   @Test func damageIsNamed() throws {
@@ -162,7 +162,7 @@ import ZstdStreams
     let scaled = try stored.write(in: parent, name: "scale")
     error = #expect(throws: RuntimeError.self) { try LoadedModel.open(path: scaled) }
     #expect(error?.code == .nonFinite)
-    #expect(error?.fault.subject == weight + "_scale_inv")
+    #expect(error?.fault.subject.description == weight + "_scale_inv")
   }
 
   @Test func aShortStreamIsNamed() throws {

@@ -1,4 +1,5 @@
 import FileBytes
+import TestSupport
 import Testing
 import TextTokenizers
 
@@ -79,7 +80,7 @@ struct PreTokenizerTests {
     } catch let error as TokenizerError {
       #expect(error.code == .unknownPreTokenizer)
       #expect(error.fault.found.contains(#"\w+|\W+"#))
-      #expect(error.fault.remedy.contains("--pre"))
+      #expect(error.fault.remedy.contains("the splitting rule qwen2"))
       #expect(error.fault.expected.contains("qwen35"))
     }
     #expect(tokenizerCode { _ = try name(.null) } == .unknownPreTokenizer)

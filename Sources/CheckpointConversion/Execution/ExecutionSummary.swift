@@ -65,7 +65,7 @@ public struct ExecutionSummary: Sendable {
   public var failure: (any Error)? {
     let failures = outputs.compactMap { output in output.failure.map { (path: output.path, error: $0) } }
     guard let first = failures.first else { return nil }
-    let texts = failures.map { ($0.error as? any FaultError)?.fault.description ?? "\($0.error)" }
+    let texts = failures.map { ($0.error as? any FaultError)?.fault.line ?? Wording("\($0.error)") }
     if hasMadeNothing, Set(texts).count == 1 { return first.error }
     let isStrict = failures.allSatisfy { ($0.error as? any FaultError)?.faultClass == .strict }
     let made = outputs.count { $0.failure == nil }
@@ -74,7 +74,7 @@ public struct ExecutionSummary: Sendable {
       Fault(
         file: first.path, subject: "outputs", expected: "\(outputs.count) finished",
         found: "\(made) finished",
-        problems: zip(failures, texts).map { "\($0.path): \($1)" },
+        problems: zip(failures, texts).map { "\($0.path): \($1)" as Wording },
         remedy: "run the same command again: it keeps what is finished and goes on with the others"))
   }
 }

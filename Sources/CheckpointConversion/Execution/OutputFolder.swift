@@ -12,7 +12,7 @@ extension PreparedConversion {
     guard options.part == nil else {
       throw ConversionError(
         .badOption,
-        Fault(subject: "--part", expected: "an output that is a GGUF", found: "a folder for MLX"))
+        Fault(subject: "\(.part)", expected: "an output that is a GGUF", found: "a folder for MLX"))
     }
     switch FileSystem.kind(of: folder.path) {
     case .missing: break
@@ -25,7 +25,7 @@ extension PreparedConversion {
       throw ConversionError(
         .outputExists,
         Fault(
-          file: folder.path, expected: "a folder with files of a model alone, which --force replaces",
+          file: folder.path, expected: "a folder with files of a model alone, which \(.overwrites) replaces",
           found: "\(first)" + (others.count > 1 ? " and \(others.count - 1) more" : ""),
           remedy: "choose another output, or remove the folder"))
     case .folder, .file, .other:
@@ -33,7 +33,7 @@ extension PreparedConversion {
         .outputExists,
         Fault(
           file: folder.path, expected: "no file or folder of this name", found: "one that exists",
-          remedy: "choose another output, or replace it with --force"))
+          remedy: "choose another output, or replace it with \(.overwrites)"))
     }
   }
 }

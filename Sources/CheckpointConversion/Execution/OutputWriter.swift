@@ -187,16 +187,16 @@ final class OutputWriter: Sendable {
   func lostWeights(refuses: Bool) throws -> [LostWeights] {
     let losses = tally.lostWeights()
     guard refuses, !losses.isEmpty else { return losses }
-    let shown = losses.prefix(20).map { "\($0.tensor): \($0.text)" }
-    let others = losses.count > 20 ? ["and \(losses.count - 20) more tensors"] : []
+    let shown = losses.prefix(20).map { "\($0.tensor): \($0.text)" as Wording }
+    let others: [Wording] = losses.count > 20 ? ["and \(losses.count - 20) more tensors"] : []
     throw ConversionError(
       .strictViolation,
       Fault(
-        file: conversion.partialPath, subject: "--strict",
+        file: conversion.partialPath, subject: "\(.strict)",
         expected: "no weights that become zeros", found: "tensors with such weights: \(losses.count)",
         problems: shown + others,
         remedy:
-          "store these tensors as bf16 or f32; or run the same command without --strict, which finishes the file "
+          "store these tensors as bf16 or f32; or run the same command without \(.strict), which finishes the file "
           + "from what is done"))
   }
 

@@ -21,7 +21,7 @@ extension PlanExecutor {
       throw ConversionError(
         .badOption,
         Fault(
-          subject: "--threads", expected: "a number from 1 to \(Self.mostThreads)",
+          subject: "\(.threads)", expected: "a number from 1 to \(Self.mostThreads)",
           found: "\(options.threadCount)"))
     }
     let longestRow = work.longestRow
@@ -52,8 +52,8 @@ extension PlanExecutor {
         throw ConversionError(
           .memoryLimitTooSmall,
           Fault(
-            subject: "--max-memory", expected: "at least \(total) bytes for \(options.threadCount) threads",
-            found: "\(options.maxMemory)", remedy: "raise the limit or lower --threads"))
+            subject: "\(.maxMemory)", expected: "at least \(total) bytes for \(options.threadCount) threads",
+            found: "\(options.maxMemory)", remedy: "raise the limit or lower \(.threads)"))
       }
       tile /= 2
     }

@@ -69,8 +69,8 @@ extension PlanExecutor {
       Fault(
         file: first.path, expected: "no file of this name", found: "one that exists\(others)",
         remedy: outputs.count == 1
-          ? "choose another output, or replace it with --force"
-          : "remove it to have it made with the others, choose other names, or replace all outputs with --force"
+          ? "choose another output, or replace it with \(.overwrites)"
+          : "remove it to have it made with the others, choose other names, or replace all outputs with \(.overwrites)"
       ))
   }
 
@@ -97,7 +97,7 @@ extension PlanExecutor {
           file: file.path,
           expected: "\(needed) bytes free" + (group.count > 1 ? " for \(group.count) files" : ""),
           found: "\(free), which is \(needed - free) too few",
-          remedy: "free some space or choose another folder with --outfile"))
+          remedy: "free some space or choose another folder with \(.outputName)"))
     }
   }
 }

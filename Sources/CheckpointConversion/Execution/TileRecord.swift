@@ -45,5 +45,5 @@ typealias Journal = ResumeLog<TileRecord>
 
 extension ResumeLogWords {
   /// How messages speak of a conversion's journal.
-  static let journal = ResumeLogWords(name: "journal", startOver: "use --force to start over")
+  static let journal = ResumeLogWords(name: "journal", startOver: "use \(.overwrites) to start over")
 }

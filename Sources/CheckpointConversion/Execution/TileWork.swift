@@ -70,15 +70,17 @@ extension TileWork {
       .scaleOverflow,
       Fault(
         file: file,
-        subject: place(row: firstRow + block / blocksPerRow),
+        subject: Wording(place(row: firstRow + block / blocksPerRow)),
         expected: "block scales within the range of f16 (65504)",
         found: "block \(block % blocksPerRow) of the row with a scale that is not finite as \(type.name)",
-        remedy: "the weights are too large or damaged; store this tensor as bf16 or f32 with --tensor-type"))
+        remedy:
+          "the weights are too large or damaged; store this tensor as bf16 or f32 with \(.tensorTypeRules)"))
   }
 
   /// The error for a value that is not finite, in the rows from `row` on.
   func refusal(of bad: BadValue, row: Int) -> ConversionError {
-    let remedy = "the checkpoint is damaged; fetch this shard again or report it to the model's authors"
+    let remedy: Wording =
+      "the checkpoint is damaged; fetch this shard again or report it to the model's authors"
     switch bad.origin {
     case .source:
       return ConversionError(
@@ -104,7 +106,7 @@ extension TileWork {
 
   /// The error for a value that a type cannot hold.
   func outOfRange(
-    _ value: Float, row: Int, column: Int, type: TensorType, remedy: String
+    _ value: Float, row: Int, column: Int, type: TensorType, remedy: Wording
   ) -> ConversionError {
     let limit = type == .f16 ? "65504" : "3.4e38"
     return ConversionError(

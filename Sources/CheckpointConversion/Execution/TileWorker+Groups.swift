@@ -59,9 +59,9 @@ extension TileWork {
     return ConversionError(
       .scaleOverflow,
       Fault(
-        file: file, subject: place(row: row + group / perRow),
+        file: file, subject: Wording(place(row: row + group / perRow)),
         expected: "scales and biases within the range of \(tensor.type.name)",
         found: "group \(group % perRow) of the row with one that is not finite as \(groups.name)",
-        remedy: "the weights are too large or damaged; keep this tensor unquantized with --override"))
+        remedy: "the weights are too large or damaged; keep this tensor unquantized with \(.typeOverrides)"))
   }
 }

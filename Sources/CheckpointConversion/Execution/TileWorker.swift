@@ -300,9 +300,9 @@ struct TileWorker: ~Copyable {
     throw work.outOfRange(
       value, row: place, column: column, type: type,
       remedy: work.tensor.groups != nil
-        ? "choose bf16 or f32 with --outtype"
+        ? "choose bf16 or f32 with \(.outputType)"
         : "the checkpoint mixes types, and \(type.name) of most matrices is in between; convert it with "
-          + "--outtype bf16 first and quantize that with pouch-quantize")
+          + "\(.outputType) bf16 first and quantize that with pouch-quantize")
   }
 
   /// Looks at stored rows: refuses values and scales that are not finite, and counts rows that became zeros.
@@ -380,7 +380,7 @@ struct TileWorker: ~Copyable {
       value, row: place, column: column, type: tensor.type,
       // Mixes of float types take no rules for single tensors.
       remedy: work.takesRules
-        ? "store this tensor as \(others) with --tensor-type" : "choose \(others) as the output type")
+        ? "store this tensor as \(others) with \(.tensorTypeRules)" : "choose \(others) as the output type")
   }
 }
 

@@ -19,7 +19,7 @@ extension Modelfile {
       throw ConversionError(
         .badOption,
         Fault(
-          subject: "--modelfile", expected: "the conversion of a language model",
+          subject: "\(.modelfile)", expected: "the conversion of a language model",
           found: "that of a vision tower",
           remedy: "convert the tower first; a Modelfile of the language model names the mmproj file beside it"
         ))

@@ -6,15 +6,15 @@ extension ConversionPlan {
   /// - Throws: ``ConversionError`` with `strictViolation` naming the first twenty.
   public func refuseNotices() throws {
     guard !notices.isEmpty else { return }
-    let shown = notices.prefix(20).map { "\($0.subject): \($0.text)" }
-    let others = notices.count > 20 ? ["and \(notices.count - 20) more"] : []
+    let shown = notices.prefix(20).map(\.line)
+    let others: [Wording] = notices.count > 20 ? ["and \(notices.count - 20) more"] : []
     // The notice on experts has their number, not their names.
-    let experts = Array(importance?.lines.prefix(20) ?? [])
+    let experts = (importance?.lines.prefix(20) ?? []).map { Wording($0) }
     throw ConversionError(
       .strictViolation,
       Fault(
-        subject: "--strict", expected: "a plan without notices", found: "\(notices.count)",
+        subject: "\(.strict)", expected: "a plan without notices", found: "\(notices.count)",
         problems: shown + others + experts,
-        remedy: "change the flags that cause them, or run without --strict"))
+        remedy: "change what causes them, or run without \(.strict)"))
   }
 }

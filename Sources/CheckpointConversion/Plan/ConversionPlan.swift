@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 public import ModelDescriptions
 public import QuantRecipes
 public import TensorTypes
@@ -54,10 +54,24 @@ public struct ConversionPlan: Sendable {
 
   /// Something worth saying that is no error by default.
   public struct Notice: Hashable, Sendable {
-    /// What it is about: a tensor, a file, a flag.
-    public var subject: String
+    /// What it is about: a tensor, a file, a setting.
+    public var subject: Wording
     /// The sentence to print.
-    public var text: String
+    public var text: Wording
+
+    /// Subject and sentence.
+    public var line: Wording { "\(subject): \(text)" }
+
+    init(subject: Wording, text: Wording) {
+      self.subject = subject
+      self.text = text
+    }
+
+    /// Generic and disfavored so that literals, which may name settings, are wordings.
+    @_disfavoredOverload
+    init<Text: StringProtocol>(subject: Text, text: Text) {
+      self.init(subject: Wording(String(subject)), text: Wording(String(text)))
+    }
   }
 
   /// The name of the recipe, or of the stock mix without one; of the format in an output for MLX.

@@ -27,7 +27,7 @@ extension ConversionPlanner {
     guard request.prunedLayers == nil, !request.keepSplit else {
       throw ConversionError(
         .badOption,
-        Fault(subject: "--prune-layers, --keep-split", expected: "a GGUF source", found: "a checkpoint"))
+        Fault(subject: "\(.prunedLayers), \(.keepSplit)", expected: "a GGUF source", found: "a checkpoint"))
     }
     let (config, checkpoint, tensors) = try open(request)
     let map = try ModelDescription.describe(
@@ -148,7 +148,7 @@ extension ConversionPlanner {
       throw ConversionError(
         .badOption,
         Fault(
-          subject: "--outtype", expected: "a type or auto", found: "copy",
+          subject: "\(.outputType)", expected: "a type or auto", found: "copy",
           remedy: "auto keeps the checkpoint's 16-bit type"))
     case .mix(let chosen): return chosen
     }
@@ -193,7 +193,7 @@ extension ConversionPlanner {
     draft.skipped = map.skipped.map { ConversionPlan.SkippedTensor(name: $0.name, reason: $0.reason) }
     draft.notices = checkpoint.warnings.map {
       ConversionPlan.Notice(
-        subject: $0.file, text: "\($0.subject): expected \($0.expected), found \($0.found)")
+        subject: "\($0.file)", text: "\($0.subject): expected \($0.expected), found \($0.found)")
     }
     draft.remarks = defaultPlace(source: request.source, request).remarks
     return draft

@@ -19,8 +19,8 @@ extension ConversionPlanner {
     } catch let error as DescriptionError {
       // Types can be chosen for any file, also for one that lacks keys; a key that makes no sense is worth a word.
       var unchanged = draft
-      if draft.metadata.contains(where: { $0.key == error.fault.subject }) {
-        let text =
+      if draft.metadata.contains(where: { $0.key == error.fault.subject.description }) {
+        let text: Wording =
           "\(error.fault.found), where \(error.fault.expected) is expected; copied as it is, and llama.cpp may refuse it"
         unchanged.notices.append(.init(subject: error.fault.subject, text: text))
       }

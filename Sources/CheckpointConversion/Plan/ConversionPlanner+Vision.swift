@@ -59,8 +59,8 @@ extension ConversionPlanner {
       throw ConversionError(
         .badOption,
         Fault(
-          subject: "--outtype", expected: "auto, f32, f16, bf16 or q8_0 with --mmproj",
-          found: output.recipe?.name ?? mix.rawValue,
+          subject: "\(.outputType)", expected: "auto, f32, f16, bf16 or q8_0 with \(.visionTower)",
+          found: "\(output.recipe?.name ?? mix.rawValue)",
           remedy: "towers are small and lose much in fewer bits; f16 and q8_0 are the usual types"))
     }
     return mix

@@ -78,7 +78,7 @@ public enum ConversionPlanner {
     guard request.splitMaxByteCount != nil || request.splitMaxTensorCount != nil else { return .single }
     guard request.splitMaxByteCount != 0 else {
       throw ConversionError(
-        .badOption, Fault(subject: "--split-max-size", expected: "more than 0 bytes", found: "0"))
+        .badOption, Fault(subject: "\(.splitMaxByteCount)", expected: "more than 0 bytes", found: "0"))
     }
     return .limits(
       maxByteCount: request.splitMaxByteCount, maxTensorCount: request.splitMaxTensorCount,

@@ -90,9 +90,9 @@ struct ImportanceProvider: ImportanceSource {
       throw ConversionError(
         .badOption,
         Fault(
-          file: matrix.path, subject: "--blind-experts \(policy.rawValue)",
+          file: matrix.path, subject: "\(.blindExperts) \(policy.rawValue)",
           expected: "importance data with counts per expert", found: "a legacy file, which has none",
-          remedy: "collect the data in the GGUF form, or leave the flag out"))
+          remedy: "collect the data in the GGUF form, or leave it out"))
     }
     let importance = PlannedImportance(
       file: matrix.path, entries: matrix.entries.count, blindExperts: policy,
@@ -139,8 +139,8 @@ struct ImportanceProvider: ImportanceSource {
     throw ConversionError(
       .blindExperts,
       Fault(
-        file: matrix.path, subject: "--blind-experts error", expected: "calibration data for every expert",
-        found: "none for \(importance.blindCount); " + shown.joined(separator: "; ") + others,
+        file: matrix.path, subject: "\(.blindExperts) error", expected: "calibration data for every expert",
+        found: "none for \(importance.blindCount); \(shown.joined(separator: "; "))\(others)",
         remedy: "calibrate with more text, or choose ones or layer-mean"))
   }
 

@@ -134,8 +134,9 @@ extension PlanDraft {
       throw ConversionError(
         .badOption,
         Fault(
-          subject: tensor.name, expected: "importance data for \(decision.type.name)",
-          found: choices.importanceNames == nil ? "no --imatrix" : "none in the file of --imatrix",
+          subject: "\(tensor.name)", expected: "importance data for \(decision.type.name)",
+          found: choices.importanceNames == nil
+            ? "no \(.importanceMatrix)" : "none in the file of \(.importanceMatrix)",
           remedy: "give an importance matrix that covers this tensor, or choose a larger type"))
     }
     result.byteCount = result.rowCount * result.rowByteCount
@@ -200,7 +201,7 @@ extension PlanDraft {
   /// Says when a recipe was made for the other case of importance data.
   private func importanceNotice(_ choices: PlanChoices) -> [ConversionPlan.Notice] {
     guard let recipe = choices.options.recipe else { return [] }
-    let text: String
+    let text: Wording
     switch (recipe.importanceUse, choices.options.importanceSupplied) {
     case (.expected, false): text = "expects an importance matrix; none is given"
     case (.none, true): text = "was made without an importance matrix; one is given"
@@ -222,7 +223,7 @@ extension PlanDraft {
   }
 
   private static func notice(_ note: MixNote, _ options: MixOptions) -> ConversionPlan.Notice {
-    func place(_ index: Int) -> String {
+    func place(_ index: Int) -> Wording {
       options.recipe.map { "\($0.rules[index].place): \($0.rules[index].selection)" } ?? ""
     }
     func text(_ index: Int) -> String {
@@ -232,18 +233,19 @@ extension PlanDraft {
     switch note {
     case .ruleMatchesOnlyKept(let rule, let tensors):
       return ConversionPlan.Notice(
-        subject: "--tensor-type \(text(rule))",
+        subject: "\(.tensorTypeRules) \(text(rule))",
         text: "matches only tensors that are never quantized: \(tensors.prefix(5).joined(separator: ", "))")
     case .ruleShadowed(let rule, let by):
       return ConversionPlan.Notice(
-        subject: "--tensor-type \(text(rule))",
+        subject: "\(.tensorTypeRules) \(text(rule))",
         text: "has no effect: earlier rules decide all its tensors (\(by.map(text).joined(separator: ", ")))")
     case .recipeRuleMatchesOnlyKept(let rule, let tensors):
       return ConversionPlan.Notice(
         subject: place(rule),
         text: "catches only tensors that are never quantized: \(tensors.prefix(5).joined(separator: ", "))")
     case .recipeRuleShadowed(let rule, let by):
-      let others = by.isEmpty ? "flags" : "earlier rules (\(by.map(place).joined(separator: "; ")))"
+      let others: Wording =
+        by.isEmpty ? "settings" : "earlier rules (\(by.map(place).joined(separator: "; ")))"
       return ConversionPlan.Notice(
         subject: place(rule), text: "has no effect: \(others) decide all its tensors")
     }

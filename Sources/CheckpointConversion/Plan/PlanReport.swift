@@ -1,3 +1,4 @@
+public import FileBytes
 internal import ModelDescriptions
 internal import QuantRecipes
 internal import TensorTypes
@@ -15,7 +16,7 @@ public struct PlanReport: Codable, Sendable {
     /// The type in the output.
     public var type: String
     /// What decided the type.
-    public var reason: String
+    public var reason: Wording
     /// Bytes as stored.
     public var bytes: Int
     /// Where the bytes start in the file.
@@ -74,7 +75,7 @@ public struct PlanReport: Codable, Sendable {
   /// The importance data in use, with all blind and thin experts.
   public var importance: PlannedImportance?
   /// What the user should know.
-  public var notices: [String]
+  public var notices: [Wording]
   /// Every tensor, in file order.
   public var tensors: [Tensor]
 
@@ -96,7 +97,7 @@ public struct PlanReport: Codable, Sendable {
     byRole = Self.totals(plan.tensors) { $0.role.rawValue }
     skipped = Dictionary(plan.skipped.map { ($0.name, $0.reason) }, uniquingKeysWith: { first, _ in first })
     importance = plan.importance
-    notices = plan.notices.map { "\($0.subject): \($0.text)" } + plan.advice
+    notices = plan.notices.map(\.line) + plan.advice.map { Wording($0) }
     tensors = plan.tensors.map {
       Tensor(
         name: $0.name, shape: $0.ggmlShape, sourceType: $0.sourceType.name, type: $0.typeName,

@@ -1,12 +1,13 @@
+public import FileBytes
 internal import QuantRecipes
 internal import TensorTypes
 
 /// What one rule did: the tensors that it decided about, what they cost, and which fell back to another type.
 public struct RuleReport: Codable, Hashable, Sendable {
   /// What the rule catches, or what else decided.
-  public var rule: String
+  public var rule: Wording
   /// Where the rule is written: `file:line` for recipes, the flag for rules of the command line; `nil` otherwise.
-  public var place: String?
+  public var place: Wording?
   /// The type that it gives; `nil` for tensors that keep theirs.
   public var type: String?
   /// The reason that the rule states.
@@ -22,7 +23,7 @@ public struct RuleReport: Codable, Hashable, Sendable {
   /// Tensors whose rows do not fit the type, with the type that they got.
   public var fallbacks: [String] = []
 
-  init(rule: String, place: String? = nil, type: String? = nil, why: String? = nil) {
+  init(rule: Wording, place: Wording? = nil, type: String? = nil, why: String? = nil) {
     self.rule = rule
     self.place = place
     self.type = type
@@ -48,12 +49,12 @@ extension RuleReport {
     }
     for (index, rule) in options.tensorTypeRules.enumerated() {
       start(
-        .rule(index), RuleReport(rule: rule.pattern, place: "--tensor-type", type: rule.type.name))
+        .rule(index), RuleReport(rule: "\(rule.pattern)", place: "\(.tensorTypeRules)", type: rule.type.name))
     }
     if let recipe = options.recipe {
       for (index, rule) in recipe.rules.enumerated() {
         var report = RuleReport(
-          rule: rule.selection, place: rule.place, type: rule.type.name, why: rule.why)
+          rule: Wording(rule.selection), place: Wording(rule.place), type: rule.type.name, why: rule.why)
         if base != nil, recipe.ownRules.indices.contains(index) { report.bytesOverBase = 0 }
         start(.recipe(index), report)
       }
@@ -69,7 +70,7 @@ extension RuleReport {
       switch reason {
       case .rule: 0
       case .tokenEmbeddingOption, .outputOption: 1
-      case .recipe, .mixture: 2
+      case .recipe, .mixture, .typeOverride: 2
       case .mixDefault: 3
       case .notQuantizable: 4
       }
@@ -85,10 +86,11 @@ extension RuleReport {
     let type = tensor.decision.fallbackFrom?.name ?? tensor.typeName
     switch reason {
     case .notQuantizable: self.init(rule: "never quantized", why: "norms, routers, vectors and the like")
-    case .tokenEmbeddingOption: self.init(rule: "embedding", place: "--token-embedding-type", type: type)
-    case .outputOption: self.init(rule: "output", place: "--output-tensor-type", type: type)
+    case .tokenEmbeddingOption: self.init(rule: "embedding", place: "\(.tokenEmbeddingType)", type: type)
+    case .outputOption: self.init(rule: "output", place: "\(.outputTensorType)", type: type)
     case .mixDefault: self.init(rule: "all others", type: type)
-    case .mixture(let why): self.init(rule: why, type: type)
+    case .mixture(let why): self.init(rule: Wording(why), type: type)
+    case .typeOverride(let role): self.init(rule: "\(.typeOverrides) \(role)", type: type)
     case .rule, .recipe: self.init(rule: "", type: type)
     }
   }

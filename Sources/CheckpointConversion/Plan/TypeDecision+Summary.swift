@@ -1,17 +1,19 @@
+internal import FileBytes
 internal import QuantRecipes
 internal import TensorTypes
 
 extension TypeDecision {
   /// A few words on what decided the type.
-  func summary(recipe: Recipe?) -> String {
-    let base =
+  func summary(recipe: Recipe?) -> Wording {
+    let base: Wording =
       switch reason {
       case .notQuantizable(let why): why.summary
-      case .tokenEmbeddingOption: "--token-embedding-type"
-      case .outputOption: "--output-tensor-type"
-      case .rule(let index): "--tensor-type rule \(index + 1)"
+      case .tokenEmbeddingOption: "\(.tokenEmbeddingType)"
+      case .outputOption: "\(.outputTensorType)"
+      case .rule(let index): "\(.tensorTypeRules) rule \(index + 1)"
       case .mixDefault: "default of the mix"
-      case .mixture(let why): why
+      case .mixture(let why): Wording(why)
+      case .typeOverride(let role): "\(.typeOverrides) \(role)"
       case .recipe(let index):
         recipe.map { "\($0.rules[index].place): \($0.rules[index].why)" } ?? "recipe rule \(index + 1)"
       }
@@ -22,12 +24,12 @@ extension TypeDecision {
 
 extension KeepReason {
   /// A few words on why a tensor is never quantized.
-  var summary: String {
+  var summary: Wording {
     switch self {
     case .copy: "copied"
     case .vector: "kept: a vector"
     case .notAWeight: "kept: not a weight"
-    case .outputLeft: "kept: --leave-output-tensor"
+    case .outputLeft: "kept: \(.leaveOutputTensor)"
     case .marked(let text): "kept: \(text)"
     }
   }

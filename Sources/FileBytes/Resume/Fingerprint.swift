@@ -21,6 +21,16 @@ public struct Fingerprint: Hashable, Sendable {
     public var value: String
     /// How it takes part in messages.
     public var role: Role
+
+    /// What the names of settings begin with; those in words do not.
+    fileprivate static let settingMark = "setting: "
+
+    /// The name in messages.
+    fileprivate var title: Wording {
+      guard name.hasPrefix(Self.settingMark) else { return Wording(name) }
+      let phrase = String(name.dropFirst(Self.settingMark.count))
+      return Setting(rawValue: phrase).map { Wording($0) } ?? Wording(phrase)
+    }
   }
 
   /// The fields, in the order in which messages name them.
@@ -44,6 +54,19 @@ public struct Fingerprint: Hashable, Sendable {
     fields.append(Field(name: name, value: value, role: role))
   }
 
+  /// Adds a setting, which messages name as one.
+  public mutating func add(_ setting: Setting, _ value: String, _ role: Role = .shown) {
+    add(Self.name(of: setting), value, role)
+  }
+
+  /// Adds a setting by the hash of its values.
+  public mutating func add(_ setting: Setting, _ hash: FieldHash, _ role: Role = .named) {
+    add(setting, hash.text, role)
+  }
+
+  /// The name of the field of a setting.
+  public static func name(of setting: Setting) -> String { Field.settingMark + setting.rawValue }
+
   /// Adds a field by the hash of its values.
   public mutating func add(_ name: String, _ hash: FieldHash, _ role: Role = .named) {
     add(name, hash.text, role)
@@ -55,7 +78,7 @@ public struct Fingerprint: Hashable, Sendable {
   }
 
   /// The fields in which `other`, that of the job wanted now, differs, in words; empty for equal ones alone.
-  public func differences(from other: Fingerprint) -> [String] {
+  public func differences(from other: Fingerprint) -> [Wording] {
     guard self != other else { return [] }
     if let task = fields.first, let wanted = other.fields.first, task != wanted {
       return [Self.difference(task, wanted)]
@@ -65,15 +88,15 @@ public struct Fingerprint: Hashable, Sendable {
     var changed = other.fields.filter { known[$0.name]?.value != $0.value }
     changed += fields.filter { !names.contains($0.name) }
     let causes = changed.filter { $0.role != .consequence }
-    let differences = (causes.isEmpty ? changed : causes).map { field in
-      guard let old = known[field.name] else { return "\(field.name) (none before)" }
-      return names.contains(field.name) ? Self.difference(old, field) : "\(field.name) (none now)"
+    let differences = (causes.isEmpty ? changed : causes).map { field -> Wording in
+      guard let old = known[field.name] else { return "\(field.title) (none before)" }
+      return names.contains(field.name) ? Self.difference(old, field) : "\(field.title) (none now)"
     }
     return differences.isEmpty ? ["the fields that are compared"] : differences
   }
 
-  private static func difference(_ old: Field, _ new: Field) -> String {
-    new.role == .shown ? "\(new.name) (\(old.value), now \(new.value))" : new.name
+  private static func difference(_ old: Field, _ new: Field) -> Wording {
+    new.role == .shown ? "\(new.title) (\(old.value), now \(new.value))" : new.title
   }
 }
 

@@ -20,11 +20,11 @@ public typealias ResumeLogError = CodedError<ResumeLogErrorCode>
 public struct ResumeLogWords: Hashable, Sendable {
   /// What the log is called, such as `journal`.
   public var name: String
-  /// How the user starts over, such as `use --force to start over`.
-  public var startOver: String
+  /// How the user starts over, such as `remove the file to start over`.
+  public var startOver: Wording
 
   /// Describes a log.
-  public init(name: String, startOver: String) {
+  public init(name: String, startOver: Wording) {
     self.name = name
     self.startOver = startOver
   }
@@ -38,7 +38,7 @@ public struct ResumeLogWords: Hashable, Sendable {
         remedy: "wait for it, or stop it first"))
   }
 
-  func otherJob(_ path: String, _ differences: [String]) -> ResumeLogError {
+  func otherJob(_ path: String, _ differences: [Wording]) -> ResumeLogError {
     ResumeLogError(
       .otherJob,
       Fault(
@@ -49,12 +49,12 @@ public struct ResumeLogWords: Hashable, Sendable {
 
   func damaged(_ path: String, _ found: String) -> ResumeLogError {
     ResumeLogError(
-      .damaged, Fault(file: path, expected: "a whole \(name)", found: found, remedy: startOver))
+      .damaged, Fault(file: path, expected: "a whole \(name)", found: "\(found)", remedy: startOver))
   }
 
   func notALog(_ path: String, _ found: String) -> ResumeLogError {
     ResumeLogError(
       .notALog,
-      Fault(file: path, expected: "a \(name) of this version of Pouch", found: found, remedy: startOver))
+      Fault(file: path, expected: "a \(name) of this version of Pouch", found: "\(found)", remedy: startOver))
   }
 }

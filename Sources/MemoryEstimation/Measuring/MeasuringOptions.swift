@@ -27,12 +27,12 @@ public struct MeasuringOptions: Hashable, Sendable {
   ///
   /// - Throws: ``EstimationError`` with `badOption`.
   func check() throws {
-    func require(_ condition: Bool, _ flag: String, _ expected: String, _ found: Int) throws {
+    func require(_ condition: Bool, _ setting: Setting, _ expected: Wording, _ found: Int) throws {
       guard !condition else { return }
       throw EstimationError(
-        .badOption, Fault(subject: flag, expected: expected, found: "\(found)"))
+        .badOption, Fault(subject: Wording(setting), expected: expected, found: "\(found)"))
     }
-    try require(4...(1 << 24) ~= windowLength, "--window", "4 to \(1 << 24) tokens", windowLength)
-    try require(1...(1 << 32) ~= count, "--chunks", "1 to \(1 << 32) windows", count)
+    try require(4...(1 << 24) ~= windowLength, .windowLength, "4 to \(1 << 24) tokens", windowLength)
+    try require(1...(1 << 32) ~= count, .windowCount, "1 to \(1 << 32) windows", count)
   }
 }

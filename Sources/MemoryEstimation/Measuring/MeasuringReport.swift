@@ -120,7 +120,7 @@ extension MeasuringReport {
         options: EvaluationOptions(mode: mode, threads: options.conversionThreads), request: .auto,
         limits: limits)
     } catch var error as EvaluationError {
-      error.fault.subject = "--measure-memory, \(kind.rawValue)"
+      error.fault.subject = "\(.measuringMemory), \(kind.rawValue)"
       throw error
     }
     let scored = TokenWindows.scoredCount(length: windowLength)

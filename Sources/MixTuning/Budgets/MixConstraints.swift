@@ -1,4 +1,4 @@
-internal import FileBytes
+public import FileBytes
 public import TensorTypes
 
 /// What a user adds to a budget.
@@ -19,10 +19,10 @@ public struct MixConstraints: Hashable, Sendable {
   ///
   /// - Parameters:
   ///   - name: The name.
-  ///   - flag: The flag, for messages.
+  ///   - setting: What takes the name, for messages.
   /// - Returns: At least one role.
   /// - Throws: ``TuningError`` with `badConstraint`.
-  public static func roles(named name: String, flag: String) throws -> [TuningRole] {
+  public static func roles(named name: String, setting: Setting) throws -> [TuningRole] {
     let found = TuningRole.allCases.filter {
       $0.rawValue == name || $0.rawValue.hasPrefix(name + ".")
         || $0.recipeRoles.contains(name) && name != "any"
@@ -31,7 +31,8 @@ public struct MixConstraints: Hashable, Sendable {
       throw TuningError(
         .badConstraint,
         Fault(
-          subject: flag, expected: "a role: " + TuningRole.allCases.map(\.rawValue).joined(separator: ", "),
+          subject: Wording(setting),
+          expected: "a role: \(TuningRole.allCases.map(\.rawValue).joined(separator: ", "))",
           found: "\"\(name)\""))
     }
     return found
@@ -56,15 +57,17 @@ struct ConstrainedProblem {
   /// - Throws: ``TuningError`` with `badConstraint` for a role that the model has not, and for a group that is left without a type.
   init(_ table: SensitivityTable, _ constraints: MixConstraints) throws {
     let present = Set(table.rows.map(\.group.role))
-    let named = constraints.uniform.map { ("--uniform", $0) } + constraints.least.keys.map { ("--least", $0) }
-    for (flag, role) in named.sorted(by: { $0.1.rawValue < $1.1.rawValue }) where !present.contains(role) {
+    let named =
+      constraints.uniform.map { (Setting.uniformRoles, $0) }
+      + constraints.least.keys.map { (Setting.leastTypes, $0) }
+    for (setting, role) in named.sorted(by: { $0.1.rawValue < $1.1.rawValue }) where !present.contains(role) {
       throw TuningError(
         .badConstraint,
         Fault(
-          file: table.model.name, subject: flag,
+          file: table.model.name, subject: Wording(setting),
           expected: "a role of this model: "
-            + TuningRole.allCases.filter(present.contains).map(\.rawValue).joined(separator: ", "),
-          found: role.rawValue))
+            + Wording(TuningRole.allCases.filter(present.contains).map(\.rawValue).joined(separator: ", ")),
+          found: "\(role.rawValue)"))
     }
     var open: [TuningRole: [(row: Int, candidates: [Int])]] = [:]
     for (index, row) in table.rows.enumerated() {
@@ -124,9 +127,9 @@ struct ConstrainedProblem {
     TuningError(
       .badConstraint,
       Fault(
-        file: table.model.name, subject: row.group.name,
+        file: table.model.name, subject: "\(row.group.name)",
         expected: "a type that the constraints allow",
-        found: "none among " + row.candidates.map(\.type.name).joined(separator: ", "),
-        remedy: "relax --types, --least or --uniform"))
+        found: "none among \(row.candidates.map(\.type.name).joined(separator: ", "))",
+        remedy: "relax \(.candidateTypes), \(.leastTypes) or \(.uniformRoles)"))
   }
 }

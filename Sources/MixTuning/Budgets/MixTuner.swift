@@ -205,12 +205,12 @@ public struct MixTuner: Sendable {
   }
 
   private func outOfReach(_ budget: TunedMix.Budget, _ range: ClosedRange<Double>) -> TuningError {
-    let (flag, unit, found): (String, String, String) =
+    let (setting, unit, found): (Setting, String, Wording) =
       switch budget {
-      case .size(let bytes): ("--target-size", " bytes", "\(bytes)")
-      case .bitsPerWeight(let bits): ("--target-bpw", " bits per weight", "\(bits)")
-      case .memory(let bytes, _): ("--fit", " bytes of memory", "\(bytes)")
-      case .divergence(let nats): ("--max-kld", " nats per token", "\(nats)")
+      case .size(let bytes): (.targetSize, " bytes", "\(bytes)")
+      case .bitsPerWeight(let bits): (.targetBitsPerWeight, " bits per weight", "\(bits)")
+      case .memory(let bytes, _): (.targetMemory, " bytes of memory", "\(bytes)")
+      case .divergence(let nats): (.targetDivergence, " nats per token", "\(nats)")
       }
     func text(_ value: Double) -> String {
       switch budget {
@@ -224,9 +224,9 @@ public struct MixTuner: Sendable {
     return TuningError(
       .budgetOutOfReach,
       Fault(
-        file: table.model.name, subject: flag,
+        file: table.model.name, subject: Wording(setting),
         expected:
           "from \(text(range.lowerBound)), the \(ends.0) mix, to \(text(range.upperBound))\(unit), the \(ends.1)",
-        found: found, remedy: "with other candidate types (--types) the range is another"))
+        found: found, remedy: "with other candidate types (\(.candidateTypes)) the range is another"))
   }
 }

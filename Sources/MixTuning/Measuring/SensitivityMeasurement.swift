@@ -72,7 +72,8 @@ public struct SensitivityMeasurement {
         .textTooShort,
         Fault(
           file: text.path, expected: "at least two windows of \(windows.length) tokens for calibration",
-          found: "\(windows.count)", remedy: "use a longer text, more --chunks or a shorter --window"))
+          found: "\(windows.count)",
+          remedy: "use a longer text, more \(.windowCount) or a shorter \(.windowLength)"))
     }
     self.model = model
     self.text = text

@@ -75,8 +75,8 @@ struct WeightQuantizer: Sendable {
     TuningError(
       .notTunable,
       Fault(
-        subject: name, expected: "values that \(type.name) can hold",
-        found: "a block whose scale is not finite", remedy: "leave the type out with --types"))
+        subject: "\(name)", expected: "values that \(type.name) can hold",
+        found: "a block whose scale is not finite", remedy: "leave the type out with \(.candidateTypes)"))
   }
 }
 

@@ -168,7 +168,7 @@ public struct RecipeWriter: Sendable {
 
   private func check(_ recipe: Recipe, types: [TensorType], file: String) throws {
     let found = try wantedTypes(recipe)
-    let wrong = zip(table.rows, types).compactMap { row, type -> String? in
+    let wrong = zip(table.rows, types).compactMap { row, type -> Wording? in
       let others = row.group.tensors.filter { found[$0] != type }
       guard let first = others.first else { return nil }
       let got = found[first].map { "rules give it \($0.name)" } ?? "no rule applies to it"
@@ -179,10 +179,10 @@ public struct RecipeWriter: Sendable {
       throw TuningError(
         .groupNotExpressible,
         Fault(
-          file: file, subject: table.model.name,
+          file: file, subject: "\(table.model.name)",
           expected: "groups of tensors that rules by role and layer can tell apart",
           found: "\(wrong.count) that they cannot", problems: wrong,
-          remedy: "hold these groups at one type with --uniform, or leave them to a base recipe"))
+          remedy: "hold these groups at one type with \(.uniformRoles), or leave them to a base recipe"))
     }
   }
 }

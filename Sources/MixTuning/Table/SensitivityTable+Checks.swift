@@ -13,7 +13,7 @@ extension SensitivityTable {
   public func check(
     file: String, modelFingerprint: String, textHash: String? = nil, importanceHash: String? = nil
   ) throws {
-    func refuse(_ subject: String, _ expected: String, _ found: String, _ remedy: String) -> TuningError {
+    func refuse(_ subject: Wording, _ expected: Wording, _ found: Wording, _ remedy: Wording) -> TuningError {
       TuningError(
         .otherTable,
         Fault(file: file, subject: subject, expected: expected, found: found, remedy: remedy))
@@ -21,19 +21,19 @@ extension SensitivityTable {
     guard model.fingerprint == modelFingerprint else {
       throw refuse(
         "model", "the model given, \(modelFingerprint)", "\(model.name), \(model.fingerprint)",
-        "give the model that the table was made of, or measure again without --table")
+        "give the model that the table was made of, or measure again without \(.sensitivityTable)")
     }
     if let textHash, textHash != text.hash {
       throw refuse(
         "text", "the text given, xxh64 \(textHash)", "\(text.name), xxh64 \(text.hash)",
-        "give the text that the table was made with, or leave -f out")
+        "give the text that the table was made with, or leave \(.text) out")
     }
     guard let importanceHash else { return }
     guard importanceHash == importance?.hash else {
       throw refuse(
         "importance data", "those given, xxh64 \(importanceHash)",
         importance.map { "\($0.name), xxh64 \($0.hash)" } ?? "none",
-        "give the data that the table was made with, or measure again without --table")
+        "give the data that the table was made with, or measure again without \(.sensitivityTable)")
     }
   }
 
@@ -45,7 +45,7 @@ extension SensitivityTable {
   /// - Throws: ``TuningError`` with `otherTable`, naming the groups that differ.
   public func check(file: String, plan: TuningPlan) throws {
     let planned = Dictionary(plan.rows.map { ($0.group, $0) }) { first, _ in first }
-    let problems = rows.compactMap { row -> String? in
+    let problems = rows.compactMap { row -> Wording? in
       guard let other = planned[row.group] else { return "\(row.group.name): no such group" }
       for candidate in row.candidates {
         let match = other.candidates.first { $0.type == candidate.type }
@@ -59,10 +59,12 @@ extension SensitivityTable {
       throw TuningError(
         .otherTable,
         Fault(
-          file: file, subject: model.name,
+          file: file, subject: "\(model.name)",
           expected: "\(plan.rows.count) groups and \(plan.fixedByteCount) bytes beside them, as planned",
           found: "\(rows.count) groups and \(fixedByteCount) bytes", problems: Array(problems.prefix(10)),
-          remedy: "the table is of another version of Pouch or was edited; measure again without --table"))
+          remedy:
+            "the table is of another version of Pouch or was edited; measure again without \(.sensitivityTable)"
+        ))
     }
   }
 }

@@ -124,8 +124,9 @@ private struct TableNode {
     TuningError(
       .badTable,
       Fault(
-        file: file, subject: place.isEmpty ? key : "\(place).\(key)", expected: expected, found: found,
-        remedy: "take a whole table that pouch-tune wrote, or measure again without --table"))
+        file: file, subject: place.isEmpty ? "\(key)" : "\(place).\(key)", expected: "\(expected)",
+        found: "\(found)",
+        remedy: "take a whole table that pouch-tune wrote, or measure again without \(.sensitivityTable)"))
   }
 
   func text(_ key: String) throws -> String {

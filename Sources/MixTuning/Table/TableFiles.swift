@@ -25,7 +25,7 @@ extension SensitivityTable {
         Fault(
           file: path, subject: "importance data",
           expected: "\(importance.name), xxh64 \(importance.hash), beside the table", found: "no such file",
-          remedy: "name it with --imatrix"))
+          remedy: "name it with \(.importanceMatrix)"))
     }
     return found
   }

@@ -44,16 +44,18 @@ public struct VisionFamily: Sendable {
   public static func family(of config: ModelConfig) throws -> VisionFamily {
     let names = try config.optionalStrings("architectures") ?? []
     let document = config.document
-    func refusal(_ subject: String, expected: String, found: String, remedy: String) -> DescriptionError {
+    func refusal(_ subject: String, expected: String, found: String, remedy: Wording) -> DescriptionError {
       DescriptionError(
         .notSupported,
-        Fault(file: config.file, subject: subject, expected: expected, found: found, remedy: remedy))
+        Fault(
+          file: config.file, subject: Wording(subject), expected: Wording(expected), found: Wording(found),
+          remedy: remedy))
     }
     guard document["vision_config"]?.members != nil else {
       throw refusal(
         "vision_config", expected: "the settings of a vision tower",
         found: document["vision_config"]?.summary ?? "no such key",
-        remedy: "this model has no vision tower; convert it without --mmproj")
+        remedy: "this model has no vision tower; convert it without \(.visionTower)")
     }
     let own = document["vision_config"]?["architectures"]?.elements?.first?.text
     let architecture = own ?? document["architectures"]?.elements?.first?.text ?? names.first

@@ -20,7 +20,7 @@ extension VisionTower {
     guard !own.isEmpty else { throw Self.missing(tensors, file: config.file) }
     var mapper = TensorMapper(
       rules,
-      wording: TensorMapper.Wording(
+      terms: TensorMapper.Terms(
         subject: "tensors of the vision tower",
         expected:
           "the tensors of \(depth) blocks, hidden size \(width), and \(deepstackBlocks.count) deepstack mergers",

@@ -210,8 +210,8 @@ public final class BaseFileReader {
     EvaluationError(
       .notABaseFile,
       Fault(
-        file: path, expected: "base probabilities of Pouch or llama.cpp", found: found,
-        remedy: "make one by a run with --kl-divergence-base and without --kl-divergence"))
+        file: path, expected: "base probabilities of Pouch or llama.cpp", found: "\(found)",
+        remedy: "make one by a run with \(.baseProbabilities) and without \(.divergence)"))
   }
 
   private static func damaged(_ path: String, _ expected: String, _ found: String) -> EvaluationError {

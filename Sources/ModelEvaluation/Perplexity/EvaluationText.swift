@@ -43,8 +43,7 @@ public struct EvaluationText: Sendable {
         Fault(
           file: path, expected: "UTF-8 text",
           found: "other bytes at \(offset) of \(bytes.count): "
-            + bytes[offset...].prefix(4).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
-            .joined(separator: " "),
+            + bytes[offset...].prefix(4).hexadecimal(separator: " "),
           remedy: "convert it, or drop the bad bytes, for example with iconv -c -t utf-8"))
     }
   }

@@ -103,7 +103,7 @@ public struct TokenWindows: Hashable, Sendable {
         .textTooShort,
         Fault(
           file: file, expected: "at least two windows of \(length) tokens", found: "\(count) tokens",
-          remedy: "use a longer text or a shorter window (-c)"))
+          remedy: "use a longer text or a shorter window (\(.contextLength))"))
     }
   }
 

@@ -109,7 +109,7 @@ public final class WindowEvaluator {
       .contextTooLong,
       Fault(
         file: model.source, subject: "context", expected: "windows of at most \(limit) tokens",
-        found: "\(length)", remedy: "use -c \(limit) or less"))
+        found: "\(length)", remedy: "use \(.contextLength) \(limit) or less"))
   }
 
   /// Makes sure that a window can be read: where windows go in groups, takes the group that begins with it through
@@ -168,7 +168,7 @@ public final class WindowEvaluator {
 
   /// Says in errors about values that are not finite which model and window they are from.
   func located<Result>(_ windows: TokenWindows, _ index: Int, _ body: () throws -> Result) throws -> Result {
-    let place = "window \(windows.number(index) + 1) of \(windows.wholeCount)"
+    let place: Wording = "window \(windows.number(index) + 1) of \(windows.wholeCount)"
     do {
       return try body()
     } catch var error as RuntimeError where error.code == .nonFinite {

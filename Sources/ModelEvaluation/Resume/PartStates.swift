@@ -22,7 +22,7 @@ public struct PartStates {
       let found = try read(path)
       let field = found.fields.first { $0.name == Fingerprint.partField }
       guard let part = field.flatMap({ RunPart($0.value) }) else {
-        throw Self.mismatch(path, "the state of a part", "that of a run without --part")
+        throw Self.mismatch(path, "the state of a part", "that of a run without \(.part)")
       }
       let differences = found.differences(from: fingerprint.of(part))
       guard differences.isEmpty else {
@@ -40,12 +40,12 @@ public struct PartStates {
     count = sorted.keys.first?.count ?? 0
   }
 
-  private static func mismatch(_ path: String, _ expected: String, _ found: String) -> EvaluationError {
+  private static func mismatch(_ path: String, _ expected: Wording, _ found: Wording) -> EvaluationError {
     EvaluationError(
       .partsMismatch,
       Fault(
         file: path, expected: expected, found: found,
-        remedy: "join parts that were made with the same flags, models, text and version of Pouch"))
+        remedy: "join parts that were made with the same settings, models, text and version of Pouch"))
   }
 
   /// Refuses to join when there are problems.
@@ -60,8 +60,8 @@ public struct PartStates {
     throw EvaluationError(
       .partsMissing,
       Fault(
-        file: file, subject: "--join", expected: "\(count) complete parts",
-        found: "\(count - problems.count)", problems: problems,
+        file: file, subject: "\(.join)", expected: "\(count) complete parts",
+        found: "\(count - problems.count)", problems: problems.map { Wording($0) },
         remedy: "run these commands, in any order or at the same time, then join again"))
   }
 }

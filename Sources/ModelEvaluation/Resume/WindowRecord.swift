@@ -36,5 +36,5 @@ struct WindowRecord: ResumeRecord {
 extension ResumeLogWords {
   /// How messages speak of the state of a measurement.
   static let state = ResumeLogWords(
-    name: "state", startOver: "name another file with --resume to start over")
+    name: "state", startOver: "name another file with \(.resume) to start over")
 }

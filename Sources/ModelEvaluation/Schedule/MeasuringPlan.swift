@@ -48,7 +48,7 @@ public struct MeasuringPlan: Hashable, Sendable {
     fileprivate func check(_ least: Int, _ request: Request) throws(EvaluationError) {
       guard let allowed else { return }
       let rounded = Self.rounded(least)
-      var expected = "at least \(rounded) bytes"
+      var expected: Wording = "at least \(rounded) bytes"
       if let total, allowed > total || least > total {
         expected +=
           rounded > total
@@ -59,7 +59,7 @@ public struct MeasuringPlan: Hashable, Sendable {
       throw EvaluationError(
         .memoryLimit,
         Fault(
-          subject: "--max-memory", expected: expected, found: "\(allowed)",
+          subject: "\(.maxMemory)", expected: expected, found: "\(allowed)",
           remedy: "change the limit, or leave it out: what the machine has is then looked at"))
     }
   }

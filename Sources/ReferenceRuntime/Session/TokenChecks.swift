@@ -22,7 +22,8 @@ extension LoadedModel {
         .contextOverflow,
         Fault(
           file: source, subject: "context", expected: "at most \(contextLength) tokens",
-          found: "\(position + tokens.count)", remedy: "use a longer context (-c) or fewer tokens"))
+          found: "\(position + tokens.count)",
+          remedy: "use a longer context (\(.contextLength)) or fewer tokens"))
     }
     if let limit = weights.lengthLimit, tokens.count > limit.tokenCount - position {
       throw RuntimeError(

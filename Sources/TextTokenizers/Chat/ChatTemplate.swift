@@ -151,35 +151,37 @@ public struct ChatTemplate: Sendable {
   }
 
   private static func error(_ error: TemplateError) -> TokenizerError {
-    let place = "tokenizer.chat_template" + (error.line > 0 ? ", line \(error.line)" : "")
-    let remedy = "write the prompt in the model's format yourself and give it with --raw"
+    let message = Wording(error.message)
+    let place: Wording = "tokenizer.chat_template" + (error.line > 0 ? ", line \(error.line)" : "")
+    let remedy: Wording =
+      "write the prompt in the model's format yourself and give it with \(.rawPrompts)"
     switch error.kind {
     case .raised:
       return TokenizerError(
         .invalidValue,
         Fault(
           subject: "conversation", expected: "messages that the model's chat template takes",
-          found: "its refusal: \(error.message)", remedy: "change the messages, or use --raw"))
+          found: "its refusal: \(message)", remedy: "change the messages, or use \(.rawPrompts)"))
     case .syntax:
       return TokenizerError(
         .invalidValue,
-        Fault(subject: place, expected: "a Jinja template", found: error.message, remedy: remedy))
+        Fault(subject: place, expected: "a Jinja template", found: message, remedy: remedy))
     case .notSupported:
       return TokenizerError(
         .notSupported,
         Fault(
           subject: place, expected: "Jinja as chat templates use it",
-          found: error.message + ", which is not supported", remedy: remedy))
+          found: message + ", which is not supported", remedy: remedy))
     case .limit:
       return TokenizerError(
         .notSupported,
         Fault(
-          subject: place, expected: "a template of the usual extent", found: error.message, remedy: remedy))
+          subject: place, expected: "a template of the usual extent", found: message, remedy: remedy))
     default:
       return TokenizerError(
         .invalidValue,
         Fault(
-          subject: place, expected: "a template that can write this conversation", found: error.message,
+          subject: place, expected: "a template that can write this conversation", found: message,
           remedy: remedy))
     }
   }

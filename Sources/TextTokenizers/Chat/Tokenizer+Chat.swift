@@ -50,7 +50,7 @@ extension Tokenizer {
         Fault(
           subject: "tokenizer.chat_template", expected: "a template that writes the \(role) message",
           found: "one that leaves it out",
-          remedy: "write the prompt in the model's format yourself and give it with --raw"))
+          remedy: "write the prompt in the model's format yourself and give it with \(.rawPrompts)"))
     }
     let tokens = encode(text, addSpecial: false, parseSpecial: true)
     guard addBOS, let bos, tokens.first != bos else { return tokens }

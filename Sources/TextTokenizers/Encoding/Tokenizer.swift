@@ -65,9 +65,9 @@ public struct Tokenizer: Sendable {
         throw TokenizerError(
           .unknownPreTokenizer,
           Fault(
-            subject: "tokenizer.ggml.pre", expected: "one of " + Self.supportedRules.joined(separator: ", "),
+            subject: "tokenizer.ggml.pre", expected: "one of \(Self.supportedRules.joined(separator: ", "))",
             found: "\"\(name)\"",
-            remedy: "convert the model again with --pre and the name of an equivalent rule"))
+            remedy: "convert the model again with \(.preTokenizer) and the name of an equivalent rule"))
       }
       table = try TokenTable(keys, defaults: .bytePairs(rule))
       encoder = .bytePairs(try BytePairEncoder(keys, rule: rule, table: table))

@@ -106,7 +106,7 @@ struct AnswerDrawingTests {
       try runner(folder.path("refused"), options(.layers, allowed: 0)).run { _ in true }
     }
     let least = try #require(
-      refusal?.fault.expected.firstMatch(of: /at least ([0-9]+) bytes/).flatMap { Int($0.1) })
+      refusal?.fault.expected.description.firstMatch(of: /at least ([0-9]+) bytes/).flatMap { Int($0.1) })
     let tries: [(MeasuringPlan.Request, Int?)] = [
       (.windows, nil), (.auto, nil), (.layers, nil), (.layers, least), (.layers, least + (8 << 20)),
     ]

@@ -192,7 +192,7 @@ struct TruthTests {
     let folder = try TemporaryFolder()
     let path = try folder.write("p.jsonl", Array(text.utf8))
     let error = try #require(throws: EvaluationError.self) { try PromptSet(paths: [path]) }
-    #expect(error.code == .badPrompts && error.fault.file == path && error.fault.subject == place)
+    #expect(error.code == .badPrompts && error.fault.file == path && error.fault.subject.description == place)
   }
 
   @Test(
@@ -226,7 +226,9 @@ struct TruthTests {
     let path = try folder.write("p.jsonl", Array(("\n" + text + "\n").utf8))
     let error = try #require(throws: EvaluationError.self) { try PromptSet(paths: [path]) }
     #expect(error.code == .badPrompts && error.fault.subject == "line 2")
-    #expect(error.fault.expected == expected && error.fault.found == found, "\(error.fault)")
+    #expect(
+      error.fault.expected.description == expected && error.fault.found.description == found, "\(error.fault)"
+    )
   }
 
   @Test("a check that is not known is answered with those that are")

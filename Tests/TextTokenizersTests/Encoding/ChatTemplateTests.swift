@@ -1,6 +1,7 @@
 import FileBytes
 import Foundation
 import TensorTypes
+import TestSupport
 import Testing
 import TextTokenizers
 
@@ -55,7 +56,7 @@ import TextTokenizers
       let error = #expect(throws: TokenizerError.self) { try ChatTemplate(source) }
       #expect(error?.code == code)
       #expect(error?.description.contains(part) == true, "\(error?.description ?? "")")
-      #expect(error?.fault.remedy.contains("--raw") == true)
+      #expect(error?.fault.remedy.settings == [.rawPrompts])
     }
   }
 

@@ -69,7 +69,7 @@ struct PartJournals {
           file: path, expected: "the journal of part \(other) of this very run",
           found: "that of another run: \(differences.joined(separator: "; ")) changed",
           remedy:
-            "give all parts the same flags and the same version of Pouch, or remove the journals of all parts to start over"
+            "give all parts the same settings and the same version of Pouch, or remove the journals of all parts to start over"
         ))
     }
   }
@@ -77,7 +77,7 @@ struct PartJournals {
 
 extension PreparedConversion {
   /// The error for journals of another way to divide the work.
-  func otherParts(expected: String, found: String) -> ConversionError {
+  func otherParts(expected: Wording, found: Wording) -> ConversionError {
     ConversionError(
       .otherParts,
       Fault(
@@ -88,15 +88,15 @@ extension PreparedConversion {
   }
 
   /// Refuses parts of an output that is begun by a run without parts.
-  func refuseJournal(wanted: String) throws {
+  func refuseJournal(wanted: Wording) throws {
     guard FileSystem.kind(of: journalPath) != .missing else { return }
-    throw otherParts(expected: wanted, found: "a run without --part")
+    throw otherParts(expected: wanted, found: "a run without \(.part)")
   }
 
   /// Refuses a run without parts for an output whose parts have begun.
   func refuseParts() throws {
     guard let part = partsWithJournal.first else { return }
-    throw otherParts(expected: "a run without --part", found: "part \(part)")
+    throw otherParts(expected: "a run without \(.part)", found: "part \(part)")
   }
 
   /// Removes the journals of parts, whose work is replaced.

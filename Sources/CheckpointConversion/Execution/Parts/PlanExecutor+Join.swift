@@ -9,11 +9,11 @@ extension PlanExecutor {
   ///
   /// - Parameters:
   ///   - options: How it is done.
-  ///   - command: The command that makes a part, for messages.
+  ///   - command: The command that makes a part, for messages of programs that have one.
   /// - Returns: What became of every output.
   /// - Throws: ``ConversionError`` with `partsMissing`, naming every part that is not complete, or `otherParts`;
   ///   `ResumeLogError` for journals of other jobs; `FileError`. Nothing is changed then.
-  public func join(_ options: ExecutionOptions, command: (RunPart) -> String = { "--part \($0)" }) throws
+  public func join(_ options: ExecutionOptions, command: ((RunPart) -> String)? = nil) throws
     -> ExecutionSummary
   {
     let count = try partCount()
@@ -22,7 +22,7 @@ extension PlanExecutor {
     let wanted = outputs.indices.filter { !finished.contains($0) }
     let all = PartJournals(outputs: outputs, shares: shares, indices: Array(outputs.indices))
     try refuseExisting(wanted.map { outputs[$0] }, options)
-    var problems: [RunPart: String] = [:]
+    var problems: [RunPart: Wording] = [:]
     var journals: [[Journal]] = []
     for index in outputs.indices {
       var own: [Journal] = []
@@ -114,7 +114,9 @@ extension PlanExecutor {
         .partsMissing,
         Fault(
           file: first.path, expected: "parts to join", found: "no journal of a part",
-          remedy: "make them with --part 1/N to --part N/N, each with the same flags and the same output"))
+          remedy:
+            "make them with \(.part) 1/N to \(.part) N/N, each with the same settings and the same output")
+      )
     }
     if let other = found.first(where: { $0.part.count != any.part.count }) {
       throw other.output.otherParts(
@@ -143,16 +145,22 @@ extension PlanExecutor {
     return all > 0 ? Double(missing) / Double(all) : 0
   }
 
-  private func refuse(_ problems: [RunPart: String], of count: Int, _ command: (RunPart) -> String) throws {
+  private func refuse(
+    _ problems: [RunPart: Wording], of count: Int, _ command: ((RunPart) -> String)?
+  ) throws {
     guard !problems.isEmpty else { return }
     let sorted = problems.sorted { $0.key.number < $1.key.number }
     throw ConversionError(
       .partsMissing,
       Fault(
-        file: outputs[0].path, subject: "--join", expected: "\(count) complete parts",
+        file: outputs[0].path, subject: "\(.join)", expected: "\(count) complete parts",
         found: "\(count - problems.count)",
-        problems: sorted.map { "part \($0.key) \($0.value): \(command($0.key))" },
-        remedy: "run these commands, in any order or at the same time, then join again"))
+        problems: sorted.map { part, problem in
+          "part \(part) \(problem)" + (command.map { ": \($0(part))" } ?? "")
+        },
+        remedy: command == nil
+          ? "make these parts, in any order or at the same time, then join again"
+          : "run these commands, in any order or at the same time, then join again"))
   }
 
   /// Hundredths of a percent, rounded up, so that what is missing is never 0.

@@ -41,7 +41,7 @@ extension ConversionPlanner {
       notices: notices(of: map)
         + checkpoint.warnings.map {
           ConversionPlan.Notice(
-            subject: $0.file, text: "\($0.subject): expected \($0.expected), found \($0.found)")
+            subject: "\($0.file)", text: "\($0.subject): expected \($0.expected), found \($0.found)")
         })
     plan.model = map.architecture
     var types = MLXTypes(

@@ -76,25 +76,25 @@ struct MLXTypes {
       guard rule.role.covers(output.purpose, isTied: isTied) else { continue }
       counts[index] += 1
       switch rule.choice {
-      case .plain: return (nil, .mixture("--override \(rule.role.name)"))
-      case .groups(let groups): return fitting(groups, output.name, length, "--override \(rule.role.name)")
+      case .plain: return (nil, .typeOverride(rule.role.name))
+      case .groups(let groups): return fitting(groups, output.name, length, .typeOverride(rule.role.name))
       }
     }
     guard let common = request.groups else { return (nil, .notQuantizable(.copy)) }
     guard layout.isFiner(output.slot), common.fits(rowLength: length) else {
-      return fitting(common, output.name, length, nil)
+      return fitting(common, output.name, length, .mixDefault)
     }
-    return fitting(.router, output.name, length, "what mlx-lm gives to routers")
+    return fitting(.router, output.name, length, .mixture("what mlx-lm gives to routers"))
   }
 
-  private mutating func fitting(_ groups: GroupFormat, _ name: String, _ length: Int, _ why: String?) -> (
-    groups: GroupFormat?, reason: DecisionReason
-  ) {
+  private mutating func fitting(
+    _ groups: GroupFormat, _ name: String, _ length: Int, _ reason: DecisionReason
+  ) -> (groups: GroupFormat?, reason: DecisionReason) {
     guard groups.fits(rowLength: length) else {
       unfit.append((name, groups, length))
       return (nil, .mixture("rows of \(length) hold no whole groups of \(groups.groupSize)"))
     }
-    return (groups, why.map { .mixture($0) } ?? .mixDefault)
+    return (groups, reason)
   }
 
   /// Refuses rules that catch nothing, and says what keeps its type although it is to be quantized.
@@ -106,7 +106,8 @@ struct MLXTypes {
       throw ConversionError(
         .badOption,
         Fault(
-          subject: "--override", expected: "roles that matrices of the model have, and no earlier rule takes",
+          subject: "\(.typeOverrides)",
+          expected: "roles that matrices of the model have, and no earlier rule takes",
           found: "rules that catch nothing: \(idle.joined(separator: ", "))",
           remedy: "remove them, or put them before the others"))
     }
@@ -116,7 +117,7 @@ struct MLXTypes {
       let others = group.count > 1 ? " and \(group.count - 1) more" : ""
       notices.append(
         ConversionPlan.Notice(
-          subject: first.name + others,
+          subject: "\(first.name)\(others)",
           text:
             "rows of \(first.rowLength) hold no whole groups of \(first.groups.groupSize), so the values stay "
             + "as they are"))

@@ -22,7 +22,8 @@ struct PromptFields {
       let value = try JSONValue(parsing: bytes, file: file, dialect: .strict)
       try self.init(value, file: file, line: line, place: "")
     } catch let error as JSONError {
-      throw Self.refusal(file, line, expected: error.fault.expected, found: error.fault.found)
+      throw Self.refusal(
+        file, line, expected: error.fault.expected.description, found: error.fault.found.description)
     }
   }
 

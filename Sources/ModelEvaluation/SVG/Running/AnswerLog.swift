@@ -6,7 +6,7 @@ final class AnswerLog {
   private var index: AnswerIndex
 
   static let words = ResumeLogWords(
-    name: "journal", startOver: "give another --out, or --force to start over")
+    name: "journal", startOver: "give another \(.outputFolder), or \(.overwrites) to start over")
 
   /// Opens or creates the log.
   ///

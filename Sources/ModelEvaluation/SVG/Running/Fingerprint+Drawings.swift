@@ -6,7 +6,6 @@ extension Fingerprint {
     case version = "the version of Pouch"
     case model = "the model or its file"
     case vocabulary = "the vocabulary"
-    case given = "--base-answers"
   }
 
   /// The value of a field; `nil` without it.
@@ -15,17 +14,17 @@ extension Fingerprint {
   /// Adds a field.
   mutating func add(_ field: DrawingField, _ hash: FieldHash) { add(field.rawValue, hash) }
 
-  /// What a contestant's answers depend on; flags have the names that users type.
+  /// What a contestant's answers depend on.
   init(_ contestant: SVGContestant, _ prompts: PromptSet, _ options: SVGRunOptions, version: String) {
     self.init(task: "drawings", version: version)
-    add("the prompts (--prompts, --limit)", XXHash64.text(prompts.hash), .named)
+    add("the prompts", XXHash64.text(prompts.hash), .named)
     add(DrawingField.model.rawValue, contestant.identity, .named)
-    add("--mode", "\(contestant.mode)")
-    add("--predict", "\(options.tokenLimit)")
-    add("--samples", "\(options.sampleCount)")
-    add("--temp", "\(options.temperature)")
-    add("--seed", "\(options.seed)")
-    add("--raw", options.usesChatTemplate ? "not given" : "given")
+    add(.mode, "\(contestant.mode)")
+    add(.tokenLimit, "\(options.tokenLimit)")
+    add(.sampleCount, "\(options.sampleCount)")
+    add(.temperature, "\(options.temperature)")
+    add(.seed, "\(options.seed)")
+    add(.rawPrompts, options.usesChatTemplate ? "not given" : "given")
     add("the cache", "\(contestant.cacheType)")
   }
 }

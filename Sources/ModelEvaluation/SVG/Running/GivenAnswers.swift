@@ -90,7 +90,7 @@ struct GivenAnswerReader {
           .answersMismatch,
           Fault(
             file: path, expected: "the answers of the noise floor beside those of the base",
-            found: "no such file", remedy: "leave it out with --no-floor, or have it drawn there, too"))
+            found: "no such file", remedy: "leave it out with \(.noNoiseFloor), or have it drawn there, too"))
       }
       (found, records) = try ResumeLog<AnswerLogRecord>.read(path: path, words: words)
     }
@@ -135,7 +135,7 @@ struct GivenAnswerReader {
   private func checkSettings(_ found: Fingerprint, _ wanted: Fingerprint, _ path: String) throws {
     let left: Set<String> = [
       Fingerprint.DrawingField.model.rawValue, Fingerprint.DrawingField.version.rawValue,
-      Fingerprint.DrawingField.given.rawValue,
+      Fingerprint.name(of: .baseAnswers),
     ]
     let differences = found.without(left).differences(from: wanted.without(left))
     guard !differences.isEmpty else { return }
@@ -144,7 +144,7 @@ struct GivenAnswerReader {
       Fault(
         file: path, expected: "answers to the same prompts with the same settings and vocabulary",
         found: "others: \(differences.joined(separator: "; "))",
-        remedy: "give the same flags here and there, or have the base draw here without --base-answers"))
+        remedy: "give the same settings here and there, or have the base draw here without \(.baseAnswers)"))
   }
 
   // MARK: Texts
@@ -159,7 +159,7 @@ struct GivenAnswerReader {
           file: folder,
           expected: "the folder of a run of this command for the noise floor, or for seeded draws",
           found: "no \(GivenAnswers.journalName), so answers of the base as texts",
-          remedy: "give --no-floor and no --samples, or the folder of a run"))
+          remedy: "give \(.noNoiseFloor) and no \(.sampleCount), or the folder of a run"))
     }
     let missing = prompts.prompts.filter { texts[$0.id] == nil }
     guard missing.isEmpty else {
@@ -168,7 +168,7 @@ struct GivenAnswerReader {
         Fault(
           file: folder, expected: "an answer to each of \(prompts.prompts.count) prompts",
           found: "none to \(missing.count) of them, such as \(missing[0].id)",
-          remedy: "add files like \(missing[0].id).txt, or give fewer prompts with --limit"))
+          remedy: "add files like \(missing[0].id).txt, or give fewer prompts with \(.promptLimit)"))
     }
     let answers = try prompts.prompts.map { prompt in
       let tokens = contestant.tokenizer.encode(
@@ -178,8 +178,8 @@ struct GivenAnswerReader {
           .answersMismatch,
           Fault(
             file: folder, subject: "answer to \(prompt.id)",
-            expected: "at most \(options.tokenLimit) tokens (--predict)", found: "\(tokens.count)",
-            remedy: "give -n \(tokens.count) or more"))
+            expected: "at most \(options.tokenLimit) tokens (\(.tokenLimit))", found: "\(tokens.count)",
+            remedy: "give \(.tokenLimit) \(tokens.count) or more"))
       }
       return AnswerRecord(prompt: prompt.id, variant: 0, tokens: tokens, isFinished: true, seconds: 0)
     }

@@ -89,7 +89,7 @@ public final class SVGRunner {
       fingerprint.add(.vocabulary, vocabulary)
       let answers = try reader?.read(contestant, fingerprint)
       accepted.append(answers)
-      if let answers { fingerprint.add(.given, answers.hash) }
+      if let answers { fingerprint.add(.baseAnswers, answers.hash) }
       return fingerprint
     }
     origins = accepted.map { $0?.origin }
@@ -124,7 +124,8 @@ public final class SVGRunner {
           expected: "\(base.model.vocabularySize) tokens, as in \(base.model.source)",
           found: "\(other.model.vocabularySize)",
           remedy:
-            "compare quantized models with their own base; drawings of others can be given with --include"))
+            "compare quantized models with their own base; drawings of others can be given with \(.includedDrawings)"
+        ))
     }
     for (prompt, expected) in zip(prompts.prompts, tokens) {
       let own = try other.tokens(of: prompt.prompt, usesChatTemplate: options.usesChatTemplate)
