@@ -37,7 +37,7 @@ extension PricedModel {
   private static let contextStep = 256
 
   /// The longest context the search tries: the model's own, or 1 Mi tokens for models that name none.
-  public var longestContext: Int {
+  package var longestContext: Int {
     min(max(model.contextLength ?? 1 << 20, Self.contextStep), RunOptions.longestContext)
   }
 
@@ -45,7 +45,7 @@ extension PricedModel {
   ///
   /// - Throws: ``EstimationError``.
   /// - Complexity: some 20 estimates.
-  public func largestContext(
+  package func largestContext(
     in available: Int, engine: RunOptions.Engine, _ options: RunOptions, atLeast: Int = 1
   ) throws -> Int? {
     func fits(_ context: Int) throws -> Bool {
@@ -68,7 +68,7 @@ extension PricedModel {
   /// The verdict for one machine.
   ///
   /// - Throws: ``EstimationError``.
-  public func fit(
+  package func fit(
     _ machine: Machine, engine: RunOptions.Engine, _ options: RunOptions, minimumContext: Int = 1
   ) throws -> Fit {
     let needed = try memory(of: engine, options).totalBytes
@@ -112,7 +112,7 @@ extension PricedModel {
 
 extension ModelSource {
   /// The mixes of tables and searches, the largest first.
-  public static let commonMixes: [StockMix] = [
+  package static let commonMixes: [StockMix] = [
     .bf16, .q8_0, .q6_K, .q5_K_M, .q4_K_M, .q4_K_S, .iq4_XS, .q3_K_M, .q2_K,
   ]
 

@@ -55,7 +55,7 @@ public struct Finding: Codable, Hashable, Sendable {
   public var remedy: String
 
   /// Creates a finding.
-  public init(
+  package init(
     _ severity: Severity, _ kind: Kind, _ subject: String, place: String = "", expected: String,
     found: String,
     remedy: String = ""

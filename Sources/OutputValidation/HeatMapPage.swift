@@ -6,17 +6,17 @@
 internal import FileBytes
 
 /// A validation report as one page of HTML: no script, nothing from the network, readable on paper and in the dark.
-public struct HeatMapPage {
+package struct HeatMapPage {
   let report: ValidationReport
 
   /// Prepares a page.
-  public init(_ report: ValidationReport) { self.report = report }
+  package init(_ report: ValidationReport) { self.report = report }
 
   /// Steps of the colour scale.
   private static let steps = 9
 
   /// The page.
-  public var html: String {
+  package var html: String {
     var body = "<h1>\(HTMLText.escaped(fileName))</h1>\n" + summary + findingsTable
     if let against = report.against {
       body += comparisonSection(against)

@@ -11,7 +11,7 @@ public struct EvaluationText: Sendable {
   /// The size of the file.
   public let byteCount: Int
   /// XXH64 of the file.
-  public let hash: UInt64
+  package let hash: UInt64
   /// The licence of a built-in text.
   public let licence: String?
 
@@ -70,7 +70,7 @@ public struct EvaluationText: Sendable {
   }
 
   /// The hash as hexadecimal digits.
-  public var hashText: String { XXHash64.text(hash) }
+  package var hashText: String { XXHash64.text(hash) }
 
   /// The tokens of the whole text.
   ///
@@ -79,7 +79,7 @@ public struct EvaluationText: Sendable {
   ///   - parseSpecial: Whether control tokens written out in the text count as such.
   /// - Returns: The token ids.
   /// - Throws: ``EvaluationError`` with `addsEndOfText`.
-  public func tokens(_ tokenizer: Tokenizer, parseSpecial: Bool = false) throws -> [Int32] {
+  package func tokens(_ tokenizer: Tokenizer, parseSpecial: Bool = false) throws -> [Int32] {
     guard !tokenizer.addEOS else {
       throw EvaluationError(
         .addsEndOfText,
