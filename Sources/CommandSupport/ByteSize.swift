@@ -1,4 +1,4 @@
-package import ArgumentParser
+internal import ArgumentParser
 
 /// A number of bytes on a command line: `512MB`, `2G`, `1GiB`, `4096`.
 ///

@@ -1,4 +1,4 @@
-package import ArgumentParser
+internal import ArgumentParser
 package import TensorTypes
 
 /// The flags for the types of keys and values that Pouch's runtime caches, named as llama.cpp's.

@@ -1,4 +1,4 @@
-package import ArgumentParser
+internal import ArgumentParser
 package import TensorCompute
 
 /// The compute mode as a flag.

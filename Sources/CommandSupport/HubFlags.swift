@@ -1,4 +1,4 @@
-package import ArgumentParser
+internal import ArgumentParser
 
 /// The flags of commands that read all weights of a model on a hub.
 package struct HubFlags: ParsableArguments {

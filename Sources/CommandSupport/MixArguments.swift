@@ -1,9 +1,9 @@
-package import ArgumentParser
+public import ArgumentParser
 package import CheckpointConversion
 internal import BlockQuantization
 internal import FileBytes
 internal import Foundation
-package import ImportanceData
+public import ImportanceData
 package import QuantRecipes
 internal import TensorTypes
 

@@ -1,4 +1,4 @@
-package import ArgumentParser
+internal import ArgumentParser
 package import CheckpointConversion
 internal import FileBytes
 internal import Foundation

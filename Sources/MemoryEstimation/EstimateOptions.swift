@@ -1,4 +1,4 @@
-public import CheckpointConversion
+package import CheckpointConversion
 public import QuantRecipes
 
 /// Everything that an estimate can be asked for.

@@ -1,5 +1,5 @@
 internal import ModelDescriptions
-public import QuantRecipes
+package import QuantRecipes
 internal import TensorTypes
 
 /// Whether a model fits, and how much of it.

@@ -1,5 +1,5 @@
 internal import Crypto
-public import FileBytes
+internal import FileBytes
 internal import Foundation
 internal import GGUFFormat
 internal import Synchronization

@@ -1,4 +1,4 @@
-package import FileBytes
+internal import FileBytes
 
 extension ValidationReport {
   /// Turns a report that is not good into an error for the exit code.

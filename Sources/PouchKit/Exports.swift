@@ -1,5 +1,4 @@
 // What the signatures and results of this module are made of; one import is enough to use them.
-@_exported public import struct CheckpointConversion.ConversionPlan
 @_exported public import struct CheckpointConversion.ExecutionProgress
 @_exported public import struct CheckpointConversion.ExecutionSummary
 @_exported public import struct CheckpointConversion.ModelInspection

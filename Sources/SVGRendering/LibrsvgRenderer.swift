@@ -1,5 +1,5 @@
 internal import CRsvg
-package import FileBytes
+internal import FileBytes
 package import SVGAnalysis
 
 /// Renders drawings with librsvg, which is loaded when the first renderer is made.

@@ -1,4 +1,4 @@
-public import FileBytes
+package import FileBytes
 
 /// How plans are executed; nothing here has an influence on the bytes that come out.
 package struct ExecutionOptions: Sendable {

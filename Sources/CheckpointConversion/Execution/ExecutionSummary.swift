@@ -1,4 +1,4 @@
-public import FileBytes
+package import FileBytes
 
 /// What a run did.
 public struct ExecutionSummary: Sendable {

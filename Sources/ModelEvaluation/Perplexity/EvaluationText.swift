@@ -1,6 +1,6 @@
 internal import CBuiltinTexts
 internal import FileBytes
-public import TextTokenizers
+package import TextTokenizers
 
 /// A text to measure on: UTF-8 bytes, and their hash, which stands beside every number that comes from them.
 public struct EvaluationText: Sendable {

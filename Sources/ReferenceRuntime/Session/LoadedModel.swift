@@ -1,5 +1,5 @@
 internal import FileBytes
-public import ModelDescriptions
+package import ModelDescriptions
 internal import SafetensorsFormat
 public import TensorTypes
 internal import ZstdStreams

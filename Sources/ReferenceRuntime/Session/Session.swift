@@ -1,4 +1,4 @@
-public import BlockQuantization
+package import BlockQuantization
 internal import ModelDescriptions
 public import TensorCompute
 
