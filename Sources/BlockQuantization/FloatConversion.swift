@@ -114,7 +114,7 @@ public enum FloatConversion {
   }
 
   /// The index of the first NaN or infinity, or `nil` when all values are finite.
-  package static func firstNonFinite(
+  public static func firstNonFinite(
     _ values: UnsafeBufferPointer<Float>, level: KernelLevel = .current
   ) -> Int? {
     precondition(level.isAvailable, "the level \(level) cannot run here")

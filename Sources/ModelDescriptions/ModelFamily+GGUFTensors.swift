@@ -75,7 +75,8 @@ extension ModelFamily {
   ///   - hyperParameters: The numbers.
   ///   - allBiases: Whether biases that Pouch runs and llama.cpp has no place for are among the optional ones.
   /// - Returns: Every tensor once, required ones and optional ones.
-  package func expectedTensors(_ hyperParameters: HyperParameters, allBiases: Bool = false) -> [ExpectedTensor]
+  package func expectedTensors(_ hyperParameters: HyperParameters, allBiases: Bool = false)
+    -> [ExpectedTensor]
   {
     let hasCertainNorms = if case .always = traits.queryKeyNorm { true } else { traits.isLatent }
     let model = withOptionalTensors(hyperParameters, allBiases: allBiases)

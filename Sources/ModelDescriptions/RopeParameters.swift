@@ -85,7 +85,8 @@ package struct RopeParameters: Hashable, Sendable {
   package var takesFactors = true
 
   /// Creates parameters.
-  package init(theta: Double, partialFactor: Double? = nil, scaling: Scaling = .none, sections: [Int]? = nil) {
+  package init(theta: Double, partialFactor: Double? = nil, scaling: Scaling = .none, sections: [Int]? = nil)
+  {
     self.theta = theta
     self.partialFactor = partialFactor
     self.scaling = scaling
