@@ -1,13 +1,18 @@
 /// A bounds-checked reader over little-endian bytes.
 ///
-/// Every read says whether the bytes were there; nothing is trusted.
+/// Every read says whether the bytes were there; nothing is trusted. Headers hold hundreds of thousands of strings, so
+/// reads are inlined into other modules.
+@usableFromInline
 package struct ByteCursor {
   /// All bytes.
+  @usableFromInline
   package let bytes: UnsafeRawBufferPointer
   /// The position of the next read, never past the end.
-  package private(set) var offset: Int
+  @usableFromInline
+  package internal(set) var offset: Int
 
   /// Starts reading at `offset`.
+  @inlinable
   package init(_ bytes: UnsafeRawBufferPointer, offset: Int = 0) {
     self.bytes = bytes
     self.offset = min(max(offset, 0), bytes.count)
@@ -37,6 +42,6 @@ package struct ByteCursor {
   }
 
   /// Moves on; the caller has checked the bounds.
-  @usableFromInline
+  @inlinable
   mutating func advance(by count: Int) { offset += count }
 }

@@ -25,14 +25,17 @@ package struct TensorFeed: Hashable, Sendable {
 /// flat sequence of such rows, which also covers sources whose own last dimension is
 /// another one (a `[C, 1, K]` convolution read as rows of K, a vector `[n]` of per-head
 /// scalars read as n rows of 1).
+@usableFromInline
 package struct RowRun: Hashable, Sendable {
   /// The index of the source tensor in the list the plan was made from.
   package var source: Int
   /// The first row of the run in the source.
+  @usableFromInline
   package var firstRow: Int
   /// The number of rows.
   package var rowCount: Int
   /// The order in which the rows are taken.
+  @usableFromInline
   package var order: RowOrder
   /// The multipliers of the source's values; `nil` for sources that are stored as they are.
   package var scale: BlockScale?
@@ -54,6 +57,7 @@ package struct RowRun: Hashable, Sendable {
   }
 
   /// The columns from the first to the last one of some that are `step` apart.
+  @inlinable
   package static func span(_ count: Int, step: Int) -> Int { max(0, (count - 1) * step + 1) }
 
   /// Whether each row has scales that can be read with it.
@@ -113,6 +117,7 @@ package struct RowRun: Hashable, Sendable {
 }
 
 /// The order of rows within a run.
+@usableFromInline
 package enum RowOrder: Hashable, Sendable {
   case identity
   /// Rotary pairs from half-split to adjacent: within each head of `headDim` rows, output rows 2j and 2j+1 are

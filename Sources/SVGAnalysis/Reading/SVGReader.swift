@@ -1,4 +1,4 @@
-package import FileBytes
+internal import FileBytes
 internal import Foundation
 
 #if canImport(FoundationXML)
