@@ -179,8 +179,9 @@ let package = Package(
     library(
       "PouchKit",
       [
-        "TensorTypes", "FileBytes", "TensorCompute", "TextTokenizers", "ImportanceData", "QuantRecipes",
-        "CheckpointConversion", "ReferenceRuntime", "ModelEvaluation", "MemoryEstimation", "OutputValidation",
+        "TensorTypes", "FileBytes", "GGUFFormat", "SafetensorsFormat", "TensorCompute", "TextTokenizers",
+        "ModelDescriptions", "ImportanceData", "QuantRecipes", "CheckpointConversion", "ReferenceRuntime",
+        "ModelEvaluation", "MemoryEstimation", "OutputValidation",
       ]),
     command(
       "pouch-convert",

@@ -1,18 +1,18 @@
 internal import CQuantKernels
-public import TensorTypes
+package import TensorTypes
 
 /// Looks at stored blocks without decoding them, and compares decoded values.
-public enum BlockChecks {
+package enum BlockChecks {
   /// Values of a float type that count as one block here; their rows may be of any length.
-  public static let floatBlockLength = 32
+  package static let floatBlockLength = 32
 
   /// Values per block as this type counts them: blocks of float types are 32 values.
-  public static func blockLength(_ type: TensorType) -> Int {
+  package static func blockLength(_ type: TensorType) -> Int {
     type.isQuantized ? type.blockLength : floatBlockLength
   }
 
   /// The number of blocks that `elementCount` values make.
-  public static func blockCount(_ type: TensorType, elementCount: Int) -> Int {
+  package static func blockCount(_ type: TensorType, elementCount: Int) -> Int {
     (elementCount + blockLength(type) - 1) / blockLength(type)
   }
 
@@ -28,7 +28,7 @@ public enum BlockChecks {
   ///   - reach: Receives one number per block, see ``blockCount(_:elementCount:)``.
   ///   - level: The kernels to use; all give the same bits.
   /// - Returns: `false`, with nothing written, for types whose scales are not known here.
-  public static func reach(
+  package static func reach(
     _ type: TensorType, bytes: UnsafeRawBufferPointer, into reach: UnsafeMutableBufferPointer<Float>,
     level: KernelLevel = .current
   ) -> Bool {
@@ -42,21 +42,21 @@ public enum BlockChecks {
   }
 
   /// Sums over pairs of values, x being the values to be met and y those that are there.
-  public struct Sums: Hashable, Sendable {
+  package struct Sums: Hashable, Sendable {
     /// Σ x².
-    public var xx = 0.0
+    package var xx = 0.0
     /// Σ y².
-    public var yy = 0.0
+    package var yy = 0.0
     /// Σ x·y.
-    public var xy = 0.0
+    package var xy = 0.0
     /// Σ (x − y)².
-    public var ee = 0.0
+    package var ee = 0.0
 
     /// Zeros.
-    public init() {}
+    package init() {}
 
     /// Adds other sums.
-    public mutating func add(_ other: Sums) {
+    package mutating func add(_ other: Sums) {
       xx += other.xx
       yy += other.yy
       xy += other.xy
@@ -64,9 +64,9 @@ public enum BlockChecks {
     }
 
     /// √(Σ(x−y)² / Σx²); 0 when both are zero, infinite when only x is.
-    public var relativeError: Double { ee == 0 ? 0 : (ee / xx).squareRoot() }
+    package var relativeError: Double { ee == 0 ? 0 : (ee / xx).squareRoot() }
     /// Σxy / √(Σx²·Σy²); 1 when both are zero.
-    public var cosine: Double {
+    package var cosine: Double {
       if xx == 0, yy == 0 { return 1 }
       return xx == 0 || yy == 0 ? 0 : xy / (xx * yy).squareRoot()
     }
@@ -81,7 +81,7 @@ public enum BlockChecks {
   ///   - errors: Receives Σ (x − y)² of each block; the last one may be shorter.
   ///   - level: The kernels to use; all give the same bits.
   /// - Returns: The sums over all pairs.
-  public static func compare(
+  package static func compare(
     _ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>, blockLength: Int,
     errors: UnsafeMutableBufferPointer<Float>, level: KernelLevel = .current
   ) -> Sums {

@@ -1,4 +1,4 @@
-public import TensorTypes
+package import TensorTypes
 
 extension BlockQuantizer {
   /// Packs one row of keys or values as ggml's `from_float` does, which caches are filled with.
@@ -11,7 +11,7 @@ extension BlockQuantizer {
   ///   - row: Finite values, whole blocks.
   ///   - output: Receives exactly `type.rowByteCount(length: row.count)` bytes.
   /// - Complexity: O(`row.count`), without heap allocation.
-  public static func quantizeForCache(
+  package static func quantizeForCache(
     _ type: TensorType, row: UnsafeBufferPointer<Float>, into output: UnsafeMutableRawBufferPointer
   ) {
     guard type == .iq4_nl else {

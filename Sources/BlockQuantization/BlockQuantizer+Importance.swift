@@ -1,4 +1,4 @@
-public import TensorTypes
+package import TensorTypes
 
 extension BlockQuantizer {
   /// How many columns, counted from a multiple of this number, become zeros when their importance is zero.
@@ -9,7 +9,7 @@ extension BlockQuantizer {
   /// - Parameter type: A type for which ``canQuantize(_:)`` holds.
   /// - Returns: `nil` for types that keep their weights with an importance of zero (Q4_1, Q5_1), and for those that
   ///   do not use importance.
-  public static func columnsErasedTogether(_ type: TensorType) -> Int? {
+  package static func columnsErasedTogether(_ type: TensorType) -> Int? {
     switch type {
     case .q4_0, .q5_0, .iq4_nl, .iq4_xs: 32
     case .q3_K, .q6_K: 16

@@ -1,9 +1,9 @@
 internal import CQuantKernels
 
 /// Moves elements of matrices, whatever they mean.
-public enum ElementMatrix {
+package enum ElementMatrix {
   /// True when elements of so many bytes can be moved.
-  public static func canMove(byteCount: Int) -> Bool { [1, 2, 4, 8].contains(byteCount) }
+  package static func canMove(byteCount: Int) -> Bool { [1, 2, 4, 8].contains(byteCount) }
 
   /// Writes the columns of a matrix as rows, bit for bit.
   ///
@@ -15,7 +15,7 @@ public enum ElementMatrix {
   ///   - columns: Columns of the source: rows of the target.
   ///   - target: Receives the rows, from the first element on.
   ///   - targetPitch: Elements from the start of one row of the target to that of the next, at least `rows`.
-  public static func transpose(
+  package static func transpose(
     elementByteCount: Int, _ source: UnsafeRawBufferPointer, pitch sourcePitch: Int, rows: Int, columns: Int,
     into target: UnsafeMutableRawBufferPointer, pitch targetPitch: Int
   ) {

@@ -124,7 +124,7 @@ public enum FloatConversion {
   }
 
   /// Adds one to each value, in f32.
-  public static func addOne(_ values: UnsafeMutableBufferPointer<Float>) {
+  package static func addOne(_ values: UnsafeMutableBufferPointer<Float>) {
     for i in values.indices { values[i] += 1 }
   }
 
@@ -132,7 +132,7 @@ public enum FloatConversion {
   ///
   /// The exponential is that of torch's wheels on x86 processors which are not Intel's, bit for bit; torch on Intel's
   /// differs from it in the last place of four values of a hundred, where SLEEF computes it in nine.
-  public static func negateExponential(_ values: UnsafeMutableBufferPointer<Float>) {
+  package static func negateExponential(_ values: UnsafeMutableBufferPointer<Float>) {
     guard let base = values.baseAddress else { return }
     cqk_negate_exponential(base, values.count)
   }

@@ -42,7 +42,7 @@ public enum KernelLevel: String, CaseIterable, Hashable, Sendable {
   public static let current: KernelLevel = request.level ?? best
 
   /// The content of the environment variable, when it could not be followed.
-  public static let rejectedRequest: String? = request.rejected
+  package static let rejectedRequest: String? = request.rejected
 
   /// The fastest available level.
   public static var best: KernelLevel {

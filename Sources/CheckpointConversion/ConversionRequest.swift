@@ -1,18 +1,18 @@
-public import ImportanceData
-public import QuantRecipes
-public import TensorTypes
+package import ImportanceData
+package import QuantRecipes
+package import TensorTypes
 
 /// What a user asks for; the same for both kinds of source, as far as it applies.
-public struct ConversionRequest: Sendable {
+package struct ConversionRequest: Sendable {
   /// The type of the output.
-  public enum OutputType: Hashable, Sendable {
+  package enum OutputType: Hashable, Sendable {
     /// The 16-bit type of the source.
     case auto
     case mix(StockMix)
   }
 
   /// What happens to next-token-prediction (MTP) blocks.
-  public enum NextTokenBlocks: Hashable, Sendable {
+  package enum NextTokenBlocks: Hashable, Sendable {
     /// Kept when the checkpoint has them.
     case ifPresent
     /// Required.
@@ -22,54 +22,54 @@ public struct ConversionRequest: Sendable {
   }
 
   /// The checkpoint folder or GGUF file.
-  public var source: String
+  package var source: String
   /// The type of the output.
-  public var outputType: OutputType
+  package var outputType: OutputType
   /// The output path, in which `{ftype}` and `{recipe}` stand for the type or recipe, or an existing folder; `nil`
   /// chooses a name beside the source.
-  public var outputPath: String?
+  package var outputPath: String?
   /// Rules on top of the mix.
-  public var mixOptions = MixOptions()
+  package var mixOptions = MixOptions()
   /// The importance matrix file.
-  public var importancePath: String?
+  package var importancePath: String?
   /// Keep only importance entries whose name contains one of these.
-  public var includeWeights: [String] = []
+  package var includeWeights: [String] = []
   /// Drop importance entries whose name contains one of these.
-  public var excludeWeights: [String] = []
+  package var excludeWeights: [String] = []
   /// What weights experts get that the importance data has nothing for.
-  public var blindExperts = BlindExpertPolicy.ones
+  package var blindExperts = BlindExpertPolicy.ones
   /// Start a new shard when the tensor data would exceed this many bytes.
-  public var splitMaxByteCount: Int?
+  package var splitMaxByteCount: Int?
   /// Start a new shard after this many tensors.
-  public var splitMaxTensorCount: Int?
+  package var splitMaxTensorCount: Int?
   /// Whether the first shard of a split output holds no tensors, metadata alone.
-  public var noTensorFirstSplit = false
+  package var noTensorFirstSplit = false
   /// Write the same shards as the source (GGUF sources).
-  public var keepSplit = false
+  package var keepSplit = false
   /// What happens to MTP blocks (checkpoints).
-  public var nextTokenBlocks = NextTokenBlocks.ifPresent
+  package var nextTokenBlocks = NextTokenBlocks.ifPresent
   /// The pre-tokenizer name to write instead of the recognised one (checkpoints).
-  public var preTokenizer: String?
+  package var preTokenizer: String?
   /// The value of `general.name` instead of the one derived from the folder (checkpoints).
-  public var modelName: String?
+  package var modelName: String?
   /// Metadata entries that replace or follow the model's own.
-  public var overrides: [MetadataEntry] = []
+  package var overrides: [MetadataEntry] = []
   /// Layers to drop (GGUF sources).
-  public var prunedLayers: LayerPruning?
+  package var prunedLayers: LayerPruning?
   /// Whether tensors that a GGUF keeps as one are taken apart, also where llama.cpp reads them as they are.
-  public var takesTensorsApart = false
+  package var takesTensorsApart = false
   /// Whether the output's metadata say where it comes from.
   ///
   /// Without, it holds no `pouch.` keys, not even those of the source.
-  public var writesProvenance = false
+  package var writesProvenance = false
   /// Plan from headers alone; shards may end after their headers.
-  public var headersOnly = false
+  package var headersOnly = false
 
   /// Whether the source files are sampled for the provenance; a plan that is not executed has the same size without.
-  public var samplesSources = true
+  package var samplesSources = true
 
   /// Creates a request.
-  public init(source: String, outputType: OutputType) {
+  package init(source: String, outputType: OutputType) {
     self.source = source
     self.outputType = outputType
   }
@@ -78,17 +78,17 @@ public struct ConversionRequest: Sendable {
 /// What chooses the types of one output.
 ///
 /// Outputs that are made together differ in nothing else.
-public struct OutputChoice: Sendable {
+package struct OutputChoice: Sendable {
   /// The type.
-  public var type: ConversionRequest.OutputType
+  package var type: ConversionRequest.OutputType
   /// The recipe, which stands on ``type``; `nil` without one.
-  public var recipe: Recipe?
+  package var recipe: Recipe?
 
   /// An output of a type.
-  public init(_ type: ConversionRequest.OutputType) { self.type = type }
+  package init(_ type: ConversionRequest.OutputType) { self.type = type }
 
   /// An output by a recipe.
-  public init(_ recipe: Recipe) {
+  package init(_ recipe: Recipe) {
     type = .mix(recipe.stockMix)
     self.recipe = recipe
   }
@@ -96,7 +96,7 @@ public struct OutputChoice: Sendable {
 
 extension ConversionRequest {
   /// What chooses the types of the request's own output.
-  public var choice: OutputChoice {
+  package var choice: OutputChoice {
     get {
       var choice = OutputChoice(outputType)
       choice.recipe = mixOptions.recipe

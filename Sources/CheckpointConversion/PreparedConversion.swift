@@ -1,9 +1,9 @@
 package import FileBytes
 
 /// A request that passed every check that needs no reading of weights.
-public struct PreparedConversion: Sendable {
+package struct PreparedConversion: Sendable {
   /// What will be written.
-  public let plan: ConversionPlan
+  package let plan: ConversionPlan
   let importance: (any ImportanceSource)?
   let fingerprint: Fingerprint
   /// Whether the header says what the output is made of: an output with an equal one is the same job's.
@@ -20,14 +20,14 @@ public struct PreparedConversion: Sendable {
   }
 
   /// Runs it alone.
-  public var executor: PlanExecutor { PlanExecutor([self]) }
+  package var executor: PlanExecutor { PlanExecutor([self]) }
 
   /// The path of the output, that of the first shard where it is split.
-  public var path: String { plan.path }
+  package var path: String { plan.path }
   /// The name that the output, or its first file, has until it is complete.
   var partialPath: String { plan.folder?.partialPath ?? plan.files.first?.partialPath ?? "" }
   /// Where the journal lives.
-  public var journalPath: String { path + ".journal" }
+  package var journalPath: String { path + ".journal" }
 
   /// Whether the output is complete and of this very job.
   ///

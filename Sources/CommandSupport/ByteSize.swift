@@ -1,14 +1,14 @@
-public import ArgumentParser
+internal import ArgumentParser
 
 /// A number of bytes on a command line: `512MB`, `2G`, `1GiB`, `4096`.
 ///
 /// K, M, G and T are decimal, as llama.cpp's split sizes are; Ki, Mi, Gi and Ti are binary.
-public struct ByteSize: ExpressibleByArgument, Hashable, Sendable {
+package struct ByteSize: ExpressibleByArgument, Hashable, Sendable {
   /// The size in bytes.
-  public var byteCount: Int
+  package var byteCount: Int
 
   /// Parses the text; `nil` when it is not a size or overflows.
-  public init?(argument: String) {
+  package init?(argument: String) {
     let digits = argument.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
     var unit = argument.dropFirst(digits.count).lowercased()
     if unit.hasSuffix("b") { unit.removeLast() }
@@ -23,13 +23,13 @@ public struct ByteSize: ExpressibleByArgument, Hashable, Sendable {
   }
 
   /// Creates a size.
-  public init(byteCount: Int) { self.byteCount = byteCount }
+  package init(byteCount: Int) { self.byteCount = byteCount }
 
   /// The text shown as a default value.
-  public var defaultValueDescription: String { Self.text(byteCount) }
+  package var defaultValueDescription: String { Self.text(byteCount) }
 
   /// A size for people: `21.16 GB`, decimal units, three or four figures.
-  public static func text(_ byteCount: Int) -> String {
+  package static func text(_ byteCount: Int) -> String {
     let value = Double(byteCount)
     for (unit, factor) in [("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)] where value >= factor {
       return decimals(value / factor, 2) + " " + unit
@@ -38,13 +38,13 @@ public struct ByteSize: ExpressibleByArgument, Hashable, Sendable {
   }
 
   /// Mebibytes with two decimals, as llama-quantize prints sizes.
-  public static func mebibytes(_ byteCount: Int) -> String {
+  package static func mebibytes(_ byteCount: Int) -> String {
     decimals(Double(byteCount) / 1_048_576, 2) + " MiB"
   }
 }
 
 /// A number with a fixed count of decimals, without regard to locale.
-public func decimals(_ value: Double, _ count: Int) -> String {
+package func decimals(_ value: Double, _ count: Int) -> String {
   guard value.isFinite else { return "\(value)" }
   var scale = 1.0
   for _ in 0..<count { scale *= 10 }

@@ -1,8 +1,8 @@
-public import ArgumentParser
-public import TensorTypes
+internal import ArgumentParser
+package import TensorTypes
 
 /// The flags for the types of keys and values that Pouch's runtime caches, named as llama.cpp's.
-public struct CacheArguments: ParsableArguments {
+package struct CacheArguments: ParsableArguments {
   /// The type of keys.
   @Option(
     name: [.customLong("ctk", withSingleDash: true), .customLong("cache-type-k")],
@@ -11,21 +11,21 @@ public struct CacheArguments: ParsableArguments {
       discussion:
         "Rows of 32 values per head are rounded as llama.cpp rounds them; Pouch's own memory is that of f32, or of f16 for both."
     ))
-  public var keyType = "f32"
+  package var keyType = "f32"
 
   /// The type of values.
   @Option(
     name: [.customLong("ctv", withSingleDash: true), .customLong("cache-type-v")],
     help: "Type of cached values.")
-  public var valueType = "f32"
+  package var valueType = "f32"
 
   /// Creates default arguments, as the parser needs.
-  public init() {}
+  package init() {}
 
   /// The types.
   ///
   /// - Throws: ``UsageError`` for a type that caches do not have.
-  public func types() throws -> (key: TensorType, value: TensorType) {
+  package func types() throws -> (key: TensorType, value: TensorType) {
     (try Self.type(keyType, flag: "--cache-type-k"), try Self.type(valueType, flag: "--cache-type-v"))
   }
 
@@ -36,7 +36,7 @@ public struct CacheArguments: ParsableArguments {
   ///   - flag: The flag that it was given to.
   /// - Returns: The type.
   /// - Throws: ``UsageError`` for a type that caches do not have.
-  public static func type(_ text: String, flag: String) throws -> TensorType {
+  package static func type(_ text: String, flag: String) throws -> TensorType {
     guard let type = TensorType(name: text), TensorType.cacheTypes.contains(type) else {
       throw UsageError(flag, expected: "one of " + names, found: text)
     }

@@ -9,15 +9,15 @@ internal import Synchronization
 
 extension Standard {
   /// Whether standard output is a terminal.
-  public static var outputIsTerminal: Bool { isatty(1) == 1 }
+  package static var outputIsTerminal: Bool { isatty(1) == 1 }
 }
 
 /// How many of a number of equal pieces of work are done, with the time to go, on standard error.
 ///
 /// On a terminal one line that is redrawn and never wraps; elsewhere a line after the first piece and at every tenth.
-public final class CountProgress: Sendable {
+package final class CountProgress: Sendable {
   /// Where the text is drawn on a terminal.
-  public enum Place: Sendable {
+  package enum Place: Sendable {
     /// A line of its own, with a bar.
     case line
     /// Behind what standard output has on the same line, which is written over it.
@@ -42,14 +42,14 @@ public final class CountProgress: Sendable {
   ///   - isEnabled: Whether anything is printed.
   ///   - unit: What is counted, in the plural.
   ///   - place: Where the text is drawn on a terminal.
-  public init(isEnabled: Bool, unit: String = "", place: Place = .line) {
+  package init(isEnabled: Bool, unit: String = "", place: Place = .line) {
     self.isEnabled = isEnabled
     self.unit = unit.isEmpty ? "" : " " + unit
     self.place = place
   }
 
   /// Seconds since the progress was created.
-  public var elapsedSeconds: Double { Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9 }
+  package var elapsedSeconds: Double { Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9 }
 
   /// Shows the state of the work.
   ///
@@ -60,7 +60,7 @@ public final class CountProgress: Sendable {
   ///   - resumable: Of those that are left, the ones that an earlier run made.
   ///   - note: What is being done.
   ///   - column: How far standard output has come on the line, for text behind it.
-  public func update(
+  package func update(
     done: Int, total: Int, resumed: Int = 0, resumable: Int = 0, note: String = "", column: Int = 0
   ) {
     guard isEnabled, total > 0 else { return }
@@ -83,7 +83,7 @@ public final class CountProgress: Sendable {
   ///   - left: Seconds to go.
   ///   - note: What is being done.
   ///   - column: How far standard output has come on the line, for text behind it.
-  public func update(share: Double, left: Double, note: String, column: Int = 0) {
+  package func update(share: Double, left: Double, note: String, column: Int = 0) {
     guard isEnabled else { return }
     let done = "\(decimals(100 * share, 1)) %"
     let text = Self.text(done, left, note)
@@ -112,7 +112,7 @@ public final class CountProgress: Sendable {
   }
 
   /// Removes the text from a terminal.
-  public func clear() {
+  package func clear() {
     state.withLock { state in
       if state.isVisible { Standard.errorText(place == .line ? "\r\u{1B}[K" : "\u{1B}[K") }
       state.isVisible = false

@@ -7,17 +7,17 @@ internal import Synchronization
 #endif
 
 /// Ctrl-C and SIGTERM as a question that workers ask between tiles.
-public enum Interrupt {
+package enum Interrupt {
   private static let requested = Atomic<Bool>(false)
 
   /// Whether the user asked to stop.
-  public static var isRequested: Bool { requested.load(ordering: .relaxed) }
+  package static var isRequested: Bool { requested.load(ordering: .relaxed) }
 
   /// Starts watching; a second signal ends the process at once.
   ///
   /// Both signals are unblocked first: a process started from a thread that blocks them inherits that, and would run on
   /// deaf.
-  public static func watch() {
+  package static func watch() {
     var signals = sigset_t()
     sigemptyset(&signals)
     sigaddset(&signals, SIGINT)

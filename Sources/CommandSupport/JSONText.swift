@@ -3,9 +3,9 @@ internal import Foundation
 internal import Synchronization
 
 /// JSON for `--json`: keys sorted, so that equal results are equal text.
-public enum JSONText {
+package enum JSONText {
   /// Encodes a value on several lines, numbers that JSON lacks as the texts `inf`, `-inf` and `nan`, settings as flags.
-  public static func encode(_ value: some Encodable) throws -> String {
+  package static func encode(_ value: some Encodable) throws -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
@@ -22,7 +22,7 @@ public enum JSONText {
 ///
 /// Every document has the keys `schema` (the kind), `schemaVersion` and `pouchVersion` beside its own. The version of a
 /// kind grows when a key is removed, renamed or changes its meaning; new keys may come at any time.
-public enum JSONSchema: String, CaseIterable, Sendable {
+package enum JSONSchema: String, CaseIterable, Sendable {
   case plan = "pouch.plan"
   case plans = "pouch.plans"
   case conversion = "pouch.conversion"
@@ -43,21 +43,21 @@ public enum JSONSchema: String, CaseIterable, Sendable {
   case error = "pouch.error"
 
   /// The version that is written.
-  public var version: Int { 1 }
+  package var version: Int { 1 }
 }
 
 extension JSONSchema {
   /// A value as a document of this kind.
   ///
   /// - Throws: Errors of the encoder.
-  public func text(_ value: some Encodable) throws -> String {
+  package func text(_ value: some Encodable) throws -> String {
     try JSONText.encode(Document(schema: self, value: value))
   }
 
   /// Prints a value as a document of this kind on standard output.
   ///
   /// - Throws: Errors of the encoder.
-  public func print(_ value: some Encodable) throws {
+  package func print(_ value: some Encodable) throws {
     Standard.output(try text(value))
     Standard.hasPrintedJSON.store(true, ordering: .relaxed)
   }

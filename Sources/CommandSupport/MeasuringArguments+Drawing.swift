@@ -7,7 +7,7 @@ extension MeasuringArguments {
   ///   - memoryByteCount: The memory that is foretold.
   ///   - readByteCount: Bytes of weights that are read for one more token of all these answers.
   /// - Returns: One line.
-  public static func drawingIntent(
+  package static func drawingIntent(
     label: String, answerCount: Int, memoryByteCount: Int, readByteCount: Int
   ) -> String {
     let memory = "takes at most \(ByteSize.text(memoryByteCount)) of memory"
@@ -25,7 +25,7 @@ extension MeasuringArguments {
   ///   - tokenLimit: The most tokens of an answer.
   ///   - seconds: The most seconds for all of them.
   /// - Returns: One line.
-  public static func drawingOutlook(label: String, answerCount: Int, tokenLimit: Int, seconds: Double)
+  package static func drawingOutlook(label: String, answerCount: Int, tokenLimit: Int, seconds: Double)
     -> String
   {
     "\(label): at the speed of the first steps, at most \(ProgressBar.duration(seconds)) for \(answerCount) "

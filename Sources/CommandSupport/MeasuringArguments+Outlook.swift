@@ -5,14 +5,14 @@ extension MeasuringArguments {
   ///   - reading: Seconds of reading in all.
   ///   - arithmetic: Seconds of arithmetic in all.
   /// - Returns: One line.
-  public static func outlook(reading: Double, arithmetic: Double) -> String {
+  package static func outlook(reading: Double, arithmetic: Double) -> String {
     "about \(approximateDuration(reading)) of disk and \(approximateDuration(arithmetic)) of arithmetic in all, "
       + "at the speed of the first layer"
   }
 }
 
 /// A length of time for people, in one or two units: `0.4 s`, `40 s`, `11 min`, `3 h 20 min`, `2 d 5 h`.
-public func approximateDuration(_ seconds: Double) -> String {
+package func approximateDuration(_ seconds: Double) -> String {
   guard seconds.isFinite, seconds >= 0, seconds < 1e10 else { return "?" }
   if seconds < 9.95 { return decimals(seconds, 1) + " s" }
   let whole = Int(seconds.rounded())

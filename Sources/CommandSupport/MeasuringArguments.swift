@@ -1,14 +1,14 @@
-public import ArgumentParser
+package import ArgumentParser
 
 /// The order of windows and layers as a flag.
-public enum ScheduleFlag: String, CaseIterable, ExpressibleByArgument, Sendable {
+package enum ScheduleFlag: String, CaseIterable, ExpressibleByArgument, Sendable {
   case auto
   case layers
   case windows
 }
 
 /// The flags of commands that run models over many windows: in which order, and in how much memory.
-public struct MeasuringArguments: ParsableArguments {
+package struct MeasuringArguments: ParsableArguments {
   /// The order of windows and layers.
   @Option(
     help: ArgumentHelp(
@@ -16,7 +16,7 @@ public struct MeasuringArguments: ParsableArguments {
       discussion:
         "A model larger than memory is read once for each window, or once for each group. Results are the same bits."
     ))
-  public var schedule = ScheduleFlag.auto
+  package var schedule = ScheduleFlag.auto
 
   /// The most memory; `nil` for what there is.
   @Option(
@@ -24,15 +24,15 @@ public struct MeasuringArguments: ParsableArguments {
       "The most memory for weights in use, windows and all else; by default what there is.",
       discussion: "Groups of windows are as large as it allows; limits of control groups count, too.",
       valueName: "size"))
-  public var maxMemory: ByteSize?
+  package var maxMemory: ByteSize?
 
   /// Creates default arguments, as the parser needs.
-  public init() {}
+  package init() {}
 
   /// Refuses a limit that nothing would keep.
   ///
   /// - Throws: `ValidationError`.
-  public func validate() throws {
+  package func validate() throws {
     if schedule == .windows, maxMemory != nil {
       throw ValidationError("--max-memory bounds groups of windows: leave out --schedule windows")
     }

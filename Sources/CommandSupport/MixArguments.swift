@@ -1,14 +1,14 @@
 public import ArgumentParser
-public import CheckpointConversion
+package import CheckpointConversion
 internal import BlockQuantization
 internal import FileBytes
 internal import Foundation
 public import ImportanceData
-public import QuantRecipes
+package import QuantRecipes
 internal import TensorTypes
 
 /// The flags that choose tensor types, named as llama-quantize names them.
-public struct MixArguments: ParsableArguments {
+package struct MixArguments: ParsableArguments {
   @Option(
     name: .customLong("recipe"),
     help: ArgumentHelp(
@@ -89,12 +89,12 @@ public struct MixArguments: ParsableArguments {
   var listsRecipes = false
 
   /// Whether a list is wanted in place of a conversion.
-  public var wantsList: Bool { listsTypes || listsRecipes }
+  package var wantsList: Bool { listsTypes || listsRecipes }
 
   /// Prints the lists that are asked for on standard output.
   ///
   /// - Throws: Errors of the recipe library.
-  public func printLists() throws {
+  package func printLists() throws {
     func row(_ name: String, _ text: String) {
       Standard.output(name + String(repeating: " ", count: max(1, 22 - name.count)) + text)
     }
@@ -116,7 +116,7 @@ public struct MixArguments: ParsableArguments {
   }
 
   /// The flags that are given, but for lists.
-  public var given: [String] {
+  package var given: [String] {
     let flags: [(name: String, isGiven: Bool)] = [
       ("--recipe", !recipes.isEmpty), ("--tensor-type", !tensorTypes.isEmpty),
       ("--tensor-type-file", tensorTypeFile != nil), ("--output-tensor-type", outputTensorType != nil),
@@ -129,19 +129,19 @@ public struct MixArguments: ParsableArguments {
   }
 
   /// Whether recipes are asked for.
-  public var hasRecipes: Bool { !recipes.isEmpty }
+  package var hasRecipes: Bool { !recipes.isEmpty }
 
   /// What chooses the types of each output: the types given, and then the recipes of these flags.
   ///
   /// - Throws: As ``loadRecipes()``.
-  public func choices(types: [ConversionRequest.OutputType]) throws -> [OutputChoice] {
+  package func choices(types: [ConversionRequest.OutputType]) throws -> [OutputChoice] {
     types.map { OutputChoice($0) } + (try loadRecipes().map { OutputChoice($0) })
   }
 
   /// The recipes of these flags, each of which is for an output of its own.
   ///
   /// - Throws: ``UsageError``; `RecipeError` or `FileError` for a recipe that cannot be used.
-  public func loadRecipes() throws -> [Recipe] {
+  package func loadRecipes() throws -> [Recipe] {
     guard !pure || recipes.isEmpty else {
       throw UsageError(
         "--recipe", expected: "no --pure beside it", found: "both", remedy: "--pure switches all rules off")
@@ -152,19 +152,19 @@ public struct MixArguments: ParsableArguments {
   }
 
   /// The words of a list with commas.
-  public static func names(in list: String) -> [String] {
+  package static func names(in list: String) -> [String] {
     list.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
   }
 
   /// Creates empty arguments, as the parser needs.
-  public init() {}
+  package init() {}
 
   /// Fills the parts of `request` that these flags set.
   ///
   /// Types and recipes are up to ``choices(types:)``, since there may be several.
   ///
   /// - Throws: `RecipeError` or ``UsageError`` for values that do not parse.
-  public func apply(to request: inout ConversionRequest) throws {
+  package func apply(to request: inout ConversionRequest) throws {
     request.writesProvenance = !noProvenance
     var rules = try tensorTypes.map { try TensorTypeRule(parsing: $0) }
     if let tensorTypeFile {

@@ -1,8 +1,8 @@
 internal import FileBytes
-public import HubAccess
+package import HubAccess
 
 /// A model as users name it on a command line.
-public enum ModelArgument {
+package enum ModelArgument {
   /// The file or folder that is meant: what is there under this name, else the snapshot of `org/name[@revision]` in the
   /// cache of the Hugging Face Hub's clients, which is said on standard error.
   ///
@@ -14,7 +14,7 @@ public enum ModelArgument {
   ///   - isQuiet: Whether nothing is said.
   /// - Returns: A path.
   /// - Throws: `FileError` for a revision that the cache does not have, and for a part of a model.
-  public static func path(of text: String, needsWeights: Bool = true, isQuiet: Bool = false) throws -> String
+  package static func path(of text: String, needsWeights: Bool = true, isQuiet: Bool = false) throws -> String
   {
     guard FileSystem.kind(of: text) == .missing, let name = HubName(text),
       let snapshot = try HubCache()?.snapshot(of: name)
@@ -33,7 +33,7 @@ public enum ModelArgument {
   ///   - isQuiet: Whether nothing is said.
   /// - Returns: The model, to be closed after its last use.
   /// - Throws: `HubError`, `FileError`.
-  public static func open(
+  package static func open(
     _ text: String, _ flags: HubFlags? = nil, showsProgress: Bool = false, isQuiet: Bool = false
   ) throws -> HubArgument {
     Interrupt.watch()

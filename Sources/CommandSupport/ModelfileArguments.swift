@@ -1,9 +1,9 @@
-public import ArgumentParser
-public import CheckpointConversion
+internal import ArgumentParser
+package import CheckpointConversion
 internal import FileBytes
 
 /// The flags for a Modelfile beside each output.
-public struct ModelfileArguments: ParsableArguments {
+package struct ModelfileArguments: ParsableArguments {
   @Flag(
     name: .customLong("modelfile"),
     help: "Write a Modelfile for Ollama beside each output, NAME.Modelfile.")
@@ -15,12 +15,12 @@ public struct ModelfileArguments: ParsableArguments {
   var contextLength: Int?
 
   /// Creates default arguments, as the parser needs.
-  public init() {}
+  package init() {}
 
   /// Checks what the parser cannot.
   ///
   /// - Throws: A usage error.
-  public func validate() throws {
+  package func validate() throws {
     if let contextLength {
       guard isWanted else { throw ValidationError("--num-ctx needs --modelfile") }
       guard contextLength > 0 else { throw ValidationError("--num-ctx needs a number of at least 1") }
@@ -28,7 +28,7 @@ public struct ModelfileArguments: ParsableArguments {
   }
 
   /// Whether a Modelfile is asked for.
-  public var given: [String] { isWanted ? ["--modelfile"] : [] }
+  package var given: [String] { isWanted ? ["--modelfile"] : [] }
 
   /// Runs prepared conversions and writes their Modelfiles, which are complete before the first weight is read.
   ///
@@ -39,7 +39,7 @@ public struct ModelfileArguments: ParsableArguments {
   ///   - threadCount: See ``RunArguments/perform(_:threadCount:)``.
   /// - Throws: As ``RunArguments/perform(_:threadCount:)``; ``ConversionError`` with `badModelfile`, or with
   ///   `outputExists` for a Modelfile with another content.
-  public func perform(
+  package func perform(
     _ prepared: [PreparedConversion], checkpoint: String?, _ running: RunArguments, threadCount: Int? = nil
   ) throws {
     guard isWanted else { return try running.perform(prepared, threadCount: threadCount) }

@@ -1,13 +1,13 @@
 internal import ArgumentParser
-public import FileBytes
+package import FileBytes
 
 /// The value of `--part`.
-public enum PartArgument {
+package enum PartArgument {
   /// Reads `2/4`.
   ///
   /// - Returns: `nil` without a value.
   /// - Throws: A usage error for anything else.
-  public static func read(_ text: String?) throws -> RunPart? {
+  package static func read(_ text: String?) throws -> RunPart? {
     guard let text else { return nil }
     guard let part = RunPart(text) else {
       throw ValidationError(
@@ -19,7 +19,7 @@ public enum PartArgument {
 }
 
 /// The command line of this process, to be shown again with other parts.
-public enum CommandLineText {
+package enum CommandLineText {
   /// The command that makes a part, in place of one that joins all of them.
   ///
   /// - Parameters:
@@ -27,7 +27,7 @@ public enum CommandLineText {
   ///   - others: Flags that the command has in addition, with their values; they are taken out where they are.
   ///   - arguments: The command line.
   /// - Returns: The command, as a shell takes it.
-  public static func making(
+  package static func making(
     _ part: RunPart, _ others: [String] = [], in arguments: [String] = CommandLine.arguments
   ) -> String {
     var removed = Dictionary(
@@ -45,7 +45,7 @@ public enum CommandLineText {
   ///   - values: What is joined; nothing where the parts are known.
   ///   - arguments: The command line.
   /// - Returns: The command, as a shell takes it.
-  public static func joining(
+  package static func joining(
     without removed: Set<String> = [], _ values: [String] = [],
     in arguments: [String] = CommandLine.arguments
   ) -> String {

@@ -1,19 +1,19 @@
-public import CheckpointConversion
+package import CheckpointConversion
 internal import FileBytes
 internal import ImportanceData
 internal import QuantRecipes
 internal import TensorTypes
 
 /// Prints plans for people.
-public struct PlanPrinter {
+package struct PlanPrinter {
   /// What is printed.
-  public let plan: ConversionPlan
+  package let plan: ConversionPlan
 
   /// Creates a printer.
-  public init(plan: ConversionPlan) { self.plan = plan }
+  package init(plan: ConversionPlan) { self.plan = plan }
 
   /// Prints skipped tensors and notices on standard error; what is not true of all plans, with the name of the plan.
-  public static func printNotices(_ plans: [ConversionPlan]) {
+  package static func printNotices(_ plans: [ConversionPlan]) {
     let lines = plans.map { PlanPrinter(plan: $0).noticeLines }
     var counts: [String: Int] = [:]
     for line in lines.flatMap(Set.init) { counts[line, default: 0] += 1 }
@@ -50,7 +50,7 @@ public struct PlanPrinter {
   }
 
   /// Prints one line on what is about to happen.
-  public func printIntent() {
+  package func printIntent() {
     let names =
       plan.folder?.path ?? (plan.files.count == 1 ? plan.files[0].path : "\(plan.files.count) shards")
     Standard.error(
@@ -61,7 +61,7 @@ public struct PlanPrinter {
   /// Prints the plan on standard output.
   ///
   /// - Parameter everyTensor: Whether all tensors are listed, besides the sums.
-  public func printPlan(everyTensor: Bool) {
+  package func printPlan(everyTensor: Bool) {
     let report = PlanReport(plan)
     if everyTensor {
       for (index, tensor) in plan.tensors.enumerated() {
@@ -97,7 +97,7 @@ public struct PlanPrinter {
   }
 
   /// Prints sums as a table on standard output.
-  public static func printTotals(_ title: String, _ totals: [PlanReport.Total]) {
+  package static func printTotals(_ title: String, _ totals: [PlanReport.Total]) {
     func right(_ text: String, _ width: Int) -> String {
       String(repeating: " ", count: max(0, width - text.count)) + text
     }
@@ -113,7 +113,7 @@ public struct PlanPrinter {
   }
 
   /// The line that llama-quantize prints for a tensor; other tools parse `[n/m]` at its start.
-  public static func line(index: Int, count: Int, tensor: PlannedTensor) -> String {
+  package static func line(index: Int, count: Int, tensor: PlannedTensor) -> String {
     func right(_ number: Int) -> String {
       let text = "\(number)"
       return String(repeating: " ", count: max(0, 4 - text.count)) + text

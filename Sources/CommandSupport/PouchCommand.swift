@@ -1,7 +1,7 @@
-public import ArgumentParser
+package import ArgumentParser
 internal import BlockQuantization
 internal import CheckpointConversion
-public import FileBytes
+package import FileBytes
 internal import Synchronization
 
 #if canImport(Glibc)
@@ -14,13 +14,13 @@ internal import Synchronization
 ///
 /// Exit codes: 0 done, 1 failed while working, 2 wrong usage, 3 input rejected, 4 `--strict` violation,
 /// 130 interrupted.
-public protocol PouchCommand: ParsableCommand {}
+package protocol PouchCommand: ParsableCommand {}
 
 /// The version of this build of Pouch alone; what another one left unfinished is not gone on with.
-public let pouchVersionNumber = ConversionPlan.writerVersion
+package let pouchVersionNumber = ConversionPlan.writerVersion
 
 /// The version of this build of Pouch, and the kernel level that it uses here.
-public let pouchVersion = "\(pouchVersionNumber) (kernel level \(KernelLevel.current.rawValue))"
+package let pouchVersion = "\(pouchVersionNumber) (kernel level \(KernelLevel.current.rawValue))"
 
 /// Ends the process; spelled apart since `ParsableArguments` has an `exit` of its own.
 private func endProcess(_ code: Int32) -> Never { exit(code) }
@@ -45,7 +45,7 @@ func oneLine(_ text: String) -> String {
 
 extension PouchCommand {
   /// Parses the command line, runs, and exits with the right code.
-  public static func main() {
+  package static func main() {
     if let wanted = KernelLevel.rejectedRequest {
       Standard.error(
         "note: \(KernelLevel.environmentVariable)=\(oneLine(wanted)) cannot be used here; using \(KernelLevel.current)"
@@ -96,14 +96,14 @@ extension PouchCommand {
 }
 
 /// A wrong use of flags that only shows after parsing.
-public struct UsageError: FaultError {
+package struct UsageError: FaultError {
   /// The message.
-  public var fault: Fault
+  package var fault: Fault
   /// Always usage.
-  public var faultClass: FaultClass { .usage }
+  package var faultClass: FaultClass { .usage }
 
   /// Creates an error about a flag or argument.
-  public init(_ flag: String, expected: String, found: String, remedy: String = "") {
+  package init(_ flag: String, expected: String, found: String, remedy: String = "") {
     fault = Fault(subject: flag, expected: expected, found: found, remedy: remedy)
   }
 }

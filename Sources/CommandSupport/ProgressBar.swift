@@ -2,7 +2,7 @@ internal import Dispatch
 internal import Synchronization
 
 /// One line on a terminal that shows bytes, rate and time left; without a terminal, a line now and then.
-public final class ProgressBar: Sendable {
+package final class ProgressBar: Sendable {
   private struct State {
     var phase = ""
     var phaseStart: UInt64
@@ -21,7 +21,7 @@ public final class ProgressBar: Sendable {
   private let state: Mutex<State>
 
   /// Creates a bar; nothing is drawn before the first update.
-  public init(isEnabled: Bool) {
+  package init(isEnabled: Bool) {
     start = DispatchTime.now().uptimeNanoseconds
     self.isEnabled = isEnabled
     isTerminal = Standard.errorIsTerminal
@@ -30,7 +30,7 @@ public final class ProgressBar: Sendable {
   }
 
   /// Seconds since the bar was created.
-  public var elapsedSeconds: Double { Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9 }
+  package var elapsedSeconds: Double { Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9 }
 
   /// Draws at most ten times a second on a terminal, prints every half minute elsewhere.
   ///
@@ -39,7 +39,7 @@ public final class ProgressBar: Sendable {
   ///   - done: Bytes that are done.
   ///   - total: Bytes in all.
   ///   - alreadyDone: The part of `done` that an earlier run did.
-  public func update(phase: String = "", done: Int, total: Int, alreadyDone: Int) {
+  package func update(phase: String = "", done: Int, total: Int, alreadyDone: Int) {
     guard isEnabled else { return }
     let now = DispatchTime.now().uptimeNanoseconds
     state.withLock { state in
@@ -91,7 +91,7 @@ public final class ProgressBar: Sendable {
   }
 
   /// Prints a line above the bar, the first time alone, and nothing where the bar is switched off.
-  public func announce(_ text: String) {
+  package func announce(_ text: String) {
     guard isEnabled, takesAnnouncement() else { return }
     line(text)
   }
@@ -104,14 +104,14 @@ public final class ProgressBar: Sendable {
   }
 
   /// Prints a line above the bar.
-  public func line(_ text: String) {
+  package func line(_ text: String) {
     state.withLock { state in
       Standard.error((state.isVisible ? "\r\u{1B}[K" : "") + text)
     }
   }
 
   /// Removes the bar.
-  public func clear() {
+  package func clear() {
     state.withLock { state in
       if state.isVisible { Standard.errorText("\r\u{1B}[K") }
       state.isVisible = false
@@ -119,7 +119,7 @@ public final class ProgressBar: Sendable {
   }
 
   /// Seconds as `1:02:03` or `2:03`.
-  public static func duration(_ seconds: Double) -> String {
+  package static func duration(_ seconds: Double) -> String {
     guard seconds.isFinite, seconds >= 0, seconds < 1e9 else { return "?" }
     let whole = Int(seconds.rounded())
     let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60)

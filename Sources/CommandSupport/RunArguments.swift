@@ -1,10 +1,10 @@
-public import ArgumentParser
-public import CheckpointConversion
+internal import ArgumentParser
+package import CheckpointConversion
 internal import FileBytes
 internal import Foundation
 
 /// The flags that say how a conversion runs and what it prints.
-public struct RunArguments: ParsableArguments {
+package struct RunArguments: ParsableArguments {
   @Option(
     name: .customLong("max-memory"),
     help: ArgumentHelp("The most memory that buffers of all threads may take.", valueName: "size"))
@@ -52,17 +52,17 @@ public struct RunArguments: ParsableArguments {
   /// Checks what the parser cannot.
   ///
   /// - Throws: A usage error.
-  public func validate() throws {
+  package func validate() throws {
     if part != nil { _ = try PartArgument.read(part) }
     if part != nil, join { throw ValidationError("--part and --join exclude each other") }
     if join, dryRun { throw ValidationError("--join and --dry-run exclude each other") }
   }
 
   /// Whether nothing is to be written.
-  public var isDryRun: Bool { dryRun }
+  package var isDryRun: Bool { dryRun }
 
   /// The flags that divide the work among several runs, as far as they are given.
-  public var divisionGiven: [String] { (part == nil ? [] : ["--part"]) + (join ? ["--join"] : []) }
+  package var divisionGiven: [String] { (part == nil ? [] : ["--part"]) + (join ? ["--join"] : []) }
 
   /// Whether a part of the outputs is made, which get their names later.
   var isPart: Bool { part != nil }
@@ -71,13 +71,13 @@ public struct RunArguments: ParsableArguments {
   var replacesOutputs: Bool { force }
 
   /// Whether only errors are printed.
-  public var isQuiet: Bool { quiet }
+  package var isQuiet: Bool { quiet }
 
   /// Whether progress is shown.
-  public var showsProgress: Bool { !quiet && !json }
+  package var showsProgress: Bool { !quiet && !json }
 
   /// Creates default arguments, as the parser needs.
-  public init() {}
+  package init() {}
 
   /// Runs prepared conversions of one source together, or prints their plans.
   ///
@@ -86,7 +86,7 @@ public struct RunArguments: ParsableArguments {
   ///   - threadCount: Threads when the flag is absent; `nil` for all cores.
   /// - Throws: Any error of the run, also where some outputs alone could not be made; ``ConversionError`` with
   ///   `strictViolation` under `--strict`.
-  public func perform(_ prepared: [PreparedConversion], threadCount: Int? = nil) throws {
+  package func perform(_ prepared: [PreparedConversion], threadCount: Int? = nil) throws {
     let plans = prepared.map(\.plan)
     let executor = PlanExecutor(prepared)
     let bar = ProgressBar(isEnabled: !quiet && !json)

@@ -8,29 +8,29 @@ internal import Synchronization
 #endif
 
 /// The standard streams: results go to output, everything else to error.
-public enum Standard {
+package enum Standard {
   /// Whether a JSON document was printed as the result, see ``outputJSON(_:schema:version:)``.
   static let hasPrintedJSON = Atomic(false)
 
   /// Writes a line to standard output.
   ///
   /// A result that cannot be written is a failed run: the process says so and ends with exit code 1.
-  public static func output(_ line: String) { write(line.hasSuffix("\n") ? line : line + "\n", to: 1) }
+  package static func output(_ line: String) { write(line.hasSuffix("\n") ? line : line + "\n", to: 1) }
 
   /// Writes a line to standard error, with the names that the user knows in place of temporary folders.
-  public static func error(_ line: String) {
+  package static func error(_ line: String) {
     let line = RemoteFiles.entitled(line)
     write(line.hasSuffix("\n") ? line : line + "\n", to: 2)
   }
 
   /// Writes text without a line end to standard error.
-  public static func errorText(_ text: String) { write(text, to: 2) }
+  package static func errorText(_ text: String) { write(text, to: 2) }
 
   /// Whether standard error is a terminal.
-  public static var errorIsTerminal: Bool { isatty(2) == 1 }
+  package static var errorIsTerminal: Bool { isatty(2) == 1 }
 
   /// The columns of the terminal on standard error, 80 when unknown.
-  public static var terminalWidth: Int {
+  package static var terminalWidth: Int {
     var size = winsize()
     return ioctl(2, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
   }

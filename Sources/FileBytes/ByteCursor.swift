@@ -1,25 +1,30 @@
 /// A bounds-checked reader over little-endian bytes.
 ///
-/// Every read says whether the bytes were there; nothing is trusted.
-public struct ByteCursor {
+/// Every read says whether the bytes were there; nothing is trusted. Headers hold hundreds of thousands of strings, so
+/// reads are inlined into other modules.
+@usableFromInline
+package struct ByteCursor {
   /// All bytes.
-  public let bytes: UnsafeRawBufferPointer
+  @usableFromInline
+  package let bytes: UnsafeRawBufferPointer
   /// The position of the next read, never past the end.
-  public private(set) var offset: Int
+  @usableFromInline
+  package internal(set) var offset: Int
 
   /// Starts reading at `offset`.
-  public init(_ bytes: UnsafeRawBufferPointer, offset: Int = 0) {
+  @inlinable
+  package init(_ bytes: UnsafeRawBufferPointer, offset: Int = 0) {
     self.bytes = bytes
     self.offset = min(max(offset, 0), bytes.count)
   }
 
   /// Bytes left.
   @inlinable
-  public var remaining: Int { bytes.count - offset }
+  package var remaining: Int { bytes.count - offset }
 
   /// Reads a fixed-width integer, or returns `nil` without moving when too few bytes are left.
   @inlinable
-  public mutating func read<T: FixedWidthInteger>(_ type: T.Type = T.self) -> T? {
+  package mutating func read<T: FixedWidthInteger>(_ type: T.Type = T.self) -> T? {
     let size = MemoryLayout<T>.size
     guard remaining >= size else { return nil }
     let value = bytes.loadUnaligned(fromByteOffset: offset, as: T.self)
@@ -29,7 +34,7 @@ public struct ByteCursor {
 
   /// Takes the next `count` bytes, or returns `nil` without moving when too few are left or `count` is negative.
   @inlinable
-  public mutating func take(_ count: Int) -> UnsafeRawBufferPointer? {
+  package mutating func take(_ count: Int) -> UnsafeRawBufferPointer? {
     guard count >= 0, count <= remaining else { return nil }
     let slice = UnsafeRawBufferPointer(rebasing: bytes[offset..<(offset + count)])
     advance(by: count)
@@ -37,6 +42,6 @@ public struct ByteCursor {
   }
 
   /// Moves on; the caller has checked the bounds.
-  @usableFromInline
+  @inlinable
   mutating func advance(by count: Int) { offset += count }
 }

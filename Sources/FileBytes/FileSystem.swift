@@ -6,9 +6,9 @@
 #endif
 
 /// Questions and moves on names in the file system.
-public enum FileSystem {
+package enum FileSystem {
   /// What a name stands for.
-  public enum Kind: Sendable {
+  package enum Kind: Sendable {
     case missing
     case file
     case folder
@@ -16,7 +16,7 @@ public enum FileSystem {
   }
 
   /// What is at `path`, symbolic links followed.
-  public static func kind(of path: String) -> Kind {
+  package static func kind(of path: String) -> Kind {
     var info = stat()
     guard stat(path, &info) == 0 else { return .missing }
     switch info.st_mode & S_IFMT {
@@ -27,10 +27,10 @@ public enum FileSystem {
   }
 
   /// Whether `path` is that of a regular file or of a link to one.
-  public static func isFile(_ path: String) -> Bool { kind(of: path) == .file }
+  package static func isFile(_ path: String) -> Bool { kind(of: path) == .file }
 
   /// The names in a folder, in no order, without `.` and `..`; empty when it cannot be read.
-  public static func contents(of folder: String) -> [String] {
+  package static func contents(of folder: String) -> [String] {
     guard let stream = opendir(folder), let start = MemoryLayout<dirent>.offset(of: \.d_name) else {
       return []
     }
@@ -47,7 +47,7 @@ public enum FileSystem {
 
   /// Bytes free for an ordinary user on the file system of `path` or of its folder; on macOS with what the system
   /// gives up when it is asked for room.
-  public static func freeByteCount(near path: String) -> Int? {
+  package static func freeByteCount(near path: String) -> Int? {
     #if canImport(Darwin)
       let key = URLResourceKey.volumeAvailableCapacityForImportantUsageKey
       for place in [path, folder(of: path)] {
@@ -63,26 +63,26 @@ public enum FileSystem {
   }
 
   /// A number that tells the file system of a file or folder from others; `nil` when it does not exist.
-  public static func volume(of path: String) -> UInt64? {
+  package static func volume(of path: String) -> UInt64? {
     var info = stat()
     return stat(path, &info) == 0 ? UInt64(truncatingIfNeeded: info.st_dev) : nil
   }
 
   /// Bytes that `path` occupies on disk already; 0 when it does not exist.
-  public static func allocatedByteCount(of path: String) -> Int {
+  package static func allocatedByteCount(of path: String) -> Int {
     var info = stat()
     return stat(path, &info) == 0 ? Int(info.st_blocks) * 512 : 0
   }
 
   /// The folder part of a path, `.` when there is none.
-  public static func folder(of path: String) -> String {
+  package static func folder(of path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return "." }
     let head = String(path[..<slash])
     return head.isEmpty ? "/" : head
   }
 
   /// The last part of a path.
-  public static func name(of path: String) -> String {
+  package static func name(of path: String) -> String {
     guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path }
     return String(path[path.utf8.index(after: slash)...])
   }
@@ -90,7 +90,7 @@ public enum FileSystem {
   /// Gives a file its final name and makes the change durable.
   ///
   /// - Throws: ``FileError`` with `cannotWrite`.
-  public static func rename(_ old: String, to new: String) throws {
+  package static func rename(_ old: String, to new: String) throws {
     #if canImport(Glibc)
       let result = Glibc.rename(old, new)
     #else
@@ -110,7 +110,7 @@ public enum FileSystem {
   /// Makes a folder, unless it is there.
   ///
   /// - Throws: ``FileError`` with `cannotWrite`.
-  public static func makeFolder(_ path: String) throws {
+  package static func makeFolder(_ path: String) throws {
     guard mkdir(path, 0o777) != 0 else { return }
     let number = errno
     guard number == EEXIST, kind(of: path) == .folder else {
@@ -119,18 +119,18 @@ public enum FileSystem {
   }
 
   /// Removes an empty folder if it is there.
-  public static func removeFolder(_ path: String) { _ = rmdir(path) }
+  package static func removeFolder(_ path: String) { _ = rmdir(path) }
 
   /// Removes a file if it is there.
-  public static func remove(_ path: String) { _ = unlink(path) }
+  package static func remove(_ path: String) { _ = unlink(path) }
 
   /// Whether a file can be created in the folder of `path`.
-  public static func canCreate(_ path: String) -> Bool { access(folder(of: path), W_OK | X_OK) == 0 }
+  package static func canCreate(_ path: String) -> Bool { access(folder(of: path), W_OK | X_OK) == 0 }
 }
 
 extension FileSystem {
   /// The absolute path with links resolved, as far as the file exists; the path itself otherwise.
-  public static func resolved(_ path: String) -> String {
+  package static func resolved(_ path: String) -> String {
     guard let pointer = realpath(path, nil) else { return path }
     defer { free(pointer) }
     return String(cString: pointer)

@@ -2,12 +2,12 @@
 extension [UInt8] {
   /// Appends an integer, low byte first.
   @inlinable
-  public mutating func appendLittleEndian(_ value: some FixedWidthInteger) {
+  package mutating func appendLittleEndian(_ value: some FixedWidthInteger) {
     Swift.withUnsafeBytes(of: value.littleEndian) { append(contentsOf: $0) }
   }
 
   /// Appends the byte count of a text as u32, and the text in UTF-8.
-  public mutating func appendText(_ text: String) {
+  package mutating func appendText(_ text: String) {
     appendLittleEndian(UInt32(clamping: text.utf8.count))
     append(contentsOf: text.utf8)
   }
@@ -15,7 +15,7 @@ extension [UInt8] {
 
 extension ByteCursor {
   /// Reads what `appendText` wrote; `nil` when bytes are missing or are not UTF-8.
-  public mutating func readText() -> String? {
+  package mutating func readText() -> String? {
     guard let count: UInt32 = read(), let bytes = take(Int(count)) else { return nil }
     return String(utf8: bytes)
   }

@@ -5,10 +5,10 @@ internal import Foundation
 #endif
 
 /// What memory there is for this process, limits of its control groups included.
-public enum MachineMemory {
+package enum MachineMemory {
   /// Bytes that this process may ever hold: the machine's, or less where a control group says so; `nil` where it is not
   /// known.
-  public static var totalByteCount: Int? {
+  package static var totalByteCount: Int? {
     #if canImport(Darwin)
       return Int(clamping: ProcessInfo.processInfo.physicalMemory)
     #else
@@ -19,7 +19,7 @@ public enum MachineMemory {
 
   /// Bytes that can be had now, without those that this process holds: memory that nobody uses, and files in memory
   /// that nobody needs; `nil` where it is not known.
-  public static var availableByteCount: Int? {
+  package static var availableByteCount: Int? {
     #if canImport(Darwin)
       return Int(clamping: ProcessInfo.processInfo.physicalMemory)
     #else

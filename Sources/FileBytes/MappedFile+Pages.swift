@@ -18,7 +18,7 @@ extension MappedFile {
   /// these are mapped.
   ///
   /// - Parameter ranges: Bytes of the file; whole pages around them are read.
-  public func readIn(_ ranges: [Range<Int>]) {
+  package func readIn(_ ranges: [Range<Int>]) {
     guard let base = bytes.baseAddress else { return }
     let pieces = ranges.flatMap { range in
       let pages = Self.pages(around: range.clamped(to: 0..<bytes.count))
@@ -46,7 +46,7 @@ extension MappedFile {
   }
 
   /// Gives back the memory of the whole pages within a part of the file; they are read again when they are touched.
-  public func giveBack(_ range: Range<Int>) {
+  package func giveBack(_ range: Range<Int>) {
     guard let base = bytes.baseAddress else { return }
     let pages = Self.pages(within: range.clamped(to: 0..<bytes.count))
     guard !pages.isEmpty else { return }

@@ -8,16 +8,16 @@
 ///
 /// For content that is used again and again in any order, such as the weights of a running model; what is read once,
 /// from front to back, is better off with a ``ReadableFile``, whose memory is what its caller owns.
-public final class MappedFile: @unchecked Sendable {
+package final class MappedFile: @unchecked Sendable {
   /// The path as given.
-  public let path: String
+  package let path: String
   /// The bytes; valid as long as this object lives, and never written.
-  public let bytes: UnsafeRawBufferPointer
+  package let bytes: UnsafeRawBufferPointer
 
   /// Maps `path`.
   ///
   /// - Throws: ``FileError`` with `notFound` or `cannotOpen`.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else {
       let code: FileError.Code = errno == ENOENT ? .notFound : .cannotOpen

@@ -1,5 +1,5 @@
 /// Whether a file can be written, asked before any work is done for it.
-public enum OutputPlace {
+package enum OutputPlace {
   /// Makes sure that a file can be made, and that none is replaced unasked.
   ///
   /// - Parameters:
@@ -9,7 +9,7 @@ public enum OutputPlace {
   ///   - remedy: What to do about an existing file.
   /// - Throws: ``FileError`` with `alreadyExists` for a file (unless `replaces`), a folder, a pipe or a device, with
   ///   `noPlace` without a folder that can be written to.
-  public static func check(
+  package static func check(
     _ path: String, subject: Wording = "", replaces: Bool,
     remedy: Wording = "replace it with \(.overwrites), or choose another name"
   ) throws(FileError) {

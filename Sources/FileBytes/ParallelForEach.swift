@@ -18,7 +18,7 @@ internal import Synchronization
 ///   - context: Makes what each thread needs for itself, such as a buffer.
 ///   - body: Does the work on an item.
 /// - Throws: What `body` throws.
-public func parallelForEach<Context, Failure: Error>(
+package func parallelForEach<Context, Failure: Error>(
   count: Int, threadCount: Int, batch: Int = 1, isCancelled: @Sendable () -> Bool = { false },
   context: @Sendable () -> Context,
   _ body: @Sendable (_ index: Int, _ context: Context) throws(Failure) -> Void
@@ -55,7 +55,7 @@ public func parallelForEach<Context, Failure: Error>(
 /// Does work on every item of `0..<count`, on several threads, as ``parallelForEach(count:threadCount:batch:isCancelled:context:_:)``.
 ///
 /// - Throws: What `body` throws for the first item that fails.
-public func parallelForEach<Failure: Error>(
+package func parallelForEach<Failure: Error>(
   count: Int, threadCount: Int, batch: Int = 1, isCancelled: @Sendable () -> Bool = { false },
   _ body: @Sendable (_ index: Int) throws(Failure) -> Void
 ) throws(Failure) {
@@ -68,7 +68,7 @@ public func parallelForEach<Failure: Error>(
 ///
 /// - Returns: The values in order of items.
 /// - Throws: What `body` throws for the first item that fails.
-public func parallelMap<Value: Sendable, Failure: Error>(
+package func parallelMap<Value: Sendable, Failure: Error>(
   count: Int, threadCount: Int, _ body: @Sendable (_ index: Int) throws(Failure) -> Value
 ) throws(Failure) -> [Value] {
   let slots = Mutex<[Value?]>(Array(repeating: nil, count: count))

@@ -5,9 +5,9 @@ internal import Foundation
 #endif
 
 /// What the operating system says this process used.
-public enum ProcessMemory {
+package enum ProcessMemory {
   /// The peak resident set in bytes, mapped files included; 0 where it is not known.
-  public static var peakResidentByteCount: Int {
+  package static var peakResidentByteCount: Int {
     #if canImport(Darwin)
       var usage = rusage()
       return getrusage(RUSAGE_SELF, &usage) == 0 ? Int(usage.ru_maxrss) : 0
@@ -17,11 +17,11 @@ public enum ProcessMemory {
   }
 
   /// The resident anonymous memory in bytes now; 0 where it is not known.
-  public static var anonymousByteCount: Int { statusField("RssAnon:") }
+  package static var anonymousByteCount: Int { statusField("RssAnon:") }
 
   /// The memory that this process holds apart from what it is about to count: anonymous memory, and what may be fetched
   /// ahead of its readers.
-  public static var heldByteCount: Int { anonymousByteCount + RemoteFiles.windowByteCount }
+  package static var heldByteCount: Int { anonymousByteCount + RemoteFiles.windowByteCount }
 
   private static func statusField(_ name: String) -> Int {
     guard let text = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8) else { return 0 }

@@ -5,10 +5,10 @@ internal import Foundation
 #endif
 
 /// What the processor of this machine is.
-public enum Processor {
+package enum Processor {
   /// Threads for arithmetic unless the user says otherwise: on Apple silicon the performance cores, whose work would wait
   /// for the efficiency cores', elsewhere all cores that this process may use.
-  public static var threadCount: Int {
+  package static var threadCount: Int {
     #if canImport(Darwin)
       var count: Int32 = 0
       var size = MemoryLayout<Int32>.size
@@ -20,7 +20,7 @@ public enum Processor {
   }
 
   /// The maker's name for it; `nil` where the system does not tell.
-  public static var name: String? {
+  package static var name: String? {
     #if canImport(Darwin)
       var size = 0
       guard sysctlbyname("machdep.cpu.brand_string", nil, &size, nil, 0) == 0, size > 1 else { return nil }

@@ -17,9 +17,9 @@ public final class ReadableFile: Sendable {
   /// The size in bytes when it was opened.
   public let byteCount: Int
   /// The modification time in nanoseconds since 1970.
-  public let modificationTime: Int64
+  package let modificationTime: Int64
   /// The content, where it lies on another machine.
-  public let remote: (any RemoteBytes)?
+  package let remote: (any RemoteBytes)?
   private let descriptor: SharedDescriptor
 
   /// Opens `path`, which must be a regular file and no Git LFS pointer.
@@ -83,7 +83,7 @@ public final class ReadableFile: Sendable {
   ///   - pitch: Bytes from the start of one piece to that of the next.
   ///   - buffer: Receives the pieces, one after the other.
   /// - Throws: ``FileError`` as ``read(at:into:)``.
-  public func read(
+  package func read(
     at offset: Int, pieceByteCount: Int, pitch: Int, into buffer: UnsafeMutableRawBufferPointer
   ) throws {
     precondition(pieceByteCount > 0 && buffer.count % pieceByteCount == 0, "whole pieces")
@@ -132,7 +132,7 @@ public final class ReadableFile: Sendable {
   /// Those of a remote file travel at the same time.
   ///
   /// - Throws: ``FileError`` as ``read(at:into:)``.
-  public func bytes(of ranges: [Range<Int>]) throws -> [UInt8] {
+  package func bytes(of ranges: [Range<Int>]) throws -> [UInt8] {
     guard let remote else { return try ranges.flatMap { try bytes(at: $0.lowerBound, count: $0.count) } }
     let ahead = remote.readAhead(ranges.map { [RemoteRange(file: remote, bytes: $0)] })
     defer { ahead.stop() }
@@ -145,7 +145,7 @@ public final class ReadableFile: Sendable {
   /// The whole content of a file of at most `limit` bytes.
   ///
   /// - Throws: ``FileError`` with `tooLarge`, or as ``init(path:)`` and ``read(at:into:)``.
-  public static func contents(of path: String, limit: Int) throws -> [UInt8] {
+  package static func contents(of path: String, limit: Int) throws -> [UInt8] {
     let file = try ReadableFile(path: path)
     guard file.byteCount <= limit else {
       throw FileError(
@@ -155,7 +155,7 @@ public final class ReadableFile: Sendable {
   }
 
   /// Tells the system that a range will be read soon; a hint without effect on results.
-  public func willNeed(at offset: Int, count: Int) {
+  package func willNeed(at offset: Int, count: Int) {
     #if canImport(Glibc)
       guard remote == nil else { return }
       _ = try? descriptor.use { posix_fadvise($0, off_t(offset), off_t(count), POSIX_FADV_WILLNEED) }

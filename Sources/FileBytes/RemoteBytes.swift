@@ -4,7 +4,7 @@ internal import Synchronization
 ///
 /// Whatever reads files by ``ReadableFile`` reads these, too, once they are mounted at a path (``RemoteFiles``). A single
 /// read costs a trip over the network; who knows what comes next says so with ``readAhead(_:)``.
-public protocol RemoteBytes: AnyObject, Sendable {
+package protocol RemoteBytes: AnyObject, Sendable {
   /// The size in bytes.
   var byteCount: Int { get }
   /// A number that stands for the content, where local files have the time of their last change.
@@ -23,21 +23,21 @@ public protocol RemoteBytes: AnyObject, Sendable {
 }
 
 /// A range of a remote file.
-public struct RemoteRange: Sendable {
+package struct RemoteRange: Sendable {
   /// The file.
-  public var file: any RemoteBytes
+  package var file: any RemoteBytes
   /// The bytes.
-  public var bytes: Range<Int>
+  package var bytes: Range<Int>
 
   /// Names a range.
-  public init(file: any RemoteBytes, bytes: Range<Int>) {
+  package init(file: any RemoteBytes, bytes: Range<Int>) {
     self.file = file
     self.bytes = bytes
   }
 }
 
 /// Bytes on their way to their readers; see ``RemoteBytes/readAhead(_:)``.
-public protocol ReadAhead: AnyObject, Sendable {
+package protocol ReadAhead: AnyObject, Sendable {
   /// The bytes of a range where they lie, after waiting for them, so that they need not be copied.
   ///
   /// - Parameters:
@@ -57,7 +57,7 @@ public protocol ReadAhead: AnyObject, Sendable {
 ///
 /// A mounted path is that of an empty file, so that whatever looks at names finds one; ``ReadableFile`` reads the remote
 /// content in its place.
-public enum RemoteFiles {
+package enum RemoteFiles {
   private static let isUsed = Atomic<Bool>(false)
   private static let mounted = Mutex<[String: any RemoteBytes]>([:])
   private static let titles = Mutex<[Title]>([])
@@ -71,13 +71,13 @@ public enum RemoteFiles {
   }
 
   /// Mounts a remote file at the path of an empty one.
-  public static func mount(_ bytes: any RemoteBytes, at path: String) {
+  package static func mount(_ bytes: any RemoteBytes, at path: String) {
     isUsed.store(true, ordering: .releasing)
     mounted.withLock { $0[FileSystem.resolved(path)] = bytes }
   }
 
   /// Unmounts everything in a folder.
-  public static func unmount(folder: String) {
+  package static func unmount(folder: String) {
     let prefix = FileSystem.resolved(folder) + "/"
     mounted.withLock { files in
       for path in files.keys where path.hasPrefix(prefix) { files[path] = nil }
@@ -85,20 +85,20 @@ public enum RemoteFiles {
   }
 
   /// What is mounted at a path; `nil` for files of this machine.
-  public static func at(_ path: String) -> (any RemoteBytes)? {
+  package static func at(_ path: String) -> (any RemoteBytes)? {
     guard isUsed.load(ordering: .acquiring) else { return nil }
     let path = FileSystem.resolved(path)
     return mounted.withLock { $0[path] }
   }
 
   /// Bytes that may be in memory ahead of the readers of some files.
-  public static func windowByteCount(of paths: [String]) -> Int {
+  package static func windowByteCount(of paths: [String]) -> Int {
     guard isUsed.load(ordering: .acquiring) else { return 0 }
     return paths.lazy.compactMap { at($0)?.windowByteCount }.max() ?? 0
   }
 
   /// Bytes that may be in memory ahead of the readers of all mounted models.
-  public static var windowByteCount: Int {
+  package static var windowByteCount: Int {
     guard isUsed.load(ordering: .acquiring) else { return 0 }
     let files = mounted.withLock(\.self)
     let models = Dictionary(grouping: files) { FileSystem.folder(of: $0.key) }
@@ -113,20 +113,20 @@ public enum RemoteFiles {
   ///   - folder: The folder.
   ///   - title: What begins the names of its files: `org/name`.
   ///   - long: What reports call the model: `org/name@commit`.
-  public static func entitle(_ folder: String, _ title: String, long: String) {
+  package static func entitle(_ folder: String, _ title: String, long: String) {
     isUsed.store(true, ordering: .releasing)
     let resolved = FileSystem.resolved(folder)
     titles.withLock { $0 += Set([folder, resolved]).map { Title(folder: $0, short: title, long: long) } }
   }
 
   /// What reports call a model: with its commit for the temporary folder of one on another machine, else its path.
-  public static func title(of path: String) -> String {
+  package static func title(of path: String) -> String {
     guard isUsed.load(ordering: .acquiring) else { return path }
     return titles.withLock { titles in titles.first { $0.folder == path }?.long ?? path }
   }
 
   /// A text with titles in place of temporary folders.
-  public static func entitled(_ text: String) -> String {
+  package static func entitled(_ text: String) -> String {
     guard isUsed.load(ordering: .acquiring) else { return text }
     return titles.withLock(\.self).reduce(text) { $0.replacing($1.folder, with: $1.short) }
   }
@@ -134,7 +134,7 @@ public enum RemoteFiles {
 
 extension Fault {
   /// The fault with titles in place of temporary folders, see ``RemoteFiles/entitle(_:_:)``.
-  public var entitled: Fault {
+  package var entitled: Fault {
     Fault(
       file: RemoteFiles.entitled(file), subject: subject.changed(RemoteFiles.entitled),
       expected: expected.changed(RemoteFiles.entitled), found: found.changed(RemoteFiles.entitled),

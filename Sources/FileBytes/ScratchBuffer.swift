@@ -1,12 +1,12 @@
 /// Bytes that one thread works in, aligned for any vector; freed with the object.
 ///
 /// Unchecked: not for more than one thread at a time.
-public final class ScratchBuffer: @unchecked Sendable {
+package final class ScratchBuffer: @unchecked Sendable {
   /// The memory, uninitialised at first.
-  public let bytes: UnsafeMutableRawBufferPointer
+  package let bytes: UnsafeMutableRawBufferPointer
 
   /// Reserves `byteCount` bytes.
-  public init(byteCount: Int) {
+  package init(byteCount: Int) {
     bytes = .allocate(byteCount: max(1, byteCount), alignment: 64)
   }
 

@@ -4,7 +4,7 @@ extension String {
   /// `String(validating:as:)` says the same, but each call costs about a microsecond in
   /// type lookups, which vocabularies of hundreds of thousands of strings feel.
   @inlinable
-  public init?(utf8 bytes: UnsafeRawBufferPointer) {
+  package init?(utf8 bytes: UnsafeRawBufferPointer) {
     let text: String? = bytes.withMemoryRebound(to: UInt8.self) { units in
       // Decoding repairs what is wrong, so valid is what comes out unchanged. Counts alone do not tell: some
       // repairs keep the length.

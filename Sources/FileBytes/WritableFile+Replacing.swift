@@ -6,7 +6,7 @@ extension WritableFile {
   ///   - path: The file.
   ///   - bytes: Its content.
   /// - Throws: ``FileError``; nothing is left under the temporary name then.
-  public static func replace(_ path: String, with bytes: [UInt8]) throws {
+  package static func replace(_ path: String, with bytes: [UInt8]) throws {
     let temporary = path + ".partial"
     let file = try WritableFile(path: temporary, mode: .truncate)
     do {

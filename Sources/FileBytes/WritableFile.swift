@@ -8,13 +8,13 @@
 ///
 /// Output files are written under a temporary name and renamed when they are
 /// complete, so that a name never stands for half a file.
-public final class WritableFile: Sendable {
+package final class WritableFile: Sendable {
   /// The path as given.
-  public let path: String
+  package let path: String
   private let descriptor: SharedDescriptor
 
   /// What to do with a file that exists already.
-  public enum Mode: Sendable {
+  package enum Mode: Sendable {
     /// Start with an empty file.
     case truncate
     /// Keep what is there.
@@ -24,7 +24,7 @@ public final class WritableFile: Sendable {
   /// Opens or creates `path`.
   ///
   /// - Throws: ``FileError`` with `cannotOpen`.
-  public init(path: String, mode: Mode) throws {
+  package init(path: String, mode: Mode) throws {
     let flags = O_RDWR | O_CLOEXEC
     let created = flags | O_CREAT | (mode == .truncate ? O_TRUNC : 0)
     let opened = DescriptorPool.shared.open(path, flags: created)
@@ -43,7 +43,7 @@ public final class WritableFile: Sendable {
   }
 
   /// What became of an attempt to lock a file.
-  public enum Lock: Hashable, Sendable {
+  package enum Lock: Hashable, Sendable {
     /// It is held until the object goes away.
     case taken
     /// Another process holds it.
@@ -53,7 +53,7 @@ public final class WritableFile: Sendable {
   }
 
   /// Takes the advisory lock of the file, unless another process holds it.
-  public func lock() -> Lock {
+  package func lock() -> Lock {
     // The lock ends with the descriptor, which therefore stays open.
     guard let pinned = try? descriptor.pin() else { return .held }
     if flock(pinned, LOCK_EX | LOCK_NB) == 0 { return .taken }
@@ -63,7 +63,7 @@ public final class WritableFile: Sendable {
   /// Takes the advisory lock of the file; it is held until the object goes away.
   ///
   /// - Returns: `false` when another process holds it, or the file system has no locks.
-  public func tryLock() -> Bool { lock() == .taken }
+  package func tryLock() -> Bool { lock() == .taken }
 
   /// Makes the file at least `byteCount` bytes long, also while other processes write to it.
   ///
@@ -71,7 +71,7 @@ public final class WritableFile: Sendable {
   /// writes it back, which would undo what another machine has written in between.
   ///
   /// - Throws: ``FileError`` with `diskFull` or `cannotWrite`.
-  public func extend(to byteCount: Int) throws {
+  package func extend(to byteCount: Int) throws {
     guard currentByteCount() < byteCount else { return }
     try descriptor.use {
       guard ftruncate($0, off_t(byteCount)) == 0 else { throw writeError(errno, at: 0, count: byteCount) }
@@ -81,7 +81,7 @@ public final class WritableFile: Sendable {
   /// Reserves `byteCount` bytes on disk and makes the file at least that long.
   ///
   /// - Throws: ``FileError`` with `diskFull` naming the number of bytes, or `cannotWrite`.
-  public func preallocate(byteCount: Int) throws {
+  package func preallocate(byteCount: Int) throws {
     guard byteCount > 0 else { return }
     try descriptor.use { try preallocate($0, byteCount: byteCount) }
   }
@@ -114,7 +114,7 @@ public final class WritableFile: Sendable {
   /// Writes all of `bytes` at `offset`.
   ///
   /// - Throws: ``FileError`` with `diskFull` or `cannotWrite`.
-  public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+  package func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
     try descriptor.use { try write(bytes, to: $0, at: offset) }
   }
 
@@ -134,14 +134,14 @@ public final class WritableFile: Sendable {
   /// Reads back what was written.
   ///
   /// - Returns: `false` when the file is shorter than the range.
-  public func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
+  package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws -> Bool {
     try descriptor.use { try descriptor.read($0, at: offset, into: buffer) } == buffer.count
   }
 
   /// Waits until the data written so far is on disk; failures show in the final ``synchronize()``.
   ///
   /// - Parameter leavesCache: Whether the file cache is to forget what is on disk, on Linux.
-  public func flushData(leavesCache: Bool = false) {
+  package func flushData(leavesCache: Bool = false) {
     #if canImport(Glibc)
       _ = try? descriptor.use {
         fdatasync($0)
@@ -153,7 +153,7 @@ public final class WritableFile: Sendable {
   }
 
   /// Waits until everything written is on disk.
-  public func synchronize() throws {
+  package func synchronize() throws {
     try descriptor.use { descriptor in
       #if canImport(Darwin)
         // fsync leaves data in the disk's own memory there; file systems without the barrier have fsync alone.
@@ -166,17 +166,17 @@ public final class WritableFile: Sendable {
   /// Cuts the file off after `byteCount` bytes; empties it by default.
   ///
   /// - Throws: ``FileError`` with `cannotWrite`.
-  public func truncate(to byteCount: Int = 0) throws {
+  package func truncate(to byteCount: Int = 0) throws {
     try descriptor.use {
       guard ftruncate($0, off_t(byteCount)) == 0 else { throw writeError(errno, at: byteCount, count: 0) }
     }
   }
 
   /// Whether the path still leads to this file, which may have been removed or replaced since.
-  public var isAtItsPath: Bool { descriptor.isAtItsPath }
+  package var isAtItsPath: Bool { descriptor.isAtItsPath }
 
   /// The size now.
-  public func currentByteCount() -> Int {
+  package func currentByteCount() -> Int {
     let size = try? descriptor.use { descriptor in
       var info = stat()
       return fstat(descriptor, &info) == 0 ? Int(info.st_size) : 0

@@ -2,7 +2,7 @@
 ///
 /// Written from the specification by Yann Collet (xxHash fast digest algorithm, XXH64). ``XXHash64Stream`` takes bytes in
 /// pieces, with the same steps.
-public struct XXHash64: Sendable {
+package struct XXHash64: Sendable {
   /// The four running sums of inputs of at least one stripe.
   typealias Lanes = (UInt64, UInt64, UInt64, UInt64)
 
@@ -13,7 +13,7 @@ public struct XXHash64: Sendable {
   private static let prime5: UInt64 = 0x27D4_EB2F_1656_67C5
 
   /// Hashes `bytes` in one go.
-  public static func hash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
+  package static func hash(_ bytes: UnsafeRawBufferPointer, seed: UInt64 = 0) -> UInt64 {
     var lanes = start(seed)
     let whole = bytes.count / 32 * 32
     addStripes(UnsafeRawBufferPointer(rebasing: bytes[..<whole]), to: &lanes)
@@ -22,7 +22,7 @@ public struct XXHash64: Sendable {
   }
 
   /// A hash as it is written: sixteen hexadecimal digits.
-  public static func text(_ hash: UInt64) -> String {
+  package static func text(_ hash: UInt64) -> String {
     let digits = String(hash, radix: 16)
     return String(repeating: "0", count: 16 - digits.count) + digits
   }

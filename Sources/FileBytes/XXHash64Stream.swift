@@ -1,5 +1,5 @@
 /// The 64-bit xxHash of bytes that come in pieces; the digest is that of ``XXHash64/hash(_:seed:)`` over all of them.
-public struct XXHash64Stream: Sendable {
+package struct XXHash64Stream: Sendable {
   private var lanes: XXHash64.Lanes
   private let seed: UInt64
   private var totalCount = 0
@@ -7,14 +7,14 @@ public struct XXHash64Stream: Sendable {
   private var rest: [UInt8] = []
 
   /// Starts a hash.
-  public init(seed: UInt64 = 0) {
+  package init(seed: UInt64 = 0) {
     self.seed = seed
     lanes = XXHash64.start(seed)
     rest.reserveCapacity(64)
   }
 
   /// Takes in more bytes.
-  public mutating func update(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     totalCount += bytes.count
     var offset = 0
     if !rest.isEmpty {
@@ -31,7 +31,7 @@ public struct XXHash64Stream: Sendable {
   }
 
   /// The hash of everything so far.
-  public var digest: UInt64 {
+  package var digest: UInt64 {
     rest.withUnsafeBytes { XXHash64.digest(lanes, seed: seed, count: totalCount, rest: $0) }
   }
 }

@@ -10,7 +10,7 @@ public struct GGUFFile: Sendable {
   /// The checked header.
   public let header: GGUFHeader
   /// XXH64 (seed 0) of the file up to the data section.
-  public let headerHash: UInt64
+  package let headerHash: UInt64
 
   /// The metadata in file order.
   public var metadata: [MetadataEntry] { header.metadata }

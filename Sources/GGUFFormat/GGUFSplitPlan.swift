@@ -36,7 +36,7 @@ public struct GGUFSplitPlan: Hashable, Sendable {
   public let shards: [Range<Int>]
 
   /// True when the result is one ordinary file without `split.` keys.
-  public var isSingleFile: Bool { shards.count == 1 && style == .converter }
+  package var isSingleFile: Bool { shards.count == 1 && style == .converter }
 
   /// The number of tensors in all shards.
   public var tensorCount: Int { shards.last?.upperBound ?? 0 }
@@ -180,7 +180,7 @@ public enum GGUFSplitKeys {
   /// Parses a shard size such as `2G` or `300M`: powers of 1000; `K` only for the Python converter's flag.
   ///
   /// - Throws: ``GGUFError`` with `badLimit`.
-  public static func byteCount(parsing text: String, style: GGUFSplitPlan.Style) throws(GGUFError) -> Int {
+  package static func byteCount(parsing text: String, style: GGUFSplitPlan.Style) throws(GGUFError) -> Int {
     let units: [Character: Int] =
       style == .converter
       ? ["K": 1000, "M": 1_000_000, "G": 1_000_000_000] : ["M": 1_000_000, "G": 1_000_000_000]

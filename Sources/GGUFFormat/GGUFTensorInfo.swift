@@ -55,11 +55,11 @@ public enum GGUFConstants {
   /// The most dimensions of a tensor.
   public static let maximumDimensionCount = 4
   /// The longest string, in bytes.
-  public static let maximumStringByteCount = 1 << 30
+  package static let maximumStringByteCount = 1 << 30
   /// The most elements of an array.
-  public static let maximumElementCount = 1 << 30
+  package static let maximumElementCount = 1 << 30
   /// The longest header that Pouch reads, in bytes; a vocabulary of 250,000 tokens needs about 10 MB.
-  public static let maximumHeaderByteCount = 1 << 28
+  package static let maximumHeaderByteCount = 1 << 28
 
   /// Rounds `count` up to a multiple of `alignment` (a power of two), or returns `nil` on overflow.
   public static func padded(_ count: Int, to alignment: Int = defaultAlignment) -> Int? {

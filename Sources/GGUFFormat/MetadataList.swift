@@ -16,7 +16,7 @@ extension [MetadataEntry] {
 
   /// The entries as llama.cpp copies them from one file to another: it passes text as C strings, which ends each
   /// string and each element of a string array at its first NUL.
-  public func copiedAsCStrings() -> [MetadataEntry] {
+  package func copiedAsCStrings() -> [MetadataEntry] {
     map { entry in
       switch entry.value {
       case .string(let text) where text.utf8.contains(0):

@@ -2,35 +2,35 @@ internal import FileBytes
 internal import Foundation
 
 /// Finds the model that a user named: on this machine, in the cache of the hub's programs, or on the hub.
-public struct HubArgument: Sendable {
+package struct HubArgument: Sendable {
   /// What a command does with the model.
-  public struct Wishes: Sendable {
+  package struct Wishes: Sendable {
     /// Whether all weights of a model in the cache have to be there, or to be reached.
-    public var needsWeights = true
+    package var needsWeights = true
     /// Whether the whole model is fetched into the cache first.
-    public var keeps = false
+    package var keeps = false
     /// Whether the files of weights are read once more, for their hashes.
-    public var verifies = false
+    package var verifies = false
     /// Asked a few times a second.
-    public var isCancelled: @Sendable () -> Bool = { false }
+    package var isCancelled: @Sendable () -> Bool = { false }
     /// Called with one line about what is read from where.
-    public var onNotice: @Sendable (String) -> Void = { _ in }
+    package var onNotice: @Sendable (String) -> Void = { _ in }
     /// Called while bytes come that are not part of the work itself: what is done, bytes done, bytes in all.
-    public var onProgress: @Sendable (_ phase: String, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
+    package var onProgress: @Sendable (_ phase: String, _ done: Int, _ total: Int) -> Void = { _, _, _ in }
 
     /// How requests are repeated, where that is not the usual way.
     package var retries: RetryPolicy?
 
     /// Creates wishes that only read.
-    public init() {}
+    package init() {}
   }
 
   /// A path that stands for the model.
-  public let path: String
+  package let path: String
   /// What reports call it: the name with its commit for a model on the hub, else the path.
-  public var title: String { model?.title ?? path }
+  package var title: String { model?.title ?? path }
   /// The model, where it lies on a hub: keep it for as long as the path is used, and close it then.
-  public let model: HubModel?
+  package let model: HubModel?
 
   /// Finds a model: what is there under this name, else a whole snapshot in the cache, else the hub.
   ///
@@ -39,7 +39,7 @@ public struct HubArgument: Sendable {
   ///   - wishes: What is done with it.
   ///   - environment: Variables; those of this process when `nil`.
   /// - Throws: ``HubError``, `FileError`; a text that is neither path nor name comes back as it is.
-  public init(_ text: String, _ wishes: Wishes = Wishes(), environment: [String: String]? = nil) throws {
+  package init(_ text: String, _ wishes: Wishes = Wishes(), environment: [String: String]? = nil) throws {
     guard FileSystem.kind(of: text) == .missing, let name = HubName(text) else {
       (path, model) = (text, nil)
       return
@@ -107,5 +107,5 @@ public struct HubArgument: Sendable {
   }
 
   /// Closes the model on the hub, if it is there.
-  public func close() { model?.close() }
+  package func close() { model?.close() }
 }

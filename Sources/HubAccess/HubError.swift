@@ -1,7 +1,7 @@
-public import FileBytes
+package import FileBytes
 
 /// What can go wrong between here and a hub.
-public enum HubErrorCode: FaultCode {
+package enum HubErrorCode: FaultCode {
   /// The network is needed, and the environment forbids it.
   case offline
   /// There is no such repository, or none that this user may see.
@@ -34,7 +34,7 @@ public enum HubErrorCode: FaultCode {
   /// Maps the kind to an exit code class.
   ///
   /// What the hub refuses is refused input; what goes wrong on the way, or in the middle, may go right the next time.
-  public var faultClass: FaultClass {
+  package var faultClass: FaultClass {
     switch self {
     case .offline, .noRepository, .noRevision, .noFile, .gated, .unauthorized, .tooLarge: .rejected
     case .badSetting: .usage
@@ -44,4 +44,4 @@ public enum HubErrorCode: FaultCode {
 }
 
 /// What can go wrong between here and a hub.
-public typealias HubError = CodedError<HubErrorCode>
+package typealias HubError = CodedError<HubErrorCode>

@@ -1,5 +1,5 @@
 internal import Crypto
-public import FileBytes
+package import FileBytes
 internal import Foundation
 
 /// A model on a hub, opened as a folder: small files are fetched, weights are read by range where they lie.
@@ -7,19 +7,19 @@ internal import Foundation
 /// The folder is a temporary one, named as a snapshot in a hub's cache is, so that everything that is derived from a
 /// folder's name comes out as for the model in the cache. What the cache of this machine holds already is used from
 /// there. Files of weights are empty files at which the remote content is mounted (``RemoteFiles``).
-public final class HubModel: Sendable {
+package final class HubModel: Sendable {
   /// The name as given.
-  public let name: HubName
+  package let name: HubName
   /// The commit that is read.
-  public let commit: String
+  package let commit: String
   /// What reports call it.
-  public var title: String { "\(name.repository)@\(commit)" }
+  package var title: String { "\(name.repository)@\(commit)" }
   /// The folder.
-  public let folder: String
+  package let folder: String
   /// Bytes of the model's files that are read over the network when they are needed.
-  public let remoteByteCount: Int
+  package let remoteByteCount: Int
   /// Files that the cache had.
-  public let cachedFileCount: Int
+  package let cachedFileCount: Int
   private let root: String
   private let client: HubClient
   private let files: [HubFile]
@@ -37,7 +37,7 @@ public final class HubModel: Sendable {
   ///   - settings: How the hub is reached.
   ///   - isCancelled: Asked a few times a second.
   /// - Throws: ``HubError``, `FileError` when the temporary folder cannot be written.
-  public convenience init(
+  package convenience init(
     _ name: HubName, cache: HubCache?, settings: HubSettings, isCancelled: @escaping @Sendable () -> Bool
   ) throws {
     let client = HubClient(settings, isCancelled: isCancelled)
@@ -111,7 +111,7 @@ public final class HubModel: Sendable {
   deinit { close() }
 
   /// Unmounts the weights, removes the folder and closes the connections; more calls do nothing.
-  public func close() {
+  package func close() {
     RemoteFiles.unmount(folder: root)
     HubFolder.remove(root)
     client.close()
@@ -123,7 +123,7 @@ public final class HubModel: Sendable {
   ///
   /// - Parameter onProgress: Called with the bytes done and those of all files.
   /// - Throws: ``HubError`` with `wrongHash`, naming all files whose bytes are others.
-  public func verifyWeights(onProgress: (_ done: Int, _ total: Int) -> Void) throws {
+  package func verifyWeights(onProgress: (_ done: Int, _ total: Int) -> Void) throws {
     var done = 0
     var problems: [Wording] = []
     for file in files {

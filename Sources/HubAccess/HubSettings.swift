@@ -1,32 +1,32 @@
 internal import FileBytes
-public import Foundation
+package import Foundation
 
 /// How a hub is reached, as the environment says it; the names are those of the hub's own programs.
 ///
 /// The token is kept here alone: nothing prints or stores it, and it goes to the endpoint's own host only.
-public struct HubSettings: Sendable {
+package struct HubSettings: Sendable {
   /// The base of all addresses, without a slash at its end.
-  public let endpoint: URL
+  package let endpoint: URL
   /// What proves who asks; `nil` for anonymous requests.
   let token: String?
   /// The variable that forbids the network; `nil` when none does.
-  public let offlineVariable: String?
+  package let offlineVariable: String?
   /// Seconds without any byte after which an answer counts as lost.
-  public var timeout: Double
+  package var timeout: Double
   /// The same for the commit and the list of its files.
-  public var listTimeout: Double
+  package var listTimeout: Double
   /// The certificates that are trusted; those of the system when `nil`.
   let certificates: Certificates?
   /// How requests are repeated.
   package var retries = RetryPolicy()
   /// Connections that are open at the same time.
-  public var connectionCount = 8
+  package var connectionCount = 8
 
   /// Reads the environment.
   ///
   /// - Parameter environment: Variables; those of this process when `nil`.
   /// - Throws: ``HubError`` with `badSetting` for an endpoint that is no address.
-  public init(environment: [String: String]? = nil) throws {
+  package init(environment: [String: String]? = nil) throws {
     let environment = environment ?? ProcessInfo.processInfo.environment
     func value(_ name: String) -> String? {
       let text = environment[name]?.trimmingCharacters(in: .whitespacesAndNewlines)

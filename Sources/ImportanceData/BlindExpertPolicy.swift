@@ -31,7 +31,7 @@ extension ImportanceMatrix {
   /// - Returns: `columnCount` weights; `nil` when no expert has data, or nothing says which ones have: a legacy file
   ///   without an expert whose importance is zero.
   /// - Throws: As ``weights(of:matrix:columnCount:)``.
-  public func layerMean(of entry: Entry, columnCount: Int) throws -> [Float]? {
+  package func layerMean(of entry: Entry, columnCount: Int) throws -> [Float]? {
     var sums = [Double](repeating: 0, count: columnCount)
     var experts = 0.0
     let matrixCount = entry.valueCount / max(1, columnCount)

@@ -1,34 +1,34 @@
 /// How well calibration text exercised the experts of one tensor.
-public struct ExpertCoverage: Hashable, Sendable {
+package struct ExpertCoverage: Hashable, Sendable {
   /// The name of the tensor.
-  public var tensor: String
+  package var tensor: String
   /// Experts, or 1 for dense tensors.
-  public var matrixCount: Int
+  package var matrixCount: Int
   /// Experts without data: no token reached them, or their importance is zero in every column.
-  public var blind: [Int]
+  package var blind: [Int]
   /// Of the blind experts, those whose importance is zero although the file does not say that no token reached them.
-  public var allZero: [Int]
+  package var allZero: [Int]
   /// Experts that some tokens reached, but fewer than the threshold.
-  public var thin: [Int]
+  package var thin: [Int]
   /// The smallest and the largest number of rows an expert saw; `nil` when the file does not say.
-  public var countRange: ClosedRange<Int64>?
+  package var countRange: ClosedRange<Int64>?
   /// Columns that the quantizer makes zeros of, in experts that have data; `nil` when there are none.
-  public var emptyColumns: EmptyColumns?
+  package var emptyColumns: EmptyColumns?
 
   /// Runs of columns without importance that are as long as what the quantizer weighs together.
-  public struct EmptyColumns: Hashable, Sendable {
+  package struct EmptyColumns: Hashable, Sendable {
     /// Columns, over all experts.
-    public var count: Int
+    package var count: Int
     /// Experts that have such columns.
-    public var matrixCount: Int
+    package var matrixCount: Int
     /// The first such expert.
-    public var firstMatrix: Int
+    package var firstMatrix: Int
     /// Its first such columns.
-    public var firstColumns: Range<Int>
+    package var firstColumns: Range<Int>
   }
 
   /// Creates a report.
-  public init(
+  package init(
     tensor: String, matrixCount: Int, blind: [Int], allZero: [Int] = [], thin: [Int],
     countRange: ClosedRange<Int64>?, emptyColumns: EmptyColumns? = nil
   ) {
@@ -43,19 +43,19 @@ public struct ExpertCoverage: Hashable, Sendable {
 }
 
 /// A tensor that is quantized with importance data.
-public struct ImportanceUse: Hashable, Sendable {
+package struct ImportanceUse: Hashable, Sendable {
   /// The name under which data is looked up.
-  public var tensor: String
+  package var tensor: String
   /// Columns of each matrix.
-  public var columnCount: Int
+  package var columnCount: Int
   /// Matrices (experts).
-  public var matrixCount: Int
+  package var matrixCount: Int
   /// How many columns, counted from a multiple of this number, become zeros when none of them has importance;
   /// `nil` for types that keep their weights then.
-  public var zeroGroup: Int?
+  package var zeroGroup: Int?
 
   /// Creates a use.
-  public init(tensor: String, columnCount: Int, matrixCount: Int, zeroGroup: Int?) {
+  package init(tensor: String, columnCount: Int, matrixCount: Int, zeroGroup: Int?) {
     self.tensor = tensor
     self.columnCount = columnCount
     self.matrixCount = matrixCount
@@ -65,7 +65,7 @@ public struct ImportanceUse: Hashable, Sendable {
 
 extension ImportanceMatrix {
   /// True when the file says how often each expert was used; legacy files do not.
-  public var hasExpertCounts: Bool { format == .gguf }
+  package var hasExpertCounts: Bool { format == .gguf }
 
   /// Looks at the data of some tensors, row by row.
   ///
@@ -75,7 +75,7 @@ extension ImportanceMatrix {
   /// - Returns: One report for each use that has data, in their order.
   /// - Throws: As ``weights(of:matrix:columnCount:)``.
   /// - Complexity: Reads the values of these tensors once; what is held is 256 KiB and the lists of experts.
-  public func coverage(of uses: [ImportanceUse], thinBelow: Int64) throws -> [ExpertCoverage] {
+  package func coverage(of uses: [ImportanceUse], thinBelow: Int64) throws -> [ExpertCoverage] {
     try uses.compactMap { use in
       guard let entry = entry(serving: use.tensor), use.columnCount > 0,
         entry.valueCount == use.columnCount * use.matrixCount

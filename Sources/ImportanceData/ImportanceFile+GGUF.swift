@@ -139,7 +139,7 @@ extension ImportanceFile {
   ///
   /// - Throws: ``ImportanceError`` with `badMetadata` for counts beyond 32 bits, `GGUFError` for names that are
   ///   too long with their suffix.
-  public func encodedAsGGUF() throws -> [UInt8] {
+  package func encodedAsGGUF() throws -> [UInt8] {
     guard let chunks = UInt32(exactly: chunkCount), let size = UInt32(exactly: chunkSize) else {
       throw ImportanceError(
         .badMetadata,

@@ -67,7 +67,7 @@ extension ImportanceFile {
   ///
   /// - Throws: ``ImportanceError`` with `badMetadata` when ``chunkSize`` is not known or a number does not fit,
   ///   `empty` when no entry has data.
-  public func encodedAsLegacy() throws -> [UInt8] {
+  package func encodedAsLegacy() throws -> [UInt8] {
     guard format == .gguf, chunkSize > 0, let chunks = Int32(exactly: chunkCount) else {
       throw ImportanceError(
         .badMetadata,

@@ -1,20 +1,20 @@
 internal import FileBytes
 
 /// What was observed at the input of one weight tensor.
-public struct ImportanceRecord: Hashable, Sendable {
+package struct ImportanceRecord: Hashable, Sendable {
   /// The name of the weight tensor, such as `blk.0.ffn_down_exps.weight`.
-  public var name: String
+  package var name: String
   /// Per matrix and column, the sum of squared activations.
   ///
   /// Matrix after matrix. In legacy files, means times calls.
-  public var sums: [Float]
+  package var sums: [Float]
   /// The number of activation rows per matrix (expert).
   ///
   /// In legacy files one number, the calls.
-  public var counts: [Int64]
+  package var counts: [Int64]
 
   /// Creates a record; `sums.count` is a multiple of `counts.count`.
-  public init(name: String, sums: [Float], counts: [Int64]) {
+  package init(name: String, sums: [Float], counts: [Int64]) {
     self.name = name
     self.sums = sums
     self.counts = counts
@@ -25,9 +25,9 @@ public struct ImportanceRecord: Hashable, Sendable {
 ///
 /// Every value is finite and not negative, every count is not negative, names are distinct; the readers and
 /// ``init(format:records:datasets:chunkCount:chunkSize:file:)`` see to that.
-public struct ImportanceFile: Hashable, Sendable {
+package struct ImportanceFile: Hashable, Sendable {
   /// How the content is stored.
-  public enum Format: Hashable, Sendable {
+  package enum Format: Hashable, Sendable {
     /// A GGUF file with pairs of tensors, one count per expert.
     case gguf
     /// The older binary layout (`.dat`) with one number of calls per tensor.
@@ -35,20 +35,20 @@ public struct ImportanceFile: Hashable, Sendable {
   }
 
   /// How it is, or was, stored.
-  public var format: Format
+  package var format: Format
   /// The entries, sorted by the bytes of their names.
-  public private(set) var records: [ImportanceRecord]
+  package private(set) var records: [ImportanceRecord]
   /// The calibration files as named when the data was collected, as bytes, without a final zero.
-  public var datasetNames: [[UInt8]]
+  package var datasetNames: [[UInt8]]
   /// The number of chunks of text; 0 when not known.
-  public var chunkCount: Int
+  package var chunkCount: Int
   /// Tokens per chunk; 0 when not known.
-  public var chunkSize: Int
+  package var chunkSize: Int
   /// Tensors of the file that are neither sums nor counts, and therefore not used.
-  public var unusedTensors: [String] = []
+  package var unusedTensors: [String] = []
 
   /// The calibration files as text.
-  public var datasets: [String] { datasetNames.map { String(decoding: $0, as: UTF8.self) } }
+  package var datasets: [String] { datasetNames.map { String(decoding: $0, as: UTF8.self) } }
 
   /// Checks and sorts records.
   ///
@@ -61,7 +61,7 @@ public struct ImportanceFile: Hashable, Sendable {
   ///   - file: The file named in messages.
   /// - Throws: ``ImportanceError`` with `empty`, `duplicateName`, `shapeMismatch`, `nonFiniteValue`,
   ///   `negativeValue` or `negativeCount`.
-  public init(
+  package init(
     format: Format, records: [ImportanceRecord], datasets: [[UInt8]], chunkCount: Int, chunkSize: Int,
     file: String = ""
   ) throws {
@@ -84,7 +84,7 @@ public struct ImportanceFile: Hashable, Sendable {
   ///
   /// - Throws: ``ImportanceError``, `GGUFError` for what is wrong with a GGUF container, `FileError` when the
   ///   file cannot be read.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let file = try ReadableFile(path: path)
     let layout = try ImportanceLayout(file)
     format = layout.format

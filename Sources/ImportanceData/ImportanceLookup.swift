@@ -1,7 +1,7 @@
 internal import FileBytes
 
 /// What an importance matrix has for a tensor.
-public enum ImportanceLookup: Sendable {
+package enum ImportanceLookup: Sendable {
   /// An entry that fits: `columnCount` weights for each of `matrixCount` matrices (experts).
   case found(columnCount: Int, matrixCount: Int)
   /// Nothing: the tensor is quantized without weights.
@@ -20,7 +20,7 @@ extension ImportanceMatrix {
   /// - Returns: The weights, or why there are none.
   /// - Throws: ``ImportanceError`` with `sizeMismatch` when an entry does not have one weight per column and
   ///   matrix (`ne0 * ne2`), except for token embeddings.
-  public func lookup(
+  package func lookup(
     tensor: String, storedName: String? = nil, ggmlShape: [Int]
   ) throws -> ImportanceLookup {
     guard let entry = entry(serving: storedName ?? tensor) else { return .absent }

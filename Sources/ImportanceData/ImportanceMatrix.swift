@@ -1,5 +1,5 @@
 internal import FileBytes
-public import TensorTypes
+package import TensorTypes
 
 /// Mean squared activations per tensor, expert and column, as the quantizer uses them.
 ///
@@ -9,15 +9,15 @@ public import TensorTypes
 ///
 /// Values stay in the file, which is checked once as a whole when it is opened; ``weights(of:matrix:columnCount:)``
 /// reads the row that is asked for. Held in memory are names and counts.
-public struct ImportanceMatrix: Sendable {
+package struct ImportanceMatrix: Sendable {
   /// What is known of one tensor.
-  public struct Entry: Sendable {
+  package struct Entry: Sendable {
     /// The name of the tensor.
-    public let name: String
+    package let name: String
     /// The number of weights, expert after expert.
-    public let valueCount: Int
+    package let valueCount: Int
     /// Activation rows per expert; `nil` when the file does not say.
-    public let counts: [Int64]?
+    package let counts: [Int64]?
     /// What values are divided by, matrix after matrix; 0 for matrices without data.
     let divisors: [Int64]
     /// Where the values are.
@@ -25,37 +25,37 @@ public struct ImportanceMatrix: Sendable {
   }
 
   /// The file's format.
-  public let format: ImportanceFile.Format
+  package let format: ImportanceFile.Format
   /// The entries that are in use, sorted by name.
-  public private(set) var entries: [Entry]
+  package private(set) var entries: [Entry]
   /// The calibration files, as bytes.
-  public let datasetNames: [[UInt8]]
+  package let datasetNames: [[UInt8]]
   /// The number of chunks of text; 0 when not known.
-  public let chunkCount: Int
+  package let chunkCount: Int
   /// Tokens per chunk; 0 when not known.
-  public let chunkSize: Int
+  package let chunkSize: Int
   /// The file as named by the user; empty when there is none.
-  public let path: String
+  package let path: String
   private var positions: [String: Int] = [:]
   /// Texts of `--exclude-weights`; no tensor with one of them in its name gets data of another one.
   private var excludedTexts: [String] = []
 
   /// The calibration files as text.
-  public var datasets: [String] { datasetNames.map { String(decoding: $0, as: UTF8.self) } }
+  package var datasets: [String] { datasetNames.map { String(decoding: $0, as: UTF8.self) } }
 
   /// True unless filters left no entry; then llama-quantize behaves as if there were no file at all.
-  public var isSupplied: Bool { !entries.isEmpty }
+  package var isSupplied: Bool { !entries.isEmpty }
 
   /// Opens and checks a file of either format; all values are read once, none is kept.
   ///
   /// - Throws: ``ImportanceError``, `GGUFError` or `FileError`.
-  public init(path: String) throws {
+  package init(path: String) throws {
     let file = try ReadableFile(path: path)
     self.init(try ImportanceLayout(file), path: path) { .file(file, offset: $0.offset) }
   }
 
   /// Uses content that is in memory.
-  public init(_ file: consuming ImportanceFile, path: String = "") {
+  package init(_ file: consuming ImportanceFile, path: String = "") {
     let records = file.records
     let layout = ImportanceLayout(file)
     self.init(layout, path: path) { .memory(records[$0.offset].sums) }
@@ -82,13 +82,13 @@ public struct ImportanceMatrix: Sendable {
   }
 
   /// The entry for a tensor.
-  public func entry(_ name: String) -> Entry? { positions[name].map { entries[$0] } }
+  package func entry(_ name: String) -> Entry? { positions[name].map { entries[$0] } }
 
   /// The entry for a tensor, or that of a tensor which has the same input in another layout of the model.
   ///
   /// `ffn_gate_exps` and `ffn_up_exps` take the data of `ffn_gate_up_exps`, and the reverse; likewise `attn_qkv` and
   /// `attn_q`, `attn_k`, `attn_v`, and the two layouts of Qwen3-Next's linear attention.
-  public func entry(serving name: String) -> Entry? {
+  package func entry(serving name: String) -> Entry? {
     if let own = entry(name) { return own }
     guard !excludedTexts.contains(where: { name.contains($0) }) else { return nil }
     return SharedInputs.names(for: name).lazy.compactMap { entry($0) }.first
@@ -113,7 +113,7 @@ public struct ImportanceMatrix: Sendable {
   /// - Returns: `columnCount` weights.
   /// - Throws: ``ImportanceError`` with `sizeMismatch` when the entry has no such values, `nonFiniteValue` or
   ///   `negativeValue` when the file changed since it was opened; `FileError` when it cannot be read.
-  public func weights(of entry: Entry, matrix: Int, columnCount: Int) throws -> [Float] {
+  package func weights(of entry: Entry, matrix: Int, columnCount: Int) throws -> [Float] {
     let (start, overflow) = matrix.multipliedReportingOverflow(by: columnCount)
     guard !overflow, matrix >= 0, columnCount > 0, start <= entry.valueCount - columnCount else {
       throw ImportanceError(
@@ -143,7 +143,7 @@ public struct ImportanceMatrix: Sendable {
   /// All weights of a tensor, expert after expert.
   ///
   /// - Throws: As ``weights(of:matrix:columnCount:)``.
-  public func weights(of entry: Entry) throws -> [Float] {
+  package func weights(of entry: Entry) throws -> [Float] {
     try weights(of: entry, matrix: 0, columnCount: entry.valueCount)
   }
 
@@ -151,7 +151,7 @@ public struct ImportanceMatrix: Sendable {
   ///
   /// - Throws: ``ImportanceError`` with `conflictingFilters` when both are given, `filterMatchesNothing` when a
   ///   text is in no name.
-  public func filtered(including: [String], excluding: [String]) throws -> ImportanceMatrix {
+  package func filtered(including: [String], excluding: [String]) throws -> ImportanceMatrix {
     guard including.isEmpty || excluding.isEmpty else {
       throw ImportanceError(
         .conflictingFilters,
@@ -178,7 +178,7 @@ public struct ImportanceMatrix: Sendable {
   /// The metadata that llama-quantize adds to a file made with this data, in its order.
   ///
   /// Empty when ``isSupplied`` is false. Text is cut after 127 bytes, as there.
-  public var quantizeMetadata: [MetadataEntry] {
+  package var quantizeMetadata: [MetadataEntry] {
     guard isSupplied else { return [] }
     var result = [MetadataEntry("quantize.imatrix.file", Self.cut(Array(path.utf8)))]
     if let first = datasetNames.first {

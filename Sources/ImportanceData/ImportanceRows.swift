@@ -2,11 +2,11 @@
 ///
 /// Weights are read from the file when they are asked for. Held are names, counts, the numbers of blind experts, and
 /// under ``BlindExpertPolicy/layerMean`` one row per tensor with blind experts.
-public struct ImportanceRows: Sendable {
+package struct ImportanceRows: Sendable {
   /// The data.
-  public let matrix: ImportanceMatrix
+  package let matrix: ImportanceMatrix
   /// How well each tensor is covered, in the order of the uses.
-  public let coverage: [ExpertCoverage]
+  package let coverage: [ExpertCoverage]
   private var substitutes: [String: Substitute] = [:]
 
   /// What blind experts of one tensor get.
@@ -23,7 +23,7 @@ public struct ImportanceRows: Sendable {
   ///   - uses: The tensors; each has data that fits.
   ///   - thinBelow: Experts with fewer tokens than this are thin.
   /// - Throws: Errors of reading.
-  public init(
+  package init(
     _ matrix: ImportanceMatrix, policy: BlindExpertPolicy, uses: [ImportanceUse], thinBelow: Int64 = 0
   ) throws {
     self.matrix = matrix
@@ -52,7 +52,7 @@ public struct ImportanceRows: Sendable {
   ///   - columnCount: Its columns.
   /// - Returns: `columnCount` weights; `nil` when there are none for this tensor.
   /// - Throws: As ``ImportanceMatrix/weights(of:matrix:columnCount:)``.
-  public func weights(tensor: String, matrix index: Int, columnCount: Int) throws -> [Float]? {
+  package func weights(tensor: String, matrix index: Int, columnCount: Int) throws -> [Float]? {
     if let substitute = substitutes[tensor], substitute.experts.contains(index) { return substitute.weights }
     guard let entry = matrix.entry(serving: tensor) else { return nil }
     return try matrix.weights(of: entry, matrix: index, columnCount: columnCount)

@@ -1,32 +1,32 @@
 /// How well calibration text exercised the experts of one layer.
-public struct LayerCoverage: Hashable, Sendable, Codable {
+package struct LayerCoverage: Hashable, Sendable, Codable {
   /// The layer's number; `nil` for tensors outside of layers.
-  public var layer: Int?
+  package var layer: Int?
   /// The tensors that share these counts, in the order of their names.
-  public var tensors: [String]
+  package var tensors: [String]
   /// Experts, or 1 for a single matrix.
-  public var expertCount: Int
+  package var expertCount: Int
   /// Experts without data: no token reached them, or their importance is zero in every column.
-  public var blind: [Int]
+  package var blind: [Int]
   /// Of the blind experts, those whose importance is zero although the file does not say that no token reached them.
-  public var allZero: [Int]
+  package var allZero: [Int]
   /// Experts that some tokens reached, but fewer than the threshold.
-  public var thin: [Int]
+  package var thin: [Int]
   /// The smallest number of rows an expert saw; `nil` when the file does not say.
-  public var fewestTokens: Int64?
+  package var fewestTokens: Int64?
   /// The largest number of rows an expert saw; `nil` when the file does not say.
-  public var mostTokens: Int64?
+  package var mostTokens: Int64?
 
   /// The layer as the text of a message: `layer 3`, or the tensor's name.
   ///
   /// Tensors are named where experts of one layer differ from tensor to tensor.
-  public var title: String {
+  package var title: String {
     guard let layer, tensors.count > 1 else { return tensors.first ?? "" }
     return "layer \(layer)"
   }
 
   /// The tensors as the text of a message, for matrices that are no experts.
-  public var matrixTitle: String {
+  package var matrixTitle: String {
     tensors.prefix(4).joined(separator: ", ") + (tensors.count > 4 ? " and \(tensors.count - 4) more" : "")
   }
 
@@ -36,7 +36,7 @@ public struct LayerCoverage: Hashable, Sendable, Codable {
   ///   - experts: Their numbers.
   ///   - limit: The most that are listed.
   /// - Returns: The numbers, and how many more there are.
-  public static func list(_ experts: [Int], limit: Int = 12) -> String {
+  package static func list(_ experts: [Int], limit: Int = 12) -> String {
     let shown = experts.prefix(limit).map(String.init).joined(separator: ", ")
     return experts.count > limit ? "\(shown) and \(experts.count - limit) more" : shown
   }
@@ -47,7 +47,7 @@ extension LayerCoverage {
   ///
   /// - Parameter coverage: Tensors; those without blind or thin experts are left out.
   /// - Returns: Groups ordered by layer, those outside of layers last.
-  public static func byLayer(_ coverage: [ExpertCoverage]) -> [LayerCoverage] {
+  package static func byLayer(_ coverage: [ExpertCoverage]) -> [LayerCoverage] {
     var groups: [LayerCoverage] = []
     for item in coverage where !item.blind.isEmpty || !item.thin.isEmpty {
       let parts = item.tensor.split(separator: ".")

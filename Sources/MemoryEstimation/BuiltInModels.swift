@@ -2,7 +2,7 @@ internal import FileBytes
 internal import ModelDescriptions
 
 /// The models that can be named instead of given as files; facts of published configurations (`samples/configs`).
-public enum BuiltInModels {
+package enum BuiltInModels {
   /// DeepSeek-V3.1 and R1 have the layers of V3.
   private static let configs: [(name: String, bytes: [UInt8])] = [
     ("qwen3.6-35b-a3b", PackageResources.qwen3_6_35b_a3b_json),
@@ -64,11 +64,11 @@ public enum BuiltInModels {
   ]
 
   /// All names.
-  public static var names: [String] { configs.map(\.name) }
+  package static var names: [String] { configs.map(\.name) }
 
   /// The name that `text` stands for: without regard to case, to an owner before a slash, and to endings such as
   /// `-Instruct`; `nil` when there is no such model.
-  public static func canonicalName(_ text: String) -> String? {
+  package static func canonicalName(_ text: String) -> String? {
     var wanted = (HubName(text)?.repository ?? text).lowercased()
     if let slash = wanted.lastIndex(of: "/") { wanted = String(wanted[wanted.index(after: slash)...]) }
     if names.contains(wanted) { return wanted }

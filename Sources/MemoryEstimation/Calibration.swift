@@ -2,23 +2,23 @@ internal import BlockQuantization
 internal import Dispatch
 internal import FileBytes
 internal import Synchronization
-public import TensorTypes
+package import TensorTypes
 
 /// How fast this machine is, measured in about a second.
-public struct Calibration: Codable, Hashable, Sendable {
+package struct Calibration: Codable, Hashable, Sendable {
   /// Weights per second and thread, by type name.
-  public var weightsPerSecond: [String: Double]
+  package var weightsPerSecond: [String: Double]
   /// Bytes per second that all threads together copy through memory: a stand-in for reading a cached file.
-  public var readBytesPerSecond: Double
+  package var readBytesPerSecond: Double
   /// Bytes per second that all threads read from memory.
-  public var memoryBytesPerSecond: Double
+  package var memoryBytesPerSecond: Double
   /// Threads.
-  public var threads: Int
+  package var threads: Int
   /// Multiplications and additions per second of the runtime's products, all threads together; `nil` unless measuring
   /// runs are priced.
-  public var operationsPerSecond: Double?
+  package var operationsPerSecond: Double?
   /// Bytes per second that were read of a file of the source; `nil` without such a file, and as above.
-  public var diskBytesPerSecond: Double?
+  package var diskBytesPerSecond: Double?
 
   /// The speed for a type; types not measured count as the slowest.
   func weightsPerSecond(_ type: TensorType) -> Double {
@@ -32,7 +32,7 @@ public struct Calibration: Codable, Hashable, Sendable {
   ///   - threads: Threads for the memory's part.
   ///   - seconds: Time for everything, roughly.
   /// - Returns: The speeds.
-  public static func measure(types: [TensorType], threads: Int, seconds: Double = 1) -> Calibration {
+  package static func measure(types: [TensorType], threads: Int, seconds: Double = 1) -> Calibration {
     let wanted = Set(types.filter { BlockQuantizer.canQuantize($0) })
     let share = seconds * 0.6 / Double(max(1, wanted.count))
     var speeds: [String: Double] = [:]

@@ -26,7 +26,7 @@ extension PricedModel {
   /// What converting takes; `nil` for a GGUF as it is.
   ///
   /// - Throws: `ConversionError` for a limit below what one row needs.
-  public func conversionCost(
+  package func conversionCost(
     threadCount: Int, maxMemory: Int, calibration: Calibration?
   ) throws -> ConversionCost? {
     guard let prepared else { return nil }

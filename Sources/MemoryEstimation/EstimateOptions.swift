@@ -1,4 +1,4 @@
-public import CheckpointConversion
+package import CheckpointConversion
 public import QuantRecipes
 
 /// Everything that an estimate can be asked for.
@@ -12,7 +12,7 @@ public struct EstimateOptions: Sendable {
   /// The recipes; each is an output of its own, before those of the mixes.
   public var recipes: [Recipe] = []
   /// Rules, overrides, splits, names; a recipe in them is ignored.
-  public var wishes = ConversionRequest(source: "", outputType: .auto)
+  package var wishes = ConversionRequest(source: "", outputType: .auto)
   /// How the model is run; its context is replaced by ``contextLength``.
   public var run = RunOptions(contextLength: 4096)
   /// Tokens of context; 0 for the model's own; `nil` for the model's own up to 32,768.
@@ -32,16 +32,16 @@ public struct EstimateOptions: Sendable {
   /// The most bytes that its buffers may take.
   public var conversionMemory = 512_000_000
   /// Whether this machine's speed is measured.
-  public var calibrates = false
+  package var calibrates = false
   /// Bytes per second; `nil` for none, or the measured value.
   public var bandwidth: Double?
   /// Operations per second.
   public var operationsPerSecond: Double?
   /// Which measuring runs are priced; `nil` for none.
-  public var measuring: MeasuringOptions?
+  package var measuring: MeasuringOptions?
 
   /// Creates options for a source.
-  public init(source: String) { self.source = source }
+  package init(source: String) { self.source = source }
 
   /// The longest context that is chosen without being asked for.
   static let defaultContext = 32_768

@@ -32,7 +32,7 @@ public struct EstimateReport: Codable, Sendable {
     /// Bytes of all files, least and most.
     public var fileBytesRange: Interval
     /// What keeps ``fileBytes`` from being exact.
-    public var unknown: [PricedModel.Unknown]
+    package var unknown: [PricedModel.Unknown]
     /// Whether ``fileBytesRange`` counts the `pouch.*` metadata that a conversion writes.
     public var includesProvenance: Bool
     /// The same without next-token-prediction blocks (`--no-mtp`); `nil` for models without them, and
@@ -105,14 +105,14 @@ public struct EstimateReport: Codable, Sendable {
   /// Mixes and contexts for the first engine; empty unless asked for.
   public var table: [Fit.Cell]
   /// This machine's speed, if it was measured.
-  public var calibration: Calibration?
+  package var calibration: Calibration?
   /// What measuring the model takes; `nil` unless asked for.
-  public var measuring: MeasuringReport?
+  package var measuring: MeasuringReport?
 
   /// Answers.
   ///
   /// - Throws: ``EstimationError`` and the errors of readers and planner.
-  public init(_ options: EstimateOptions) throws {
+  package init(_ options: EstimateOptions) throws {
     let source = try ModelSource(options.source, tokenizerFolder: options.tokenizerFolder)
     let requests = Self.requests(options, isGGUF: source.isGGUF)
     let priced = try requests.map { try source.price($0) }

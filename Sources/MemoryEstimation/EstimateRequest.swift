@@ -1,24 +1,24 @@
-public import CheckpointConversion
-public import QuantRecipes
+package import CheckpointConversion
+package import QuantRecipes
 
 /// What output a model is priced for.
-public struct EstimateRequest: Sendable {
+package struct EstimateRequest: Sendable {
   /// The mix; `nil` for a GGUF as it is.
-  public var mix: StockMix?
+  package var mix: StockMix?
   /// The recipe that chooses types in the mix's place; `nil` without one.
-  public var recipe: Recipe?
+  package var recipe: Recipe?
   /// Rules, overrides, splits, names: all that a conversion could be asked for; source, type and recipe in it are
   /// ignored.
-  public var wishes = ConversionRequest(source: "", outputType: .auto)
+  package var wishes = ConversionRequest(source: "", outputType: .auto)
 
   /// Creates a request for a stock mix.
-  public init(mix: StockMix?, wishes: ConversionRequest? = nil) {
+  package init(mix: StockMix?, wishes: ConversionRequest? = nil) {
     self.mix = mix
     if let wishes { self.wishes = wishes }
   }
 
   /// Creates a request for a recipe.
-  public init(recipe: Recipe, wishes: ConversionRequest? = nil) {
+  package init(recipe: Recipe, wishes: ConversionRequest? = nil) {
     self.init(mix: recipe.stockMix, wishes: wishes)
     self.recipe = recipe
   }

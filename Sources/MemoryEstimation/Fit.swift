@@ -1,6 +1,6 @@
 internal import FileBytes
 internal import ModelDescriptions
-public import QuantRecipes
+package import QuantRecipes
 internal import TensorTypes
 
 /// Whether a model fits, and how much of it.
@@ -38,7 +38,7 @@ extension PricedModel {
   private static let contextStep = 256
 
   /// The longest context the search tries: the model's own, or 1 Mi tokens for models that name none.
-  public var longestContext: Int {
+  package var longestContext: Int {
     min(max(model.contextLength ?? 1 << 20, Self.contextStep), RunOptions.longestContext)
   }
 
@@ -46,7 +46,7 @@ extension PricedModel {
   ///
   /// - Throws: ``EstimationError``.
   /// - Complexity: some 20 estimates.
-  public func largestContext(
+  package func largestContext(
     in available: Int, engine: RunOptions.Engine, _ options: RunOptions, atLeast: Int = 1
   ) throws -> Int? {
     func fits(_ context: Int) throws -> Bool {
@@ -69,7 +69,7 @@ extension PricedModel {
   /// The verdict for one machine.
   ///
   /// - Throws: ``EstimationError``.
-  public func fit(
+  package func fit(
     _ machine: Machine, engine: RunOptions.Engine, _ options: RunOptions, minimumContext: Int = 1
   ) throws -> Fit {
     let needed = try memory(of: engine, options).totalBytes
@@ -116,7 +116,7 @@ extension PricedModel {
 
 extension ModelSource {
   /// The mixes of tables and searches, the largest first.
-  public static let commonMixes: [StockMix] = [
+  package static let commonMixes: [StockMix] = [
     .bf16, .q8_0, .q6_K, .q5_K_M, .q4_K_M, .q4_K_S, .iq4_XS, .q3_K_M, .q2_K,
   ]
 

@@ -17,7 +17,7 @@ public struct Machine: Codable, Hashable, Sendable {
   public var availableBytes: Int { max(0, installedBytes - reservedBytes) }
 
   /// Bytes for programs that compute on the processor: all but 1/16, at least 1 GiB, or the reserve where less stays.
-  public var availableForPrograms: Int {
+  package var availableForPrograms: Int {
     max(availableBytes, installedBytes - max(installedBytes / 16, 1 << 30))
   }
 

@@ -9,12 +9,12 @@ internal import ZstdStreams
 
 extension ModelSource {
   /// Whether the source is a GGUF, which has types of its own.
-  public var isGGUF: Bool { if case .gguf = kind { true } else { false } }
+  package var isGGUF: Bool { if case .gguf = kind { true } else { false } }
 
   /// Finds every size for one choice of types.
   ///
   /// - Throws: Errors of the planner, and ``EstimationError``.
-  public func price(_ request: EstimateRequest) throws -> PricedModel {
+  package func price(_ request: EstimateRequest) throws -> PricedModel {
     var request = request
     // A checkpoint's conversion has no such flag, so it is not in its provenance.
     if !isGGUF { request.wishes.mixOptions.allowRequantize = false }

@@ -8,7 +8,7 @@ internal import TextTokenizers
 internal import ZstdStreams
 
 /// Something that tells the sizes of a model: a GGUF, the headers or the index of a checkpoint, a configuration, a name.
-public struct ModelSource: Sendable {
+package struct ModelSource: Sendable {
   enum Kind: Sendable {
     case gguf(GGUFSplitSet)
     /// A folder with all headers and a tokenizer: planned as the conversion plans it.
@@ -17,7 +17,7 @@ public struct ModelSource: Sendable {
   }
 
   /// The text given.
-  public let name: String
+  package let name: String
   let kind: Kind
   /// What was missing and how it was made up for.
   let notices: [Wording]
@@ -28,7 +28,7 @@ public struct ModelSource: Sendable {
   ///   - text: A path or the name of a built-in model.
   ///   - tokenizerFolder: Where tokenizer and model card are taken from instead of the source.
   /// - Throws: ``EstimationError`` and the errors of the readers.
-  public init(_ text: String, tokenizerFolder: String? = nil) throws {
+  package init(_ text: String, tokenizerFolder: String? = nil) throws {
     name = text
     var notices: [Wording] = []
     switch FileSystem.kind(of: text) {

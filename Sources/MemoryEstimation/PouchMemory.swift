@@ -201,7 +201,7 @@ extension PricedModel {
   ///   - options: Context, batch and types of the cache.
   /// - Returns: The parts and their sum.
   /// - Throws: ``EstimationError``.
-  public func memory(of engine: RunOptions.Engine, _ options: RunOptions) throws -> MemoryBreakdown {
+  package func memory(of engine: RunOptions.Engine, _ options: RunOptions) throws -> MemoryBreakdown {
     switch engine {
     case .llamaCpp: try LlamaMemory(priced: self, options: options).breakdown()
     case .pouch: try PouchMemory(priced: self, options: options).breakdown()

@@ -44,12 +44,12 @@ public struct RunOptions: Hashable, Sendable {
   public init(contextLength: Int) { self.contextLength = contextLength }
 
   /// What Pouch's own cache holds: f16 where both are; values that went through another type's codes are f32.
-  public var pouchCacheType: TensorType { keyType == .f16 && valueType == .f16 ? .f16 : .f32 }
+  package var pouchCacheType: TensorType { keyType == .f16 && valueType == .f16 ? .f16 : .f32 }
 
   /// Checks ranges.
   ///
   /// - Throws: ``EstimationError`` with `badOption`.
-  public func check() throws {
+  package func check() throws {
     func require(_ condition: Bool, _ setting: Setting, _ expected: Wording, _ found: Int) throws {
       guard !condition else { return }
       throw EstimationError(
@@ -83,5 +83,5 @@ public struct RunOptions: Hashable, Sendable {
   }
 
   /// Contexts beyond this are typing errors.
-  public static let longestContext = 1 << 30
+  package static let longestContext = 1 << 30
 }

@@ -20,7 +20,7 @@ public struct SpeedBound: Codable, Hashable, Sendable {
 
 extension PricedModel {
   /// Bytes of weights that one token reads: one row of the embedding, the chosen experts, all else.
-  public var activeWeightByteCount: Int {
+  package var activeWeightByteCount: Int {
     tensors.reduce(0) { sum, tensor in
       if tensor.isNextToken || tensor.isOutside { return sum }
       if tensor.role == .tokenEmbedding {
@@ -41,7 +41,7 @@ extension PricedModel {
   ///   - isMeasured: Whether that was measured.
   ///   - operationsPerSecond: Multiplications and additions per second, if known.
   /// - Returns: The bounds.
-  public func speedBound(
+  package func speedBound(
     _ memory: MemoryBreakdown, batch: Int, bandwidth: Double, isMeasured: Bool, operationsPerSecond: Double?
   ) -> SpeedBound {
     let active = activeWeightByteCount

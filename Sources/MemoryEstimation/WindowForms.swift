@@ -23,7 +23,7 @@ extension PricedModel {
   /// - Parameter options: How the model is run; which form it asks for does not matter.
   /// - Returns: Their sizes; `nil` for models whose layers share one cache in llama.cpp.
   /// - Throws: ``EstimationError``.
-  public func windowForms(_ options: RunOptions) throws -> WindowForms? {
+  package func windowForms(_ options: RunOptions) throws -> WindowForms? {
     func run(full: Bool) -> LlamaMemory {
       var options = options
       options.keepsFullWindows = full

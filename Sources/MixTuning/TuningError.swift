@@ -1,7 +1,7 @@
-public import FileBytes
+package import FileBytes
 
 /// What is wrong with what a mix is to be tuned from, or with the mix.
-public enum TuningErrorCode: FaultCode {
+package enum TuningErrorCode: FaultCode {
   /// No rule of a recipe can give groups the types that were chosen for them.
   case groupNotExpressible
   /// A model whose tensors cannot be chosen types for.
@@ -21,4 +21,4 @@ public enum TuningErrorCode: FaultCode {
 }
 
 /// An error of tuning.
-public typealias TuningError = CodedError<TuningErrorCode>
+package typealias TuningError = CodedError<TuningErrorCode>

@@ -1,7 +1,7 @@
-public import FileBytes
+package import FileBytes
 
 /// What is wrong with what a card is to be made of.
-public enum CardErrorCode: FaultCode {
+package enum CardErrorCode: FaultCode {
   /// A folder that MLX does not load.
   case notQuantized
   /// A file, or a checkpoint, of another model than the first file.
@@ -34,7 +34,7 @@ public enum CardErrorCode: FaultCode {
   case interrupted
 
   /// Rejected input, but for the command line and interruptions.
-  public var faultClass: FaultClass {
+  package var faultClass: FaultClass {
     switch self {
     case .badBaseModel: .usage
     case .interrupted: .failed
@@ -44,4 +44,4 @@ public enum CardErrorCode: FaultCode {
 }
 
 /// An error of making a card.
-public typealias CardError = CodedError<CardErrorCode>
+package typealias CardError = CodedError<CardErrorCode>

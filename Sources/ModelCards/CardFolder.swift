@@ -1,7 +1,7 @@
 internal import FileBytes
 
 /// The files of a card: `README.md`, and beside it a folder `card` with the chart and drawings.
-public struct CardFolder: Sendable {
+package struct CardFolder: Sendable {
   private let card: QuantizedCard
   private let path: String
 
@@ -10,7 +10,7 @@ public struct CardFolder: Sendable {
   /// - Parameters:
   ///   - card: The card.
   ///   - path: The file to write.
-  public init(_ card: QuantizedCard, path: String) {
+  package init(_ card: QuantizedCard, path: String) {
     self.card = card
     self.path = path
   }
@@ -23,7 +23,7 @@ public struct CardFolder: Sendable {
   ///   - replaces: Whether an existing file may be replaced.
   /// - Returns: What the user should know of the place.
   /// - Throws: `FileError`, ``CardError`` with `isInput` or `notMarkdown`.
-  public static func check(_ path: String, for request: QuantizedCard.Request, replaces: Bool) throws
+  package static func check(_ path: String, for request: QuantizedCard.Request, replaces: Bool) throws
     -> [String]
   {
     let place = CardPlace(path)
@@ -34,14 +34,14 @@ public struct CardFolder: Sendable {
   /// The Markdown, with its front matter.
   ///
   /// - Throws: Errors of the YAML library.
-  public static func markdown(_ card: QuantizedCard) throws -> String { try CardMarkdown(card).text() }
+  package static func markdown(_ card: QuantizedCard) throws -> String { try CardMarkdown(card).text() }
 
   /// Writes everything, the card last, so that it never points to what is not there; pictures that only the card before it
   /// showed are removed then.
   ///
   /// - Returns: The paths that were written.
   /// - Throws: `FileError`.
-  public func write() throws -> [String] {
+  package func write() throws -> [String] {
     let text = try Self.markdown(card)
     let folder = FileSystem.folder(of: path)
     let old = OldPictures(card: path)

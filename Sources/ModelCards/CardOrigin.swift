@@ -3,23 +3,23 @@ internal import FileBytes
 internal import TensorTypes
 
 /// What is known of the model that was quantized.
-public struct CardOrigin: Codable, Sendable {
+package struct CardOrigin: Codable, Sendable {
   /// The name in words, or that of the repository.
-  public var name: String?
+  package var name: String?
   /// `org/name` on the Hub.
-  public var baseModel: String?
+  package var baseModel: String?
   /// The commit on the Hub, of a checkpoint in its cache.
-  public var commit: String?
+  package var commit: String?
   /// The licence, as the checkpoint's own card or the GGUF names it.
-  public var license: String?
+  package var license: String?
   /// The name of a licence that the Hub does not list.
-  public var licenseName: String?
+  package var licenseName: String?
   /// Where its text is.
-  public var licenseLink: String?
+  package var licenseLink: String?
   /// The task, as the checkpoint's own card names it.
-  public var pipelineTag: String?
+  package var pipelineTag: String?
   /// Languages.
-  public var languages: [String] = []
+  package var languages: [String] = []
 
   /// Nothing known.
   init() {}

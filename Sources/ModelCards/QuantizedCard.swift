@@ -1,115 +1,115 @@
-public import FileBytes
+package import FileBytes
 internal import ModelDescriptions
-public import ModelEvaluation
+package import ModelEvaluation
 
 /// What a model card says of quantized files, for people and programs.
-public struct QuantizedCard: Codable, Sendable {
+package struct QuantizedCard: Codable, Sendable {
   /// How perplexity and divergence were measured.
-  public struct Measurement: Codable, Hashable, Sendable {
+  package struct Measurement: Codable, Hashable, Sendable {
     /// The text as it was given; absent when a base file had the tokens.
-    public var text: String?
+    package var text: String?
     /// A hash of the text.
-    public var textXXH64: String?
+    package var textXXH64: String?
     /// Tokens per window.
-    public var windowLength: Int
+    package var windowLength: Int
     /// Windows.
-    public var windows: Int
+    package var windows: Int
     /// Tokens from the start of one window to that of the next.
-    public var windowStep: Int
+    package var windowStep: Int
     /// The number of the first window, from 1.
-    public var firstWindow: Int
+    package var firstWindow: Int
     /// Tokens that count.
-    public var scoredTokens: Int
+    package var scoredTokens: Int
     /// exact or fast.
-    public var mode: String
+    package var mode: String
     /// The base as it was given; absent without one.
-    public var base: String?
+    package var base: String?
     /// The base's name: of its file, its folder or its repository.
-    public var baseName: String?
+    package var baseName: String?
     /// A hash that is the same for copies of the base.
-    public var baseXXH64: String?
+    package var baseXXH64: String?
     /// The perplexity of the base.
-    public var basePerplexity: Estimate?
+    package var basePerplexity: Estimate?
   }
 
   /// How drawings were measured.
-  public struct DrawingMeasurement: Codable, Hashable, Sendable {
+  package struct DrawingMeasurement: Codable, Hashable, Sendable {
     /// The files of prompts.
-    public var promptFiles: [String]
+    package var promptFiles: [String]
     /// A hash of the prompts.
-    public var promptsXXH64: String
+    package var promptsXXH64: String
     /// Prompts.
-    public var prompts: Int
+    package var prompts: Int
     /// The version of the score.
-    public var scoreVersion: String
+    package var scoreVersion: String
     /// exact or fast.
-    public var mode: String
+    package var mode: String
     /// The most tokens of an answer.
-    public var tokenLimit: Int
+    package var tokenLimit: Int
     /// The base's name: of its file, its folder or its repository.
-    public var baseName: String?
+    package var baseName: String?
     /// A hash that is the same for copies of the base.
-    public var baseXXH64: String?
+    package var baseXXH64: String?
   }
 
   /// A picture beside the card.
-  public struct Picture: Codable, Hashable, Sendable {
+  package struct Picture: Codable, Hashable, Sendable {
     /// Its name, relative to the card.
-    public var name: String
+    package var name: String
     /// What it shows: a file of the card, or `base`.
-    public var model: String
+    package var model: String
     /// The prompt's id.
-    public var promptID: String
+    package var promptID: String
     /// The prompt.
-    public var prompt: String
+    package var prompt: String
     /// Its likeness with the base's drawing, 0 to 1; absent for the base.
-    public var score: Double?
+    package var score: Double?
     /// Where it is copied from.
     var source: String
   }
 
   /// What the files were made from.
-  public var origin: CardOrigin
+  package var origin: CardOrigin
   /// The name in the heading.
-  public var title: String
+  package var title: String
   /// The architecture string.
-  public var architecture: String
+  package var architecture: String
   /// Weights in all tensors.
-  public var parameters: Int
+  package var parameters: Int
   /// Weights that one token uses.
-  public var activeParameters: Int
+  package var activeParameters: Int
   /// The context that the model was made for.
-  public var contextLength: Int?
+  package var contextLength: Int?
   /// The files, the smallest first.
-  public var files: [CardFile]
+  package var files: [CardFile]
   /// How perplexity and divergence were measured; absent without results.
-  public var measurement: Measurement?
+  package var measurement: Measurement?
   /// How drawings were measured; absent without results.
-  public var drawing: DrawingMeasurement?
+  package var drawing: DrawingMeasurement?
   /// The chart, relative to the card; absent with fewer than two measured files.
-  public var chart: String?
+  package var chart: String?
   /// Drawings side by side.
-  public var pictures: [Picture]
+  package var pictures: [Picture]
   /// What the user should know, none of it on the card.
-  public var notices: [Wording]
+  package var notices: [Wording]
 
   /// What a card is made of.
-  public struct Request: Sendable {
+  package struct Request: Sendable {
     /// GGUF files (the first shard of a set) and folders for MLX.
-    public var files: [String]
+    package var files: [String]
     /// Documents of `pouch-perplexity --json` and `pouch-svg-eval --json`.
-    public var results: [String]
+    package var results: [String]
     /// The checkpoint that was quantized.
-    public var checkpoint: String?
+    package var checkpoint: String?
     /// `org/name` of it on the Hub.
-    public var baseModel: String?
+    package var baseModel: String?
     /// Contexts for which memory is told.
-    public var contexts = [8192, 32768]
+    package var contexts = [8192, 32768]
     /// The most prompts whose drawings are shown.
-    public var shownPrompts = 4
+    package var shownPrompts = 4
 
     /// Creates a request.
-    public init(files: [String], results: [String] = [], checkpoint: String? = nil, baseModel: String? = nil)
+    package init(files: [String], results: [String] = [], checkpoint: String? = nil, baseModel: String? = nil)
     {
       self.files = files
       self.results = results
@@ -125,7 +125,7 @@ public struct QuantizedCard: Codable, Sendable {
   ///   - onProgress: Called with bytes hashed, and bytes in all.
   ///   - isCancelled: Asked a few times a second.
   /// - Throws: ``CardError``, and the errors of readers, before anything is hashed where something is wrong.
-  public init(
+  package init(
     _ request: Request, onProgress: (_ done: Int, _ total: Int) -> Void = { _, _ in },
     isCancelled: () -> Bool = { false }
   ) throws {

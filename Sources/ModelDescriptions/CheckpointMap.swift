@@ -1,47 +1,47 @@
 internal import FileBytes
-public import TensorTypes
+package import TensorTypes
 
 /// What a checkpoint becomes: every output tensor with where its values come from.
-public struct CheckpointMap: Sendable {
+package struct CheckpointMap: Sendable {
   /// The family.
-  public var family: ModelFamily
+  package var family: ModelFamily
   /// The hyper-parameters, with as many next-token blocks as are converted.
-  public var model: HyperParameters
+  package var model: HyperParameters
   /// What the tensors become.
-  public var tensors: TensorMapping
+  package var tensors: TensorMapping
   /// What the configuration says and the output cannot.
-  public var losses: [ConfigurationLoss] = []
+  package var losses: [ConfigurationLoss] = []
 
   /// See ``TensorMapping/outputs``.
-  public var outputs: [OutputTensor] { tensors.outputs }
+  package var outputs: [OutputTensor] { tensors.outputs }
   /// See ``TensorMapping/skipped``.
-  public var skipped: [TensorMapping.SkippedTensor] { tensors.skipped }
+  package var skipped: [TensorMapping.SkippedTensor] { tensors.skipped }
   /// Things that the user should know, one sentence each.
-  public var warnings: [String] {
+  package var warnings: [String] {
     get { tensors.warnings }
     set { tensors.warnings = newValue }
   }
   /// See ``TensorMapping/encodings``.
-  public var encodings: [Int: SourceEncoding] { tensors.encodings }
+  package var encodings: [Int: SourceEncoding] { tensors.encodings }
   /// See ``TensorMapping/hasScales``.
-  public var hasScales: Bool { tensors.hasScales }
+  package var hasScales: Bool { tensors.hasScales }
   /// See ``TensorMapping/automaticType``.
-  public var automaticType: TensorType { tensors.automaticType }
+  package var automaticType: TensorType { tensors.automaticType }
 
   /// How the bytes of a source encode values; see ``TensorMapping/encoding(of:_:)``.
-  public func encoding(of index: Int, _ tensor: SourceTensor) -> SourceEncoding {
+  package func encoding(of index: Int, _ tensor: SourceTensor) -> SourceEncoding {
     tensors.encoding(of: index, tensor)
   }
 
   /// The layers of the model, as the tensors complete them.
-  public var architecture: Architecture {
+  package var architecture: Architecture {
     var architecture = model.architecture(of: family)
     architecture.tiedEmbeddings = !outputs.contains { $0.slot == .output }
     return architecture
   }
 
   /// Where outputs are that hold several tensors of which a forward pass looks for each.
-  public var layout: GGUFLayout {
+  package var layout: GGUFLayout {
     let names = Set(outputs.map(\.name))
     return GGUFLayout(family: family, model: model) { names.contains($0) }
   }
@@ -50,7 +50,7 @@ public struct CheckpointMap: Sendable {
   ///
   /// - Parameter file: The name of the configuration, for the message.
   /// - Throws: ``DescriptionError`` with `notSupported`.
-  public func refuseFatalLosses(file: String) throws {
+  package func refuseFatalLosses(file: String) throws {
     let fatal = losses.filter(\.isFatal)
     guard !fatal.isEmpty else { return }
     throw DescriptionError(
@@ -65,7 +65,7 @@ public struct CheckpointMap: Sendable {
   /// The bytes of all tensor data when the tensors that follow the request are stored as `type`.
   ///
   /// Offsets are not padded here. Returns `nil` when a row does not fit `type` or the sum overflows.
-  public func byteCount(as type: TensorType) -> Int? {
+  package func byteCount(as type: TensorType) -> Int? {
     var total = 0
     for output in outputs {
       let stored = output.storage == .alwaysF32 ? TensorType.f32 : type
@@ -79,7 +79,7 @@ public struct CheckpointMap: Sendable {
 }
 
 /// What to do with the blocks for next-token prediction.
-public enum NextTokenPolicy: String, CaseIterable, Hashable, Sendable {
+package enum NextTokenPolicy: String, CaseIterable, Hashable, Sendable {
   /// Convert them if the checkpoint has them.
   case auto
   /// Convert them; their absence is an error.
@@ -89,18 +89,18 @@ public enum NextTokenPolicy: String, CaseIterable, Hashable, Sendable {
 }
 
 /// Choices for describing a checkpoint.
-public struct DescriptionOptions: Hashable, Sendable {
+package struct DescriptionOptions: Hashable, Sendable {
   /// The blocks for next-token prediction.
-  public var nextToken = NextTokenPolicy.auto
+  package var nextToken = NextTokenPolicy.auto
   /// Which weights were read where the source holds several sets; part of warnings, and of errors about tensors.
-  public var choices: [String] = []
+  package var choices: [String] = []
   /// Whether the tensors were made up from the configuration, so that they cannot contradict it.
-  public var tensorsAreExpected = false
+  package var tensorsAreExpected = false
   /// Whether outputs are the tensors that MLX has, in place of those of a GGUF; next-token blocks are left out then.
-  public var isForMLX = false
+  package var isForMLX = false
 
   /// The defaults.
-  public init(
+  package init(
     nextToken: NextTokenPolicy = .auto, choices: [String] = [], tensorsAreExpected: Bool = false,
     isForMLX: Bool = false
   ) {

@@ -1,5 +1,5 @@
-public import TensorTypes
-public import TextTokenizers
+package import TensorTypes
+package import TextTokenizers
 
 extension CheckpointMetadata {
   /// The entries of the GGUF that a checkpoint becomes, without those of its tokenizer.
@@ -13,7 +13,7 @@ extension CheckpointMetadata {
   ///   - options: Choices.
   /// - Returns: The entries, in file order.
   /// - Throws: ``DescriptionError``.
-  public static func entriesWithoutVocabulary(
+  package static func entriesWithoutVocabulary(
     files: TokenizerFolder, config: ModelConfig, map: CheckpointMap, options: Options
   ) throws -> [MetadataEntry] {
     let general = GeneralMetadata(

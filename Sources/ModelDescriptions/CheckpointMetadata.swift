@@ -1,19 +1,19 @@
-public import TensorTypes
-public import TextTokenizers
+package import TensorTypes
+package import TextTokenizers
 
 /// All metadata of the GGUF that a checkpoint becomes.
-public struct CheckpointMetadata: Sendable {
+package struct CheckpointMetadata: Sendable {
   /// Choices.
-  public struct Options: Hashable, Sendable {
+  package struct Options: Hashable, Sendable {
     /// The value of `general.file_type`, such as 1 for F16 and 32 for BF16.
-    public var fileType: UInt32
+    package var fileType: UInt32
     /// A name for `general.name` instead of the one found.
-    public var modelName: String?
+    package var modelName: String?
     /// A name for `tokenizer.ggml.pre`, used without looking at the tokenizer's splitting rule.
-    public var preOverride: String?
+    package var preOverride: String?
 
     /// Creates options.
-    public init(fileType: UInt32, modelName: String? = nil, preOverride: String? = nil) {
+    package init(fileType: UInt32, modelName: String? = nil, preOverride: String? = nil) {
       self.fileType = fileType
       self.modelName = modelName
       self.preOverride = preOverride
@@ -21,11 +21,11 @@ public struct CheckpointMetadata: Sendable {
   }
 
   /// The entries, in the order and with the types of llama.cpp's converter.
-  public var entries: [MetadataEntry]
+  package var entries: [MetadataEntry]
   /// The number of tokens of the vocabulary.
-  public var tokenCount: Int
+  package var tokenCount: Int
   /// What the user should know about the tokenizer, one sentence each.
-  public var notes: [String]
+  package var notes: [String]
 
   /// Collects the entries from the files of a checkpoint folder.
   ///
@@ -35,12 +35,12 @@ public struct CheckpointMetadata: Sendable {
   ///   - map: The tensors, which the size label is computed from.
   ///   - options: Choices.
   /// - Throws: `TokenizerError`, `FileError` or ``DescriptionError``.
-  public init(folder: String, config: ModelConfig, map: CheckpointMap, options: Options) throws {
+  package init(folder: String, config: ModelConfig, map: CheckpointMap, options: Options) throws {
     try self.init(files: try TokenizerFolder(folder), config: config, map: map, options: options)
   }
 
   /// Collects the entries from files already read; the other initializer explains the parameters.
-  public init(
+  package init(
     files: TokenizerFolder, config: ModelConfig, map: CheckpointMap, options: Options
   ) throws {
     let general = GeneralMetadata(

@@ -1,13 +1,13 @@
 /// Something that a configuration says and a GGUF of its family cannot, so that llama.cpp computes something else.
-public struct ConfigurationLoss: Hashable, Sendable {
+package struct ConfigurationLoss: Hashable, Sendable {
   /// The key of the configuration.
-  public var key: String
+  package var key: String
   /// What is lost and what follows, as one sentence without a full stop.
-  public var text: String
+  package var text: String
   /// True when what llama.cpp computes is wrong from the first token on; such a file is not written.
-  public var isFatal: Bool
+  package var isFatal: Bool
   /// True when the file says it, or the architecture implies it, so that only llama.cpp computes something else.
-  public var isOfLlamaCppAlone = false
+  package var isOfLlamaCppAlone = false
 
   init(_ key: String, _ text: String, isFatal: Bool = false, isOfLlamaCppAlone: Bool = false) {
     self.key = key

@@ -21,10 +21,10 @@ public struct DescriptionError: FaultError, Hashable {
   /// The message.
   public var fault: Fault
   /// Every single problem, for `tensorMismatch`.
-  public var problems: [TensorProblem]
+  package var problems: [TensorProblem]
 
   /// Creates an error.
-  public init(_ code: Code, _ fault: Fault, problems: [TensorProblem] = []) {
+  package init(_ code: Code, _ fault: Fault, problems: [TensorProblem] = []) {
     self.code = code
     self.fault = fault
     self.problems = problems
@@ -35,7 +35,7 @@ public struct DescriptionError: FaultError, Hashable {
 }
 
 /// One thing that is wrong with a list of tensors.
-public enum TensorProblem: Hashable, Sendable {
+package enum TensorProblem: Hashable, Sendable {
   /// A tensor that the family does not have; `nearest` is a similar name that it has.
   case unknown(name: String, nearest: String?)
   /// A tensor that the family needs.
@@ -60,7 +60,7 @@ public enum TensorProblem: Hashable, Sendable {
   ]
 
   /// The problem as one line.
-  public var summary: String {
+  package var summary: String {
     switch self {
     case .unknown(let name, nil) where Self.endingsOfScales.contains(where: name.hasSuffix):
       name + " is the scale of a weight that is not there or has no use for it"

@@ -1,5 +1,5 @@
 internal import FileBytes
-public import TensorTypes
+package import TensorTypes
 
 extension ModelDescription {
   /// The tensors that a checkpoint with this configuration has, told from the configuration alone.
@@ -14,7 +14,7 @@ extension ModelDescription {
   ///   - options: What to leave out.
   /// - Returns: Names, shapes and the element type that the configuration names (bf16 when it names none).
   /// - Throws: ``DescriptionError`` with `invalidConfig` or `notSupported`.
-  public static func expectedTensors(
+  package static func expectedTensors(
     config: ModelConfig, options: DescriptionOptions = DescriptionOptions()
   ) throws -> [SourceTensor] {
     let family = try ModelFamily.family(of: config)
@@ -51,7 +51,7 @@ extension ModelDescription {
   ///   - config: The configuration as it is.
   /// - Returns: One tensor per name, in their order.
   /// - Throws: ``DescriptionError`` with `invalidConfig` or `notSupported`.
-  public static func tensors(named names: [String], config: ModelConfig) throws -> [SourceTensor] {
+  package static func tensors(named names: [String], config: ModelConfig) throws -> [SourceTensor] {
     let family = try ModelFamily.family(of: config)
     var model = try HyperParameters(config: config, family: family)
     let verdicts = SourceNames.judge(names, family: family, layerCount: model.layerCount)
@@ -107,7 +107,7 @@ extension ModelDescription {
   }
 
   /// The candidate that a mistyped name most likely means, `nil` when none is near.
-  public static func nearestName(to name: String, among candidates: [String]) -> String? {
+  package static func nearestName(to name: String, among candidates: [String]) -> String? {
     NearestName.find(name, in: candidates)
   }
 }

@@ -1,18 +1,18 @@
 /// A tensor of a GGUF that holds the rows of several tensors which other files keep apart, or one under another name.
-public struct FusedTensor: Hashable, Sendable {
+package struct FusedTensor: Hashable, Sendable {
   /// One of the tensors in it.
-  public struct Part: Hashable, Sendable {
+  package struct Part: Hashable, Sendable {
     /// The name that it has where it is kept apart.
-    public var name: String
+    package var name: String
     /// What it is for.
-    public var slot: TensorSlot
+    package var slot: TensorSlot
     /// Its shape, fastest dimension first.
-    public var ggmlShape: [Int]
+    package var ggmlShape: [Int]
     /// Its rows within each matrix of the whole, in order, in units of its own rows.
-    public var runs: [Range<Int>]
+    package var runs: [Range<Int>]
 
     /// Creates a part.
-    public init(name: String, slot: TensorSlot, ggmlShape: [Int], runs: [Range<Int>]) {
+    package init(name: String, slot: TensorSlot, ggmlShape: [Int], runs: [Range<Int>]) {
       self.name = name
       self.slot = slot
       self.ggmlShape = ggmlShape
@@ -24,19 +24,19 @@ public struct FusedTensor: Hashable, Sendable {
   }
 
   /// The name in the file.
-  public var name: String
+  package var name: String
   /// What it is for as a whole.
-  public var slot: TensorSlot
+  package var slot: TensorSlot
   /// The number of its block.
-  public var block: Int
+  package var block: Int
   /// The shape in the file, fastest dimension first.
-  public var ggmlShape: [Int]
+  package var ggmlShape: [Int]
   /// What it holds.
-  public var parts: [Part]
+  package var parts: [Part]
   /// Whether models of the architecture exist without all of its parts.
-  public var isOptional: Bool
+  package var isOptional: Bool
   /// Whether llama.cpp reads it in this architecture.
-  public var isStandard: Bool
+  package var isStandard: Bool
 }
 
 extension ModelFamily {

@@ -1,29 +1,29 @@
-public import TensorTypes
+package import TensorTypes
 
 /// Where a GGUF keeps the tensors of its architecture.
 ///
 /// Files differ in which projections they keep as one tensor, and in a few names. Everything that reads a GGUF asks
 /// here, so that all of it reads the same files.
-public struct GGUFLayout: Sendable {
+package struct GGUFLayout: Sendable {
   /// Where the rows of a tensor are.
-  public struct Place: Hashable, Sendable {
+  package struct Place: Hashable, Sendable {
     /// The name of the tensor in the file.
-    public var tensor: String
+    package var tensor: String
     /// The tensor's shape where it is kept apart, fastest dimension first.
-    public var ggmlShape: [Int]
+    package var ggmlShape: [Int]
     /// The rows within each matrix of the file's tensor, in units of the tensor's own rows.
-    public var runs: [Range<Int>]
+    package var runs: [Range<Int>]
     /// Rows of one matrix of the file's tensor in the same unit.
-    public var storedRowsPerMatrix: Int
+    package var storedRowsPerMatrix: Int
 
     /// Rows of one matrix of the tensor.
-    public var rowsPerMatrix: Int { runs.reduce(0) { $0 + $1.count } }
+    package var rowsPerMatrix: Int { runs.reduce(0) { $0 + $1.count } }
 
     /// Finds a row.
     ///
     /// - Parameter row: The row, counted over all matrices of the tensor.
     /// - Returns: The row of the file's tensor, and how many from there on follow each other in both.
-    public func storedRows(from row: Int) -> (first: Int, count: Int) {
+    package func storedRows(from row: Int) -> (first: Int, count: Int) {
       let perMatrix = rowsPerMatrix
       var left = row % perMatrix
       for run in runs {
@@ -38,14 +38,14 @@ public struct GGUFLayout: Sendable {
   }
 
   /// What does not belong to the text model that the file is for.
-  public enum Extra: String, CaseIterable, Hashable, Sendable {
+  package enum Extra: String, CaseIterable, Hashable, Sendable {
     /// A vision tower or its projector.
     case vision = "vision tower"
     /// Blocks for next-token prediction under names of the checkpoint.
     case nextToken = "next-token predictor"
 
     /// Classifies a name; `nil` for names of other tensors.
-    public init?(name: String) {
+    package init?(name: String) {
       if name.hasPrefix("v.") || name.hasPrefix("mm.") {
         self = .vision
       } else if name.hasPrefix("mtp.") {
@@ -57,9 +57,9 @@ public struct GGUFLayout: Sendable {
   }
 
   /// The tensors as they should be in the file: those kept apart, and the fused ones that are there in their place.
-  public let expected: [ExpectedTensor]
+  package let expected: [ExpectedTensor]
   /// The fused tensors in use, by their names in the file.
-  public let fused: [String: FusedTensor]
+  package let fused: [String: FusedTensor]
   /// The place of each part of a fused tensor.
   private let places: [String: Place]
 
@@ -69,7 +69,7 @@ public struct GGUFLayout: Sendable {
   ///   - family: The family.
   ///   - model: The hyper-parameters.
   ///   - contains: Whether the file has a tensor of a name.
-  public init(family: ModelFamily, model: HyperParameters, contains: (String) -> Bool) {
+  package init(family: ModelFamily, model: HyperParameters, contains: (String) -> Bool) {
     let apart = family.expectedTensors(model)
     var fused: [String: FusedTensor] = [:]
     var places: [String: Place] = [:]
@@ -114,7 +114,7 @@ public struct GGUFLayout: Sendable {
   ///   - metadata: The entries of the file.
   ///   - embeddingRows: The rows of the embedding, as ``HyperParameters/init(metadata:embeddingRows:file:)`` has them.
   ///   - contains: Whether the file has a tensor of a name.
-  public init?(metadata: [MetadataEntry], embeddingRows: Int? = nil, contains: (String) -> Bool) {
+  package init?(metadata: [MetadataEntry], embeddingRows: Int? = nil, contains: (String) -> Bool) {
     guard let family = ModelFamily.family(metadata: metadata),
       let model = try? HyperParameters(metadata: metadata, embeddingRows: embeddingRows, file: "")
     else {
@@ -124,5 +124,5 @@ public struct GGUFLayout: Sendable {
   }
 
   /// Where a tensor is that the file keeps under another name or in another tensor; `nil` for all others.
-  public func place(of name: String) -> Place? { places[name] }
+  package func place(of name: String) -> Place? { places[name] }
 }

@@ -9,7 +9,7 @@ extension HyperParameters {
   ///   - family: The family, see ``ModelFamily/family(of:)``.
   /// - Throws: ``DescriptionError`` with `invalidConfig` for impossible values, `notSupported` for variants that
   ///   cannot be converted yet.
-  public init(config: ModelConfig, family: ModelFamily) throws {
+  package init(config: ModelConfig, family: ModelFamily) throws {
     let config = config.seen(by: family)
     let traits = family.traits
     layerCount = try config.integer("num_hidden_layers", in: 1...4096)

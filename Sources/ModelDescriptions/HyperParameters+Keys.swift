@@ -1,9 +1,9 @@
 internal import FileBytes
-public import TensorTypes
+package import TensorTypes
 
 extension MetadataKey {
   /// The most blocks that llama.cpp loads.
-  public static let blockLimit = 512
+  package static let blockLimit = 512
 }
 
 extension TypedKey where Value == Int {
@@ -61,7 +61,7 @@ extension HyperParameters {
   ///     or of the list of tokens.
   ///   - file: The name that errors give.
   /// - Throws: ``DescriptionError`` with `invalidMetadata` or `notSupported`.
-  public init(metadata: [MetadataEntry], embeddingRows: Int? = nil, file: String) throws {
+  package init(metadata: [MetadataEntry], embeddingRows: Int? = nil, file: String) throws {
     let keys = try KeyReader(metadata, file: file)
     let family = try ModelFamily.known(keys)
     for relation in KeyRelation.all(of: family) where !relation.isOfLoadersAlone {

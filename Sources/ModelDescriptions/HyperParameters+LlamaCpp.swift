@@ -1,13 +1,13 @@
-public import TensorTypes
+package import TensorTypes
 
 /// A metadata key that llama.cpp would refuse or read as something else, and what it must hold instead.
-public struct MetadataChange: Hashable, Sendable {
+package struct MetadataChange: Hashable, Sendable {
   /// The key.
-  public var key: String
+  package var key: String
   /// The value to put there.
-  public var value: MetadataValue
+  package var value: MetadataValue
   /// What llama.cpp wants, for messages.
-  public var expected: String
+  package var expected: String
 }
 
 extension HyperParameters {
@@ -20,7 +20,7 @@ extension HyperParameters {
   ///   - metadata: The entries that were read.
   ///   - family: Their family.
   /// - Returns: The changes, none for a file as llama.cpp's converter writes it.
-  public func changesForLlamaCpp(_ metadata: [MetadataEntry], family: ModelFamily) -> [MetadataChange] {
+  package func changesForLlamaCpp(_ metadata: [MetadataEntry], family: ModelFamily) -> [MetadataChange] {
     let values = Dictionary(metadata.map { ($0.key, $0.value) }) { first, _ in first }
     var changes: [MetadataChange] = []
     for key in MetadataKey.layerwiseKeys(of: family) {
@@ -71,7 +71,7 @@ extension HyperParameters {
   }
 
   /// Whether the value heads of a file with these numbers are in the order that llama.cpp reads in its architecture.
-  public func hasStandardHeadOrder(family: ModelFamily) -> Bool {
+  package func hasStandardHeadOrder(family: ModelFamily) -> Bool {
     guard let net = linearAttention, net.repetition > 1, net.keyHeadCount > 1 else { return true }
     return (net.valueHeadOrder == .tiled) == family.traits.tilesValueHeads
   }

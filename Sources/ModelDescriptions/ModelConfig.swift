@@ -1,16 +1,16 @@
-public import FileBytes
+package import FileBytes
 
 /// The configuration of a checkpoint, `config.json`, with typed access.
 ///
 /// For models with several parts the values of `text_config` take precedence over those at the root. A key whose
 /// value is `null` counts as absent.
-public struct ModelConfig: Sendable {
+package struct ModelConfig: Sendable {
   /// The name that errors give.
-  public let file: String
+  package let file: String
   /// The document as it is.
-  public let document: JSONValue
+  package let document: JSONValue
   /// The values that count, including a family's defaults once ``filled(with:)`` was applied.
-  public private(set) var values: [String: JSONValue]
+  package private(set) var values: [String: JSONValue]
   /// A family's own names of keys, by the names that they have in other families.
   private var ownNames: [String: String] = [:]
   /// The keys that may hold a list of one number for each layer, all equal.
@@ -19,7 +19,7 @@ public struct ModelConfig: Sendable {
   /// Takes a parsed document.
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig` when it is not an object.
-  public init(document: JSONValue, file: String) throws {
+  package init(document: JSONValue, file: String) throws {
     guard let root = document.members else {
       throw DescriptionError(
         .invalidConfig, Fault(file: file, expected: "a JSON object", found: document.summary))
@@ -33,14 +33,14 @@ public struct ModelConfig: Sendable {
   /// Parses the bytes of a file.
   ///
   /// - Throws: `TokenizerError` when it is not JSON, ``DescriptionError`` when it is not an object.
-  public init(parsing bytes: [UInt8], file: String = "config.json") throws {
+  package init(parsing bytes: [UInt8], file: String = "config.json") throws {
     try self.init(document: try JSONValue(parsing: bytes, file: file), file: file)
   }
 
   /// Reads a file, and `hf_quant_config.json` beside it where the file itself says nothing of quantization.
   ///
   /// - Throws: `FileError`, `TokenizerError` or ``DescriptionError``.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     let document = try JSONValue(contentsOf: path)
     try self.init(document: try Self.withQuantization(document, beside: path), file: path)
   }
@@ -63,7 +63,7 @@ public struct ModelConfig: Sendable {
   ///   - folder: The folder.
   ///   - wanted: What the command takes, for the message about a folder that is none of it.
   /// - Throws: `FileError` for a folder without one, which says what the folder is; else as ``init(contentsOf:)``.
-  public init(folder: String, wanted: SourceRecognition.Wanted = .model) throws {
+  package init(folder: String, wanted: SourceRecognition.Wanted = .model) throws {
     try SourceRecognition.requireConfig(in: folder, wanted: wanted)
     try self.init(contentsOf: folder + (folder.hasSuffix("/") ? "config.json" : "/config.json"))
   }
@@ -84,19 +84,19 @@ public struct ModelConfig: Sendable {
   }
 
   /// The first of `architectures`, that of the text part if it has its own.
-  public var architecture: String? {
+  package var architecture: String? {
     let own = document["text_config"]?["architectures"]?.elements?.first?.text
     return own ?? document["architectures"]?.elements?.first?.text
   }
 
   /// The `model_type` at the root.
-  public var modelType: String? { document["model_type"]?.text }
+  package var modelType: String? { document["model_type"]?.text }
 
   /// The value of `key`, `nil` when absent or `null`.
-  public subscript(key: String) -> JSONValue? { values[name(key)] }
+  package subscript(key: String) -> JSONValue? { values[name(key)] }
 
   /// Whether `key` is there with the value `null`, which switches some things off that are on when it is absent.
-  public func isNull(_ key: String) -> Bool {
+  package func isNull(_ key: String) -> Bool {
     let key = name(key)
     if let text = document["text_config"], text.hasKey(key) { return text[key] == nil }
     return document.hasKey(key) && document[key] == nil
@@ -109,7 +109,7 @@ public struct ModelConfig: Sendable {
   }
 
   /// An error about the value of `key`.
-  public func invalid(_ key: String, expected: String) -> DescriptionError {
+  package func invalid(_ key: String, expected: String) -> DescriptionError {
     fault(key, expected: expected, found: self[key])
   }
 
@@ -124,7 +124,7 @@ public struct ModelConfig: Sendable {
   /// A whole number in `range`, or `nil` when the key is absent.
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig`.
-  public func optionalInteger(_ key: String, in range: ClosedRange<Int> = 0...(1 << 31)) throws -> Int? {
+  package func optionalInteger(_ key: String, in range: ClosedRange<Int> = 0...(1 << 31)) throws -> Int? {
     guard let value = self[key] else { return nil }
     guard let number = value.integer ?? common(key, value), range.contains(number) else {
       throw fault(
@@ -136,7 +136,7 @@ public struct ModelConfig: Sendable {
   /// A whole number in `range`.
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig`, also when the key is absent.
-  public func integer(_ key: String, in range: ClosedRange<Int> = 1...(1 << 24)) throws -> Int {
+  package func integer(_ key: String, in range: ClosedRange<Int> = 1...(1 << 24)) throws -> Int {
     guard let number = try optionalInteger(key, in: range) else {
       throw fault(key, expected: "a whole number", found: nil)
     }
@@ -146,7 +146,7 @@ public struct ModelConfig: Sendable {
   /// A number, or `nil` when the key is absent.
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig`.
-  public func optionalNumber(_ key: String) throws -> Double? {
+  package func optionalNumber(_ key: String) throws -> Double? {
     guard let value = self[key] else { return nil }
     guard let number = value.double, number.isFinite else {
       throw fault(key, expected: "a number (not NaN or infinite)", found: value)
@@ -157,7 +157,7 @@ public struct ModelConfig: Sendable {
   /// A factor above 0 in 32 bits, as files have it, or `nil` when the key is absent.
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig`; also for 0, which readers of files take for no factor.
-  public func optionalFactor(_ key: String) throws -> Double? {
+  package func optionalFactor(_ key: String) throws -> Double? {
     guard let number = try optionalNumber(key) else { return nil }
     guard Float(number) > 0, Float(number).isFinite else { throw invalid(key, expected: "a number above 0") }
     return number
@@ -166,7 +166,7 @@ public struct ModelConfig: Sendable {
   /// A Boolean; `false` when the key is absent.
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig`.
-  public func flag(_ key: String) throws -> Bool {
+  package func flag(_ key: String) throws -> Bool {
     guard let value = self[key] else { return false }
     guard let flag = value.flag else { throw fault(key, expected: "true or false", found: value) }
     return flag
@@ -175,7 +175,7 @@ public struct ModelConfig: Sendable {
   /// A list of strings, or `nil` when the key is absent.
   ///
   /// - Throws: ``DescriptionError`` with `invalidConfig`.
-  public func optionalStrings(_ key: String) throws -> [String]? {
+  package func optionalStrings(_ key: String) throws -> [String]? {
     guard let value = self[key] else { return nil }
     guard let elements = value.elements, case let texts = elements.compactMap(\.text),
       texts.count == elements.count

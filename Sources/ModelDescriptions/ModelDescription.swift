@@ -1,8 +1,8 @@
 internal import FileBytes
-public import TensorTypes
+package import TensorTypes
 
 /// Describes checkpoints: from a configuration and a list of tensors to what they become.
-public enum ModelDescription {
+package enum ModelDescription {
   /// Maps a checkpoint.
   ///
   /// Names, types and shapes are looked at, and the values of norm weights where a family has two ways of storing
@@ -18,7 +18,7 @@ public enum ModelDescription {
   /// - Returns: The output tensors, what is left out, and warnings.
   /// - Throws: ``DescriptionError``, and what reading the evidence throws.
   /// - Complexity: O(tensors); 1,000 tensors take some 0.03 s, 32,000 per-expert ones about 0.2 s of processor time.
-  public static func describe(
+  package static func describe(
     config: ModelConfig, tensors: [SourceTensor], options: DescriptionOptions = DescriptionOptions(),
     evidence: CheckpointEvidence? = nil
   ) throws -> CheckpointMap {

@@ -1,21 +1,21 @@
 internal import FileBytes
-public import TensorTypes
+package import TensorTypes
 
 /// A tensor that a GGUF of some architecture has, or may have.
-public struct ExpectedTensor: Hashable, Sendable {
+package struct ExpectedTensor: Hashable, Sendable {
   /// The name.
-  public var name: String
+  package var name: String
   /// The shape in GGUF order, fastest dimension first.
-  public var ggmlShape: [Int]
+  package var ggmlShape: [Int]
   /// Whether models of the architecture exist without it: biases, an output head of its own, frequency factors.
-  public var isOptional: Bool
+  package var isOptional: Bool
   /// What it is for.
-  public var slot: TensorSlot
+  package var slot: TensorSlot
   /// The number of its block; `nil` outside of blocks.
-  public var block: Int?
+  package var block: Int?
 
   /// Creates a description.
-  public init(name: String, slot: TensorSlot, block: Int?, ggmlShape: [Int], isOptional: Bool) {
+  package init(name: String, slot: TensorSlot, block: Int?, ggmlShape: [Int], isOptional: Bool) {
     self.name = name
     self.slot = slot
     self.block = block
@@ -24,17 +24,17 @@ public struct ExpectedTensor: Hashable, Sendable {
   }
 
   /// The name among `tensors` that `name` may be a misspelling of.
-  public static func nearestName(to name: String, in tensors: [ExpectedTensor]) -> String? {
+  package static func nearestName(to name: String, in tensors: [ExpectedTensor]) -> String? {
     NearestName.find(name, in: tensors.map(\.name))
   }
 }
 
 extension ModelFamily {
   /// The name of the token embedding in every GGUF; its rows are looked at before the model is known.
-  public static let tokenEmbeddingName = "token_embd.weight"
+  package static let tokenEmbeddingName = "token_embd.weight"
 
   /// The family that a GGUF's metadata speaks of; `nil` for architectures that are not known here.
-  public static func family(metadata: [MetadataEntry]) -> ModelFamily? {
+  package static func family(metadata: [MetadataEntry]) -> ModelFamily? {
     guard let keys = try? KeyReader(metadata, file: "") else { return nil }
     return family(ggufArchitecture: keys.architecture, isMixture: keys.hasExperts)
   }
@@ -42,7 +42,7 @@ extension ModelFamily {
   /// The family that a GGUF's metadata speaks of.
   ///
   /// - Throws: ``DescriptionError`` with `invalidMetadata` or `notSupported`.
-  public static func known(metadata: [MetadataEntry], file: String) throws -> ModelFamily {
+  package static func known(metadata: [MetadataEntry], file: String) throws -> ModelFamily {
     try known(KeyReader(metadata, file: file))
   }
 
@@ -63,11 +63,11 @@ extension ModelFamily {
   }
 
   /// Whether a GGUF says which layers have a window.
-  public var saysWindows: Bool { if case .listed = traits.window { true } else { false } }
+  package var saysWindows: Bool { if case .listed = traits.window { true } else { false } }
   /// Whether models of the family have routed experts.
-  public var isMixture: Bool { traits.isMixture }
+  package var isMixture: Bool { traits.isMixture }
   /// Whether checkpoints of the family store norm weights minus one.
-  public var storesNormsMinusOne: Bool { traits.normIsOffset }
+  package var storesNormsMinusOne: Bool { traits.normIsOffset }
 
   /// The tensors of a GGUF with these hyper-parameters, as ``HyperParameters/init(metadata:file:)`` reads them.
   ///
@@ -75,7 +75,8 @@ extension ModelFamily {
   ///   - hyperParameters: The numbers.
   ///   - allBiases: Whether biases that Pouch runs and llama.cpp has no place for are among the optional ones.
   /// - Returns: Every tensor once, required ones and optional ones.
-  public func expectedTensors(_ hyperParameters: HyperParameters, allBiases: Bool = false) -> [ExpectedTensor]
+  package func expectedTensors(_ hyperParameters: HyperParameters, allBiases: Bool = false)
+    -> [ExpectedTensor]
   {
     let hasCertainNorms = if case .always = traits.queryKeyNorm { true } else { traits.isLatent }
     let model = withOptionalTensors(hyperParameters, allBiases: allBiases)
@@ -134,7 +135,7 @@ extension ModelFamily {
   ///
   /// - Parameter hyperParameters: The numbers, as ``HyperParameters/init(metadata:file:)`` reads them.
   /// - Returns: The rows of each tensor, and what is done to their values.
-  public func conversionFeeds(_ hyperParameters: HyperParameters) -> [String: TensorFeed] {
+  package func conversionFeeds(_ hyperParameters: HyperParameters) -> [String: TensorFeed] {
     var model = withOptionalTensors(hyperParameters, allBiases: true)
     model.normIsOffset = traits.normIsOffset
     var result: [String: TensorFeed] = [:]

@@ -1,27 +1,27 @@
-public import FileBytes
-public import TextTokenizers
+package import FileBytes
+package import TextTokenizers
 
 /// A model family: how its checkpoints are configured, named and stored, and what they become.
 ///
 /// One value per family, in a file of its own under `Families`; adding a family means adding such a
 /// file and naming the value in ``all``.
-public struct ModelFamily: Sendable {
+package struct ModelFamily: Sendable {
   /// The name, which is the `model_type` of its checkpoints.
-  public let name: String
+  package let name: String
   /// The class names under `architectures`.
-  public let architectures: [String]
+  package let architectures: [String]
   /// Class names that stand for several families, told apart by the `model_type` of the text part.
-  public var wrappers: [String] = []
+  package var wrappers: [String] = []
   /// The values of `model_type`, including that of the text part of a multimodal checkpoint.
-  public let modelTypes: [String]
+  package let modelTypes: [String]
   /// The value of `general.architecture` in a GGUF.
-  public let ggufArchitecture: String
+  package let ggufArchitecture: String
   /// Where the tokenizer is found.
-  public let vocabularyStyle: VocabularyMetadata.Style
+  package let vocabularyStyle: VocabularyMetadata.Style
   /// A flag of the configuration that must be as said, for families that share their classes.
   var condition: (flag: String, value: Bool)?
   /// The values that the family's configuration class gives to absent keys.
-  public let defaults: [String: JSONValue]
+  package let defaults: [String: JSONValue]
   /// The family's own names of keys of a configuration, by the names that most families have.
   var keyNames: [String: String] = [:]
   /// The keys of a configuration that may hold a list of one number for each layer.
@@ -173,7 +173,7 @@ public struct ModelFamily: Sendable {
   }
 
   /// All families, in the order in which messages list them.
-  public static let all: [ModelFamily] = [
+  package static let all: [ModelFamily] = [
     .qwen3_5_moe, .qwen3_5, .qwen3_next, .qwen3_moe, .qwen2_moe, .qwen3, .qwen2, .qwen3_vl_moe, .qwen3_vl,
     .deepseek_v3, .deepseek_v2, .deepseek, .glm4_moe_lite, .glm4_moe, .mistral4, .minimax_m2, .ernie4_5_moe,
     .hunyuan_v1_moe, .bailing_moe_v2, .granitemoe, .exaone_moe, .lfm2_moe, .gpt_oss, .phimoe, .gemma4_moe,
@@ -184,7 +184,7 @@ public struct ModelFamily: Sendable {
   ///
   /// - Throws: ``DescriptionError`` with `notSupported`, naming what is supported and the nearest name, or for
   ///   `architectures` that is no list of names.
-  public static func family(of config: ModelConfig) throws -> ModelFamily {
+  package static func family(of config: ModelConfig) throws -> ModelFamily {
     _ = try config.optionalStrings("architectures")
     let architecture = config.architecture
     if let architecture {
@@ -236,7 +236,7 @@ public struct ModelFamily: Sendable {
   }
 
   /// Finds the family with a GGUF's `general.architecture`; the dense one when several share it.
-  public static func family(ggufArchitecture: String, isMixture: Bool) -> ModelFamily? {
+  package static func family(ggufArchitecture: String, isMixture: Bool) -> ModelFamily? {
     let candidates = all.filter { $0.ggufArchitecture == ggufArchitecture }
     return candidates.first { $0.traits.isMixture == isMixture } ?? candidates.first
   }

@@ -1,7 +1,7 @@
-public import TensorTypes
+package import TensorTypes
 
 /// Which type a tensor is stored with when a checkpoint becomes a plain (not quantized) GGUF.
-public enum StorageRule: Hashable, Sendable {
+package enum StorageRule: Hashable, Sendable {
   /// Always f32: vectors, norms, routers, convolutions.
   case alwaysF32
   /// The requested output type.
@@ -9,20 +9,20 @@ public enum StorageRule: Hashable, Sendable {
 }
 
 /// One tensor of the GGUF that a checkpoint becomes.
-public struct OutputTensor: Hashable, Sendable {
+package struct OutputTensor: Hashable, Sendable {
   /// The GGUF name, such as `blk.0.ffn_down_exps.weight`.
-  public var name: String
+  package var name: String
   /// What it is for.
-  public var slot: TensorSlot
+  package var slot: TensorSlot
   /// The number of its block; `nil` outside of blocks.
-  public var block: Int?
+  package var block: Int?
   /// The shape in GGUF order, fastest dimension first.
-  public var ggmlShape: [Int]
+  package var ggmlShape: [Int]
   /// Where its values come from.
-  public var content: TensorContent
+  package var content: TensorContent
 
   /// Creates a description.
-  public init(name: String, slot: TensorSlot, block: Int?, ggmlShape: [Int], content: TensorContent) {
+  package init(name: String, slot: TensorSlot, block: Int?, ggmlShape: [Int], content: TensorContent) {
     self.name = name
     self.slot = slot
     self.block = block
@@ -31,7 +31,7 @@ public struct OutputTensor: Hashable, Sendable {
   }
 
   /// Which type it has before quantization.
-  public var storage: StorageRule { slot.storage }
+  package var storage: StorageRule { slot.storage }
   /// What it is for, and in which block.
-  public var purpose: TensorPurpose { TensorPurpose(slot, block: block) }
+  package var purpose: TensorPurpose { TensorPurpose(slot, block: block) }
 }

@@ -10,7 +10,7 @@ extension RopeParameters {
   ///   - config: The configuration.
   ///   - kind: The kind of layers, such as `full_attention`, in families whose kinds may differ; `nil` for all layers.
   /// - Throws: ``DescriptionError`` with `invalidConfig`, or `notSupported` for layers that turn differently.
-  public init(_ config: ModelConfig, of kind: String? = nil) throws {
+  package init(_ config: ModelConfig, of kind: String? = nil) throws {
     let old = try Self.table("rope_scaling", config)
     let new = try Self.table("rope_parameters", config)
     guard let old, let new else {

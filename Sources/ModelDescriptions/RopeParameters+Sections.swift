@@ -4,7 +4,7 @@ extension RopeParameters {
   ///
   /// - Parameter dimensions: The rotated dimensions per head.
   /// - Returns: The pairs; `nil` when no section has a pair, which llama.cpp does not survive.
-  public func unturnedPairs(dimensions: Int) -> [Int]? {
+  package func unturnedPairs(dimensions: Int) -> [Int]? {
     guard let sections else { return [] }
     let padded = Array((sections + [0, 0, 0, 0]).prefix(4))
     guard padded.prefix(3).contains(where: { $0 > 0 }) else { return nil }
@@ -25,11 +25,11 @@ extension RopeParameters {
   ///   - dimensions: The rotated dimensions per head.
   ///   - position: The position.
   /// - Returns: The angle, 0 without pairs.
-  public func largestAngle(of pairs: [Int], dimensions: Int, at position: Int) -> Double {
+  package func largestAngle(of pairs: [Int], dimensions: Int, at position: Int) -> Double {
     pairs.map { Double(position) * exponential(-2 * Double($0) / Double(dimensions) * logarithm(theta)) }
       .max() ?? 0
   }
 
   /// Angles below this, in radians, make no difference to speak of.
-  public static let smallAngle = 0.25
+  package static let smallAngle = 0.25
 }

@@ -1,7 +1,7 @@
 /// Rotary position embedding as a configuration describes it, old and new spellings brought together.
-public struct RopeParameters: Hashable, Sendable {
+package struct RopeParameters: Hashable, Sendable {
   /// How angles are stretched for long contexts.
-  public enum Scaling: Hashable, Sendable {
+  package enum Scaling: Hashable, Sendable {
     case none
     /// All angles divided by `factor`.
     case linear(factor: Double)
@@ -20,23 +20,23 @@ public struct RopeParameters: Hashable, Sendable {
   }
 
   /// The parameters of yarn.
-  public struct YarnParameters: Hashable, Sendable {
+  package struct YarnParameters: Hashable, Sendable {
     /// How much longer the context became.
-    public var factor: Double
+    package var factor: Double
     /// The context length before it was extended, in tokens.
-    public var originalContextLength: Int
+    package var originalContextLength: Int
     /// Optional refinements, `nil` when the configuration leaves them to the default.
-    public var extrapolationFactor, attentionFactor, betaFast, betaSlow: Double?
+    package var extrapolationFactor, attentionFactor, betaFast, betaSlow: Double?
     /// Whether the configuration says `attentionFactor` itself, not the numbers that it follows from.
-    public var statesAttentionFactor = false
+    package var statesAttentionFactor = false
     /// The weight on the logarithm in the temperature that latent attention's scores are multiplied by twice
     /// (`mscale_all_dim`); `nil` when they are not.
-    public var scoreWeight: Double?
+    package var scoreWeight: Double?
     /// Whether the limits between the kinds of pairs are whole numbers.
-    public var roundsLimits = true
+    package var roundsLimits = true
 
     /// What cosines and sines are multiplied by when nothing is configured.
-    public var defaultAttentionFactor: Double { Self.attentionFactor(stretch: factor) }
+    package var defaultAttentionFactor: Double { Self.attentionFactor(stretch: factor) }
 
     /// The paper's temperature for a stretching, with a weight on its logarithm.
     static func attentionFactor(stretch: Double, weight: Double = 1) -> Double {
@@ -45,47 +45,48 @@ public struct RopeParameters: Hashable, Sendable {
   }
 
   /// The parameters of longrope.
-  public struct LongRopeParameters: Hashable, Sendable {
+  package struct LongRopeParameters: Hashable, Sendable {
     /// What all angles are divided by beside the factors; 1 for checkpoints.
-    public var factor = 1.0
+    package var factor = 1.0
     /// What each pair's angle is divided by up to the original context; `nil` when tensors of the file say it.
-    public var shortFactors: [Double]?
+    package var shortFactors: [Double]?
     /// The same for longer texts.
-    public var longFactors: [Double]?
+    package var longFactors: [Double]?
     /// The context length before it was extended, in tokens.
-    public var originalContextLength: Int
+    package var originalContextLength: Int
     /// What cosines and sines are multiplied by.
-    public var attentionFactor = 1.0
+    package var attentionFactor = 1.0
   }
 
   /// The parameters of the Llama 3.1 scaling.
-  public struct Llama3Parameters: Hashable, Sendable {
+  package struct Llama3Parameters: Hashable, Sendable {
     /// How much longer the context became.
-    public var factor: Double
+    package var factor: Double
     /// Wavelengths above `originalContextLength / lowFrequencyFactor` are divided by `factor`.
-    public var lowFrequencyFactor: Double
+    package var lowFrequencyFactor: Double
     /// Wavelengths below `originalContextLength / highFrequencyFactor` are kept.
-    public var highFrequencyFactor: Double
+    package var highFrequencyFactor: Double
     /// The context length before it was extended, in tokens.
-    public var originalContextLength: Double
+    package var originalContextLength: Double
   }
 
   /// The base of the angles' geometric progression.
-  public var theta: Double
+  package var theta: Double
   /// The share of each head's dimensions that is rotated; `nil` when the configuration does not say.
-  public var partialFactor: Double?
+  package var partialFactor: Double?
   /// The stretching.
-  public var scaling: Scaling
+  package var scaling: Scaling
   /// How many pairs use the position in time, height and width; `nil` when the configuration does not say.
-  public var sections: [Int]?
+  package var sections: [Int]?
   /// What cosines and sines are multiplied by beside what the scaling says; files alone have it.
-  public var magnitude = 1.0
+  package var magnitude = 1.0
   /// Whether a file's own factors for pairs, if it has any, are for this embedding; of two in a model one may be
   /// without.
-  public var takesFactors = true
+  package var takesFactors = true
 
   /// Creates parameters.
-  public init(theta: Double, partialFactor: Double? = nil, scaling: Scaling = .none, sections: [Int]? = nil) {
+  package init(theta: Double, partialFactor: Double? = nil, scaling: Scaling = .none, sections: [Int]? = nil)
+  {
     self.theta = theta
     self.partialFactor = partialFactor
     self.scaling = scaling
@@ -95,7 +96,7 @@ public struct RopeParameters: Hashable, Sendable {
   /// What each pair's angle is divided by under the Llama 3.1 scaling, `dimensions / 2` values; `nil` without it.
   ///
   /// Every operation is rounded to f32, in the order in which llama.cpp's converter does them.
-  public func llama3Factors(dimensions: Int) -> [Float]? {
+  package func llama3Factors(dimensions: Int) -> [Float]? {
     guard case .llama3(let p) = scaling else { return nil }
     let context = Float(p.originalContextLength)
     let low = Float(p.originalContextLength / p.lowFrequencyFactor)

@@ -1,18 +1,18 @@
-public import TensorTypes
+package import TensorTypes
 
 /// What a tensor of a GGUF is for, and in which block.
-public struct TensorPurpose: Hashable, Sendable {
+package struct TensorPurpose: Hashable, Sendable {
   /// What it does in the model.
-  public var role: TensorRole
+  package var role: TensorRole
   /// What engines do with it.
-  public var use: TensorUse
+  package var use: TensorUse
   /// What it is for its part of the model; `nil` for tensors that no family has.
-  public var slot: TensorSlot?
+  package var slot: TensorSlot?
   /// The number of its block in the model; `nil` outside of blocks.
-  public var block: Int?
+  package var block: Int?
 
   /// The purpose of a tensor that a rule makes.
-  public init(_ slot: TensorSlot, block: Int?) {
+  package init(_ slot: TensorSlot, block: Int?) {
     self.init(role: slot.role, use: slot.use, slot: slot, block: block)
   }
 
@@ -28,14 +28,14 @@ public struct TensorPurpose: Hashable, Sendable {
 ///
 /// Where a family describes the architecture, its rules say it. Tensors that they do not make, and those of
 /// architectures that no family describes, go by their names.
-public struct TensorPurposes: Sendable {
+package struct TensorPurposes: Sendable {
   private let known: [String: TensorPurpose]
   private let names: TensorNames
 
   /// The purposes in a file of an architecture that no family describes.
   ///
   /// - Parameter names: All names in the file.
-  public init(names: [String]) {
+  package init(names: [String]) {
     known = [:]
     self.names = TensorNames(names)
   }
@@ -46,7 +46,7 @@ public struct TensorPurposes: Sendable {
   ///   - family: The family.
   ///   - model: The hyper-parameters.
   ///   - names: All names in the file.
-  public init(family: ModelFamily, model: HyperParameters, names: [String]) {
+  package init(family: ModelFamily, model: HyperParameters, names: [String]) {
     let apart = family.expectedTensors(model, allBiases: true)
     var known: [String: TensorPurpose] = [:]
     for tensor in apart { known[tensor.name] = TensorPurpose(tensor.slot, block: tensor.block) }
@@ -71,7 +71,7 @@ public struct TensorPurposes: Sendable {
   ///   - metadata: The entries of the file; where they do not describe a model, names decide.
   ///   - embeddingRows: The rows of the embedding, as ``HyperParameters/init(metadata:embeddingRows:file:)`` has them.
   ///   - names: All names in the file.
-  public init(metadata: [MetadataEntry], embeddingRows: Int? = nil, names: [String]) {
+  package init(metadata: [MetadataEntry], embeddingRows: Int? = nil, names: [String]) {
     if let tower = try? VisionTower(metadata: metadata, shapes: [:], file: "") {
       self.init(tower, names: names)
       return
@@ -86,5 +86,5 @@ public struct TensorPurposes: Sendable {
   }
 
   /// The purpose of the tensor called `name`.
-  public subscript(name: String) -> TensorPurpose { known[name] ?? names.purpose(of: name) }
+  package subscript(name: String) -> TensorPurpose { known[name] ?? names.purpose(of: name) }
 }

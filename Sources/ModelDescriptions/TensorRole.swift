@@ -1,5 +1,5 @@
 /// What a tensor does in a model, as recipes and reports call it.
-public enum TensorRole: String, CaseIterable, Hashable, Sendable, Codable {
+package enum TensorRole: String, CaseIterable, Hashable, Sendable, Codable {
   case tokenEmbedding = "token-embedding"
   case output = "output"
   case attention = "attention"

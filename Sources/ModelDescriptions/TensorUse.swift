@@ -1,7 +1,7 @@
-public import TensorTypes
+package import TensorTypes
 
 /// What engines do with a tensor, which decides the types that it may have.
-public enum TensorUse: Hashable, Sendable {
+package enum TensorUse: Hashable, Sendable {
   /// Its rows are multiplied with activations, or looked up.
   case product
   /// Its values are added to activations, multiplied with them one by one, or convolved with them.
@@ -9,7 +9,7 @@ public enum TensorUse: Hashable, Sendable {
 
   /// Whether llama.cpp computes with this type: products with all float and block types except those of activations
   /// (q8_1, q8_K), everything else with f32 alone.
-  public func accepts(_ type: TensorType) -> Bool {
+  package func accepts(_ type: TensorType) -> Bool {
     switch (self, type) {
     case (_, .other): false
     case (.elementwise, _): type == .f32
@@ -21,7 +21,7 @@ public enum TensorUse: Hashable, Sendable {
   }
 
   /// The types in words.
-  public var typePhrase: String {
+  package var typePhrase: String {
     switch self {
     case .product: "a type that llama.cpp multiplies: f32, f16, bf16 or one of quantized weights"
     case .elementwise: "f32, the only type in which llama.cpp adds, scales and convolves"

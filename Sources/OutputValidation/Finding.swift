@@ -57,7 +57,7 @@ public struct Finding: Codable, Hashable, Sendable {
   public var remedy: Wording
 
   /// Creates a finding.
-  public init(
+  package init(
     _ severity: Severity, _ kind: Kind, _ subject: Wording, place: String = "", expected: Wording,
     found: Wording, remedy: Wording = ""
   ) {

@@ -6,7 +6,7 @@
 public import FileBytes
 
 /// A validation report as one page of HTML: no script, nothing from the network, readable on paper and in the dark.
-public struct HeatMapPage {
+package struct HeatMapPage {
   let report: ValidationReport
   private let words: (Setting) -> String
 
@@ -15,7 +15,7 @@ public struct HeatMapPage {
   /// - Parameters:
   ///   - report: What it shows.
   ///   - words: What to write for a setting, such as the flag of a command.
-  public init(_ report: ValidationReport, words: @escaping (Setting) -> String = \.description) {
+  package init(_ report: ValidationReport, words: @escaping (Setting) -> String = \.description) {
     self.report = report
     self.words = words
   }
@@ -26,7 +26,7 @@ public struct HeatMapPage {
   private static let steps = 9
 
   /// The page.
-  public var html: String {
+  package var html: String {
     var body = "<h1>\(HTMLText.escaped(fileName))</h1>\n" + summary + findingsTable
     if let against = report.against {
       body += comparisonSection(against)

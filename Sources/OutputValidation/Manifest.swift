@@ -1,5 +1,5 @@
 internal import Crypto
-public import FileBytes
+internal import FileBytes
 internal import Foundation
 internal import GGUFFormat
 internal import Synchronization
@@ -25,35 +25,35 @@ public enum ManifestHash: String, CaseIterable, Codable, Hashable, Sendable {
 /// A line is the name of the hash function, filled up to eight characters, two spaces, the hash in lower-case
 /// hexadecimal digits, two spaces, and `FILE:TENSOR`, or `FILE` for the bytes of all tensors of a file one after the
 /// other in the order of the file. Padding and metadata are not hashed.
-public struct Manifest: Hashable, Sendable {
+package struct Manifest: Hashable, Sendable {
   /// One line.
-  public struct Line: Hashable, Sendable {
+  package struct Line: Hashable, Sendable {
     /// The hash function.
-    public var hash: ManifestHash
+    package var hash: ManifestHash
     /// The hash in hexadecimal digits.
-    public var digits: String
+    package var digits: String
     /// The name of the file, without its folder.
-    public var file: String
+    package var file: String
     /// The tensor; `nil` for the whole file.
-    public var tensor: String?
+    package var tensor: String?
 
     /// The line as text.
-    public var text: String {
+    package var text: String {
       let name = hash.rawValue + String(repeating: " ", count: max(0, 8 - hash.rawValue.utf8.count))
       return "\(name)  \(digits)  \(file)\(tensor.map { ":" + $0 } ?? "")"
     }
   }
 
   /// The lines.
-  public var lines: [Line]
+  package var lines: [Line]
 
   /// All lines as text, each ended by a line feed.
-  public var text: String { lines.map { $0.text + "\n" }.joined() }
+  package var text: String { lines.map { $0.text + "\n" }.joined() }
 
   /// Parses a manifest that this program or llama-gguf-hash wrote; other lines (its headings, UUIDs) are skipped.
   ///
   /// - Throws: ``ValidationError`` with `badManifest` when no line is one of a manifest, or a hash is malformed.
-  public init(parsing text: String, file: String) throws(ValidationError) {
+  package init(parsing text: String, file: String) throws(ValidationError) {
     lines = []
     for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
       let parts = line.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: true)

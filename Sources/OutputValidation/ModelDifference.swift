@@ -4,86 +4,86 @@ internal import GGUFFormat
 internal import TensorTypes
 
 /// How two GGUF models differ: metadata, types, shapes and values, down to the experts.
-public struct ModelDifference: Codable, Hashable, Sendable {
+package struct ModelDifference: Codable, Hashable, Sendable {
   /// A metadata key with different values.
-  public struct Key: Codable, Hashable, Sendable {
+  package struct Key: Codable, Hashable, Sendable {
     /// The key.
-    public var key: String
+    package var key: String
     /// The value in the first model; `nil` without one.
-    public var first: String?
+    package var first: String?
     /// The value in the second model; `nil` without one.
-    public var second: String?
+    package var second: String?
   }
 
   /// An expert whose values differ.
-  public struct Expert: Codable, Hashable, Sendable {
+  package struct Expert: Codable, Hashable, Sendable {
     /// Its number.
-    public var expert: Int
+    package var expert: Int
     /// √(Σ(a−b)² / Σa²); `nil` for types that cannot be decoded.
-    public var relativeError: Double?
+    package var relativeError: Double?
   }
 
   /// A tensor that differs.
-  public struct Tensor: Codable, Hashable, Sendable {
+  package struct Tensor: Codable, Hashable, Sendable {
     /// Its name.
-    public var name: String
+    package var name: String
     /// Type and shape in the first model.
-    public var first: String
+    package var first: String
     /// Type and shape in the second model.
-    public var second: String
+    package var second: String
     /// Whether types differ.
-    public var typesDiffer: Bool
+    package var typesDiffer: Bool
     /// Whether shapes differ; values are not compared then.
-    public var shapesDiffer: Bool
+    package var shapesDiffer: Bool
     /// Values (elements) that differ after decoding.
-    public var differingValues: Int
+    package var differingValues: Int
     /// Values in all.
-    public var values: Int
+    package var values: Int
     /// The first value that differs.
-    public var firstDifference: String?
+    package var firstDifference: String?
     /// √(Σ(a−b)² / Σa²); `nil` for types that cannot be decoded.
-    public var relativeError: Double?
+    package var relativeError: Double?
     /// The largest |a − b|; `nil` for types that cannot be decoded.
-    public var largestDifference: Double?
+    package var largestDifference: Double?
     /// Experts in the tensor, 1 for a single matrix.
-    public var expertCount: Int
+    package var expertCount: Int
     /// Experts that differ.
-    public var experts: [Expert]
+    package var experts: [Expert]
   }
 
   /// Tensors that one model keeps as one and the other apart, or under another name; their values are compared.
-  public struct Rearranged: Codable, Hashable, Sendable {
+  package struct Rearranged: Codable, Hashable, Sendable {
     /// The names in the first model.
-    public var first: [String]
+    package var first: [String]
     /// The names in the second model.
-    public var second: [String]
+    package var second: [String]
   }
 
   /// The first model.
-  public var first: String
+  package var first: String
   /// The second model.
-  public var second: String
+  package var second: String
   /// Keys with different values, in the order of the first model.
-  public var keys: [Key] = []
+  package var keys: [Key] = []
   /// Keys whose values are equal.
-  public var equalKeys = 0
+  package var equalKeys = 0
   /// Tensors of the first model alone.
-  public var onlyInFirst: [String] = []
+  package var onlyInFirst: [String] = []
   /// Tensors of the second model alone.
-  public var onlyInSecond: [String] = []
+  package var onlyInSecond: [String] = []
   /// Tensors that both models have in another arrangement.
-  public var rearranged: [Rearranged] = []
+  package var rearranged: [Rearranged] = []
   /// Whether the tensors that both have come in another order.
-  public var orderDiffers = false
+  package var orderDiffers = false
   /// Whether the keys that both have come in another order, which changes the files' hashes alone.
-  public var keyOrderDiffers = false
+  package var keyOrderDiffers = false
   /// Tensors that differ, largest relative error first.
-  public var tensors: [Tensor] = []
+  package var tensors: [Tensor] = []
   /// Tensors of equal type, shape and bytes.
-  public var equalTensors = 0
+  package var equalTensors = 0
 
   /// Whether nothing differs.
-  public var isEmpty: Bool {
+  package var isEmpty: Bool {
     keys.isEmpty && onlyInFirst.isEmpty && onlyInSecond.isEmpty && rearranged.isEmpty && tensors.isEmpty
       && !orderDiffers && !keyOrderDiffers
   }
@@ -98,7 +98,7 @@ public struct ModelDifference: Codable, Hashable, Sendable {
   ///   - isCancelled: Asked between pieces.
   /// - Throws: Errors of the readers, ``ValidationError`` with `interrupted`.
   /// - Complexity: Reads both models once, in pieces of a few hundred kB for each thread.
-  public init(
+  package init(
     first: String, second: String, threadCount: Int,
     onProgress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil,
     isCancelled: @escaping @Sendable () -> Bool = { false }

@@ -1,4 +1,4 @@
-public import FileBytes
+internal import FileBytes
 
 extension ValidationReport {
   /// Turns a report that is not good into an error for the exit code.
@@ -7,7 +7,7 @@ extension ValidationReport {
   ///   - strict: Whether warnings count as errors.
   ///   - isListed: Whether the findings have been printed, so that naming the place of the first one will do.
   /// - Throws: ``ValidationError`` with `unsound`, or `warnings` under `strict`.
-  public func refuse(strict: Bool, isListed: Bool) throws(ValidationError) {
+  package func refuse(strict: Bool, isListed: Bool) throws(ValidationError) {
     let errors = count(.error)
     let warnings = count(.warning)
     guard errors > 0 || strict && warnings > 0, let first = findings.first else { return }

@@ -39,18 +39,18 @@ public struct ValidationOptions: Sendable {
   public var isCancelled: @Sendable () -> Bool = { false }
 
   /// Creates options.
-  public init(threadCount: Int) { self.threadCount = threadCount }
+  package init(threadCount: Int) { self.threadCount = threadCount }
 }
 
 /// Checks a GGUF model: its container, metadata, tensors and blocks, and whether it is what it says it is.
-public struct Validator: Sendable {
+package struct Validator: Sendable {
   /// The file, or the first shard of a set.
-  public let path: String
+  package let path: String
   /// What is done.
-  public let options: ValidationOptions
+  package let options: ValidationOptions
 
   /// Creates a validator.
-  public init(path: String, options: ValidationOptions) {
+  package init(path: String, options: ValidationOptions) {
     self.path = path
     self.options = options
   }
@@ -61,7 +61,7 @@ public struct Validator: Sendable {
   ///
   /// - Throws: `FileError` when the file cannot be read, errors about the *source* or the manifest,
   ///   ``ValidationError`` with `interrupted`, `cannotWrite`, `badManifest` or `foreignManifest`.
-  public func run() throws -> ValidationReport {
+  package func run() throws -> ValidationReport {
     var report = ValidationReport(file: path)
     let set: GGUFSplitSet
     switch try StructureCheck.open(path) {

@@ -4,7 +4,7 @@ internal import FileBytes
 /// Everything about a file that is to be made; a value.
 public struct PlannedConversion: Sendable {
   /// The plan as the engine has it, with offsets and what feeds each tensor.
-  public let plan: ConversionPlan
+  package let plan: ConversionPlan
   let conversion: Conversion
 
   /// Bytes of all files of the output.

@@ -1,5 +1,5 @@
 /// Why a tensor keeps the type it has in the source.
-public enum KeepReason: Hashable, Sendable {
+package enum KeepReason: Hashable, Sendable {
   /// Everything is copied.
   case copy
   /// Fewer than two dimensions are larger than 1.

@@ -1,12 +1,12 @@
 internal import FileBytes
-public import TensorTypes
+package import TensorTypes
 
 /// A metadata entry that the user sets with `--override-kv KEY=TYPE:VALUE`.
-public struct KeyValueOverride: Hashable, Sendable {
+package struct KeyValueOverride: Hashable, Sendable {
   /// The entry as it is written: `uint32`, `float32`, `bool` or `string`.
-  public var entry: MetadataEntry
+  package var entry: MetadataEntry
   /// The number was negative and only its magnitude is stored, as llama-quantize does.
-  public var signDropped: Bool
+  package var signDropped: Bool
 
   /// Parses `KEY=TYPE:VALUE`; TYPE is `int`, `float`, `bool` or `str`, key and text at most 127 bytes.
   ///
@@ -14,7 +14,7 @@ public struct KeyValueOverride: Hashable, Sendable {
   /// there is.
   ///
   /// - Throws: ``RecipeError`` with `malformedOverride`.
-  public init(parsing text: String) throws {
+  package init(parsing text: String) throws {
     func malformed(_ expected: String, _ found: String) -> RecipeError {
       RecipeError(.malformedOverride, Fault(subject: text, expected: expected, found: found))
     }
@@ -53,7 +53,7 @@ public struct KeyValueOverride: Hashable, Sendable {
   /// key, so that is refused.
   ///
   /// - Throws: ``RecipeError`` with `malformedOverride` or `duplicateOverride`.
-  public static func parse(_ texts: [String]) throws -> [KeyValueOverride] {
+  package static func parse(_ texts: [String]) throws -> [KeyValueOverride] {
     var seen = Set<String>()
     return try texts.map { text in
       let parsed = try KeyValueOverride(parsing: text)

@@ -1,5 +1,5 @@
 internal import FileBytes
-public import TensorTypes
+package import TensorTypes
 
 /// What is known of layers besides their tensors: entries under an architecture's own name.
 private enum LayerKeys {
@@ -51,7 +51,7 @@ extension LayerPruning {
   /// - Returns: The entries, in their order; the same ones for models that say nothing of single layers.
   /// - Throws: ``RecipeError`` with `layerNotPrunable` when no layer but those for next-token prediction would be left,
   ///   or when the file would say something untrue of its layers; `badMetadata` for arrays of another length.
-  public func apply(to metadata: [MetadataEntry], names: Names) throws -> [MetadataEntry] {
+  package func apply(to metadata: [MetadataEntry], names: Names) throws -> [MetadataEntry] {
     guard !layers.isEmpty,
       let architecture = metadata.first(where: { $0.key == "general.architecture" })?.value.text
     else { return metadata }

@@ -4,17 +4,17 @@ internal import FileBytes
 ///
 /// Layers that stay are numbered consecutively, and what the metadata say of single layers follows, unlike in
 /// llama-quantize, whose files of models with such entries do not load.
-public struct LayerPruning: Hashable, Sendable {
+package struct LayerPruning: Hashable, Sendable {
   /// The layers to drop, ascending and distinct.
-  public let layers: [Int]
+  package let layers: [Int]
 
   /// Creates a set of layers to drop.
-  public init(layers: some Sequence<Int>) { self.layers = Set(layers).sorted() }
+  package init(layers: some Sequence<Int>) { self.layers = Set(layers).sorted() }
 
   /// Parses a comma-separated list of layer numbers.
   ///
   /// - Throws: ``RecipeError`` with `malformedLayerList`.
-  public init(parsing text: String) throws {
+  package init(parsing text: String) throws {
     let numbers = try text.split(separator: ",", omittingEmptySubsequences: false).map { part -> Int in
       guard let number = Int32(part), number >= 0 else {
         throw RecipeError(
@@ -27,16 +27,16 @@ public struct LayerPruning: Hashable, Sendable {
   }
 
   /// The names after pruning.
-  public struct Names: Hashable, Sendable {
+  package struct Names: Hashable, Sendable {
     /// For every name given, the new name; `nil` for tensors that are dropped.
-    public var names: [String?]
+    package var names: [String?]
     /// The number of layers left, the new `block_count`.
-    public var blockCount: Int
+    package var blockCount: Int
     /// For every new layer number the old one.
-    public var oldLayers: [Int: Int]
+    package var oldLayers: [Int: Int]
 
     /// The name under which importance data for the tensor with the new name `name` is stored.
-    public func importanceName(_ name: String) -> String {
+    package func importanceName(_ name: String) -> String {
       guard let range = blockNumber(in: name), let layer = Int(name[range]), let old = oldLayers[layer] else {
         return name
       }
@@ -49,7 +49,7 @@ public struct LayerPruning: Hashable, Sendable {
   /// - Parameter names: All tensor names of the model, in any order.
   /// - Returns: The new names, in the order given.
   /// - Throws: ``RecipeError`` with `layerNotPrunable` when a layer does not exist or none would be left.
-  public func apply(to names: [String]) throws -> Names {
+  package func apply(to names: [String]) throws -> Names {
     guard let firstPruned = layers.first else {
       return Names(names: names, blockCount: Set(names.compactMap { layer(of: $0) }).count, oldLayers: [:])
     }

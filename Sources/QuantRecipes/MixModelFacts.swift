@@ -1,24 +1,24 @@
 internal import FileBytes
 internal import ModelDescriptions
-public import TensorTypes
+package import TensorTypes
 
 /// What the mixture rules need to know of a model besides its tensors.
-public struct MixModelFacts: Hashable, Sendable {
+package struct MixModelFacts: Hashable, Sendable {
   /// The value of `general.architecture`.
-  public var architecture: String
+  package var architecture: String
   /// Experts per layer; 0 for dense models.
-  public var expertCount: Int
+  package var expertCount: Int
   /// Attention heads of layer 0; 0 when the model has none.
-  public var headCount: Int
+  package var headCount: Int
   /// Key and value heads of layer 0.
-  public var headCountKV: Int
+  package var headCountKV: Int
   /// All layers, next-token-prediction layers included (`block_count`).
-  public var layerCount: Int
+  package var layerCount: Int
   /// The next-token-prediction layers among them.
-  public var nextTokenLayerCount: Int
+  package var nextTokenLayerCount: Int
 
   /// Creates facts.
-  public init(
+  package init(
     architecture: String, expertCount: Int, headCount: Int, headCountKV: Int, layerCount: Int,
     nextTokenLayerCount: Int = 0
   ) {
@@ -38,7 +38,7 @@ public struct MixModelFacts: Hashable, Sendable {
   ///     rules read them.
   /// - Returns: The facts; counts that a model need not have are 0.
   /// - Throws: ``RecipeError`` with `badMetadata`.
-  public static func from(metadata: [MetadataEntry], overrides: [MetadataEntry] = []) throws -> MixModelFacts
+  package static func from(metadata: [MetadataEntry], overrides: [MetadataEntry] = []) throws -> MixModelFacts
   {
     do {
       return try facts(KeyReader(metadata, file: ""), overrides: overrides)

@@ -1,44 +1,44 @@
-public import ModelDescriptions
-public import TensorTypes
+package import ModelDescriptions
+package import TensorTypes
 
 /// What the user asked for on top of a stock mix.
-public struct MixOptions: Hashable, Sendable {
+package struct MixOptions: Hashable, Sendable {
   /// Every quantizable tensor gets the default type; the mixture rules are skipped.
-  public var pure = false
+  package var pure = false
   /// `output.weight` keeps its type.
-  public var leaveOutputTensor = false
+  package var leaveOutputTensor = false
   /// The type of `output.weight`, and of a tied embedding unless ``tokenEmbeddingType`` is set.
-  public var outputTensorType: TensorType?
+  package var outputTensorType: TensorType?
   /// The type of `token_embd.weight` and `per_layer_token_embd.weight`.
-  public var tokenEmbeddingType: TensorType?
+  package var tokenEmbeddingType: TensorType?
   /// Types by name, first match first.
-  public var tensorTypeRules: [TensorTypeRule] = []
+  package var tensorTypeRules: [TensorTypeRule] = []
   /// The recipe whose rules take the place of the stock mix's; the rules above go before it.
-  public var recipe: Recipe?
+  package var recipe: Recipe?
   /// An importance matrix with at least one entry is given; a few rules depend on it, whatever it covers.
-  public var importanceSupplied = false
+  package var importanceSupplied = false
   /// Sources that already are quantized may be quantized to another type.
-  public var allowRequantize = false
+  package var allowRequantize = false
   /// Tensors are processed in the order given (by shard and offset, for `--keep-split`) and not sorted by name.
-  public var keepsGivenOrder = false
+  package var keepsGivenOrder = false
 
   /// Creates options; all off.
-  public init() {}
+  package init() {}
 }
 
 /// A tensor that needs a type.
-public struct MixTensor: Hashable, Sendable {
+package struct MixTensor: Hashable, Sendable {
   /// The GGUF name that it has in the output.
-  public var name: String
+  package var name: String
   /// The shape in GGUF order, fastest dimension first; one to four dimensions.
-  public var ggmlShape: [Int]
+  package var ggmlShape: [Int]
   /// The type it has in the source: for a checkpoint, the type it would have in a 16-bit GGUF.
-  public var type: TensorType
+  package var type: TensorType
   /// What it is for, by which recipes call it.
-  public var purpose: TensorPurpose
+  package var purpose: TensorPurpose
 
   /// Creates a description.
-  public init(name: String, ggmlShape: [Int], type: TensorType, purpose: TensorPurpose) {
+  package init(name: String, ggmlShape: [Int], type: TensorType, purpose: TensorPurpose) {
     self.name = name
     self.ggmlShape = ggmlShape
     self.type = type
@@ -47,7 +47,7 @@ public struct MixTensor: Hashable, Sendable {
 }
 
 /// What decided the type of a tensor.
-public enum DecisionReason: Hashable, Sendable {
+package enum DecisionReason: Hashable, Sendable {
   /// It is never quantized, or was asked to be left alone.
   case notQuantizable(KeepReason)
   /// The type for the token embedding.
@@ -67,18 +67,18 @@ public enum DecisionReason: Hashable, Sendable {
 }
 
 /// The type of one tensor and how it came about.
-public struct TypeDecision: Hashable, Sendable {
+package struct TypeDecision: Hashable, Sendable {
   /// The type in the output.
-  public var type: TensorType
+  package var type: TensorType
   /// What decided it.
-  public var reason: DecisionReason
+  package var reason: DecisionReason
   /// The type that was meant, when the row length does not allow it; `type` is the substitute.
-  public var fallbackFrom: TensorType?
+  package var fallbackFrom: TensorType?
   /// The type is useless without importance data for this tensor.
-  public var importanceRequired: Bool
+  package var importanceRequired: Bool
 
   /// Creates a decision.
-  public init(
+  package init(
     type: TensorType, reason: DecisionReason, fallbackFrom: TensorType? = nil,
     importanceRequired: Bool = false
   ) {
@@ -90,7 +90,7 @@ public struct TypeDecision: Hashable, Sendable {
 }
 
 /// Something about the rules that the user may not have meant, short of an error.
-public enum MixNote: Hashable, Sendable {
+package enum MixNote: Hashable, Sendable {
   /// All tensors that the rule matches are never quantized.
   case ruleMatchesOnlyKept(rule: Int, tensors: [String])
   /// All quantizable tensors that the rule matches were decided by earlier rules.

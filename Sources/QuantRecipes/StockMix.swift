@@ -28,10 +28,10 @@ public enum StockMix: String, CaseIterable, Hashable, Sendable {
   case copy = "COPY"
 
   /// All names, for help.
-  public static var listing: String { allCases.map(\.rawValue).joined(separator: ", ") }
+  package static var listing: String { allCases.map(\.rawValue).joined(separator: ", ") }
 
   /// The value of `general.file_type`; `nil` for ``copy``, which keeps the source's.
-  public var fileType: UInt32? {
+  package var fileType: UInt32? {
     switch self {
     case .f32: 0
     case .f16: 1

@@ -1,24 +1,24 @@
 internal import BlockQuantization
 internal import FileBytes
-public import TensorTypes
+package import TensorTypes
 
 /// A rule that gives all tensors whose name contains a match of a pattern one type.
 ///
 /// The pattern is an ECMAScript regular expression as llama-quantize takes it: lower-cased first (so `\D`
 /// becomes `\d`, and a name with capitals can only be matched by other means), then searched for anywhere
 /// in the name. Constructs that the C++ library lacks or reads differently are refused, see `RulePattern`.
-public struct TensorTypeRule: Hashable, Sendable {
+package struct TensorTypeRule: Hashable, Sendable {
   /// The pattern as typed.
-  public let pattern: String
+  package let pattern: String
   /// The type for tensors that match.
-  public let type: TensorType
+  package let type: TensorType
   /// The compiled pattern.
   let compiled: RulePattern
 
   /// Compiles a rule.
   ///
   /// - Throws: ``RecipeError`` with `badPattern` or `patternNotSupported`.
-  public init(pattern: String, type: TensorType) throws {
+  package init(pattern: String, type: TensorType) throws {
     self.pattern = pattern
     self.type = type
     compiled = try RulePattern(pattern)
@@ -27,7 +27,7 @@ public struct TensorTypeRule: Hashable, Sendable {
   /// Parses `PATTERN=TYPE`; the first equals sign divides.
   ///
   /// - Throws: ``RecipeError`` with `malformedRule`, `unknownType`, `badPattern` or `patternNotSupported`.
-  public init(parsing text: String) throws {
+  package init(parsing text: String) throws {
     guard let equals = text.firstIndex(of: "="), equals != text.startIndex,
       text.index(after: equals) != text.endIndex
     else {
@@ -43,7 +43,7 @@ public struct TensorTypeRule: Hashable, Sendable {
   /// Parses the content of a rule file: rules separated by spaces, tabs or line ends.
   ///
   /// - Throws: ``RecipeError`` as ``init(parsing:)``, with `file` in the message.
-  public static func parseFile(_ content: String, file: String) throws -> [TensorTypeRule] {
+  package static func parseFile(_ content: String, file: String) throws -> [TensorTypeRule] {
     try content.split(whereSeparator: { $0.isASCII && $0.isWhitespace }).map { entry in
       do {
         return try TensorTypeRule(parsing: String(entry))
@@ -57,7 +57,7 @@ public struct TensorTypeRule: Hashable, Sendable {
   /// Finds a type for a flag such as `--output-tensor-type`.
   ///
   /// - Throws: ``RecipeError`` with `unknownType`, naming the nearest type that can be written.
-  public static func tensorType(named name: String) throws -> TensorType {
+  package static func tensorType(named name: String) throws -> TensorType {
     if let type = TensorType(name: name) { return type }
     let names = writableTypes.map(\.name)
     let near = nearestNames(to: name.lowercased(), among: names.map { $0.lowercased() }, count: 1, limit: 2)
@@ -76,7 +76,7 @@ public struct TensorTypeRule: Hashable, Sendable {
   /// Refuses a type that has no quantizer, whatever tensors it is for.
   ///
   /// - Throws: ``RecipeError`` with `mixNotSupported`, naming the types that have one.
-  public static func requireWritable(_ type: TensorType) throws {
+  package static func requireWritable(_ type: TensorType) throws {
     guard BlockQuantizer.canQuantize(type) else {
       throw RecipeError(
         .mixNotSupported,
@@ -88,5 +88,5 @@ public struct TensorTypeRule: Hashable, Sendable {
   }
 
   /// True when the pattern occurs in `name`.
-  public func matches(_ name: String) -> Bool { compiled.occurs(in: name) }
+  package func matches(_ name: String) -> Bool { compiled.occurs(in: name) }
 }

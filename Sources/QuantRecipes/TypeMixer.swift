@@ -7,16 +7,16 @@ internal import FileBytes
 internal import TensorTypes
 
 /// Decides the type of every tensor of a model, exactly as llama-quantize does.
-public struct TypeMixer {
+package struct TypeMixer {
   /// All decisions of a run, with what is worth saying about the rules.
-  public struct Resolution: Hashable, Sendable {
+  package struct Resolution: Hashable, Sendable {
     /// One decision per tensor, in the order the tensors were given.
-    public var decisions: [TypeDecision]
+    package var decisions: [TypeDecision]
     /// Rules that did less than they may have been meant to do.
-    public var notes: [MixNote]
+    package var notes: [MixNote]
 
     /// Decisions and what is worth saying about the rules behind them.
-    public init(decisions: [TypeDecision], notes: [MixNote]) {
+    package init(decisions: [TypeDecision], notes: [MixNote]) {
       self.decisions = decisions
       self.notes = notes
     }
@@ -27,7 +27,7 @@ public struct TypeMixer {
   ///
   /// - Returns: Indices into `names`.
   /// - Complexity: O(*n* log *n*).
-  public static func processingOrder(_ names: [String]) -> [Int] {
+  package static func processingOrder(_ names: [String]) -> [Int] {
     let layers = names.map { leadingLayer($0) ?? -1 }
     return names.indices.sorted { a, b in
       if layers[a] != layers[b] { return layers[a] < layers[b] }
@@ -40,7 +40,7 @@ public struct TypeMixer {
   ///
   /// - Returns: One decision per tensor, in the order given.
   /// - Throws: As ``resolve(mix:options:facts:tensors:)``.
-  public static func decide(
+  package static func decide(
     mix: StockMix, options: MixOptions, facts: MixModelFacts, tensors: [MixTensor]
   ) throws -> [TypeDecision] {
     try resolve(mix: mix, options: options, facts: facts, tensors: tensors).decisions
@@ -56,7 +56,7 @@ public struct TypeMixer {
   /// - Returns: One decision per tensor, in the order given, and notes.
   /// - Throws: ``RecipeError`` with `ruleMatchesNothing`, `ruleHasNoEffect` (each naming all such rules of flags),
   ///   `noFallback`, `badLayer`, `badShape`, `requantizationNotAllowed` or `sourceNotConvertible`.
-  public static func resolve(
+  package static func resolve(
     mix: StockMix, options: MixOptions, facts: MixModelFacts, tensors: [MixTensor]
   ) throws -> Resolution {
     for tensor in tensors { try checkShape(tensor) }

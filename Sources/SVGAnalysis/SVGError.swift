@@ -1,7 +1,7 @@
-public import FileBytes
+package import FileBytes
 
 /// The kinds of refusal.
-public enum SVGErrorCode: String, FaultCode, Codable {
+package enum SVGErrorCode: String, FaultCode, Codable {
   case tooLarge
   case notUTF8
   /// A character that XML does not allow, such as NUL.
@@ -27,4 +27,4 @@ public enum SVGErrorCode: String, FaultCode, Codable {
 }
 
 /// Why a drawing is refused.
-public typealias SVGError = CodedError<SVGErrorCode>
+package typealias SVGError = CodedError<SVGErrorCode>

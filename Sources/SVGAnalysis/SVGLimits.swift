@@ -1,28 +1,28 @@
 /// What a drawing may cost before it is refused.
 ///
 /// All limits are amounts of work, not of time, so that the same drawing is accepted or refused on every machine.
-public struct SVGLimits: Hashable, Sendable {
+package struct SVGLimits: Hashable, Sendable {
   /// The most bytes of source.
-  public var byteCount = 65_536
+  package var byteCount = 65_536
   /// The most elements.
-  public var elementCount = 4_096
+  package var elementCount = 4_096
   /// The most numbers in paths, point lists and dash lists together.
-  public var numberCount = 100_000
+  package var numberCount = 100_000
   /// The deepest nesting of elements.
-  public var depth = 64
+  package var depth = 64
   /// The largest magnitude of a number; a larger one is an error of the drawing, not clamped.
-  public var magnitude = 1e7
+  package var magnitude = 1e7
   /// The most elements drawn once `use`, `clip-path` and `mask` references are followed.
-  public var expandedElementCount = 20_000
+  package var expandedElementCount = 20_000
   /// The most points of flattened outlines.
-  public var pointCount = 200_000
+  package var pointCount = 200_000
   /// The longest chain of references.
-  public var referenceDepth = 24
+  package var referenceDepth = 24
   /// The most times that edges may cross scan lines when a mask is filled.
-  public var crossingCount = 20_000_000
+  package var crossingCount = 20_000_000
   /// The most dashes; a pattern that makes more is drawn as a solid line.
-  public var dashCount = 20_000
+  package var dashCount = 20_000
 
   /// The limits for output of models.
-  public init() {}
+  package init() {}
 }

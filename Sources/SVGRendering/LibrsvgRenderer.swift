@@ -1,13 +1,13 @@
 internal import CRsvg
-public import FileBytes
-public import SVGAnalysis
+internal import FileBytes
+package import SVGAnalysis
 
 /// Renders drawings with librsvg, which is loaded when the first renderer is made.
 ///
 /// Only sanitized drawings are taken, so that librsvg sees nothing that loads or multiplies.
-public struct LibrsvgRenderer: Sendable {
+package struct LibrsvgRenderer: Sendable {
   /// The version of librsvg, which belongs to every score that is made of pictures.
-  public let version: String
+  package let version: String
 
   /// Why the library cannot be used; `nil` when it can.
   private static let problem: String? = crsvg_load().map { String(cString: $0) }
@@ -15,7 +15,7 @@ public struct LibrsvgRenderer: Sendable {
   /// Creates a renderer.
   ///
   /// - Throws: ``RenderingError`` with `noLibrary` when the library is not there.
-  public init() throws(RenderingError) {
+  package init() throws(RenderingError) {
     if let problem = Self.problem {
       throw RenderingError(
         .noLibrary,
@@ -42,7 +42,7 @@ public struct LibrsvgRenderer: Sendable {
   ///   - height: Rows, from 1 to 4096.
   /// - Returns: The picture.
   /// - Throws: ``RenderingError``.
-  public func render(_ drawing: SanitizedSVG, width: Int, height: Int) throws(RenderingError)
+  package func render(_ drawing: SanitizedSVG, width: Int, height: Int) throws(RenderingError)
     -> RenderedImage
   {
     precondition((1...4096).contains(width) && (1...4096).contains(height), "pictures have a sensible size")

@@ -1,11 +1,11 @@
 /// A picture of 8-bit pixels.
-public struct RenderedImage: Hashable, Sendable {
+package struct RenderedImage: Hashable, Sendable {
   /// Pixels per row.
-  public let width: Int
+  package let width: Int
   /// Rows.
-  public let height: Int
+  package let height: Int
   /// Red, green, blue, opacity of each pixel, row after row; colours are not multiplied with opacity.
-  public let rgba: [UInt8]
+  package let rgba: [UInt8]
   /// The picture as a PNG file.
-  public let png: [UInt8]
+  package let png: [UInt8]
 }

@@ -1,7 +1,7 @@
-public import FileBytes
+package import FileBytes
 
 /// The kinds of failure.
-public enum RenderingErrorCode: FaultCode {
+package enum RenderingErrorCode: FaultCode {
   /// librsvg does not accept the drawing.
   case refused
   /// There is no memory for the picture, or no surface.
@@ -10,8 +10,8 @@ public enum RenderingErrorCode: FaultCode {
   case noLibrary
 
   /// A refused drawing is rejected input.
-  public var faultClass: FaultClass { self == .refused ? .rejected : .failed }
+  package var faultClass: FaultClass { self == .refused ? .rejected : .failed }
 }
 
 /// Why a drawing cannot be rendered.
-public typealias RenderingError = CodedError<RenderingErrorCode>
+package typealias RenderingError = CodedError<RenderingErrorCode>

@@ -13,7 +13,7 @@ public struct CheckpointTensor: Hashable, Sendable {
   public var byteCount: Int
 
   /// Creates a description.
-  public init(tensor: SourceTensor, shard: Int, byteOffset: Int, byteCount: Int) {
+  package init(tensor: SourceTensor, shard: Int, byteOffset: Int, byteCount: Int) {
     self.tensor = tensor
     self.shard = shard
     self.byteOffset = byteOffset
@@ -34,9 +34,9 @@ public struct CheckpointShard: Hashable, Sendable {
   /// True for a zstd-compressed file.
   public var isCompressed: Bool
   /// XXH64 (seed 0) of the length bytes and the header.
-  public var headerHash: UInt64
+  package var headerHash: UInt64
   /// The modification time in nanoseconds since 1970.
-  public var modificationTime: Int64
+  package var modificationTime: Int64
 }
 
 /// The tensors of a checkpoint folder, from headers alone.
@@ -62,7 +62,7 @@ public struct SafetensorsCheckpoint: Sendable {
   /// What is wrong without being an error, such as a `total_size` that does not add up.
   public let warnings: [Fault]
   /// Which weights are read where the folder holds more than one set, and which are not; one sentence each.
-  public let choices: [String]
+  package let choices: [String]
   /// Where each tensor is in ``tensors``.
   private let positions: [String: Int]
 

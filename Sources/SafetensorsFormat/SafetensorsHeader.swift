@@ -11,7 +11,7 @@ public struct SafetensorsEntry: Hashable, Sendable {
   public var end: Int
 
   /// Creates an entry.
-  public init(tensor: SourceTensor, begin: Int, end: Int) {
+  package init(tensor: SourceTensor, begin: Int, end: Int) {
     self.tensor = tensor
     self.begin = begin
     self.end = end

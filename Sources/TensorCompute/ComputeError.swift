@@ -1,7 +1,7 @@
-public import FileBytes
+package import FileBytes
 
 /// The kind of problem.
-public enum ComputeErrorCode: FaultCode {
+package enum ComputeErrorCode: FaultCode {
   /// The type cannot be multiplied.
   case unsupportedType
   /// Columns are not a multiple of the type's block length, or a size is negative or overflows.
@@ -11,4 +11,4 @@ public enum ComputeErrorCode: FaultCode {
 }
 
 /// What can be wrong with weights handed to this module.
-public typealias ComputeError = CodedError<ComputeErrorCode>
+package typealias ComputeError = CodedError<ComputeErrorCode>

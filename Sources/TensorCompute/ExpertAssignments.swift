@@ -2,15 +2,15 @@
 ///
 /// A slot is one (token, chosen expert) pair, numbered token-major: slot = token * used + k. The grouping is
 /// a counting sort, so slots of one expert keep their order.
-public struct ExpertAssignments: Sendable {
+package struct ExpertAssignments: Sendable {
   /// The number of experts in a stack.
-  public let expertCount: Int
+  package let expertCount: Int
   /// Experts used per token.
-  public let usedPerToken: Int
+  package let usedPerToken: Int
   /// Slots sorted by expert.
-  public let slots: [Int32]
+  package let slots: [Int32]
   /// Where each expert's slots start in ``slots``; one more than there are experts.
-  public let starts: [Int]
+  package let starts: [Int]
 
   /// Groups the routers' choices.
   ///
@@ -18,7 +18,7 @@ public struct ExpertAssignments: Sendable {
   ///   - expertCount: The number of experts, at least 1.
   ///   - usedPerToken: Experts used per token, at least 1.
   ///   - selected: The expert of each slot, tokens * usedPerToken, each in `0..<expertCount`.
-  public init(expertCount: Int, usedPerToken: Int, selected: UnsafeBufferPointer<Int32>) {
+  package init(expertCount: Int, usedPerToken: Int, selected: UnsafeBufferPointer<Int32>) {
     precondition(expertCount >= 1 && usedPerToken >= 1 && selected.count % usedPerToken == 0)
     var starts = [Int](repeating: 0, count: expertCount + 1)
     for expert in selected {
@@ -39,18 +39,18 @@ public struct ExpertAssignments: Sendable {
   }
 
   /// Groups the routers' choices given as an array.
-  public init(expertCount: Int, usedPerToken: Int, selected: [Int32]) {
+  package init(expertCount: Int, usedPerToken: Int, selected: [Int32]) {
     self = selected.withUnsafeBufferPointer {
       ExpertAssignments(expertCount: expertCount, usedPerToken: usedPerToken, selected: $0)
     }
   }
 
   /// The slots of one expert, ascending.
-  public func slots(of expert: Int) -> ArraySlice<Int32> { slots[starts[expert]..<starts[expert + 1]] }
+  package func slots(of expert: Int) -> ArraySlice<Int32> { slots[starts[expert]..<starts[expert + 1]] }
 }
 
 /// What the rows of an expert product's input are.
-public enum ExpertInput: Sendable {
+package enum ExpertInput: Sendable {
   /// One row per token, read by every expert the token uses (gate and up projections).
   case tokens
   /// One row per slot (the down projection).

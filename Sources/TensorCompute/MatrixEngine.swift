@@ -1,4 +1,4 @@
-public import BlockQuantization
+package import BlockQuantization
 internal import CQuantKernels
 internal import TensorTypes
 
@@ -25,13 +25,13 @@ internal import TensorTypes
 /// blocks of 32); block products are exact integers, and blocks are added in f32 in ascending order.
 /// A NaN or an infinity among the activations makes every result that it feeds NaN or infinite (in fast
 /// mode, NaN).
-public struct MatrixEngine: Sendable {
+package struct MatrixEngine: Sendable {
   /// How weights and activations meet.
-  public let mode: ComputeMode
+  package let mode: ComputeMode
   /// Who does the work.
-  public let pool: WorkerPool
+  package let pool: WorkerPool
   /// The inner loops in use; results do not depend on it.
-  public let level: KernelLevel
+  package let level: KernelLevel
 
   /// Creates an engine.
   ///
@@ -39,7 +39,7 @@ public struct MatrixEngine: Sendable {
   ///   - mode: How weights and activations meet.
   ///   - pool: The threads to use.
   ///   - level: The inner loops; ``KernelLevel/current`` unless a test says otherwise.
-  public init(mode: ComputeMode, pool: WorkerPool, level: KernelLevel = .current) {
+  package init(mode: ComputeMode, pool: WorkerPool, level: KernelLevel = .current) {
     precondition(level.isAvailable, "the level \(level) cannot run here")
     self.mode = mode
     self.pool = pool
@@ -55,7 +55,7 @@ public struct MatrixEngine: Sendable {
   ///   - xStride: Values between the starts of two rows of `x`; `columns` when `nil`.
   ///   - y: Receives `[tokens, rows]`.
   ///   - yStride: Values between the starts of two rows of `y`; `rows` when `nil`.
-  public func multiply(
+  package func multiply(
     _ matrix: WeightMatrix, x: UnsafePointer<Float>, tokens: Int, xStride: Int? = nil,
     into y: UnsafeMutablePointer<Float>, yStride: Int? = nil
   ) {
@@ -71,7 +71,7 @@ public struct MatrixEngine: Sendable {
   ///   - xStride: Values between the starts of two rows of `x`; `columns` when `nil`.
   ///   - ys: One result per matrix, `[tokens, rows]`.
   ///   - yStrides: Values between the starts of two rows of each result; the matrix's `rows` when `nil`.
-  public func multiply(
+  package func multiply(
     _ matrices: [WeightMatrix], x: UnsafePointer<Float>, tokens: Int, xStride: Int? = nil,
     into ys: [UnsafeMutablePointer<Float>], yStrides: [Int]? = nil
   ) {
@@ -105,7 +105,7 @@ public struct MatrixEngine: Sendable {
   ///   - x: The activations: `[tokens, columns]` or `[slots, columns]`, see `input`.
   ///   - input: What the rows of `x` are.
   ///   - ys: One result per stack, `[slots, rows per expert]`; every row is written.
-  public func multiplyExperts(
+  package func multiplyExperts(
     _ stacks: [[WeightMatrix]], _ assignments: ExpertAssignments, x: UnsafePointer<Float>, input: ExpertInput,
     into ys: [UnsafeMutablePointer<Float>]
   ) {
@@ -149,7 +149,7 @@ public struct MatrixEngine: Sendable {
   ///   - xStride: Values between the starts of two rows of `x`.
   ///   - y: Receives one result per row of `x`.
   ///   - yStride: Values between the starts of two results.
-  public func multiplyInTurn(
+  package func multiplyInTurn(
     _ matrices: [WeightMatrix], x: UnsafePointer<Float>, rowCount: Int, xStride: Int,
     into y: UnsafeMutablePointer<Float>, yStride: Int
   ) {
@@ -175,7 +175,7 @@ public struct MatrixEngine: Sendable {
   /// Decodes one row of a matrix, such as a token's embedding.
   ///
   /// - Precondition: `row` is in `0..<matrix.rows`.
-  public func copyRow(_ matrix: WeightMatrix, row: Int, into out: UnsafeMutablePointer<Float>) {
+  package func copyRow(_ matrix: WeightMatrix, row: Int, into out: UnsafeMutablePointer<Float>) {
     precondition(row >= 0 && row < matrix.rows, "row out of range")
     guard let base = matrix.bytes.baseAddress else { return }
     level.products.pointee.decode_row(

@@ -1,26 +1,26 @@
-public import TensorTypes
-public import FileBytes
+package import TensorTypes
+internal import FileBytes
 
 /// A matrix of weights in its stored form, row after row; the bytes belong to someone else.
 ///
 /// Row r holds the weights from `columns` inputs to output r. A stack of expert matrices is one
 /// `WeightMatrix` whose rows are those of all experts, one expert after the other.
-public struct WeightMatrix: @unchecked Sendable {
+package struct WeightMatrix: @unchecked Sendable {
   /// How rows are stored.
-  public let type: TensorType
+  package let type: TensorType
   /// Input features.
-  public let columns: Int
+  package let columns: Int
   /// Output features; for a stack, those of all experts together.
-  public let rows: Int
+  package let rows: Int
   /// The stored rows, `rows * rowByteCount` bytes.
-  public let bytes: UnsafeRawBufferPointer
+  package let bytes: UnsafeRawBufferPointer
   /// Bytes per row.
-  public let rowByteCount: Int
+  package let rowByteCount: Int
   /// Keeps `bytes` alive.
   private let owner: AnyObject?
 
   /// The types that can be multiplied.
-  public static let supportedTypes: Set<TensorType> = [
+  package static let supportedTypes: Set<TensorType> = [
     .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .q5_0, .q5_1, .q2_K, .q3_K, .q4_K, .q5_K, .q6_K, .iq4_nl, .iq4_xs,
     .mxfp4,
   ]
@@ -36,7 +36,7 @@ public struct WeightMatrix: @unchecked Sendable {
   ///   - owner: What keeps `bytes` valid; `nil` when the caller sees to that.
   /// - Throws: ``ComputeError`` for a type without kernels, a shape that the type cannot have, or bytes
   ///   that are not exactly those of the shape.
-  public init(
+  package init(
     name: String = "", type: TensorType, columns: Int, rows: Int, bytes: UnsafeRawBufferPointer,
     owner: AnyObject?
   ) throws(ComputeError) {
@@ -83,7 +83,7 @@ public struct WeightMatrix: @unchecked Sendable {
   /// Consecutive rows as a matrix of their own, such as one expert of a stack or the keys of a fused projection.
   ///
   /// - Precondition: `range` is not empty and lies in `0..<rows`.
-  public func slice(rows range: Range<Int>) -> WeightMatrix {
+  package func slice(rows range: Range<Int>) -> WeightMatrix {
     precondition(!range.isEmpty && range.lowerBound >= 0 && range.upperBound <= rows, "rows out of range")
     return WeightMatrix(
       unchecked: type, columns: columns, rows: range.count, rowByteCount: rowByteCount,

@@ -14,16 +14,16 @@ internal import Synchronization
 /// workers spin for a moment after each region and are parked only when no other follows. Items are handed
 /// out by an atomic counter; which thread runs which item is not determined, so items must not depend on
 /// each other's results or order.
-public final class WorkerPool: Sendable {
+package final class WorkerPool: Sendable {
   /// The number of threads that work on a region, the caller included.
-  public let threadCount: Int
+  package let threadCount: Int
   private let state = PoolState()
   private let threads: [WorkerThread]
 
   /// Starts `threadCount - 1` workers.
   ///
   /// - Parameter threadCount: At least 1. When the system refuses a thread, the pool works with fewer.
-  public init(threadCount: Int) {
+  package init(threadCount: Int) {
     precondition(threadCount >= 1, "a pool has at least the calling thread")
     self.threadCount = threadCount
     let state = self.state
@@ -39,7 +39,7 @@ public final class WorkerPool: Sendable {
   ///
   /// Calls from inside a body, or from a second thread while a region runs, are carried out by their caller
   /// alone.
-  public func run(count: Int, _ body: @Sendable (_ item: Int) -> Void) {
+  package func run(count: Int, _ body: @Sendable (_ item: Int) -> Void) {
     if threads.isEmpty || count <= 1 || !state.begin() {
       for item in 0..<max(count, 0) { body(item) }
       return

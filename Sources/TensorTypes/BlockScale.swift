@@ -8,38 +8,38 @@
 ///
 /// A scale for each group of a row is a block of one row; one for each row, a block as wide as the row; one for the
 /// tensor, a block of all its rows.
-public struct BlockScale: Hashable, Sendable {
+package struct BlockScale: Hashable, Sendable {
   /// A scale of the scales themselves, the same for a whole tensor.
-  public struct Common: Hashable, Sendable {
+  package struct Common: Hashable, Sendable {
     /// The index of its tensor, which holds one value, in the list the plan was made from.
-    public var source: Int
+    package var source: Int
     /// Whether scales are divided by it, rather than multiplied.
-    public var divides: Bool
+    package var divides: Bool
 
     /// Creates a reference.
-    public init(source: Int, divides: Bool) {
+    package init(source: Int, divides: Bool) {
       self.source = source
       self.divides = divides
     }
   }
 
   /// The index of the scale tensor in the list the plan was made from.
-  public var source: Int
+  package var source: Int
   /// Rows per block.
-  public var blockRows: Int
+  package var blockRows: Int
   /// Columns per block.
-  public var blockColumns: Int
+  package var blockColumns: Int
   /// Rows of one matrix: blocks start anew with each matrix of a stack.
-  public var matrixRows: Int
+  package var matrixRows: Int
   /// What scales are multiplied with or divided by first, in f32; `nil` for scales that are complete.
-  public var common: Common?
+  package var common: Common?
   /// The index of the tensor of biases, which are added to the products, in f32; `nil` without.
   ///
   /// It has the type and the shape of the scales, which are by row then.
-  public var bias: Int?
+  package var bias: Int?
 
   /// Creates a reference.
-  public init(
+  package init(
     source: Int, blockRows: Int, blockColumns: Int, matrixRows: Int, common: Common? = nil, bias: Int? = nil
   ) {
     self.bias = bias
@@ -51,17 +51,17 @@ public struct BlockScale: Hashable, Sendable {
   }
 
   /// The flat index of the scale of a weight of a source whose rows have `rowLength` values.
-  public func index(row: Int, column: Int, rowLength: Int) -> Int {
+  package func index(row: Int, column: Int, rowLength: Int) -> Int {
     let rowBlocks = (matrixRows + blockRows - 1) / blockRows
     let rowBlock = row / matrixRows * rowBlocks + row % matrixRows / blockRows
     return rowBlock * countPerRow(rowLength: rowLength) + column / blockColumns
   }
 
   /// The scales of a row of `rowLength` values.
-  public func countPerRow(rowLength: Int) -> Int { (rowLength + blockColumns - 1) / blockColumns }
+  package func countPerRow(rowLength: Int) -> Int { (rowLength + blockColumns - 1) / blockColumns }
 
   /// Whether each row has scales of its own, which lie in the order of the rows.
   ///
   /// There may be a scale for every 16 weights, far too many to keep; they are read with the rows that they belong to.
-  public var isByRow: Bool { blockRows == 1 }
+  package var isByRow: Bool { blockRows == 1 }
 }

@@ -1,19 +1,19 @@
 /// The type of a single metadata value, or of the elements of an array.
-public enum MetadataElement: String, Hashable, Sendable {
+package enum MetadataElement: String, Hashable, Sendable {
   case u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, bool, string
 
   /// The type with an article, for messages.
-  public var phrase: String {
+  package var phrase: String {
     (rawValue.hasPrefix("i") || rawValue.hasPrefix("f") ? "an " : "a ") + rawValue
   }
 
   /// The type as dump tools write it.
-  public var shortText: String { self == .string ? "str" : rawValue }
+  package var shortText: String { self == .string ? "str" : rawValue }
 }
 
 extension MetadataArray {
   /// The type of the elements.
-  public var element: MetadataElement {
+  package var element: MetadataElement {
     switch self {
     case .uint8: .u8
     case .int8: .i8
@@ -48,7 +48,7 @@ extension MetadataArray {
 
 extension MetadataValue {
   /// The type of a single value; `nil` for an array.
-  public var element: MetadataElement? {
+  package var element: MetadataElement? {
     switch self {
     case .uint8: .u8
     case .int8: .i8
@@ -76,12 +76,12 @@ extension MetadataValue {
   /// The value, or the values of an array, as whole numbers; none for other types.
   ///
   /// For checks of ranges: an element of an array that is beyond 63 bits is the largest number there is.
-  public var numbers: [Int] {
+  package var numbers: [Int] {
     if case .array(let array) = self { array.clampedIntegers ?? [] } else { integer.map { [$0] } ?? [] }
   }
 
   /// The value, or the values of an array, as real numbers; none for other types.
-  public var reals: [Double] {
+  package var reals: [Double] {
     switch self {
     case .float32(let value): [Double(value)]
     case .float64(let value): [value]

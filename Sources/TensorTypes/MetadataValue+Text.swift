@@ -1,6 +1,6 @@
 extension MetadataValue {
   /// The type as dump tools write it.
-  public var typeText: String {
+  package var typeText: String {
     if case .array(let array) = self {
       "arr[\(array.elementTypeText),\(array.count)]"
     } else {
@@ -9,7 +9,7 @@ extension MetadataValue {
   }
 
   /// The type in words, such as "a u32" or "an array of 3 i32", for messages about types.
-  public var phrase: String {
+  package var phrase: String {
     switch self {
     case .rawString: "a string that is not UTF-8"
     case .array(let array): "an array of \(array.count) \(array.element.rawValue)"
@@ -18,7 +18,7 @@ extension MetadataValue {
   }
 
   /// The value as messages show it: texts in quotes, lists with their length and type, all of them cut.
-  public var summary: String {
+  package var summary: String {
     switch self {
     case .string(let text): "\"\(Self.shortened(text, whole: false))\""
     case .rawString(let bytes): "\(bytes.count) bytes that are not UTF-8"
@@ -31,7 +31,7 @@ extension MetadataValue {
   }
 
   /// The same with the type of a single value, for messages about types: `u32 5`.
-  public var typedSummary: String {
+  package var typedSummary: String {
     switch self {
     case .string, .rawString, .array: summary
     default: "\(typeText) \(summary)"
@@ -39,7 +39,7 @@ extension MetadataValue {
   }
 
   /// The value as text, arrays and long strings cut unless `whole`.
-  public func text(whole: Bool) -> String {
+  package func text(whole: Bool) -> String {
     switch self {
     case .uint8(let v): "\(v)"
     case .int8(let v): "\(v)"
@@ -66,10 +66,10 @@ extension MetadataValue {
 
 extension MetadataArray {
   /// The type of the elements as dump tools write it.
-  public var elementTypeText: String { element.shortText }
+  package var elementTypeText: String { element.shortText }
 
   /// The elements as text, the first few of them unless `whole`.
-  public func text(whole: Bool) -> String {
+  package func text(whole: Bool) -> String {
     func list<T>(_ values: [T], _ show: (T) -> String) -> String {
       let shown = whole ? values[...] : values.prefix(6)
       let rest = values.count > shown.count ? ", …" : ""

@@ -85,7 +85,7 @@ extension MetadataValue {
   }
 
   /// The one integer that all elements of an array are; `nil` for other values and for an empty array.
-  public var commonInteger: Int? {
+  package var commonInteger: Int? {
     guard let integers, let first = integers.first, integers.allSatisfy({ $0 == first }) else { return nil }
     return first
   }

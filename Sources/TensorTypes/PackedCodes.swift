@@ -2,7 +2,7 @@
 ///
 /// All are in the order of their row, so that a word of 32 bits, little-endian, holds its codes in the order of its
 /// bytes, and two codes of four bits share a byte, the first one in the lower half.
-public enum PackedCodes: Hashable, Sendable {
+package enum PackedCodes: Hashable, Sendable {
   /// Four bits; the value is the code minus 8.
   case offset4
   /// Eight bits; the value is the code minus 128.
@@ -13,7 +13,7 @@ public enum PackedCodes: Hashable, Sendable {
   case e2m1
 
   /// Bits per code.
-  public var bitCount: Int {
+  package var bitCount: Int {
     switch self {
     case .offset4, .e2m1: 4
     case .offset8: 8

@@ -1,5 +1,5 @@
 /// How the bytes of a source tensor encode values.
-public enum SourceEncoding: Hashable, Sendable {
+package enum SourceEncoding: Hashable, Sendable {
   case element(ElementType)
   case block(TensorType)
   /// Codes whose scales are stored apart.

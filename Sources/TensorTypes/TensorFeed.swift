@@ -3,16 +3,16 @@
 /// Every transform that a conversion needs is a choice of source rows, an optional
 /// reordering of columns and an optional elementwise operation; nothing else
 /// exists, so any tile of an output tensor can be made on its own.
-public struct TensorFeed: Hashable, Sendable {
+package struct TensorFeed: Hashable, Sendable {
   /// The source rows, run after run; together they are exactly the rows of the output.
-  public var runs: [RowRun]
+  package var runs: [RowRun]
   /// How the values inside each row are reordered.
-  public var columns: ColumnOrder
+  package var columns: ColumnOrder
   /// What is done to each value, in f32.
-  public var operation: ValueOperation
+  package var operation: ValueOperation
 
   /// Creates a feed.
-  public init(runs: [RowRun], columns: ColumnOrder = .identity, operation: ValueOperation = .identity) {
+  package init(runs: [RowRun], columns: ColumnOrder = .identity, operation: ValueOperation = .identity) {
     self.runs = runs
     self.columns = columns
     self.operation = operation
@@ -25,20 +25,23 @@ public struct TensorFeed: Hashable, Sendable {
 /// flat sequence of such rows, which also covers sources whose own last dimension is
 /// another one (a `[C, 1, K]` convolution read as rows of K, a vector `[n]` of per-head
 /// scalars read as n rows of 1).
-public struct RowRun: Hashable, Sendable {
+@usableFromInline
+package struct RowRun: Hashable, Sendable {
   /// The index of the source tensor in the list the plan was made from.
-  public var source: Int
+  package var source: Int
   /// The first row of the run in the source.
-  public var firstRow: Int
+  @usableFromInline
+  package var firstRow: Int
   /// The number of rows.
-  public var rowCount: Int
+  package var rowCount: Int
   /// The order in which the rows are taken.
-  public var order: RowOrder
+  @usableFromInline
+  package var order: RowOrder
   /// The multipliers of the source's values; `nil` for sources that are stored as they are.
-  public var scale: BlockScale?
+  package var scale: BlockScale?
 
   /// Creates a run.
-  public init(
+  package init(
     source: Int, firstRow: Int, rowCount: Int, order: RowOrder = .identity, scale: BlockScale? = nil
   ) {
     if case .columns(let firstElement, let stride, let step) = order {
@@ -54,17 +57,18 @@ public struct RowRun: Hashable, Sendable {
   }
 
   /// The columns from the first to the last one of some that are `step` apart.
-  public static func span(_ count: Int, step: Int) -> Int { max(0, (count - 1) * step + 1) }
+  @inlinable
+  package static func span(_ count: Int, step: Int) -> Int { max(0, (count - 1) * step + 1) }
 
   /// Whether each row has scales that can be read with it.
-  public var hasScalesByRow: Bool {
+  package var hasScalesByRow: Bool {
     if case .columns = order { return false }
     return scale?.isByRow == true
   }
 
   /// The source row for output row `offset` of this run; runs of columns have none.
   @inlinable
-  public func sourceRow(at offset: Int) -> Int {
+  package func sourceRow(at offset: Int) -> Int {
     switch order {
     case .identity:
       return firstRow + offset
@@ -80,7 +84,7 @@ public struct RowRun: Hashable, Sendable {
 
   /// The source rows from the first to the last one of those for output rows `offsets` of this run; runs of columns
   /// have none.
-  public func sourceRows(holding offsets: Range<Int>) -> Range<Int> {
+  package func sourceRows(holding offsets: Range<Int>) -> Range<Int> {
     switch order {
     case .identity:
       return (firstRow + offsets.lowerBound)..<(firstRow + offsets.upperBound)
@@ -104,7 +108,7 @@ public struct RowRun: Hashable, Sendable {
   ///   - rowLength: Values per output row.
   /// - Returns: The row and the column of the source, whose rows have `rowLength` values, or those of a run's stride
   ///   where output rows are columns.
-  public func sourcePlace(row offset: Int, column: Int, rowLength: Int) -> (row: Int, column: Int) {
+  package func sourcePlace(row offset: Int, column: Int, rowLength: Int) -> (row: Int, column: Int) {
     guard case .columns(let firstElement, let stride, let step) = order else {
       return (sourceRow(at: offset), column)
     }
@@ -113,7 +117,8 @@ public struct RowRun: Hashable, Sendable {
 }
 
 /// The order of rows within a run.
-public enum RowOrder: Hashable, Sendable {
+@usableFromInline
+package enum RowOrder: Hashable, Sendable {
   case identity
   /// Rotary pairs from half-split to adjacent: within each head of `headDim` rows, output rows 2j and 2j+1 are
   /// source rows j and j + headDim/2 (the permutation of the llama architecture).
@@ -128,14 +133,14 @@ public enum RowOrder: Hashable, Sendable {
 }
 
 /// The order of values inside a row.
-public enum ColumnOrder: Hashable, Sendable {
+package enum ColumnOrder: Hashable, Sendable {
   case identity
   /// Blocks of `width` values: output block j is source block `order[j]`; `order.count * width` is the row length.
   case blocks(width: Int, order: [Int])
 }
 
 /// An elementwise operation in f32, applied before the value is stored.
-public enum ValueOperation: Hashable, Sendable {
+package enum ValueOperation: Hashable, Sendable {
   case identity
   /// `x + 1` (norm weights stored as an offset from one).
   case addOne
@@ -144,7 +149,7 @@ public enum ValueOperation: Hashable, Sendable {
 }
 
 /// The content of an output tensor.
-public enum TensorContent: Hashable, Sendable {
+package enum TensorContent: Hashable, Sendable {
   /// Rows of the checkpoint.
   case feed(TensorFeed)
   /// Values computed from the config alone, such as rotary frequency factors.

@@ -59,7 +59,7 @@ extension TensorType: RawRepresentable, CaseIterable {
 }
 
 /// Numbers that other programs or earlier versions of llama.cpp gave to types of their own.
-public enum ForeignTensorTypes {
+package enum ForeignTensorTypes {
   /// ik_llama.cpp's names.
   private static let ikLlama: [UInt32: String] = [
     133: "q6_0", 134: "iq1_bn", 135: "iq2_bn", 137: "iq2_k", 138: "iq3_k", 139: "iq4_k", 140: "iq5_k",
@@ -73,12 +73,12 @@ public enum ForeignTensorTypes {
   ]
 
   /// The numbers that llama.cpp has withdrawn.
-  public static func isWithdrawn(_ number: UInt32) -> Bool {
+  package static func isWithdrawn(_ number: UInt32) -> Bool {
     [4, 5, 31, 32, 33, 36, 37, 38].contains(number)
   }
 
   /// What a number is known to mean elsewhere, such as "ik_llama.cpp's iq4_ks".
-  public static func name(_ number: UInt32) -> String? {
+  package static func name(_ number: UInt32) -> String? {
     isWithdrawn(number)
       ? "withdrawn from llama.cpp" : ikLlama[number].map { "ik_llama.cpp's \($0)" }
   }

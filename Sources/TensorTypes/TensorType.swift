@@ -43,7 +43,7 @@ public enum TensorType: Hashable, Sendable {
   case other(UInt32)
 
   /// The types that llama.cpp has for caches of keys and values.
-  public static let cacheTypes: [TensorType] = [
+  package static let cacheTypes: [TensorType] = [
     .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .iq4_nl, .q5_0, .q5_1,
   ]
 
@@ -94,7 +94,7 @@ public enum TensorType: Hashable, Sendable {
   public var bitsPerWeight: Double { Double(blockByteCount) * 8 / Double(blockLength) }
 
   /// The same type among those of checkpoints; `nil` for all but f32, f16 and bf16.
-  public var floatElement: ElementType? {
+  package var floatElement: ElementType? {
     switch self {
     case .f32: .f32
     case .f16: .f16

@@ -1,13 +1,13 @@
-public import FileBytes
+package import FileBytes
 
 /// How text is split before byte-pair encoding, and the name GGUF has for it.
 ///
 /// A `tokenizer.json` describes the splitting as a chain of steps; a GGUF stores a name from a fixed list
 /// (`tokenizer.ggml.pre`). The name is found by comparing the chain, step by step and regular expression by
 /// regular expression, with the chains of known models.
-public struct PreTokenizer: Hashable, Sendable {
+package struct PreTokenizer: Hashable, Sendable {
   /// One step of the chain.
-  public enum Step: Hashable, Sendable {
+  package enum Step: Hashable, Sendable {
     /// Every match of the expression becomes a piece of its own.
     case split(String)
     /// Every digit becomes a piece of its own.
@@ -19,10 +19,10 @@ public struct PreTokenizer: Hashable, Sendable {
   }
 
   /// The steps in order; a byte-level step that only maps bytes is not among them.
-  public var steps: [Step]
+  package var steps: [Step]
 
   /// Reads the value of `pre_tokenizer` in `tokenizer.json`.
-  public init(_ value: JSONValue) {
+  package init(_ value: JSONValue) {
     steps = Self.steps(of: value, depth: 0)
   }
 
@@ -52,7 +52,7 @@ public struct PreTokenizer: Hashable, Sendable {
   private static func isRemoval(_ value: JSONValue) -> Bool { value["behavior"]?.text == "Removed" }
 
   /// The chain as one line, for messages.
-  public var summary: String {
+  package var summary: String {
     if steps.isEmpty { return "no splitting" }
     return steps.map { step in
       switch step {
@@ -71,7 +71,7 @@ public struct PreTokenizer: Hashable, Sendable {
   ///   - file: The name that errors give.
   /// - Returns: The name, such as `qwen2`.
   /// - Throws: ``TokenizerError`` with `unknownPreTokenizer`.
-  public func name(in tokenizer: TokenizerFile, file: String) throws -> String {
+  package func name(in tokenizer: TokenizerFile, file: String) throws -> String {
     if isDeepSeekLLM { return "deepseek-llm" }
     guard let known = Self.known.first(where: { $0.steps == steps }) else {
       throw TokenizerError(

@@ -4,9 +4,9 @@ internal import FileBytes
 ///
 /// The file is one protocol buffers message: field 1, repeated, holds a piece (1: text, 2: score as f32, 3: type,
 /// default 1); field 2 the trainer's settings (3: model kind, 1 unigram, 2 byte pairs). Everything else is skipped.
-public struct SentencePieceModel: Sendable {
+package struct SentencePieceModel: Sendable {
   /// The types of pieces; raw values are those of both SentencePiece and GGUF.
-  public enum PieceType: Int32, Hashable, Sendable {
+  package enum PieceType: Int32, Hashable, Sendable {
     case normal = 1
     case unknown = 2
     case control = 3
@@ -16,29 +16,29 @@ public struct SentencePieceModel: Sendable {
   }
 
   /// One piece.
-  public struct Piece: Hashable, Sendable {
+  package struct Piece: Hashable, Sendable {
     /// The text, with U+2581 for a space.
-    public var text: String
+    package var text: String
     /// The log probability or negated merge rank.
-    public var score: Float
+    package var score: Float
     /// The type.
-    public var type: PieceType
+    package var type: PieceType
   }
 
   /// The pieces; the index is the token id.
-  public var pieces: [Piece] = []
+  package var pieces: [Piece] = []
 
   /// Reads a file.
   ///
   /// - Throws: `FileError` when it cannot be read, ``TokenizerError`` with `malformedModel` when it is broken.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     try self.init(parsing: try ReadableFile.contents(of: path, limit: 1 << 28), file: path)
   }
 
   /// Parses the bytes of a file.
   ///
   /// - Throws: ``TokenizerError`` with `malformedModel`.
-  public init(parsing bytes: [UInt8], file: String) throws {
+  package init(parsing bytes: [UInt8], file: String) throws {
     try bytes.withUnsafeBytes { buffer in
       var reader = ProtobufReader(buffer, file: file)
       while let field = try reader.next() {

@@ -1,20 +1,20 @@
 internal import FileBytes
-public import TensorTypes
+package import TensorTypes
 
 /// The special token ids, the add-BOS/EOS switches and the chat template of a checkpoint.
 ///
 /// Resolution order for an id: the text that `tokenizer_config.json` names, looked up among the added tokens of
 /// `tokenizer.json`; then the number in `config.json` or its `text_config`. The first value found stays. Lists of
 /// numbers are not used. Whether BOS and EOS are added follows the post-processor, then `tokenizer_config.json`.
-public struct SpecialTokens: Sendable {
+package struct SpecialTokens: Sendable {
   /// The ids found, in the order in which they were found, by role (`bos`, `eos`, …).
-  public private(set) var ids: [(role: String, id: Int)] = []
+  package private(set) var ids: [(role: String, id: Int)] = []
   /// The ids found that are at or above the limit, and so in no vocabulary that is written.
   private(set) var dropped: [(role: String, id: Int)] = []
   /// The switches found, in the order in which they were found, by role.
-  public private(set) var additions: [(role: String, add: Bool)] = []
+  package private(set) var additions: [(role: String, add: Bool)] = []
   /// The templates; one without a name is the only one.
-  public private(set) var templates: [(name: String, template: String)] = []
+  package private(set) var templates: [(name: String, template: String)] = []
   private var hasNamedTemplates = false
   private var lowercase: Bool?
   private var stripAccents: Bool?
@@ -30,7 +30,7 @@ public struct SpecialTokens: Sendable {
   ///   - spares: The tokens that a family takes for roles that the files leave open; those not in the vocabulary do
   ///     not count.
   /// - Throws: `FileError` or ``TokenizerError`` for files that cannot be read.
-  public init(
+  package init(
     files: TokenizerFolder, vocabularyLimit: Int? = nil, spares: [(role: String, text: String)] = []
   ) throws {
     self.vocabularyLimit = vocabularyLimit
@@ -227,7 +227,7 @@ public struct SpecialTokens: Sendable {
   }
 
   /// The GGUF keys, in the order in which llama.cpp's converter writes them.
-  public var entries: [MetadataEntry] {
+  package var entries: [MetadataEntry] {
     let keys = [
       "bos": "bos", "eos": "eos", "unk": "unknown", "sep": "seperator", "pad": "padding", "mask": "mask",
       "eot": "eot", "eom": "eom",

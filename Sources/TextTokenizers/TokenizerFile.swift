@@ -1,21 +1,21 @@
-public import FileBytes
+package import FileBytes
 
 /// The parts of a Hugging Face `tokenizer.json` that matter for a GGUF vocabulary.
 ///
 /// Token texts are kept scalar for scalar: two tokens that are canonically equal in
 /// Unicode (a letter with an accent, composed and decomposed) stay two tokens.
-public struct TokenizerFile: Sendable {
+package struct TokenizerFile: Sendable {
   /// A token that is matched in text before anything is split.
-  public struct AddedToken: Hashable, Sendable {
+  package struct AddedToken: Hashable, Sendable {
     /// The row of the embedding.
-    public var id: Int
+    package var id: Int
     /// The text.
-    public var content: String
+    package var content: String
     /// True for control tokens, which no plain text produces.
-    public var special: Bool
+    package var special: Bool
 
     /// Creates an added token.
-    public init(id: Int, content: String, special: Bool) {
+    package init(id: Int, content: String, special: Bool) {
       self.id = id
       self.content = content
       self.special = special
@@ -23,41 +23,41 @@ public struct TokenizerFile: Sendable {
   }
 
   /// The kind of model, such as `BPE`, `Unigram`, `WordPiece`; empty when the file does not say.
-  public var modelType = ""
+  package var modelType = ""
   /// Whether the model falls back to tokens for single bytes; `nil` when the file does not say.
-  public var byteFallback: Bool?
+  package var byteFallback: Bool?
   /// Whether whole-word vocabulary hits bypass the merges; `nil` when the file does not say.
-  public var ignoreMerges: Bool?
+  package var ignoreMerges: Bool?
   /// The base vocabulary in file order: the text of a token and its id.
-  public var vocabulary: [(text: String, id: Int)] = []
+  package var vocabulary: [(text: String, id: Int)] = []
   /// The merges in order of rank, as "left right"; a space inside a part is written U+0120.
-  public var merges: [String] = []
+  package var merges: [String] = []
   /// The added tokens in file order.
-  public var addedTokens: [AddedToken] = []
+  package var addedTokens: [AddedToken] = []
   /// The value of `pre_tokenizer`.
-  public var preTokenizer: JSONValue = .null
+  package var preTokenizer: JSONValue = .null
   /// The value of `post_processor`.
-  public var postProcessor: JSONValue = .null
+  package var postProcessor: JSONValue = .null
   /// The value of `normalizer`.
-  public var normalizer: JSONValue = .null
+  package var normalizer: JSONValue = .null
   /// The value of `decoder`.
-  public var decoder: JSONValue = .null
+  package var decoder: JSONValue = .null
 
   /// Larger files are refused; the largest real ones have about 35 MB.
-  public static let sizeLimit = 1 << 29
+  package static let sizeLimit = 1 << 29
 
   /// Reads a file.
   ///
   /// - Throws: `FileError` when it cannot be read, ``TokenizerError`` when it is not a tokenizer.
   /// - Complexity: O(bytes); 18 MB take about 0.4 s of processor time in a release build.
-  public init(contentsOf path: String) throws {
+  package init(contentsOf path: String) throws {
     try self.init(parsing: try ReadableFile.contents(of: path, limit: Self.sizeLimit), file: path)
   }
 
   /// Parses the bytes of a file, as Python's `json` module reads them: of two equal keys the last one counts.
   ///
   /// - Throws: `JSONError`.
-  public init(parsing bytes: [UInt8], file: String) throws {
+  package init(parsing bytes: [UInt8], file: String) throws {
     try bytes.withUnsafeBytes { buffer in
       var scanner = JSONScanner(buffer, file: file)
       try scanner.forEachMember { key, scanner in
@@ -127,7 +127,7 @@ public struct TokenizerFile: Sendable {
   }
 
   /// The id of the first added token with this text, compared scalar by scalar.
-  public func addedTokenID(_ content: String) -> Int? {
+  package func addedTokenID(_ content: String) -> Int? {
     addedTokens.first { $0.content.utf8.elementsEqual(content.utf8) }?.id
   }
 }

@@ -1,23 +1,23 @@
-public import FileBytes
+package import FileBytes
 internal import Foundation
 
 /// The tokenizer files of a checkpoint folder, read once.
-public struct TokenizerFolder: Sendable {
+package struct TokenizerFolder: Sendable {
   /// The folder.
-  public let folder: String
+  package let folder: String
   /// `tokenizer.json` if it is there, else what a file of tiktoken's form or `vocab.json` and `merges.txt` amount to if they are.
-  public let tokenizer: TokenizerFile?
+  package let tokenizer: TokenizerFile?
   /// The file that ``tokenizer`` is from.
   let tokenizerPath: String
   /// `tokenizer_config.json`, if it is there; beside `vocab.json`, with the roles of `special_tokens_map.json`.
-  public let tokenizerConfig: JSONValue?
+  package let tokenizerConfig: JSONValue?
   /// `config.json`, if it is there.
-  public let modelConfig: JSONValue?
+  package let modelConfig: JSONValue?
 
   /// Reads the files.
   ///
   /// - Throws: `FileError` or ``TokenizerError`` for files that are there and cannot be read.
-  public init(_ folder: String) throws {
+  package init(_ folder: String) throws {
     self.folder = folder
     func json(_ name: String) throws -> JSONValue? {
       let path = Self.join(folder, name)
@@ -50,7 +50,7 @@ public struct TokenizerFolder: Sendable {
   }
 
   /// The path of a file in the folder.
-  public func path(_ name: String) -> String { Self.join(folder, name) }
+  package func path(_ name: String) -> String { Self.join(folder, name) }
 
   private static func join(_ folder: String, _ name: String) -> String {
     folder.isEmpty ? name : folder.hasSuffix("/") ? folder + name : folder + "/" + name

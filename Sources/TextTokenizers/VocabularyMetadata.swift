@@ -69,7 +69,7 @@ public struct VocabularyMetadata: Sendable {
   }
 
   /// Makes the entries from files already read; the other initializer explains the parameters.
-  public init(
+  package init(
     files: TokenizerFolder, style: Style, vocabularySize: Int?, preOverride: String? = nil
   ) throws {
     if let size = vocabularySize, size < 1 || size > Self.tokenLimit {

@@ -1,7 +1,7 @@
-public import FileBytes
+package import FileBytes
 
 /// The kinds of failure.
-public enum ZstdErrorCode: FaultCode {
+package enum ZstdErrorCode: FaultCode {
   /// The data is not zstd or a frame is damaged.
   case corrupt
   /// The file ends inside a frame.
@@ -16,7 +16,7 @@ public enum ZstdErrorCode: FaultCode {
   case cannotWrite
 
   /// Bad data is the input's fault.
-  public var faultClass: FaultClass {
+  package var faultClass: FaultClass {
     switch self {
     case .corrupt, .truncated, .windowTooLarge: .rejected
     case .badSetting: .usage
@@ -26,4 +26,4 @@ public enum ZstdErrorCode: FaultCode {
 }
 
 /// Why a zstd file cannot be read or written.
-public typealias ZstdError = CodedError<ZstdErrorCode>
+package typealias ZstdError = CodedError<ZstdErrorCode>

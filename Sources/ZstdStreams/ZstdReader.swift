@@ -1,5 +1,5 @@
 internal import CZstd
-public import FileBytes
+internal import FileBytes
 
 /// Reads the decompressed bytes of a zstd file from start to end.
 ///
@@ -9,18 +9,18 @@ public import FileBytes
 ///
 /// One thread at a time may use a reader. Any number of readers may be used at the same
 /// time by different threads, also on the same file.
-public final class ZstdReader: ByteStream {
+package final class ZstdReader: ByteStream {
   /// The largest window that a file may ask for by default: 2^27 bytes, the limit of the `zstd` tool.
-  public static let defaultMaximumWindowLog = 27
+  package static let defaultMaximumWindowLog = 27
 
   /// The path as given.
-  public let path: String
+  package let path: String
   /// The decompressed size of the first frame, if its header tells; for files of one frame the total.
-  public let declaredByteCount: Int?
+  package let declaredByteCount: Int?
   /// How many decompressed bytes have been handed out.
-  public private(set) var position = 0
+  package private(set) var position = 0
   /// The size of the compressed file.
-  public var storedByteCount: Int { file.byteCount }
+  package var storedByteCount: Int { file.byteCount }
 
   private let file: ReadableFile
   private let context: OpaquePointer
@@ -41,7 +41,7 @@ public final class ZstdReader: ByteStream {
   ///   - maximumWindowLog: The base-2 logarithm of the largest window a frame may ask for, 10 to 31.
   /// - Throws: `FileError` when the file cannot be read; ``ZstdError`` with `truncated` for a file without any
   ///   byte, `corrupt` when it does not start with a zstd frame, `badSetting`, `noMemory`.
-  public init(path: String, maximumWindowLog: Int = ZstdReader.defaultMaximumWindowLog) throws {
+  package init(path: String, maximumWindowLog: Int = ZstdReader.defaultMaximumWindowLog) throws {
     let file = try ReadableFile(path: path)
     // Magic, frame header: 18 bytes at most.
     let prefix = try file.bytes(at: 0, count: min(18, file.byteCount))
@@ -70,7 +70,7 @@ public final class ZstdReader: ByteStream {
   /// Reads up to `buffer.count` decompressed bytes and returns how many; 0 only at the end (or for an empty buffer).
   ///
   /// - Throws: ``ZstdError`` with `corrupt`, `truncated` or `windowTooLarge`; `FileError` when reading fails.
-  public func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
+  package func read(into buffer: UnsafeMutableRawBufferPointer) throws -> Int {
     guard buffer.count > 0 else { return 0 }
     var output = ZSTD_outBuffer(dst: buffer.baseAddress, size: buffer.count, pos: 0)
     while output.pos < output.size {
@@ -95,7 +95,7 @@ public final class ZstdReader: ByteStream {
   /// Moves forward over `count` decompressed bytes.
   ///
   /// - Throws: ``ZstdError`` as ``read(into:)``, and `truncated` when the stream ends first.
-  public func skip(_ count: Int) throws {
+  package func skip(_ count: Int) throws {
     var left = count
     try withUnsafeTemporaryAllocation(byteCount: 1 << 16, alignment: 16) { scratch in
       while left > 0 {

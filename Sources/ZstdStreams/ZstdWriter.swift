@@ -1,9 +1,9 @@
 internal import CZstd
-public import FileBytes
+internal import FileBytes
 internal import Foundation
 
 /// Compression in one go and to files, for samples and tests.
-public enum ZstdWriter {
+package enum ZstdWriter {
   /// Compresses `bytes` into one frame that declares its size.
   ///
   /// - Parameters:
@@ -11,7 +11,7 @@ public enum ZstdWriter {
   ///   - level: The compression level, 1 to 22.
   /// - Returns: The frame.
   /// - Throws: ``ZstdError`` with `badSetting` or `noMemory`.
-  public static func compress(_ bytes: [UInt8], level: Int = 3) throws(ZstdError) -> [UInt8] {
+  package static func compress(_ bytes: [UInt8], level: Int = 3) throws(ZstdError) -> [UInt8] {
     guard (1...22).contains(level) else {
       throw ZstdError(.badSetting, Fault(expected: "a compression level from 1 to 22", found: "\(level)"))
     }
@@ -39,7 +39,7 @@ public enum ZstdWriter {
   ///   - destination: Where the result goes; an existing file is replaced.
   ///   - level: The compression level, 1 to 22.
   /// - Throws: `FileError` when `source` cannot be read, ``ZstdError`` otherwise.
-  public static func compressFile(_ source: String, to destination: String, level: Int = 3) throws {
+  package static func compressFile(_ source: String, to destination: String, level: Int = 3) throws {
     let file = try ReadableFile(path: source)
     guard (1...22).contains(level) else {
       throw ZstdError(.badSetting, Fault(expected: "a compression level from 1 to 22", found: "\(level)"))

@@ -1,28 +1,28 @@
-public import FileBytes
+package import FileBytes
 
 /// How plans are executed; nothing here has an influence on the bytes that come out.
-public struct ExecutionOptions: Sendable {
+package struct ExecutionOptions: Sendable {
   /// Threads that read, quantize and write.
-  public var threadCount: Int
+  package var threadCount: Int
   /// The most bytes that buffers of all threads may take together.
-  public var maxMemory: Int
+  package var maxMemory: Int
   /// Replace existing outputs and ignore existing journals.
-  public var force: Bool
+  package var force: Bool
   /// Stop before an output gets its name when weights became zeros; the work is kept for a run that accepts it.
-  public var refusesLosses = false
+  package var refusesLosses = false
   /// The part of the work to be done; `nil` for all of it.
-  public var part: RunPart?
+  package var part: RunPart?
   /// Called with the name of a process on another machine before it is watched for a while whether it still lives.
-  public var onWait: @Sendable (String) -> Void = { _ in }
+  package var onWait: @Sendable (String) -> Void = { _ in }
   /// Called after every tile, from any thread.
-  public var onProgress: (@Sendable (ExecutionProgress) -> Void)?
+  package var onProgress: (@Sendable (ExecutionProgress) -> Void)?
   /// Called when all rows of a tensor of an output are written, from any thread.
-  public var onTensorDone: (@Sendable (_ plan: ConversionPlan, _ index: Int) -> Void)?
+  package var onTensorDone: (@Sendable (_ plan: ConversionPlan, _ index: Int) -> Void)?
   /// Asked between tiles; `true` stops the run in a state that can be resumed.
-  public var isCancelled: @Sendable () -> Bool
+  package var isCancelled: @Sendable () -> Bool
 
   /// Creates options.
-  public init(
+  package init(
     threadCount: Int, maxMemory: Int = 512 << 20, force: Bool = false,
     onProgress: (@Sendable (ExecutionProgress) -> Void)? = nil,
     onTensorDone: (@Sendable (_ plan: ConversionPlan, _ index: Int) -> Void)? = nil,

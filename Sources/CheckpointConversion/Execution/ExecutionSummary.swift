@@ -1,9 +1,9 @@
-public import FileBytes
+package import FileBytes
 
 /// What a run did.
 public struct ExecutionSummary: Sendable {
   /// What became of an output.
-  public enum State: Sendable {
+  package enum State: Sendable {
     /// It was made.
     case made
     /// The part of it that was wanted was made.
@@ -15,28 +15,28 @@ public struct ExecutionSummary: Sendable {
   }
 
   /// One of the outputs.
-  public struct Output: Sendable {
+  package struct Output: Sendable {
     /// The plan.
-    public var plan: ConversionPlan
+    package var plan: ConversionPlan
     /// What became of it.
-    public var state: State
+    package var state: State
     /// Bytes of source weights that an earlier, interrupted run had finished.
-    public var resumedByteCount = 0
+    package var resumedByteCount = 0
     /// Weights that became zeros, resumed ones included.
-    public var losses: [LostWeights] = []
+    package var losses: [LostWeights] = []
 
     /// Whether this run made it.
-    public var isMade: Bool { if case .made = state { true } else { false } }
+    package var isMade: Bool { if case .made = state { true } else { false } }
     /// Whether this run made a part of it.
-    public var isPart: Bool { if case .part = state { true } else { false } }
+    package var isPart: Bool { if case .part = state { true } else { false } }
     /// Whether it was there before.
-    public var isKept: Bool { if case .kept = state { true } else { false } }
+    package var isKept: Bool { if case .kept = state { true } else { false } }
     /// Why it could not be made; `nil` when nothing went wrong.
-    public var failure: (any Error)? { if case .failed(let error) = state { error } else { nil } }
+    package var failure: (any Error)? { if case .failed(let error) = state { error } else { nil } }
   }
 
   /// All outputs, in the order in which they were asked for.
-  public var outputs: [Output]
+  package var outputs: [Output]
   /// Bytes of source weights, in a part those of its share.
   public var sourceByteCount: Int
   /// Bytes of source weights that earlier, interrupted runs had finished for all outputs that want them.
@@ -44,7 +44,7 @@ public struct ExecutionSummary: Sendable {
   /// Bytes of buffers that the run held.
   public var bufferByteCount: Int
   /// What the outputs had in common, in the work that this run did.
-  public var sharing: Sharing
+  package var sharing: Sharing
 
   /// The files that were written, or folders of them.
   public var paths: [String] {
@@ -81,5 +81,5 @@ public struct ExecutionSummary: Sendable {
 
 extension ExecutionSummary.Output {
   /// Its path, that of the first shard where it is split.
-  public var path: String { plan.path }
+  package var path: String { plan.path }
 }

@@ -9,7 +9,7 @@ extension PlanExecutor {
   /// - Returns: The indices of the outputs that are kept.
   /// - Throws: ``ConversionError``; nothing has been written then.
   @discardableResult
-  public func preflight(_ options: ExecutionOptions) throws -> Set<Int> {
+  package func preflight(_ options: ExecutionOptions) throws -> Set<Int> {
     let finished = options.force ? [] : outputs.indices.filter { outputs[$0].isFinished }
     let kept = finished.count == outputs.count ? [] : Set(finished)
     let wanted = outputs.indices.filter { !kept.contains($0) }.map { outputs[$0] }

@@ -6,11 +6,11 @@ internal import TensorAssembly
 /// A tile is read and assembled once, stored once in every form that outputs want, and written to all of them. Outputs
 /// appear under their names only when complete. Until then each is `NAME.partial` with a `NAME.journal` beside it; the same
 /// call continues from there. The bytes of an output, and its journal, do not depend on the others.
-public struct PlanExecutor: Sendable {
+package struct PlanExecutor: Sendable {
   let outputs: [PreparedConversion]
 
   /// Takes outputs of one source.
-  public init(_ outputs: [PreparedConversion]) { self.outputs = outputs }
+  package init(_ outputs: [PreparedConversion]) { self.outputs = outputs }
 
   /// What the outputs have in common.
   ///
@@ -19,7 +19,7 @@ public struct PlanExecutor: Sendable {
   ///   - options: How the run is done; tiles depend on its memory.
   /// - Returns: The sums over all tiles.
   /// - Throws: ``ConversionError`` with `memoryLimitTooSmall` or `badOption`.
-  public func sharing(without kept: Set<Int>, _ options: ExecutionOptions) throws -> Sharing {
+  package func sharing(without kept: Set<Int>, _ options: ExecutionOptions) throws -> Sharing {
     let wanted = outputs.indices.filter { !kept.contains($0) }.map { outputs[$0] }
     let work = WorkUnion(wanted)
     let cutter = TileCutter(work, sourceByteLimit: try bufferSizes(work, options).tile)
@@ -32,7 +32,7 @@ public struct PlanExecutor: Sendable {
   /// - Returns: What became of every output; one that could not be made does not keep the others from being finished.
   /// - Throws: ``ConversionError``, `ResumeLogError` when a journal is in use or another job's, or `FileError`, where no
   ///   output could be made or the run was interrupted; finished work is kept unless the input is at fault.
-  public func run(_ options: ExecutionOptions) throws -> ExecutionSummary {
+  package func run(_ options: ExecutionOptions) throws -> ExecutionSummary {
     let kept = try preflight(options)
     let indices = outputs.indices.filter { !kept.contains($0) }
     let wanted = indices.map { outputs[$0] }

@@ -63,7 +63,7 @@ public struct LostWeights: Hashable, Sendable, Codable {
   }
 
   /// The loss as a notice about its tensor.
-  public var notice: ConversionPlan.Notice { ConversionPlan.Notice(subject: tensor, text: text) }
+  package var notice: ConversionPlan.Notice { ConversionPlan.Notice(subject: tensor, text: text) }
 
   /// Whether rows of experts that are partly left are lost, too.
   private var hasOtherRows: Bool { rows > experts.count * (rowsWithValues / max(1, expertCount)) }

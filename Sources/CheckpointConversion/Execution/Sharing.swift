@@ -4,15 +4,15 @@ internal import TensorTypes
 ///
 /// A search is the choice of the block values that a quantized type stores weights with; copies and 16-bit outputs need
 /// none.
-public struct Sharing: Hashable, Sendable, Codable {
+package struct Sharing: Hashable, Sendable, Codable {
   /// Weights that are searched, once for every type that they are stored with.
-  public var searchedWeights = 0
+  package var searchedWeights = 0
   /// Weights that runs for each output alone would search.
-  public var wantedWeights = 0
+  package var wantedWeights = 0
   /// Bytes that are read of the source's tensors.
-  public var readBytes = 0
+  package var readBytes = 0
   /// Bytes that runs for each output alone would read.
-  public var wantedBytes = 0
+  package var wantedBytes = 0
 
   /// Adds up tiles.
   init(_ tiles: [Tile], of work: WorkUnion) {

@@ -74,7 +74,7 @@ public struct ModelInspection: Codable, Sendable {
   ///   - source: A file or folder.
   ///   - wholeValues: Whether arrays and long texts are printed whole.
   /// - Throws: Errors of the readers.
-  public init(source: String, wholeValues: Bool) throws {
+  package init(source: String, wholeValues: Bool) throws {
     switch FileSystem.kind(of: source) {
     case .folder: try self.init(checkpoint: source)
     case .file: try self.init(gguf: source, wholeValues: wholeValues)

@@ -12,7 +12,7 @@ extension Modelfile {
   ///     `nil` for a GGUF.
   ///   - contextLength: Tokens that Ollama makes room for; `nil` for its own choice.
   /// - Throws: `GGUFError`, `FileError`; ``ConversionError`` with `badOption` for a vision tower alone.
-  public init(plan: ConversionPlan, checkpoint: String?, contextLength: Int?) throws {
+  package init(plan: ConversionPlan, checkpoint: String?, contextLength: Int?) throws {
     let header = try GGUFHeader(parsing: plan.files[0].header, file: plan.path, requireData: false)
     let values = Dictionary(header.metadata.map { ($0.key, $0.value) }) { first, _ in first }
     guard plan.architecture != VisionTower.architecture else {

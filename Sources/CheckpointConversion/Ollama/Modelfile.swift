@@ -5,28 +5,28 @@ internal import FileBytes
 /// The grammar is that of Ollama's parser: a line is an instruction and its value, which ends at the end of the line
 /// where its quotes (`"`, or `"""`) are closed. Blanks around a value go, quotes have no escapes, and characters that do
 /// not print are dropped; so not every text can be a value, and what is written is parsed again.
-public struct Modelfile: Hashable, Sendable {
+package struct Modelfile: Hashable, Sendable {
   /// One instruction.
-  public struct Instruction: Hashable, Sendable {
+  package struct Instruction: Hashable, Sendable {
     /// The name in lower case, such as `from`, or `parameter top_k`.
-    public var name: String
+    package var name: String
     /// The value.
-    public var value: String
+    package var value: String
 
     /// An instruction by its parts.
-    public init(_ name: String, _ value: String) {
+    package init(_ name: String, _ value: String) {
       self.name = name
       self.value = value
     }
   }
 
   /// The instructions, in order.
-  public var instructions: [Instruction]
+  package var instructions: [Instruction]
   /// Lines before them, which Ollama does not read.
-  public var comments: [String] = []
+  package var comments: [String] = []
 
   /// A file of instructions.
-  public init(_ instructions: [Instruction] = []) { self.instructions = instructions }
+  package init(_ instructions: [Instruction] = []) { self.instructions = instructions }
 
   private static let names: Set<String> = [
     "from", "license", "template", "system", "adapter", "draft", "renderer", "parser", "parameter", "message",
@@ -39,7 +39,7 @@ public struct Modelfile: Hashable, Sendable {
   ///   - text: The text.
   ///   - file: The name for errors.
   /// - Throws: ``ConversionError`` with `badModelfile`.
-  public init(parsing text: String, file: String = "Modelfile") throws {
+  package init(parsing text: String, file: String = "Modelfile") throws {
     var reader = Reader(text, file: file)
     instructions = []
     while let name = try reader.name() {
@@ -58,7 +58,7 @@ public struct Modelfile: Hashable, Sendable {
   /// The text of the file.
   ///
   /// - Throws: ``ConversionError`` with `badModelfile` for a value that the grammar has no place for.
-  public func text() throws -> String {
+  package func text() throws -> String {
     var lines = comments.flatMap { $0.split(separator: "\n") }.map { "# " + $0 }
     for instruction in instructions {
       guard let value = Self.quoted(instruction.value) else {

@@ -4,7 +4,7 @@ extension ConversionPlan {
   /// Turns notices into an error.
   ///
   /// - Throws: ``ConversionError`` with `strictViolation` naming the first twenty.
-  public func refuseNotices() throws {
+  package func refuseNotices() throws {
     guard !notices.isEmpty else { return }
     let shown = notices.prefix(20).map(\.line)
     let others: [Wording] = notices.count > 20 ? ["and \(notices.count - 20) more"] : []

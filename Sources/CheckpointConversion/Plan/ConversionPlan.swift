@@ -1,66 +1,66 @@
-public import FileBytes
-public import ModelDescriptions
-public import QuantRecipes
-public import TensorTypes
+package import FileBytes
+package import ModelDescriptions
+package import QuantRecipes
+package import TensorTypes
 
 /// Everything that will be in the output, computed from headers alone.
 ///
 /// The plan knows every name, shape, type and byte offset of the output and, for
 /// each tensor, which source rows feed it. Executing it, printing it, pricing it
 /// and resuming it are uses of this one value.
-public struct ConversionPlan: Sendable {
+package struct ConversionPlan: Sendable {
   /// The files that are read.
-  public var sourceFiles: [PlannedSourceFile]
+  package var sourceFiles: [PlannedSourceFile]
   /// The tensors that are read; `TensorFeed` runs refer to these by index.
-  public var sources: [PlannedSource]
+  package var sources: [PlannedSource]
   /// The tensors that are written, in file order.
-  public var tensors: [PlannedTensor]
+  package var tensors: [PlannedTensor]
   /// The files that are written: one, or the shards of a split model.
-  public var files: [PlannedFile]
+  package var files: [PlannedFile]
   /// The architecture string of the output.
-  public var architecture: String
+  package var architecture: String
   /// The layers of the model and what they are made of; `nil` for GGUF sources of architectures that are not known.
-  public var model: Architecture?
+  package var model: Architecture?
   /// The stock mix that chose the types.
-  public var mix: StockMix
+  package var mix: StockMix
   /// The recipe that chose the types in the stock mix's place; `nil` without one.
-  public var recipe: Recipe?
+  package var recipe: Recipe?
   /// What the rules of mixes know of the model beside its tensors.
   package var facts: MixModelFacts?
   /// What each rule did.
-  public var rules: [RuleReport] = []
+  package var rules: [RuleReport] = []
   /// The type that weights pass through before quantization, as the 16-bit file of a two-step conversion has it.
-  public var intermediate: TensorType
+  package var intermediate: TensorType
   /// What was left out of the output, with the reason.
-  public var skipped: [SkippedTensor]
+  package var skipped: [SkippedTensor]
   /// The importance data in use; `nil` without any.
-  public var importance: PlannedImportance?
+  package var importance: PlannedImportance?
   /// What the user should know: fallbacks, odd totals, experts without data; errors under `--strict`.
-  public var notices: [Notice]
+  package var notices: [Notice]
   /// What the user should know although nothing is odd, such as where the output goes; no matter for `--strict`.
-  public var remarks: [String] = []
+  package var remarks: [String] = []
   /// What would be the better file; no matter for `--strict`.
-  public var advice: [String] = []
+  package var advice: [String] = []
   /// The folder that the output is; `nil` for outputs that are files by themselves.
-  public var folder: PlannedFolder?
+  package var folder: PlannedFolder?
 
   /// A source tensor that does not become part of the output.
-  public struct SkippedTensor: Hashable, Sendable {
+  package struct SkippedTensor: Hashable, Sendable {
     /// Its name in the source.
-    public var name: String
+    package var name: String
     /// Why it is not needed.
-    public var reason: String
+    package var reason: String
   }
 
   /// Something worth saying that is no error by default.
-  public struct Notice: Hashable, Sendable {
+  package struct Notice: Hashable, Sendable {
     /// What it is about: a tensor, a file, a setting.
-    public var subject: Wording
+    package var subject: Wording
     /// The sentence to print.
-    public var text: Wording
+    package var text: Wording
 
     /// Subject and sentence.
-    public var line: Wording { "\(subject): \(text)" }
+    package var line: Wording { "\(subject): \(text)" }
 
     init(subject: Wording, text: Wording) {
       self.subject = subject
@@ -75,23 +75,23 @@ public struct ConversionPlan: Sendable {
   }
 
   /// The name of the recipe, or of the stock mix without one; of the format in an output for MLX.
-  public var mixName: String { folder?.formatName ?? recipe?.name ?? mix.rawValue }
+  package var mixName: String { folder?.formatName ?? recipe?.name ?? mix.rawValue }
   /// The path of the output: a folder, or a file, the first one where there are several.
-  public var path: String { folder?.path ?? files.first?.path ?? "" }
+  package var path: String { folder?.path ?? files.first?.path ?? "" }
   /// Bytes of all tensors as stored, padding excluded.
-  public var tensorByteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
+  package var tensorByteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
   /// Bytes of all output files.
-  public var fileByteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
+  package var fileByteCount: Int { files.reduce(0) { $0 + $1.byteCount } }
   /// Average bits per weight of the tensors.
-  public var bitsPerWeight: Double {
+  package var bitsPerWeight: Double {
     weightCount > 0 ? Double(tensorByteCount) * 8 / Double(weightCount) : 0
   }
   /// Weights in all tensors.
-  public var weightCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
+  package var weightCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
   /// Bytes that the same tensors take before quantization.
-  public var sourceByteCount: Int { tensors.reduce(0) { $0 + $1.sourceByteCount } }
+  package var sourceByteCount: Int { tensors.reduce(0) { $0 + $1.sourceByteCount } }
   /// Bytes of files that are read: tensors in use and their scales as they are stored, compressed files as a whole.
-  public var readByteCount: Int {
+  package var readByteCount: Int {
     var used: Set<Int> = []
     for tensor in tensors {
       guard case .feed(let feed) = tensor.content else { continue }
@@ -114,31 +114,31 @@ public struct ConversionPlan: Sendable {
 }
 
 /// A file that is read.
-public struct PlannedSourceFile: Hashable, Sendable {
+package struct PlannedSourceFile: Hashable, Sendable {
   /// Its path.
-  public var path: String
+  package var path: String
   /// Its size on disk in bytes.
-  public var byteCount: Int
+  package var byteCount: Int
   /// Its modification time in nanoseconds since 1970.
-  public var modificationTime: Int64
+  package var modificationTime: Int64
   /// A hash of its header.
-  public var headerHash: UInt64
+  package var headerHash: UInt64
   /// Whether it is a zstd stream, which is read front to back.
-  public var isCompressed: Bool
+  package var isCompressed: Bool
 }
 
 /// A tensor that is read.
-public struct PlannedSource: Hashable, Sendable {
+package struct PlannedSource: Hashable, Sendable {
   /// Its name in the source.
-  public var name: String
+  package var name: String
   /// How its bytes encode values.
-  public var encoding: SourceEncoding
+  package var encoding: SourceEncoding
   /// The number of values.
-  public var elementCount: Int
+  package var elementCount: Int
   /// The index of its file.
-  public var file: Int
+  package var file: Int
   /// Where its bytes start in the (inflated) file.
-  public var offset: Int
+  package var offset: Int
 }
 
 extension PlannedSource {
@@ -153,100 +153,100 @@ extension PlannedSource {
 }
 
 /// A tensor that is written.
-public struct PlannedTensor: Hashable, Sendable {
+package struct PlannedTensor: Hashable, Sendable {
   /// The GGUF name.
-  public var name: String
+  package var name: String
   /// The shape, fastest dimension first.
-  public var ggmlShape: [Int]
+  package var ggmlShape: [Int]
   /// What it is for; its block is that of the source, also after layers were pruned.
-  public var purpose: TensorPurpose
+  package var purpose: TensorPurpose
   /// Where its values come from.
-  public var content: TensorContent
+  package var content: TensorContent
   /// The type before quantization.
-  public var sourceType: TensorType
+  package var sourceType: TensorType
   /// The type it is stored with, and why.
-  public var decision: TypeDecision
+  package var decision: TypeDecision
   /// The name under which importance data is looked up; `nil` for the plain path.
-  public var importanceName: String?
+  package var importanceName: String?
   /// The name under which importance data for it is stored, used or not: that of the source, before layers were pruned.
-  public var importanceKey: String
+  package var importanceKey: String
   /// The index of the output file.
-  public var file: Int
+  package var file: Int
   /// Where its bytes start in that file.
-  public var offset: Int
+  package var offset: Int
   /// Bytes as stored, all parts together.
-  public var byteCount: Int
+  package var byteCount: Int
   /// The groups that it is stored in, with scales and biases in tensors of their own; `nil` for everything in a GGUF.
-  public var groups: GroupFormat?
+  package var groups: GroupFormat?
   /// Scales and biases of ``groups``, in this order.
-  public var groupParts: [PlannedPart] = []
+  package var groupParts: [PlannedPart] = []
 
   /// What it does in the model.
-  public var role: TensorRole { purpose.role }
+  package var role: TensorRole { purpose.role }
   /// The type it is stored with; of one in groups that of scales, and of the values before.
-  public var type: TensorType { decision.type }
+  package var type: TensorType { decision.type }
   /// The name of the type, or of the groups.
-  public var typeName: String { groups?.name ?? type.name }
+  package var typeName: String { groups?.name ?? type.name }
   /// Whether it is stored in fewer bits than its source, with scales.
-  public var isQuantized: Bool { groups != nil || type.isQuantized }
+  package var isQuantized: Bool { groups != nil || type.isQuantized }
   /// Values per row.
-  public var rowLength: Int { ggmlShape.first ?? 1 }
+  package var rowLength: Int { ggmlShape.first ?? 1 }
   /// Rows over all higher dimensions.
-  public var rowCount: Int { ggmlShape.dropFirst().reduce(1, *) }
+  package var rowCount: Int { ggmlShape.dropFirst().reduce(1, *) }
   /// Rows of one matrix; higher dimensions count matrices (experts).
-  public var rowsPerMatrix: Int { ggmlShape.count > 1 ? ggmlShape[1] : 1 }
+  package var rowsPerMatrix: Int { ggmlShape.count > 1 ? ggmlShape[1] : 1 }
   /// All values.
-  public var elementCount: Int { rowLength * rowCount }
+  package var elementCount: Int { rowLength * rowCount }
   /// Bytes of one stored row, all parts together.
-  public var rowByteCount: Int { groupParts.reduce(mainRowByteCount) { $0 + $1.rowByteCount } }
+  package var rowByteCount: Int { groupParts.reduce(mainRowByteCount) { $0 + $1.rowByteCount } }
   /// Bytes of one row of values, or of codes.
   private var mainRowByteCount: Int {
     groups?.codeByteCount(rowLength: rowLength) ?? rowLength / type.blockLength * type.blockByteCount
   }
   /// Where rows are put: one place, and those of scales and biases.
-  public var parts: [PlannedPart] {
+  package var parts: [PlannedPart] {
     [PlannedPart(file: file, offset: offset, rowByteCount: mainRowByteCount)] + groupParts
   }
   /// Bytes before quantization.
-  public var sourceByteCount: Int { elementCount / sourceType.blockLength * sourceType.blockByteCount }
+  package var sourceByteCount: Int { elementCount / sourceType.blockLength * sourceType.blockByteCount }
 }
 
 /// A file that is written.
-public struct PlannedFile: Hashable, Sendable {
+package struct PlannedFile: Hashable, Sendable {
   /// Its final path.
-  public var path: String
+  package var path: String
   /// Header, metadata, tensor table and padding, as they will be written.
-  public var header: [UInt8]
+  package var header: [UInt8]
   /// Its size in bytes.
-  public var byteCount: Int
+  package var byteCount: Int
   /// The folder that gets its name when all of it is complete; `nil` for a file that gets its own.
-  public var folder: String?
+  package var folder: String?
 
   /// The name it has until it is complete.
-  public var partialPath: String {
+  package var partialPath: String {
     guard let folder else { return path + ".partial" }
     return PlannedFolder.partialPath(of: folder) + path.dropFirst(folder.count)
   }
   /// The folder that has to be there before.
-  public var place: String { FileSystem.folder(of: folder ?? path) }
+  package var place: String { FileSystem.folder(of: folder ?? path) }
 }
 
 /// Rows of one part of a tensor: of its values or codes, its scales or its biases.
-public struct PlannedPart: Hashable, Sendable {
+package struct PlannedPart: Hashable, Sendable {
   /// The index of the output file.
-  public var file: Int
+  package var file: Int
   /// Where its bytes start in that file.
-  public var offset: Int
+  package var offset: Int
   /// Bytes of one row.
-  public var rowByteCount: Int
+  package var rowByteCount: Int
 }
 
 /// A folder that is written: all of it, or nothing under its name.
-public struct PlannedFolder: Sendable {
+package struct PlannedFolder: Sendable {
   /// A small file beside the weights.
-  public struct Companion: Sendable {
+  package struct Companion: Sendable {
     /// Where its content comes from.
-    public enum Content: Sendable {
+    package enum Content: Sendable {
       /// These bytes.
       case bytes([UInt8])
       /// The bytes of a file of the source.
@@ -254,20 +254,20 @@ public struct PlannedFolder: Sendable {
     }
 
     /// Its name.
-    public var name: String
+    package var name: String
     /// Where its content comes from.
-    public var content: Content
+    package var content: Content
   }
 
   /// Its final path.
-  public var path: String
+  package var path: String
   /// The name of the format of its weights, for people.
-  public var formatName: String
+  package var formatName: String
   /// What is in it beside the weights.
-  public var companions: [Companion]
+  package var companions: [Companion]
 
   /// The name that it has until it is complete.
-  public var partialPath: String { Self.partialPath(of: path) }
+  package var partialPath: String { Self.partialPath(of: path) }
 
   static func partialPath(of path: String) -> String { path + ".partial" }
 }

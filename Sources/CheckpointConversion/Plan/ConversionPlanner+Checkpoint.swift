@@ -10,7 +10,7 @@ extension ConversionPlanner {
   ///
   /// - Throws: Errors of the readers for a bad checkpoint, `DescriptionError` for one that is not understood,
   ///   `TokenizerError`, `RecipeError` for bad rules, ``ConversionError``.
-  public static func prepareCheckpoint(_ request: ConversionRequest) throws -> PreparedConversion {
+  package static func prepareCheckpoint(_ request: ConversionRequest) throws -> PreparedConversion {
     try prepareCheckpoint(request, outputs: [request.choice])[0]
   }
 
@@ -21,7 +21,7 @@ extension ConversionPlanner {
   ///   - outputs: What chooses their types.
   /// - Returns: A plan for each of the outputs.
   /// - Throws: As ``prepareCheckpoint(_:)``; ``ConversionError`` with `badOption` when two outputs have one name.
-  public static func prepareCheckpoint(_ request: ConversionRequest, outputs: [OutputChoice]) throws
+  package static func prepareCheckpoint(_ request: ConversionRequest, outputs: [OutputChoice]) throws
     -> [PreparedConversion]
   {
     guard request.prunedLayers == nil, !request.keepSplit else {

@@ -9,7 +9,7 @@ extension ConversionPlanner {
   /// Plans the conversion of a GGUF file, whole or split.
   ///
   /// - Throws: Errors of the readers for a bad file, `RecipeError` for bad rules, ``ConversionError``.
-  public static func prepareGGUF(_ request: ConversionRequest) throws -> PreparedConversion {
+  package static func prepareGGUF(_ request: ConversionRequest) throws -> PreparedConversion {
     try prepareGGUF(request, outputs: [request.choice])[0]
   }
 
@@ -20,7 +20,7 @@ extension ConversionPlanner {
   ///   - outputs: What chooses their types.
   /// - Returns: A plan for each of the outputs.
   /// - Throws: As ``prepareGGUF(_:)``; ``ConversionError`` with `badOption` when two outputs have one name.
-  public static func prepareGGUF(_ request: ConversionRequest, outputs: [OutputChoice]) throws
+  package static func prepareGGUF(_ request: ConversionRequest, outputs: [OutputChoice]) throws
     -> [PreparedConversion]
   {
     let mixes = try outputs.map { output in

@@ -1,29 +1,29 @@
 internal import FileBytes
-public import ModelDescriptions
+package import ModelDescriptions
 internal import QuantRecipes
 internal import SafetensorsFormat
-public import TensorTypes
-public import TextTokenizers
+package import TensorTypes
+package import TextTokenizers
 
 /// What is known of a checkpoint whose shards are not at hand.
-public struct CheckpointOutline: Sendable {
+package struct CheckpointOutline: Sendable {
   /// The configuration.
-  public var config: ModelConfig
+  package var config: ModelConfig
   /// Names, types and shapes of its tensors.
-  public var tensors: [SourceTensor]
+  package var tensors: [SourceTensor]
   /// Where tokenizer, model card and generation settings are looked for.
-  public var files: TokenizerFolder
+  package var files: TokenizerFolder
   /// Whether `files` has a tokenizer; without one the plan's header lacks the vocabulary.
-  public var hasVocabulary: Bool
+  package var hasVocabulary: Bool
   /// The file names of its shards, which provenance lists; empty when they are not known.
-  public var shardNames: [String]
+  package var shardNames: [String]
   /// Which weights the outline is of where the source holds several sets.
-  public var choices: [String]
+  package var choices: [String]
   /// Whether the tensors were made up from the configuration.
-  public var tensorsAreExpected: Bool
+  package var tensorsAreExpected: Bool
 
   /// Creates an outline.
-  public init(
+  package init(
     config: ModelConfig, tensors: [SourceTensor], files: TokenizerFolder, hasVocabulary: Bool,
     shardNames: [String] = [], choices: [String] = [], tensorsAreExpected: Bool = false
   ) {
@@ -48,7 +48,7 @@ extension ConversionPlanner {
   ///   - request: As for ``prepareCheckpoint(_:)``; its source is a name for messages alone.
   /// - Returns: The plan.
   /// - Throws: As ``prepareCheckpoint(_:)``.
-  public static func prepareOutline(_ outline: CheckpointOutline, _ request: ConversionRequest) throws
+  package static func prepareOutline(_ outline: CheckpointOutline, _ request: ConversionRequest) throws
     -> PreparedConversion
   {
     let map = try ModelDescription.describe(
@@ -102,7 +102,7 @@ extension PreparedConversion {
   /// Bytes of the buffers that running the plan takes.
   ///
   /// - Throws: ``ConversionError`` with `memoryLimitTooSmall` or `badOption`.
-  public func bufferByteCount(threadCount: Int, maxMemory: Int) throws -> Int {
+  package func bufferByteCount(threadCount: Int, maxMemory: Int) throws -> Int {
     try executor.bufferSizes(
       WorkUnion([self]), ExecutionOptions(threadCount: threadCount, maxMemory: maxMemory)
     ).total

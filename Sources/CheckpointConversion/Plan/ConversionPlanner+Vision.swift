@@ -14,7 +14,7 @@ extension ConversionPlanner {
   /// - Returns: A plan for each of the outputs.
   /// - Throws: Errors of the readers for a bad checkpoint, `DescriptionError` for one whose tower is not understood,
   ///   ``ConversionError``.
-  public static func prepareVision(_ request: ConversionRequest, outputs: [OutputChoice]) throws
+  package static func prepareVision(_ request: ConversionRequest, outputs: [OutputChoice]) throws
     -> [PreparedConversion]
   {
     let (config, checkpoint, tensors) = try open(request)

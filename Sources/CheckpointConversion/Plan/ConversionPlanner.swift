@@ -3,7 +3,7 @@ internal import QuantRecipes
 internal import TensorTypes
 
 /// Turns a request into a plan: all checks that can fail, and no weights read.
-public enum ConversionPlanner {
+package enum ConversionPlanner {
   /// The name that stands for the type in file names.
   static func typeName(_ mix: StockMix, recipe: Recipe?, intermediate: TensorType) -> String {
     mix == .copy ? intermediate.name.uppercased() : recipe?.name ?? mix.rawValue
@@ -135,5 +135,5 @@ public enum ConversionPlanner {
 
 extension ConversionPlan {
   /// The version of everything that has an influence on the bytes; a journal of another version is not continued.
-  public static let writerVersion = "0.1.0"
+  package static let writerVersion = "0.1.0"
 }

@@ -1,7 +1,7 @@
 extension PlanReport.Total {
   /// A sum over nothing yet.
-  public init(named name: String) { self.init(name: name, tensors: 0, weights: 0, bytes: 0) }
+  package init(named name: String) { self.init(name: name, tensors: 0, weights: 0, bytes: 0) }
 
   /// Counts one more tensor.
-  public mutating func count(weights: Int, bytes: Int) { add(weights: weights, bytes: bytes) }
+  package mutating func count(weights: Int, bytes: Int) { add(weights: weights, bytes: bytes) }
 }

@@ -73,14 +73,14 @@ public struct PlanReport: Codable, Sendable {
   /// Source tensors that are left out, with the reason.
   public var skipped: [String: String]
   /// The importance data in use, with all blind and thin experts.
-  public var importance: PlannedImportance?
+  package var importance: PlannedImportance?
   /// What the user should know.
   public var notices: [Wording]
   /// Every tensor, in file order.
   public var tensors: [Tensor]
 
   /// Makes the report of a plan.
-  public init(_ plan: ConversionPlan) {
+  package init(_ plan: ConversionPlan) {
     architecture = plan.architecture
     mix = plan.folder?.formatName ?? plan.mix.rawValue
     recipe = plan.recipe?.name

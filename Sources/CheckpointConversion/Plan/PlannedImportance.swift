@@ -1,39 +1,39 @@
-public import ImportanceData
+package import ImportanceData
 
 /// The importance data that a plan uses.
-public struct PlannedImportance: Hashable, Sendable, Codable {
+package struct PlannedImportance: Hashable, Sendable, Codable {
   /// The file as named by the user.
-  public var file: String
+  package var file: String
   /// Entries in use, after filters.
-  public var entries: Int
+  package var entries: Int
   /// What happens to experts without data.
-  public var blindExperts: BlindExpertPolicy
+  package var blindExperts: BlindExpertPolicy
   /// Whether the file says how many tokens each expert saw; legacy files do not.
-  public var hasExpertCounts: Bool
+  package var hasExpertCounts: Bool
   /// Experts with fewer tokens than this, but at least one, are thin.
-  public var thinBelow: Int64
+  package var thinBelow: Int64
   /// The layers with blind or thin experts, among tensors that are quantized with this data.
-  public var layers: [LayerCoverage]
+  package var layers: [LayerCoverage]
   /// Tensors that use the data of another tensor with the same input.
-  public var shared: [Shared]
+  package var shared: [Shared]
 
   /// A tensor that uses the data of another one.
-  public struct Shared: Hashable, Sendable, Codable {
+  package struct Shared: Hashable, Sendable, Codable {
     /// The tensor in the output.
-    public var tensor: String
+    package var tensor: String
     /// The tensor in the importance data.
-    public var source: String
+    package var source: String
   }
 
   /// Blind experts, each counted once per layer, and blind matrices that are no experts.
-  public var blindCount: Int { Self.count(layers, \.blind) }
+  package var blindCount: Int { Self.count(layers, \.blind) }
   /// Of these, the matrices that are no experts.
-  public var blindMatrixCount: Int { Self.count(layers.filter { $0.expertCount == 1 }, \.blind) }
+  package var blindMatrixCount: Int { Self.count(layers.filter { $0.expertCount == 1 }, \.blind) }
   /// Thin experts, each counted once per layer, and thin matrices that are no experts.
-  public var thinCount: Int { Self.count(layers, \.thin) }
+  package var thinCount: Int { Self.count(layers, \.thin) }
 
   /// The words for what blind experts get.
-  public var blindOutcome: String {
+  package var blindOutcome: String {
     switch blindExperts {
     case .ones: "their columns weigh alike"
     case .layerMean: "they get the mean of the other experts of their tensor"
@@ -56,14 +56,14 @@ public struct PlannedImportance: Hashable, Sendable, Codable {
   }
 
   /// A line on tensors that use the data of others; `nil` when there are none.
-  public var sharedLine: String? {
+  package var sharedLine: String? {
     guard let first = shared.first else { return nil }
     let others = shared.count > 1 ? " and \(shared.count - 1) more" : ""
     return "\(first.tensor)\(others): importance of \(first.source), which has the same input"
   }
 
   /// One line per layer: how many experts are blind or thin, and which.
-  public var lines: [String] {
+  package var lines: [String] {
     layers.map { layer in
       guard layer.expertCount > 1 else {
         return "\(layer.matrixTitle): "

@@ -19,9 +19,9 @@ internal import TensorTypes
 /// | `pouch.source.sample_hashes` | hash of 64 samples of each source file, see ``sampleHash(of:)`` |
 /// | `pouch.config.hash` | hash of the checkpoint's `config.json` |
 /// | `pouch.imatrix.file`, `.hash` | the importance matrix; XXH64 of each mebibyte, seeded with that of the one before |
-public enum Provenance {
+package enum Provenance {
   /// The start of all keys.
-  public static let prefix = "pouch."
+  package static let prefix = "pouch."
 
   private static let sampleCount = 64
   private static let sampleByteCount = 4096
@@ -69,7 +69,7 @@ public enum Provenance {
   /// differ everywhere, but not files that differ in a few bytes.
   ///
   /// - Throws: `FileError` when the file cannot be read.
-  public static func sampleHash(of path: String) throws -> UInt64 {
+  package static func sampleHash(of path: String) throws -> UInt64 {
     let file = try ReadableFile(path: path)
     guard file.byteCount > sampleCount * sampleByteCount else { return try wholeHash(of: path) }
     let ranges = (0..<sampleCount).map { index in
@@ -88,7 +88,7 @@ public enum Provenance {
   }
 
   /// A hash as it is written in metadata.
-  public static func text(_ hash: UInt64) -> String { "xxh64:" + XXHash64.text(hash) }
+  package static func text(_ hash: UInt64) -> String { "xxh64:" + XXHash64.text(hash) }
 
   /// The flags that chose types or metadata, as they would be typed.
   private static func flags(_ request: ConversionRequest) -> [String] {

@@ -1,5 +1,5 @@
 /// The kinds of refusal.
-public enum JSONErrorCode: FaultCode {
+package enum JSONErrorCode: FaultCode {
   /// The text does not follow the grammar.
   case malformed
   /// A string is not UTF-8.
@@ -13,4 +13,4 @@ public enum JSONErrorCode: FaultCode {
 }
 
 /// Why a JSON text is refused.
-public typealias JSONError = CodedError<JSONErrorCode>
+package typealias JSONError = CodedError<JSONErrorCode>

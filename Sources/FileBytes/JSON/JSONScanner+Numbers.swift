@@ -6,7 +6,7 @@ extension JSONScanner {
   ///   - subject: The key in question.
   /// - Returns: The number.
   /// - Throws: ``JSONError`` with `badNumber` or `numberOverflow`.
-  public mutating func count(_ what: String = "a number", subject: String = "") throws(JSONError) -> Int {
+  package mutating func count(_ what: String = "a number", subject: String = "") throws(JSONError) -> Int {
     skipSpace()
     let start = position
     var value = 0
@@ -33,14 +33,14 @@ extension JSONScanner {
   }
 
   /// A number as it was written.
-  public enum Number: Hashable, Sendable {
+  package enum Number: Hashable, Sendable {
     /// Digits alone, and within 64 bits.
     case integer(Int)
     /// Anything else, rounded to the nearest double; infinite beyond its range.
     case floatingPoint(Double)
 
     /// The value as a double.
-    public var value: Double {
+    package var value: Double {
       switch self {
       case .integer(let value): Double(value)
       case .floatingPoint(let value): value
@@ -51,7 +51,7 @@ extension JSONScanner {
   /// Takes any number; of Python's, also `NaN`, `Infinity` and `-Infinity`.
   ///
   /// - Throws: ``JSONError``.
-  public mutating func number() throws(JSONError) -> Number {
+  package mutating func number() throws(JSONError) -> Number {
     skipSpace()
     let start = position
     if dialect == .python {

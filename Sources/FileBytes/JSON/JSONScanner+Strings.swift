@@ -4,7 +4,7 @@ extension JSONScanner {
   /// - Parameter what: What it is, for messages.
   /// - Returns: The text, escapes decoded.
   /// - Throws: ``JSONError``; half a surrogate pair is refused in every dialect.
-  public mutating func string(_ what: String = "a string") throws(JSONError) -> String {
+  package mutating func string(_ what: String = "a string") throws(JSONError) -> String {
     try expect(UInt8(ascii: "\""), what)
     let start = position
     while let byte = current, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {

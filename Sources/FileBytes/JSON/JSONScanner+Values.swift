@@ -2,7 +2,7 @@ extension JSONScanner {
   /// Takes any value; of equal keys of an object the last one counts.
   ///
   /// - Throws: ``JSONError``; `nestingTooDeep` for more than ``nestingLimit`` levels.
-  public mutating func value() throws -> JSONValue { try value(depth: 0) }
+  package mutating func value() throws -> JSONValue { try value(depth: 0) }
 
   private mutating func value(depth: Int) throws -> JSONValue {
     guard depth < nestingLimit else {

@@ -5,9 +5,9 @@
 /// which differ only in Unicode normalisation and must stay apart; and files that Python wrote hold `NaN` and
 /// `Infinity`. Members and elements are visited one by one, each string is handed over exactly as stored, and nothing
 /// outside the buffer is read. Positions in messages are byte offsets.
-public struct JSONScanner {
+package struct JSONScanner {
   /// Which texts are accepted.
-  public enum Dialect: Hashable, Sendable {
+  package enum Dialect: Hashable, Sendable {
     /// The grammar of RFC 8259, without a byte order mark.
     case strict
     /// What Python's `json` module reads: `NaN`, `Infinity` and `-Infinity` are numbers, and a byte order mark may
@@ -16,15 +16,15 @@ public struct JSONScanner {
   }
 
   /// The text.
-  public let bytes: UnsafeRawBufferPointer
+  package let bytes: UnsafeRawBufferPointer
   /// The name that errors give.
-  public let file: String
+  package let file: String
   /// The offset of the next byte; never past the end.
-  public internal(set) var position: Int
+  package internal(set) var position: Int
   /// Which texts are accepted.
-  public let dialect: Dialect
+  package let dialect: Dialect
   /// How deep values may nest.
-  public let nestingLimit: Int
+  package let nestingLimit: Int
 
   /// Starts at the first byte of a text.
   ///
@@ -33,7 +33,7 @@ public struct JSONScanner {
   ///   - file: The name that errors give.
   ///   - dialect: Which texts are accepted.
   ///   - nestingLimit: How deep values may nest.
-  public init(
+  package init(
     _ bytes: UnsafeRawBufferPointer, file: String, dialect: Dialect = .python, nestingLimit: Int = 256
   ) {
     self.bytes = bytes
@@ -56,7 +56,7 @@ public struct JSONScanner {
   ///   - place: A byte offset.
   /// - Returns: The error, to be thrown.
   @inline(never)
-  public func failure(
+  package func failure(
     _ code: JSONError.Code = .malformed, subject: String = "", expected: String, at place: Int? = nil
   ) -> JSONError {
     let place = place ?? position
@@ -86,7 +86,7 @@ public struct JSONScanner {
   }
 
   /// The next byte that is not white space, without taking it; `nil` at the end.
-  public mutating func next() -> UInt8? {
+  package mutating func next() -> UInt8? {
     skipSpace()
     return current
   }
@@ -94,7 +94,7 @@ public struct JSONScanner {
   /// The next byte that is not white space, without taking it.
   ///
   /// - Throws: ``JSONError`` at the end of the text.
-  public mutating func peek() throws(JSONError) -> UInt8 {
+  package mutating func peek() throws(JSONError) -> UInt8 {
     guard let byte = next() else { throw failure(expected: "a JSON value") }
     return byte
   }
@@ -115,14 +115,14 @@ public struct JSONScanner {
   /// Checks that nothing but white space is left.
   ///
   /// - Throws: ``JSONError``.
-  public mutating func finish() throws(JSONError) {
+  package mutating func finish() throws(JSONError) {
     guard next() == nil else { throw failure(expected: "nothing but spaces after the document") }
   }
 
   /// Visits the members of an object; `body` must take exactly one value each time.
   ///
   /// - Throws: ``JSONError``, and what `body` throws.
-  public mutating func forEachMember(
+  package mutating func forEachMember(
     _ body: (_ key: String, _ scanner: inout JSONScanner) throws -> Void
   ) throws {
     try expect(UInt8(ascii: "{"), "an object")
@@ -140,7 +140,7 @@ public struct JSONScanner {
   /// Visits the elements of an array; `body` must take exactly one value each time.
   ///
   /// - Throws: ``JSONError``, and what `body` throws.
-  public mutating func forEachElement(_ body: (_ scanner: inout JSONScanner) throws -> Void) throws {
+  package mutating func forEachElement(_ body: (_ scanner: inout JSONScanner) throws -> Void) throws {
     try expect(UInt8(ascii: "["), "an array")
     if takeIf(UInt8(ascii: "]")) { return }
     while true {
@@ -155,7 +155,7 @@ public struct JSONScanner {
   ///
   /// - Throws: ``JSONError``; `nestingTooDeep` for more than ``nestingLimit`` levels.
   @discardableResult
-  public mutating func skipValue() throws -> Range<Int> {
+  package mutating func skipValue() throws -> Range<Int> {
     _ = try peek()
     let start = position
     try skipValue(depth: 0)

@@ -3,7 +3,7 @@ extension JSONValue {
   /// blanks; ASCII alone, numbers that are not finite as Python writes them.
   ///
   /// Reading it back gives an equal value.
-  public var indentedText: String {
+  package var indentedText: String {
     var text = ""
     write(to: &text, indent: "")
     return text

@@ -3,7 +3,7 @@
 /// Whole numbers that fit are ``integer(_:)`` even when written with a fraction of zero.
 /// Object keys are Swift strings, so two keys that differ only in Unicode normalisation
 /// are one key here; vocabularies are therefore visited with a ``JSONScanner`` instead.
-public enum JSONValue: Hashable, Sendable {
+package enum JSONValue: Hashable, Sendable {
   case null
   case bool(Bool)
   case integer(Int)
@@ -22,7 +22,7 @@ public enum JSONValue: Hashable, Sendable {
   ///   - file: The name that errors give.
   ///   - dialect: Which texts are accepted.
   /// - Throws: ``JSONError``.
-  public init(parsing bytes: [UInt8], file: String, dialect: JSONScanner.Dialect = .python) throws {
+  package init(parsing bytes: [UInt8], file: String, dialect: JSONScanner.Dialect = .python) throws {
     self = try bytes.withUnsafeBytes { buffer in
       var scanner = JSONScanner(buffer, file: file, dialect: dialect)
       let value = try scanner.value()
@@ -34,45 +34,45 @@ public enum JSONValue: Hashable, Sendable {
   /// Reads and parses a file of at most `limit` bytes.
   ///
   /// - Throws: ``FileError`` when it cannot be read or is larger, ``JSONError``.
-  public init(contentsOf path: String, limit: Int = 64 << 20) throws {
+  package init(contentsOf path: String, limit: Int = 64 << 20) throws {
     try self.init(parsing: try ReadableFile.contents(of: path, limit: limit), file: path)
   }
 }
 
 extension JSONValue {
   /// The member `key`; `nil` when this is no object, the key is absent or its value is `null`.
-  public subscript(key: String) -> JSONValue? {
+  package subscript(key: String) -> JSONValue? {
     guard case .object(let members) = self, let value = members[key], value != .null else { return nil }
     return value
   }
 
   /// True when this is an object that has `key`, even with the value `null`.
-  public func hasKey(_ key: String) -> Bool {
+  package func hasKey(_ key: String) -> Bool {
     if case .object(let members) = self { members[key] != nil } else { false }
   }
 
   /// The members of an object, `nil` for anything else.
-  public var members: [String: JSONValue]? {
+  package var members: [String: JSONValue]? {
     if case .object(let members) = self { members } else { nil }
   }
 
   /// The elements of an array, `nil` for anything else.
-  public var elements: [JSONValue]? {
+  package var elements: [JSONValue]? {
     if case .array(let elements) = self { elements } else { nil }
   }
 
   /// The text of a string, `nil` for anything else.
-  public var text: String? {
+  package var text: String? {
     if case .string(let text) = self { text } else { nil }
   }
 
   /// The value of a whole number, `nil` for anything else.
-  public var integer: Int? {
+  package var integer: Int? {
     if case .integer(let value) = self { value } else { nil }
   }
 
   /// The value of any number, `nil` for anything else.
-  public var double: Double? {
+  package var double: Double? {
     switch self {
     case .integer(let value): Double(value)
     case .number(let value): value
@@ -81,12 +81,12 @@ extension JSONValue {
   }
 
   /// The value of a Boolean, `nil` for anything else.
-  public var flag: Bool? {
+  package var flag: Bool? {
     if case .bool(let value) = self { value } else { nil }
   }
 
   /// A short description for error messages, such as `the string "x"` or `an array of 3`.
-  public var summary: String {
+  package var summary: String {
     switch self {
     case .null: "null"
     case .bool(let value): "\(value)"

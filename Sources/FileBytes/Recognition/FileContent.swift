@@ -1,24 +1,24 @@
 /// What the first bytes of a file say it is.
-public struct FileContent: Hashable, Sendable {
+package struct FileContent: Hashable, Sendable {
   /// The kinds that are told apart.
-  public enum Kind: Hashable, Sendable {
+  package enum Kind: Hashable, Sendable {
     case empty, zeros, gguf, oldGGML, safetensors, zip, pickle, hdf5, zstd, gzip, webPage, json, text
   }
 
   /// The kind.
-  public var kind: Kind
+  package var kind: Kind
   /// What it is, as the end of a sentence: `a web page`.
-  public var name: String
+  package var name: String
   /// What to do when a model was expected; empty when nothing is known.
-  public var remedy: String
+  package var remedy: String
 
   /// The bytes that are looked at, at most.
-  public static let sampleByteCount = 512
+  package static let sampleByteCount = 512
 
   /// Looks at the start of a file; `nil` when it is of no known kind.
   ///
   /// - Parameter bytes: The first ``sampleByteCount`` bytes, or all of a shorter file.
-  public init?(_ bytes: [UInt8]) {
+  package init?(_ bytes: [UInt8]) {
     let start = bytes.prefix(Self.sampleByteCount)
     guard let kind = Self.kind(start) else { return nil }
     self.kind = kind

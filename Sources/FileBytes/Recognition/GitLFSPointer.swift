@@ -3,11 +3,11 @@
 /// A pointer has at most 1,023 bytes: a line `version https://git-lfs.github.com/spec/v1`, then keys with values,
 /// among them `oid sha256:…` and `size …`. Model hubs store weights and tokenizers so, and a clone without LFS holds
 /// nothing else.
-public struct GitLFSPointer: Hashable, Sendable {
+package struct GitLFSPointer: Hashable, Sendable {
   /// The size of the content in bytes; `nil` when the pointer does not say.
-  public var contentByteCount: Int?
+  package var contentByteCount: Int?
   /// The hash of the content, such as `sha256:4665…`; `nil` when the pointer does not say.
-  public var contentHash: String?
+  package var contentHash: String?
 
   /// Files of this size or more are no pointers.
   static let sizeLimit = 1024
@@ -18,7 +18,7 @@ public struct GitLFSPointer: Hashable, Sendable {
   static let openingByteCount = 39
 
   /// Reads a pointer; `nil` when `bytes`, the whole of a file, are none.
-  public init?(_ bytes: [UInt8]) {
+  package init?(_ bytes: [UInt8]) {
     guard bytes.count < Self.sizeLimit, Self.openings.contains(where: { bytes.starts(with: $0.utf8) }) else {
       return nil
     }

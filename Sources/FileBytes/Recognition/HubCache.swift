@@ -6,25 +6,25 @@ internal import Foundation
 /// models--org--name/refs/main                     a commit
 /// models--org--name/snapshots/<commit>/<path>     a link to ../../blobs/<hash>, or a copy
 /// ```
-public struct HubCache: Sendable {
+package struct HubCache: Sendable {
   /// A commit of a model in the cache.
-  public struct Snapshot: Hashable, Sendable {
+  package struct Snapshot: Hashable, Sendable {
     /// The commit, 40 hexadecimal digits.
-    public var commit: String
+    package var commit: String
     /// Where its files are.
-    public var folder: String
+    package var folder: String
   }
 
   /// The folder with one folder per model.
-  public let folder: String
+  package let folder: String
 
   /// A cache in a folder, which need not exist.
-  public init(folder: String) { self.folder = folder }
+  package init(folder: String) { self.folder = folder }
 
   /// The cache of this user, where the environment says it is; `nil` without a home.
   ///
   /// - Parameter environment: Variables; those of this process when `nil`.
-  public init?(environment: [String: String]? = nil) {
+  package init?(environment: [String: String]? = nil) {
     let environment = environment ?? ProcessInfo.processInfo.environment
     let place = ["HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"].lazy.compactMap { Self.place($0, environment) }
       .first
@@ -33,7 +33,7 @@ public struct HubCache: Sendable {
   }
 
   /// The folder in which the hub's programs keep the cache and the token; `nil` without a home.
-  public static func home(environment: [String: String]) -> String? {
+  package static func home(environment: [String: String]) -> String? {
     place("HF_HOME", environment) ?? place("XDG_CACHE_HOME", environment).map { $0 + "/huggingface" }
       ?? place("HOME", environment).map { $0 + "/.cache/huggingface" }
   }
@@ -52,7 +52,7 @@ public struct HubCache: Sendable {
   ///
   /// - Returns: `nil` when the cache has no snapshot of this model at all.
   /// - Throws: ``FileError`` with `notFound` when it has others of this model, naming them.
-  public func snapshot(of name: HubName) throws -> Snapshot? {
+  package func snapshot(of name: HubName) throws -> Snapshot? {
     let place = folder(of: name.repository)
     let snapshots = FileSystem.contents(of: place + "/snapshots").sorted().filter {
       FileSystem.kind(of: "\(place)/snapshots/\($0)") == .folder
@@ -101,7 +101,7 @@ public struct HubCache: Sendable {
   ///   - snapshot: The snapshot.
   ///   - name: What it was named, for the message.
   /// - Throws: ``FileError`` with `notAModel`, naming the weights that are missing.
-  public static func requireWeights(_ snapshot: Snapshot, of name: HubName) throws {
+  package static func requireWeights(_ snapshot: Snapshot, of name: HubName) throws {
     let wanted = Set(weightFiles(inIndex: snapshot.folder + "/model.safetensors.index.json"))
     let missing = wanted.filter { FileSystem.kind(of: "\(snapshot.folder)/\($0)") != .file }.sorted()
     guard !missing.isEmpty else { return }

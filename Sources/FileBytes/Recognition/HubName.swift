@@ -1,14 +1,14 @@
 /// A model on a hub as people write it: `org/name`, `org/name@revision`, with or without `hf://` before it.
-public struct HubName: Hashable, Sendable, CustomStringConvertible {
+package struct HubName: Hashable, Sendable, CustomStringConvertible {
   /// `org/name`.
-  public let repository: String
+  package let repository: String
   /// A branch, a tag or a commit; `main` unless another is named.
-  public let revision: String
+  package let revision: String
 
   /// Reads a name; `nil` for a text that is none, or that is meant as a path.
   ///
   /// Without `hf://`, a text whose first part is something here, or that ends as files do, is a path.
-  public init?(_ text: String) {
+  package init?(_ text: String) {
     let scheme = "hf://"
     let isMarked = text.hasPrefix(scheme)
     let parts = (isMarked ? text.dropFirst(scheme.count) : text[...]).split(
@@ -36,10 +36,10 @@ public struct HubName: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// `org/name`, with the revision where that is not `main`.
-  public var description: String { revision == "main" ? repository : "\(repository)@\(revision)" }
+  package var description: String { revision == "main" ? repository : "\(repository)@\(revision)" }
 
   /// The command that fetches it with the hub's own program, into the cache.
-  public var fetchCommand: String {
+  package var fetchCommand: String {
     "hf download \(repository)" + (revision == "main" ? "" : " --revision \(revision)")
   }
 }

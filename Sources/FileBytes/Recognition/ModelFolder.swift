@@ -3,18 +3,18 @@
 /// A folder's own name is the model's name, as the user wrote it: links keep theirs. Two cases need a look at where
 /// the folder really is: `.` and `..`, and a snapshot in a Hugging Face cache
 /// (`…/models--org--name/snapshots/<commit>`), whose own name is a commit.
-public struct ModelFolder: Hashable, Sendable {
+package struct ModelFolder: Hashable, Sendable {
   /// The folder as given.
-  public let path: String
+  package let path: String
   /// The last part of the path, that of the real one for `.` and `..`; empty for the root.
-  public let name: String
+  package let name: String
   /// `org/name` when the folder goes by the name of a snapshot in a Hugging Face cache.
-  public let hubRepository: String?
+  package let hubRepository: String?
   /// Whether the folder really lies in a snapshot of a Hugging Face cache, whatever it is called here.
-  public let isInHubCache: Bool
+  package let isInHubCache: Bool
 
   /// Looks at a path; the folder need not exist.
-  public init(_ path: String) {
+  package init(_ path: String) {
     self.path = path
     func parts(_ path: String) -> [String] {
       path.split(separator: "/").map(String.init).filter { $0 != "." }
@@ -34,12 +34,12 @@ public struct ModelFolder: Hashable, Sendable {
   }
 
   /// The name that stands for the model: that of the repository for a snapshot, else the folder's own.
-  public var modelName: String {
+  package var modelName: String {
     hubRepository.map { String($0.split(separator: "/").last ?? "") } ?? name
   }
 
   /// `org/name` for the name `models--org--name` of a cache's folder; `nil` for other names.
-  public static func repository(cacheFolder name: String) -> String? {
+  package static func repository(cacheFolder name: String) -> String? {
     let prefix = "models--"
     guard name.hasPrefix(prefix), name.utf8.count > prefix.utf8.count else { return nil }
     let id = String(name.dropFirst(prefix.count))

@@ -1,6 +1,6 @@
 extension SourceRecognition {
   /// Says what a folder is that is no checkpoint, or a checkpoint where a GGUF is wanted.
-  public static func folder(_ path: String, wanted: Wanted) -> SourceRecognition {
+  package static func folder(_ path: String, wanted: Wanted) -> SourceRecognition {
     let names = FileSystem.contents(of: path)
     return hubCache(path, names) ?? otherModel(path, names, wanted) ?? otherFormat(path, names)
       ?? incomplete(path, names, wanted)

@@ -1,9 +1,9 @@
 /// Says what a path is that was given as a model and is none, or not one of the kind that is wanted.
 ///
 /// Names, first bytes and small texts are looked at, nothing else; all commands refuse with the same words.
-public struct SourceRecognition: Hashable, Sendable {
+package struct SourceRecognition: Hashable, Sendable {
   /// What a command takes.
-  public enum Wanted: Hashable, Sendable {
+  package enum Wanted: Hashable, Sendable {
     /// A folder with `config.json` and safetensors files.
     case checkpoint
     /// A GGUF file.
@@ -21,9 +21,9 @@ public struct SourceRecognition: Hashable, Sendable {
   }
 
   /// What is there, as the end of a sentence.
-  public var found: String
+  package var found: String
   /// What to do; empty when nothing is known.
-  public var remedy: String
+  package var remedy: String
 
   /// The refusal of `path`, whatever is there.
   ///
@@ -31,7 +31,7 @@ public struct SourceRecognition: Hashable, Sendable {
   ///   - path: As the user gave it.
   ///   - wanted: What the command takes.
   /// - Returns: The error, to be thrown; a Git LFS pointer is refused as such.
-  public static func refusal(of path: String, wanted: Wanted) -> FileError {
+  package static func refusal(of path: String, wanted: Wanted) -> FileError {
     let seen: SourceRecognition
     let code: FileError.Code
     switch FileSystem.kind(of: path) {
@@ -50,7 +50,7 @@ public struct SourceRecognition: Hashable, Sendable {
   /// Refuses what is no regular file at `path`, saying what it is.
   ///
   /// - Throws: ``FileError`` with `notFound`, `notAModel` or `notAFile`.
-  public static func requireGGUF(at path: String) throws {
+  package static func requireGGUF(at path: String) throws {
     guard FileSystem.kind(of: path) != .file else { return }
     throw refusal(of: path, wanted: .gguf)
   }
@@ -58,7 +58,7 @@ public struct SourceRecognition: Hashable, Sendable {
   /// Refuses a folder without `config.json`, saying what it is.
   ///
   /// - Throws: ``FileError`` with `notAModel`.
-  public static func requireConfig(in folder: String, wanted: Wanted = .model) throws {
+  package static func requireConfig(in folder: String, wanted: Wanted = .model) throws {
     guard FileSystem.kind(of: folder + "/config.json") == .missing else { return }
     throw refusal(of: folder, wanted: wanted)
   }
@@ -73,7 +73,7 @@ public struct SourceRecognition: Hashable, Sendable {
   }
 
   /// Says how to get a model that was named as hubs name it, `org/name`; `nil` for other texts.
-  public static func hubModel(_ text: String) -> SourceRecognition? {
+  package static func hubModel(_ text: String) -> SourceRecognition? {
     guard let name = HubName(text) else { return nil }
     return SourceRecognition(
       found:
@@ -83,7 +83,7 @@ public struct SourceRecognition: Hashable, Sendable {
   }
 
   /// Says what a file is that is not of the kind wanted.
-  public static func file(_ path: String, wanted: Wanted) -> SourceRecognition {
+  package static func file(_ path: String, wanted: Wanted) -> SourceRecognition {
     let name = FileSystem.name(of: path)
     let folder = FileSystem.folder(of: path)
     if name == "config.json" || name == "model.safetensors.index.json" {

@@ -2,9 +2,9 @@
 ///
 /// What an earlier run left is of use only to a job with an equal fingerprint. Fields have names in words, so that a
 /// refusal can say which of them changed: "the version of Pouch (0.1.0, now 0.2.0); the source files".
-public struct Fingerprint: Hashable, Sendable {
+package struct Fingerprint: Hashable, Sendable {
   /// How a field takes part in messages.
-  public enum Role: UInt8, Hashable, Sendable {
+  package enum Role: UInt8, Hashable, Sendable {
     /// Named with its values.
     case shown
     /// Named alone; the value is a hash, say.
@@ -14,13 +14,13 @@ public struct Fingerprint: Hashable, Sendable {
   }
 
   /// One thing that the job depends on.
-  public struct Field: Hashable, Sendable {
+  package struct Field: Hashable, Sendable {
     /// What it is, in words; no two fields of a fingerprint have one name.
-    public var name: String
+    package var name: String
     /// Its value: a short text, or a hash.
-    public var value: String
+    package var value: String
     /// How it takes part in messages.
-    public var role: Role
+    package var role: Role
 
     /// What the names of settings begin with; those in words do not.
     fileprivate static let settingMark = "setting: "
@@ -34,14 +34,14 @@ public struct Fingerprint: Hashable, Sendable {
   }
 
   /// The fields, in the order in which messages name them.
-  public private(set) var fields: [Field] = []
+  package private(set) var fields: [Field] = []
 
   /// Starts with what every job has.
   ///
   /// - Parameters:
   ///   - task: What is done; jobs of different tasks are compared no further.
   ///   - version: The version of the program, since another one may give other bytes.
-  public init(task: String, version: String) {
+  package init(task: String, version: String) {
     add("the task", task)
     add("the version of Pouch", version)
   }
@@ -50,35 +50,35 @@ public struct Fingerprint: Hashable, Sendable {
   init(fields: [Field]) { self.fields = fields }
 
   /// Adds a field; one that a job does not have is not added.
-  public mutating func add(_ name: String, _ value: String, _ role: Role = .shown) {
+  package mutating func add(_ name: String, _ value: String, _ role: Role = .shown) {
     fields.append(Field(name: name, value: value, role: role))
   }
 
   /// Adds a setting, which messages name as one.
-  public mutating func add(_ setting: Setting, _ value: String, _ role: Role = .shown) {
+  package mutating func add(_ setting: Setting, _ value: String, _ role: Role = .shown) {
     add(Self.name(of: setting), value, role)
   }
 
   /// Adds a setting by the hash of its values.
-  public mutating func add(_ setting: Setting, _ hash: FieldHash, _ role: Role = .named) {
+  package mutating func add(_ setting: Setting, _ hash: FieldHash, _ role: Role = .named) {
     add(setting, hash.text, role)
   }
 
   /// The name of the field of a setting.
-  public static func name(of setting: Setting) -> String { Field.settingMark + setting.rawValue }
+  package static func name(of setting: Setting) -> String { Field.settingMark + setting.rawValue }
 
   /// Adds a field by the hash of its values.
-  public mutating func add(_ name: String, _ hash: FieldHash, _ role: Role = .named) {
+  package mutating func add(_ name: String, _ hash: FieldHash, _ role: Role = .named) {
     add(name, hash.text, role)
   }
 
   /// The same without some fields, for comparisons that leave them out.
-  public func without(_ names: Set<String>) -> Fingerprint {
+  package func without(_ names: Set<String>) -> Fingerprint {
     Fingerprint(fields: fields.filter { !names.contains($0.name) })
   }
 
   /// The fields in which `other`, that of the job wanted now, differs, in words; empty for equal ones alone.
-  public func differences(from other: Fingerprint) -> [Wording] {
+  package func differences(from other: Fingerprint) -> [Wording] {
     guard self != other else { return [] }
     if let task = fields.first, let wanted = other.fields.first, task != wanted {
       return [Self.difference(task, wanted)]
@@ -101,38 +101,38 @@ public struct Fingerprint: Hashable, Sendable {
 }
 
 /// A hash over values of several kinds, each with its length, so that no two lists of values run together.
-public struct FieldHash: Sendable {
+package struct FieldHash: Sendable {
   private var stream = XXHash64Stream()
 
   /// Starts a hash.
-  public init() {}
+  package init() {}
 
   /// Takes in a number.
-  public mutating func add(_ number: Int) {
+  package mutating func add(_ number: Int) {
     withUnsafeBytes(of: Int64(number).littleEndian) { stream.update($0) }
   }
 
   /// Takes in numbers.
-  public mutating func add(_ numbers: [Int]) {
+  package mutating func add(_ numbers: [Int]) {
     add(numbers.count)
     for number in numbers { add(number) }
   }
 
   /// Takes in bytes.
-  public mutating func add(_ bytes: UnsafeRawBufferPointer) {
+  package mutating func add(_ bytes: UnsafeRawBufferPointer) {
     add(bytes.count)
     stream.update(bytes)
   }
 
   /// Takes in bytes.
-  public mutating func add(_ bytes: [UInt8]) { bytes.withUnsafeBytes { add($0) } }
+  package mutating func add(_ bytes: [UInt8]) { bytes.withUnsafeBytes { add($0) } }
 
   /// Takes in a text.
-  public mutating func add(_ text: String) {
+  package mutating func add(_ text: String) {
     var text = text
     text.withUTF8 { add(UnsafeRawBufferPointer($0)) }
   }
 
   /// The hash of everything so far, as text.
-  public var text: String { XXHash64.text(stream.digest) }
+  package var text: String { XXHash64.text(stream.digest) }
 }

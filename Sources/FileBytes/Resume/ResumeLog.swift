@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// One thing that a run has finished, as a ``ResumeLog`` stores it.
-public protocol ResumeRecord: Sendable {
+package protocol ResumeRecord: Sendable {
   /// Reads what ``encode(into:)`` wrote, all of it; `nil` when it makes no sense.
   init?(decoding cursor: inout ByteCursor)
   /// Appends the record's bytes.
@@ -21,9 +21,9 @@ public protocol ResumeRecord: Sendable {
 /// A record is safe from the end of the process as soon as ``append(_:)`` returns. It is not forced to disk: after a
 /// power failure the log ends earlier, which costs work and nothing else. Records that speak of other files, whose
 /// bytes may have been lost then, carry hashes of these bytes, to be compared before they are believed.
-public final class ResumeLog<Record: ResumeRecord>: Sendable {
+package final class ResumeLog<Record: ResumeRecord>: Sendable {
   /// What becomes of a file that is there.
-  public enum Opening: Hashable, Sendable {
+  package enum Opening: Hashable, Sendable {
     /// The log of the same job is gone on with, anything else refused.
     case goesOn
     /// The log of the same job is gone on with, anything else replaced.
@@ -33,9 +33,9 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
   }
 
   /// The path as given.
-  public let path: String
+  package let path: String
   /// The records found when the log was opened.
-  public let existing: [Record]
+  package let existing: [Record]
   private let file: WritableFile
   private let words: ResumeLogWords
   /// Keeps out processes on other machines, for logs that these may open.
@@ -53,7 +53,7 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
   ///     process works on it.
   ///   - onWait: Called with the name of an owner on another machine before it is watched for long whether it lives.
   /// - Throws: ``ResumeLogError``, after which the file is as it was; ``FileError``.
-  public init(
+  package init(
     path: String, fingerprint: Fingerprint, words: ResumeLogWords, opening: Opening = .goesOn,
     isShared: Bool = false, onWait: (String) -> Void = { _ in }
   ) throws {
@@ -84,7 +84,7 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
   ///   - words: How messages speak of the log.
   /// - Returns: What the run depends on, and its records up to the first one that is torn or damaged.
   /// - Throws: ``ResumeLogError``, ``FileError``.
-  public static func read(path: String, words: ResumeLogWords) throws -> (
+  package static func read(path: String, words: ResumeLogWords) throws -> (
     fingerprint: Fingerprint, records: [Record]
   ) {
     let file = try ReadableFile(path: path)
@@ -109,7 +109,7 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
   ///   - words: How messages speak of the log.
   /// - Returns: `nil` when there is no such file, or nothing was recorded in it.
   /// - Throws: ``ResumeLogError``, ``FileError``.
-  public static func fingerprint(path: String, words: ResumeLogWords) throws -> Fingerprint? {
+  package static func fingerprint(path: String, words: ResumeLogWords) throws -> Fingerprint? {
     guard FileSystem.isFile(path) else { return nil }
     let file = try ReadableFile(path: path)
     let start = try file.bytes(at: 0, count: min(file.byteCount, ResumeLogHead.mostBytes))
@@ -174,7 +174,7 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
   /// Adds a record, from any thread; records stand in the order of the calls.
   ///
   /// - Throws: ``FileError``; the log is then as if the call had not been made.
-  public func append(_ record: Record) throws {
+  package func append(_ record: Record) throws {
     var bytes: [UInt8] = [0, 0, 0, 0]
     record.encode(into: &bytes)
     guard let count = UInt32(exactly: bytes.count - 4) else {
@@ -192,10 +192,10 @@ public final class ResumeLog<Record: ResumeRecord>: Sendable {
   }
 
   /// Whether there is no record, neither found nor added.
-  public var isEmpty: Bool { end.withLock(\.isEmpty) }
+  package var isEmpty: Bool { end.withLock(\.isEmpty) }
 
   /// Removes the file; it stays locked until the object goes away.
-  public func remove() {
+  package func remove() {
     FileSystem.remove(path)
     owner?.release()
   }

@@ -1,5 +1,5 @@
 /// Why a run cannot go on from a log.
-public enum ResumeLogErrorCode: FaultCode {
+package enum ResumeLogErrorCode: FaultCode {
   /// Another run holds the lock.
   case inUse
   /// The log of another job.
@@ -10,21 +10,21 @@ public enum ResumeLogErrorCode: FaultCode {
   case notALog
 
   /// A run that is still going on is no fault of the input.
-  public var faultClass: FaultClass { self == .inUse ? .failed : .rejected }
+  package var faultClass: FaultClass { self == .inUse ? .failed : .rejected }
 }
 
 /// Why a run cannot go on from a log; see ``ResumeLog``.
-public typealias ResumeLogError = CodedError<ResumeLogErrorCode>
+package typealias ResumeLogError = CodedError<ResumeLogErrorCode>
 
 /// How messages speak of a log.
-public struct ResumeLogWords: Hashable, Sendable {
+package struct ResumeLogWords: Hashable, Sendable {
   /// What the log is called, such as `journal`.
-  public var name: String
+  package var name: String
   /// How the user starts over, such as `remove the file to start over`.
-  public var startOver: Wording
+  package var startOver: Wording
 
   /// Describes a log.
-  public init(name: String, startOver: Wording) {
+  package init(name: String, startOver: Wording) {
     self.name = name
     self.startOver = startOver
   }

@@ -1,23 +1,23 @@
 /// One of several parts of a job; each is done by a process of its own, perhaps on another machine.
-public struct RunPart: Hashable, Sendable {
+package struct RunPart: Hashable, Sendable {
   /// Which part, from 1.
-  public let number: Int
+  package let number: Int
   /// How many parts there are.
-  public let count: Int
+  package let count: Int
 
   /// The most parts of a job.
-  public static let mostParts = 10_000
+  package static let mostParts = 10_000
 
   /// Creates a part; `nil` for a number that is not from 1 to `count`, or a count that is not from 1 to
   /// ``mostParts``.
-  public init?(number: Int, count: Int) {
+  package init?(number: Int, count: Int) {
     guard 1...Self.mostParts ~= count, 1...count ~= number else { return nil }
     self.number = number
     self.count = count
   }
 
   /// Reads `2/4`; `nil` for anything that is not a part.
-  public init?(_ text: String) {
+  package init?(_ text: String) {
     let words = text.split(separator: "/", omittingEmptySubsequences: false)
     guard words.count == 2, let number = Self.number(words[0]), let count = Self.number(words[1]) else {
       return nil
@@ -31,20 +31,20 @@ public struct RunPart: Hashable, Sendable {
   }
 
   /// All parts of a job.
-  public static func all(of count: Int) -> [RunPart] {
+  package static func all(of count: Int) -> [RunPart] {
     (1...max(1, count)).compactMap { RunPart(number: $0, count: count) }
   }
 
   /// The number from 0.
-  public var index: Int { number - 1 }
+  package var index: Int { number - 1 }
 
   /// The name of this part's own file beside a file of the whole, such as `model.gguf.part-2-of-4.journal`.
-  public func path(beside path: String, ending: String) -> String {
+  package func path(beside path: String, ending: String) -> String {
     "\(path).part-\(number)-of-\(count)\(ending)"
   }
 
   /// The parts that have such a file beside `path`, in order.
-  public static func found(beside path: String, ending: String) -> [RunPart] {
+  package static func found(beside path: String, ending: String) -> [RunPart] {
     let start = FileSystem.name(of: path) + ".part-"
     return FileSystem.contents(of: FileSystem.folder(of: path)).compactMap { name -> RunPart? in
       guard name.hasPrefix(start), name.hasSuffix(ending),
@@ -61,15 +61,15 @@ public struct RunPart: Hashable, Sendable {
 
 extension RunPart: CustomStringConvertible {
   /// The part as it is typed, such as `2/4`.
-  public var description: String { "\(number)/\(count)" }
+  package var description: String { "\(number)/\(count)" }
 }
 
 extension Fingerprint {
   /// The field that tells parts of one job apart.
-  public static let partField = "the part"
+  package static let partField = "the part"
 
   /// The same for a part of the job.
-  public func of(_ part: RunPart) -> Fingerprint {
+  package func of(_ part: RunPart) -> Fingerprint {
     var result = self
     result.add(Self.partField, "\(part)")
     return result

@@ -1,24 +1,24 @@
 internal import FileBytes
-public import ModelEvaluation
+package import ModelEvaluation
 
 /// What is asked of runs that measure a model.
-public struct MeasuringOptions: Hashable, Sendable {
+package struct MeasuringOptions: Hashable, Sendable {
   /// Tokens per window.
-  public var windowLength = 512
+  package var windowLength = 512
   /// Windows; `nil` for as many as ``usualTokenCount`` tokens fill.
-  public var windowCount: Int?
+  package var windowCount: Int?
   /// The memory of the machine they run on, and what is allowed of it.
   ///
   /// What the process holds is foretold, not looked at.
-  public var limits = MeasuringPlan.Limits()
+  package var limits = MeasuringPlan.Limits()
   /// Bytes per second that the disk gives; `nil` when it is not known.
-  public var diskBytesPerSecond: Double?
+  package var diskBytesPerSecond: Double?
 
   /// Creates options with the defaults of the measuring commands.
-  public init() {}
+  package init() {}
 
   /// Tokens of the test text of WikiText-2, by the tokenizers of today's models.
-  public static let usualTokenCount = 300_000
+  package static let usualTokenCount = 300_000
 
   /// Windows that are measured.
   var count: Int { windowCount ?? max(2, Self.usualTokenCount / windowLength) }

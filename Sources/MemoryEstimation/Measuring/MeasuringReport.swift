@@ -1,12 +1,12 @@
 internal import FileBytes
-public import ModelEvaluation
+package import ModelEvaluation
 internal import ReferenceRuntime
 internal import TensorCompute
 
 /// What measuring a model and its outputs with Pouch takes, as the commands say it when they start.
-public struct MeasuringReport: Codable, Sendable {
+package struct MeasuringReport: Codable, Sendable {
   /// What is measured.
-  public enum Kind: String, Codable, Hashable, Sendable {
+  package enum Kind: String, Codable, Hashable, Sendable {
     /// pouch-perplexity of one model.
     case perplexity
     /// pouch-perplexity of an output against the source, in lock-step.
@@ -16,47 +16,47 @@ public struct MeasuringReport: Codable, Sendable {
   }
 
   /// Which of two bounds of time is the larger.
-  public enum Bound: String, Codable, Hashable, Sendable {
+  package enum Bound: String, Codable, Hashable, Sendable {
     case disk
     case arithmetic
   }
 
   /// One run.
-  public struct Run: Codable, Hashable, Sendable {
+  package struct Run: Codable, Hashable, Sendable {
     /// perplexity, divergence (of an output from the source, in lock-step) or importance.
-    public var kind: Kind
+    package var kind: Kind
     /// The models; of a divergence, the base first.
-    public var models: [String]
+    package var models: [String]
     /// exact or fast, the default of the command.
-    public var mode: String
+    package var mode: String
     /// The order of windows and layers, memory, and bytes that are read.
-    public var cost: MeasuringCost
+    package var cost: MeasuringCost
     /// Whether the machine has the memory.
-    public var fits: Bool
+    package var fits: Bool
     /// Weights times rows, those of 8-bit products counted less: twice as many operations.
-    public var work: Double
+    package var work: Double
     /// Seconds of reading at least; `nil` without the disk's speed.
-    public var diskSeconds: Double?
+    package var diskSeconds: Double?
     /// Seconds of products at least; `nil` without the speed of arithmetic.
-    public var arithmeticSeconds: Double?
+    package var arithmeticSeconds: Double?
     /// The larger of both, disk or arithmetic, which go on at the same time; `nil` where one is not known.
-    public var bound: Bound?
+    package var bound: Bound?
   }
 
   /// Tokens per window.
-  public var windowLength: Int
+  package var windowLength: Int
   /// Windows.
-  public var windows: Int
+  package var windows: Int
   /// Bytes per second of the disk.
-  public var diskBytesPerSecond: Double?
+  package var diskBytesPerSecond: Double?
   /// Whether they were measured here.
-  public var isDiskMeasured: Bool
+  package var isDiskMeasured: Bool
   /// Multiplications and additions per second.
-  public var operationsPerSecond: Double?
+  package var operationsPerSecond: Double?
   /// Whether they were measured here, with the runtime's own products.
-  public var isArithmeticMeasured: Bool
+  package var isArithmeticMeasured: Bool
   /// The runs.
-  public var runs: [Run]
+  package var runs: [Run]
 }
 
 extension MeasuringReport {

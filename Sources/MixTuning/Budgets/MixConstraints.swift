@@ -1,19 +1,19 @@
-public import FileBytes
-public import TensorTypes
+package import FileBytes
+package import TensorTypes
 
 /// What a user adds to a budget.
-public struct MixConstraints: Hashable, Sendable {
+package struct MixConstraints: Hashable, Sendable {
   /// Roles whose layers all get one type.
-  public var uniform: Set<TuningRole> = []
+  package var uniform: Set<TuningRole> = []
   /// The least type of roles, by bits per weight.
-  public var least: [TuningRole: TensorType] = [:]
+  package var least: [TuningRole: TensorType] = [:]
   /// The types that groups may get; `nil` for all candidates.
   ///
   /// Groups that no text reaches keep theirs.
-  public var types: Set<TensorType>?
+  package var types: Set<TensorType>?
 
   /// Creates constraints; none.
-  public init() {}
+  package init() {}
 
   /// The roles that a name of recipes stands for, such as `routed-experts` for both of its parts.
   ///
@@ -22,7 +22,7 @@ public struct MixConstraints: Hashable, Sendable {
   ///   - setting: What takes the name, for messages.
   /// - Returns: At least one role.
   /// - Throws: ``TuningError`` with `badConstraint`.
-  public static func roles(named name: String, setting: Setting) throws -> [TuningRole] {
+  package static func roles(named name: String, setting: Setting) throws -> [TuningRole] {
     let found = TuningRole.allCases.filter {
       $0.rawValue == name || $0.rawValue.hasPrefix(name + ".")
         || $0.recipeRoles.contains(name) && name != "any"

@@ -8,13 +8,13 @@ internal import ReportPages
 ///
 /// The size of a file depends on its header, and this on the recipe's name and hash: a mix is solved, written as a recipe and
 /// planned, and solved again with what the plan says until the sizes agree.
-public struct MixTuner: Sendable {
+package struct MixTuner: Sendable {
   /// A mix that was found, with the recipe that makes it.
-  public struct Result: Sendable {
+  package struct Result: Sendable {
     /// The mix.
-    public var mix: TunedMix
+    package var mix: TunedMix
     /// Its recipe.
-    public var written: RecipeWriter.Written
+    package var written: RecipeWriter.Written
   }
 
   private let table: SensitivityTable
@@ -34,7 +34,7 @@ public struct MixTuner: Sendable {
   ///   - constraints: What mixes must keep to.
   ///   - base: The recipe that results stand on; `nil` for none.
   /// - Throws: ``TuningError`` with `badConstraint`; `RecipeError`.
-  public init(
+  package init(
     _ table: SensitivityTable, plan: TuningPlan, constraints: MixConstraints, base: String? = nil
   ) throws {
     self.table = table
@@ -55,7 +55,7 @@ public struct MixTuner: Sendable {
   /// - Returns: The mix and its recipe.
   /// - Throws: ``TuningError`` with `budgetOutOfReach`, `groupNotExpressible`; `RecipeError`; errors of the planner and the
   ///   estimate.
-  public func solve(_ budget: TunedMix.Budget, name: String, file: String) throws -> Result {
+  package func solve(_ budget: TunedMix.Budget, name: String, file: String) throws -> Result {
     try checkReach(budget, name: name, file: file)
     if case .divergence(let limit) = budget {
       return try result(try smallest(within: limit), budget, name: name, file: file)

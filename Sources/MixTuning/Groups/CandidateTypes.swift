@@ -1,12 +1,12 @@
 internal import BlockQuantization
 internal import FileBytes
 internal import TensorCompute
-public import TensorTypes
+package import TensorTypes
 
 /// The types that groups may get.
-public enum CandidateTypes {
+package enum CandidateTypes {
   /// The types that are tried when none are named: the K-quants and Q8_0, with IQ4_XS between Q3_K and Q4_K.
-  public static let usual: [TensorType] = [.q2_K, .q3_K, .iq4_xs, .q4_K, .q5_K, .q6_K, .q8_0]
+  package static let usual: [TensorType] = [.q2_K, .q3_K, .iq4_xs, .q4_K, .q5_K, .q6_K, .q8_0]
 
   /// The type of tensors that no text reaches.
   static let unreached = TensorType.q8_0
@@ -16,7 +16,7 @@ public enum CandidateTypes {
   /// - Parameter names: The names, in any order.
   /// - Returns: The types by size, each once.
   /// - Throws: ``TuningError`` with `badType` for a name that is no type, or one that cannot be written or run.
-  public static func types(named names: [String]) throws -> [TensorType] {
+  package static func types(named names: [String]) throws -> [TensorType] {
     let known = TensorType.allCases.filter {
       BlockQuantizer.canQuantize($0) && WeightMatrix.supportedTypes.contains($0) && $0 != .f32
     }

@@ -1,27 +1,27 @@
-public import CheckpointConversion
+package import CheckpointConversion
 internal import FileBytes
 internal import ModelDescriptions
-public import QuantRecipes
-public import ReferenceRuntime
-public import TensorTypes
+package import QuantRecipes
+package import ReferenceRuntime
+package import TensorTypes
 
 /// The groups of a model and what each may become, from plans of its conversion to every candidate type.
 ///
 /// Sizes are those of the plans, substitutes for rows that do not fit a type included, so that what is predicted is what is
 /// written.
-public struct TuningPlan: Sendable {
+package struct TuningPlan: Sendable {
   /// What is asked of every conversion: source, importance data.
   let request: ConversionRequest
   /// The candidate types, by size.
-  public let types: [TensorType]
+  package let types: [TensorType]
   /// The conversion to each candidate type, and to that of tensors that no text reaches.
   private let conversions: [TensorType: PreparedConversion]
   /// All groups, with candidates whose divergence is 0.
-  public let rows: [SensitivityTable.Row]
+  package let rows: [SensitivityTable.Row]
   /// Bytes of the file that belong to no group: the header apart, tensors that are never quantized.
-  public let fixedByteCount: Int
+  package let fixedByteCount: Int
   /// The plan of the first type, for what all plans have in common.
-  public let plan: ConversionPlan
+  package let plan: ConversionPlan
   /// What rules know of the model beside its tensors.
   let facts: MixModelFacts
   /// Tensors of the output by name, for each candidate type.
@@ -34,7 +34,7 @@ public struct TuningPlan: Sendable {
   ///   - types: The candidate types.
   ///   - model: The source as it runs.
   /// - Throws: ``TuningError`` with `notTunable`; what the planner throws.
-  public init(request: ConversionRequest, types: [TensorType], model: LoadedModel) throws {
+  package init(request: ConversionRequest, types: [TensorType], model: LoadedModel) throws {
     var request = request
     request.outputPath = "pouch-tune-{recipe}.gguf"
     request.samplesSources = false
@@ -101,7 +101,7 @@ public struct TuningPlan: Sendable {
   ///   - path: The output; `nil` for plans that are not executed.
   /// - Returns: The conversion.
   /// - Throws: What the planner throws.
-  public func conversion(to recipe: Recipe, path: String? = nil) throws -> PreparedConversion {
+  package func conversion(to recipe: Recipe, path: String? = nil) throws -> PreparedConversion {
     var request = request
     if let path {
       request.outputPath = path

@@ -1,8 +1,8 @@
-public import ModelEvaluation
-public import ReferenceRuntime
+package import ModelEvaluation
+package import ReferenceRuntime
 
 /// Measures what a mix lost, on text that had no part in its choice.
-public struct HeldOutMeasurement {
+package struct HeldOutMeasurement {
   private let windows: TokenWindows
   private let options: EvaluationOptions
   private let limits: MeasuringPlan.Limits
@@ -13,7 +13,7 @@ public struct HeldOutMeasurement {
   ///   - windows: The windows.
   ///   - options: How models are run; the schedule in it is not looked at.
   ///   - limits: The memory.
-  public init(windows: TokenWindows, options: EvaluationOptions, limits: MeasuringPlan.Limits) {
+  package init(windows: TokenWindows, options: EvaluationOptions, limits: MeasuringPlan.Limits) {
     self.windows = windows
     self.options = options
     self.limits = limits
@@ -27,7 +27,7 @@ public struct HeldOutMeasurement {
   ///   - onWindow: Called with the number of windows that are done; `false` ends the measurement.
   /// - Returns: The divergence; `nil` when it was ended.
   /// - Throws: `EvaluationError`, `RuntimeError`.
-  public func divergence(
+  package func divergence(
     of tested: LoadedModel, from base: LoadedModel, onWindow: (Int) -> Bool
   ) throws -> TunedMix.Actual? {
     let plan = try MeasuringPlan(

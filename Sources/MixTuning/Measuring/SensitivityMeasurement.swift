@@ -1,10 +1,10 @@
-public import CheckpointConversion
+package import CheckpointConversion
 internal import FileBytes
 internal import ImportanceData
 internal import ModelDescriptions
-public import ModelEvaluation
-public import ReferenceRuntime
-public import TensorTypes
+package import ModelEvaluation
+package import ReferenceRuntime
+package import TensorTypes
 
 /// Measures the sensitivities of a model: from a model and a text to a table.
 ///
@@ -12,9 +12,9 @@ public import TensorTypes
 /// between branches, and importance data are collected on the way when they are wanted. Then, layer by layer, groups are quantized,
 /// to the bytes that a file would hold, and the kept windows are taken through one branch (``SensitivityTable/Method/local``) or
 /// through all that follow.
-public struct SensitivityMeasurement {
+package struct SensitivityMeasurement {
   /// Where importance data come from.
-  public enum Importance: Hashable, Sendable {
+  package enum Importance: Hashable, Sendable {
     /// From a file.
     case file(String)
     /// They are collected on the way, and written to a file.
@@ -23,7 +23,7 @@ public struct SensitivityMeasurement {
     case none
 
     /// The file.
-    public var path: String? {
+    package var path: String? {
       switch self {
       case .file(let path), .collected(let path): path
       case .none: nil
@@ -32,15 +32,15 @@ public struct SensitivityMeasurement {
   }
 
   /// How far a measurement is.
-  public struct Progress: Hashable, Sendable {
+  package struct Progress: Hashable, Sendable {
     /// What is counted: `windows` while the text is read, then `measurements`.
-    public var unit: String
+    package var unit: String
     /// How many are done, those of an earlier run included.
-    public var done: Int
+    package var done: Int
     /// How many there are.
-    public var total: Int
+    package var total: Int
     /// What is being measured.
-    public var note: String
+    package var note: String
   }
 
   private let model: LoadedModel
@@ -63,7 +63,7 @@ public struct SensitivityMeasurement {
   ///   - workPath: The start of the names of files for unfinished work.
   ///   - options: How it is done.
   /// - Throws: ``TuningError`` with `textTooShort`.
-  public init(
+  package init(
     model: LoadedModel, text: EvaluationText, windows: TokenWindows, types: [TensorType],
     importance: Importance, workPath: String, options: SensitivityOptions
   ) throws {
@@ -85,14 +85,14 @@ public struct SensitivityMeasurement {
   }
 
   /// Bytes on disk that residual streams take until the table is done.
-  public var streamByteCount: Int {
+  package var streamByteCount: Int {
     let kept = SensitivityRun.keptWindows(windows.count, options: options).count
     return 4 * model.architecture.hiddenSize * windows.length * kept
       * (2 * model.architecture.layers.count + 1)
   }
 
   /// What is asked of conversions.
-  public var request: ConversionRequest {
+  package var request: ConversionRequest {
     var request = ConversionRequest(source: model.source, outputType: .auto)
     request.importancePath = importance.path
     return request
@@ -106,7 +106,7 @@ public struct SensitivityMeasurement {
   ///   - check: Called often; throws to end the measurement, which the same call goes on with.
   /// - Returns: The table, settled, and the plan that it is of.
   /// - Throws: `RuntimeError`, `EvaluationError`, `ResumeLogError`, `FileError`, ``TuningError``, what the closures throw.
-  public func table(
+  package func table(
     version: String, onProgress: @escaping (Progress) -> Void, check: @escaping () throws -> Void
   ) throws -> (table: SensitivityTable, plan: TuningPlan) {
     // What cannot be planned is not worth reading a text for.
@@ -156,7 +156,7 @@ public struct SensitivityMeasurement {
   }
 
   /// Removes what was kept for the case of an interruption.
-  public func removeWork() {
+  package func removeWork() {
     for ending in [".state", ".streams"] { FileSystem.remove(workPath + ending) }
   }
 

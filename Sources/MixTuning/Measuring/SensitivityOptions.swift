@@ -1,27 +1,27 @@
-public import ModelEvaluation
-public import TensorCompute
+package import ModelEvaluation
+package import TensorCompute
 
 /// How sensitivities are measured.
-public struct SensitivityOptions: Sendable {
+package struct SensitivityOptions: Sendable {
   /// The way.
-  public var method = SensitivityTable.Method.local
+  package var method = SensitivityTable.Method.local
   /// How matrix products are computed.
-  public var mode = ComputeMode.fast
+  package var mode = ComputeMode.fast
   /// Threads; all cores when `nil`.
   ///
   /// Without effect on results.
-  public var threads: Int?
+  package var threads: Int?
   /// The most tokens computed together.
   ///
   /// Without effect on results.
-  public var batchLength = 512
+  package var batchLength = 512
   /// The memory.
   ///
   /// Without effect on results.
-  public var limits = MeasuringPlan.Limits()
+  package var limits = MeasuringPlan.Limits()
   /// Windows that divergences are measured on to find gains; `nil` for the usual number.
-  public var gainWindows: Int?
+  package var gainWindows: Int?
 
   /// Creates options.
-  public init() {}
+  package init() {}
 }

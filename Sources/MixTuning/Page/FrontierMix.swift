@@ -1,7 +1,7 @@
 /// A mix that was not solved for, to stand beside those that were: a stock mix, or a recipe.
-public struct FrontierMix: Hashable, Sendable {
+package struct FrontierMix: Hashable, Sendable {
   /// Where it comes from.
-  public enum Kind: String, CaseIterable, Hashable, Sendable {
+  package enum Kind: String, CaseIterable, Hashable, Sendable {
     /// A stock mix of llama-quantize.
     case stock
     /// A recipe.
@@ -9,20 +9,20 @@ public struct FrontierMix: Hashable, Sendable {
   }
 
   /// The name.
-  public var name: String
+  package var name: String
   /// Where it comes from.
-  public var kind: Kind
+  package var kind: Kind
   /// Bytes of the file, header included.
-  public var fileByteCount: Int
+  package var fileByteCount: Int
   /// Bits of all tensors over the weights of all tensors.
-  public var bitsPerWeight: Double
+  package var bitsPerWeight: Double
   /// The sum of the divergences of its groups in the table; `nil` when the table lacks one of its types.
-  public var predictedDivergence: Double?
+  package var predictedDivergence: Double?
   /// What it lost on text that had no part in any choice; `nil` when that was not measured.
-  public var actual: TunedMix.Actual?
+  package var actual: TunedMix.Actual?
 
   /// Creates a mix.
-  public init(
+  package init(
     name: String, kind: Kind, fileByteCount: Int, bitsPerWeight: Double, predictedDivergence: Double? = nil,
     actual: TunedMix.Actual? = nil
   ) {

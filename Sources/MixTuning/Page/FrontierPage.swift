@@ -7,7 +7,7 @@ internal import TensorTypes
 ///
 /// The page holds everything itself, runs nothing and loads nothing, and is made for light and dark screens of any width, and for
 /// paper.
-public struct FrontierPage: Sendable {
+package struct FrontierPage: Sendable {
   private let table: SensitivityTable
   /// Solved mixes with their names, by size.
   private let solved: [(name: String, mix: TunedMix)]
@@ -20,14 +20,14 @@ public struct FrontierPage: Sendable {
   ///   - table: The table that the mixes were solved from.
   ///   - mixes: The solved mixes, each with the name that it goes by; none is fine.
   ///   - known: Stock mixes and recipes.
-  public init(_ table: SensitivityTable, mixes: [(name: String, mix: TunedMix)], known: [FrontierMix]) {
+  package init(_ table: SensitivityTable, mixes: [(name: String, mix: TunedMix)], known: [FrontierMix]) {
     self.table = table
     solved = mixes.sorted { ($0.mix.fileByteCount, $0.name) < ($1.mix.fileByteCount, $1.name) }
     self.known = known.sorted { ($0.fileByteCount, $0.name) < ($1.fileByteCount, $1.name) }
   }
 
   /// The page.
-  public var html: String {
+  package var html: String {
     PageFrame.html(
       title: "\(table.model.name): size against divergence", answer: answer,
       body: chart + solvedTable + stepsTable + allTable + origin + meaning)

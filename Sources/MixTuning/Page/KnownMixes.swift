@@ -4,7 +4,7 @@ internal import QuantRecipes
 internal import TensorTypes
 
 /// The built-in mixes and recipes as a table sees them.
-public enum KnownMixes {
+package enum KnownMixes {
   /// All that work for a model, with their sizes and, as far as the table has their types, what they are predicted to lose.
   ///
   /// - Parameters:
@@ -12,7 +12,7 @@ public enum KnownMixes {
   ///   - plan: The plans of its model.
   /// - Returns: The mixes.
   /// - Throws: Errors of the planner.
-  public static func all(_ table: SensitivityTable, plan: TuningPlan) throws -> [FrontierMix] {
+  package static func all(_ table: SensitivityTable, plan: TuningPlan) throws -> [FrontierMix] {
     try RecipeLibrary.names.compactMap { name in
       let recipe = try RecipeLibrary.recipe(name)
       guard recipe.defaultType.isQuantized else { return nil }

@@ -8,7 +8,7 @@ extension RecipeWriter {
   ///   - table: The table.
   ///   - plan: The plans of the model.
   /// - Throws: `RecipeError` for metadata that lack what rules depend on.
-  public init(_ table: SensitivityTable, plan: TuningPlan) throws {
+  package init(_ table: SensitivityTable, plan: TuningPlan) throws {
     self.init(
       table, facts: plan.facts,
       tensors: plan.plan.tensors.map {

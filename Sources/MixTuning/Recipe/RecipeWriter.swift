@@ -1,5 +1,5 @@
 internal import FileBytes
-public import QuantRecipes
+package import QuantRecipes
 internal import ReportPages
 internal import TensorTypes
 
@@ -8,13 +8,13 @@ internal import TensorTypes
 /// Rules go by role and by ranges of layers, each with the bytes that it takes, the divergence that it is predicted to cost, and
 /// what the next types would change. What is written is read back and tried on all tensors before it is returned: each gets
 /// exactly the type that was chosen, or the groups that no rule can express are named.
-public struct RecipeWriter: Sendable {
+package struct RecipeWriter: Sendable {
   /// A recipe as text and as it is read.
-  public struct Written: Hashable, Sendable {
+  package struct Written: Hashable, Sendable {
     /// The file, in UTF-8.
-    public var text: String
+    package var text: String
     /// The same as a recipe.
-    public var recipe: Recipe
+    package var recipe: Recipe
   }
 
   private let table: SensitivityTable
@@ -27,7 +27,7 @@ public struct RecipeWriter: Sendable {
   ///   - table: The table.
   ///   - facts: The model's counts.
   ///   - tensors: All tensors of the model.
-  public init(_ table: SensitivityTable, facts: MixModelFacts, tensors: [MixTensor]) {
+  package init(_ table: SensitivityTable, facts: MixModelFacts, tensors: [MixTensor]) {
     self.table = table
     self.facts = facts
     self.tensors = tensors
@@ -43,7 +43,7 @@ public struct RecipeWriter: Sendable {
   ///     recipe is complete in itself.
   /// - Returns: The recipe.
   /// - Throws: ``TuningError`` with `groupNotExpressible`; `RecipeError` for a base that cannot be read, or a bad name.
-  public func recipe(for mix: TunedMix, name: String, file: String, base: String? = nil) throws -> Written {
+  package func recipe(for mix: TunedMix, name: String, file: String, base: String? = nil) throws -> Written {
     let types = mix.types(in: table)
     var rules = MixRule.rules(of: table.rows.map(\.group), types: types)
     if let base {

@@ -3,16 +3,16 @@
 /// Partial mixes that no other one of the same groups beats in both bytes and loss are extended group by group (Nemhauser and
 /// Ullmann, 1969); those that cannot beat the best mix known, by the linear relaxation of the groups to come, are dropped. Of
 /// equal losses the smaller file wins, then the earlier choice in the first group that differs.
-public struct MixSolver: Sendable {
+package struct MixSolver: Sendable {
   private let groups: [[KnapsackChoice]]
   private let scale: LossScale
   private let bounds: SuffixBounds
 
   /// Partial mixes kept at most, of all groups together: 32 bytes each.
-  public static let defaultStateLimit = 16 << 20
+  package static let defaultStateLimit = 16 << 20
 
   /// Prepares a problem, for any number of budgets.
-  public init(_ problem: MixProblem) {
+  package init(_ problem: MixProblem) {
     let scale = LossScale(problem)
     self.scale = scale
     groups = problem.groups.map { choices in
@@ -41,7 +41,7 @@ public struct MixSolver: Sendable {
   ///   - budget: Bytes of all groups at most.
   ///   - stateLimit: Partial mixes kept at most; beyond it the best mix found is returned, with what is open.
   /// - Returns: The mix; `nil` when none fits.
-  public func solve(budget: Int, stateLimit: Int = MixSolver.defaultStateLimit) -> MixSolution? {
+  package func solve(budget: Int, stateLimit: Int = MixSolver.defaultStateLimit) -> MixSolution? {
     guard let root = bounds.range(from: 0, budget: budget) else { return nil }
     var steps: [[State]] = [[State(byteCount: 0, loss: 0, parent: -1, choice: -1)]]
     var best = root.high

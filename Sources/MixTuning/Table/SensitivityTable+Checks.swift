@@ -10,7 +10,7 @@ extension SensitivityTable {
   ///   - textHash: XXH64 of the text; `nil` when no text was given.
   ///   - importanceHash: The hash of the importance data; `nil` when none were given.
   /// - Throws: ``TuningError`` with `otherTable`.
-  public func check(
+  package func check(
     file: String, modelFingerprint: String, textHash: String? = nil, importanceHash: String? = nil
   ) throws {
     func refuse(_ subject: Wording, _ expected: Wording, _ found: Wording, _ remedy: Wording) -> TuningError {
@@ -43,7 +43,7 @@ extension SensitivityTable {
   ///   - file: The name that errors give.
   ///   - plan: The plans.
   /// - Throws: ``TuningError`` with `otherTable`, naming the groups that differ.
-  public func check(file: String, plan: TuningPlan) throws {
+  package func check(file: String, plan: TuningPlan) throws {
     let planned = Dictionary(plan.rows.map { ($0.group, $0) }) { first, _ in first }
     let problems = rows.compactMap { row -> Wording? in
       guard let other = planned[row.group] else { return "\(row.group.name): no such group" }

@@ -8,7 +8,7 @@ extension SensitivityTable {
   /// Reads a table from a file.
   ///
   /// - Throws: As ``init(parsing:file:)``; `FileError`.
-  public init(path: String) throws {
+  package init(path: String) throws {
     try self.init(parsing: try ReadableFile.contents(of: path, limit: Self.sizeLimit), file: path)
   }
 
@@ -19,7 +19,7 @@ extension SensitivityTable {
   ///   - file: The name that errors give.
   /// - Throws: ``TuningError`` with `badTable` for a document that is no table or not whole, and for numbers that make no sense;
   ///   `JSONError`.
-  public init(parsing bytes: [UInt8], file: String) throws {
+  package init(parsing bytes: [UInt8], file: String) throws {
     let root = TableNode(try JSONValue(parsing: bytes, file: file), file: file)
     guard try root.text("schema") == Self.schema else {
       throw root.fault("schema", "\(Self.schema)", root["schema"].summary)

@@ -11,7 +11,7 @@ extension SensitivityTable {
   /// - A larger candidate that loses more beyond that keeps its divergence, and no solver takes it.
   ///
   /// What was found stays in ``Candidate/rawDivergence``.
-  public func settled() -> SensitivityTable {
+  package func settled() -> SensitivityTable {
     var result = self
     for index in rows.indices { result.rows[index].settle() }
     return result

@@ -6,7 +6,7 @@ extension SensitivityTable {
   ///
   /// - Returns: The document in UTF-8, with a newline at its end.
   /// - Throws: Errors of the encoder, for numbers that are not finite.
-  public func encoded() throws -> [UInt8] {
+  package func encoded() throws -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
     return Array(try encoder.encode(Document(self))) + [UInt8(ascii: "\n")]

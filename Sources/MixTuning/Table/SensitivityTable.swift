@@ -1,17 +1,17 @@
-public import TensorTypes
+package import TensorTypes
 
 /// What every group of a model would take and lose with every type that it may get: all that another budget needs.
 ///
 /// Written as JSON, see docs/tune.md, and read again by ``init(parsing:file:)``. Nothing in it depends on a budget, so
 /// that one measurement serves them all; it names the model, the text and the importance data that it was made with.
-public struct SensitivityTable: Hashable, Sendable {
+package struct SensitivityTable: Hashable, Sendable {
   /// The kind of document.
-  public static let schema = "pouch.sensitivity"
+  package static let schema = "pouch.sensitivity"
   /// The version of the format that is written, and the only one that is read.
-  public static let formatVersion = 1
+  package static let formatVersion = 1
 
   /// How the divergences were found.
-  public enum Method: String, CaseIterable, Hashable, Sendable, Codable {
+  package enum Method: String, CaseIterable, Hashable, Sendable, Codable {
     /// Each group was quantized alone, and the divergence of the whole model measured.
     case measured
     /// Errors of products with real activations, times the gain of their branch.
@@ -21,20 +21,20 @@ public struct SensitivityTable: Hashable, Sendable {
   }
 
   /// The model that the table is of.
-  public struct Model: Hashable, Sendable, Codable {
+  package struct Model: Hashable, Sendable, Codable {
     /// The name of the file or folder, without its path.
-    public var name: String
+    package var name: String
     /// `ModelFingerprint` of the model: equal for copies, another one for other weights.
-    public var fingerprint: String
+    package var fingerprint: String
     /// The value of `general.architecture`.
-    public var architecture: String
+    package var architecture: String
     /// Layers, those of next-token prediction not counted.
-    public var layers: Int
+    package var layers: Int
     /// Weights of all tensors of the output, also of those that are in no group.
-    public var weights: Int
+    package var weights: Int
 
     /// Creates a description.
-    public init(name: String, fingerprint: String, architecture: String, layers: Int, weights: Int) {
+    package init(name: String, fingerprint: String, architecture: String, layers: Int, weights: Int) {
       self.name = name
       self.fingerprint = fingerprint
       self.architecture = architecture
@@ -44,18 +44,18 @@ public struct SensitivityTable: Hashable, Sendable {
   }
 
   /// The text that the divergences were found on.
-  public struct Text: Hashable, Sendable, Codable {
+  package struct Text: Hashable, Sendable, Codable {
     /// The name of the file, without its path.
-    public var name: String
+    package var name: String
     /// XXH64 of the whole file, 16 hex digits.
-    public var hash: String
+    package var hash: String
     /// Windows that were used, from the first one of the text on.
-    public var windows: Int
+    package var windows: Int
     /// Tokens of a window.
-    public var windowLength: Int
+    package var windowLength: Int
 
     /// Creates a description.
-    public init(name: String, hash: String, windows: Int, windowLength: Int) {
+    package init(name: String, hash: String, windows: Int, windowLength: Int) {
       self.name = name
       self.hash = hash
       self.windows = windows
@@ -64,42 +64,42 @@ public struct SensitivityTable: Hashable, Sendable {
   }
 
   /// The importance data that weights were quantized with.
-  public struct Importance: Hashable, Sendable, Codable {
+  package struct Importance: Hashable, Sendable, Codable {
     /// The name of the file, without its path.
-    public var name: String
+    package var name: String
     /// XXH64 of it, as provenance has it: 16 hex digits.
-    public var hash: String
+    package var hash: String
 
     /// Creates a description.
-    public init(name: String, hash: String) {
+    package init(name: String, hash: String) {
       self.name = name
       self.hash = hash
     }
   }
 
   /// What one type would mean for a group.
-  public struct Candidate: Hashable, Sendable {
+  package struct Candidate: Hashable, Sendable {
     /// The type that a rule would name.
-    public var type: TensorType
+    package var type: TensorType
     /// The types that tensors get, by number of tensors, most first; more than one, or another than ``type``, where rows do not
     /// fit it.
-    public var storedTypes: [TensorType]
+    package var storedTypes: [TensorType]
     /// Bytes of the group's tensors in the file, each rounded up to whole 32 bytes as a GGUF has them.
-    public var byteCount: Int
+    package var byteCount: Int
     /// What the model would lose: mean KL divergence in nats per token, with this group alone at this type.
     ///
     /// Finite and at least 0, and no larger than that of a smaller candidate by more than noise, see ``SensitivityTable/settled()``.
-    public var divergence: Double
+    package var divergence: Double
     /// The same as it was found, before it was settled.
-    public var rawDivergence: Double
+    package var rawDivergence: Double
     /// The standard error of ``rawDivergence`` over windows; `nil` where there is none.
-    public var standardError: Double?
+    package var standardError: Double?
     /// The mean squared error of the group's output relative to that of the branch, or of the weights, that a divergence was
     /// foretold from; `nil` where it was measured.
-    public var relativeError: Double?
+    package var relativeError: Double?
 
     /// Creates a candidate whose divergence is as found.
-    public init(
+    package init(
       type: TensorType, storedTypes: [TensorType], byteCount: Int, divergence: Double,
       standardError: Double? = nil,
       relativeError: Double? = nil
@@ -115,18 +115,18 @@ public struct SensitivityTable: Hashable, Sendable {
   }
 
   /// A group and its candidates.
-  public struct Row: Hashable, Sendable {
+  package struct Row: Hashable, Sendable {
     /// The tensors.
-    public var group: TuningGroup
+    package var group: TuningGroup
     /// Whether the text reaches the group.
     ///
     /// A group that it does not reach has one candidate, with the divergence 0.
-    public var isMeasured: Bool
+    package var isMeasured: Bool
     /// What it may become, by size and then by type; at least one.
-    public var candidates: [Candidate]
+    package var candidates: [Candidate]
 
     /// Creates a row.
-    public init(group: TuningGroup, isMeasured: Bool, candidates: [Candidate]) {
+    package init(group: TuningGroup, isMeasured: Bool, candidates: [Candidate]) {
       self.group = group
       self.isMeasured = isMeasured
       self.candidates = candidates
@@ -134,18 +134,18 @@ public struct SensitivityTable: Hashable, Sendable {
   }
 
   /// How much divergence a relative error of a group's output causes.
-  public struct Gain: Hashable, Sendable, Codable {
+  package struct Gain: Hashable, Sendable, Codable {
     /// The role.
-    public var role: TuningRole
+    package var role: TuningRole
     /// The layer.
-    public var layer: Int?
+    package var layer: Int?
     /// Nats per token for each unit of relative squared error.
-    public var gain: Double
+    package var gain: Double
     /// The type that it was measured with.
-    public var type: String
+    package var type: String
 
     /// Creates a gain.
-    public init(role: TuningRole, layer: Int?, gain: Double, type: String) {
+    package init(role: TuningRole, layer: Int?, gain: Double, type: String) {
       self.role = role
       self.layer = layer
       self.gain = gain
@@ -154,24 +154,24 @@ public struct SensitivityTable: Hashable, Sendable {
   }
 
   /// The version of Pouch that made the table.
-  public var pouchVersion: String
+  package var pouchVersion: String
   /// The model.
-  public var model: Model
+  package var model: Model
   /// The text.
-  public var text: Text
+  package var text: Text
   /// The importance data; `nil` without.
-  public var importance: Importance?
+  package var importance: Importance?
   /// How the divergences were found.
-  public var method: Method
+  package var method: Method
   /// Bytes of the file that no choice changes: tensors that are never quantized.
-  public var fixedByteCount: Int
+  package var fixedByteCount: Int
   /// Every group, in the order of the file: embedding, output, then layer by layer.
-  public var rows: [Row]
+  package var rows: [Row]
   /// The gains that divergences were foretold with; empty when they were measured.
-  public var gains: [Gain]
+  package var gains: [Gain]
 
   /// Creates a table.
-  public init(
+  package init(
     pouchVersion: String, model: Model, text: Text, importance: Importance?, method: Method,
     fixedByteCount: Int,
     rows: [Row], gains: [Gain] = []

@@ -1,10 +1,10 @@
 internal import CheckpointConversion
 internal import FileBytes
-public import TensorTypes
+package import TensorTypes
 
 extension SensitivityTable {
   /// All types that candidates have, by size.
-  public var types: [TensorType] {
+  package var types: [TensorType] {
     Set(rows.lazy.filter(\.isMeasured).flatMap(\.candidates).map(\.type)).sorted {
       ($0.bitsPerWeight, $0.rawValue) < ($1.bitsPerWeight, $1.rawValue)
     }
@@ -15,7 +15,7 @@ extension SensitivityTable {
   /// - Parameter path: The table's file.
   /// - Returns: The path; `nil` for a table without importance data.
   /// - Throws: ``TuningError`` with `otherTable` when there is no such file.
-  public func importancePath(besides path: String) throws -> String? {
+  package func importancePath(besides path: String) throws -> String? {
     guard let importance else { return nil }
     let folder = FileSystem.folder(of: path)
     let found = folder.isEmpty || folder == "." ? importance.name : folder + "/" + importance.name
@@ -33,7 +33,7 @@ extension SensitivityTable {
   /// The hash of importance data, as tables have it.
   ///
   /// - Throws: `FileError`.
-  public static func importanceHash(of path: String) throws -> String {
+  package static func importanceHash(of path: String) throws -> String {
     XXHash64.text(try ConversionPlanner.importanceHash(of: path))
   }
 }

@@ -1,9 +1,9 @@
-public import TensorTypes
+package import TensorTypes
 
 /// The mix that was found for a budget.
-public struct TunedMix: Hashable, Sendable {
+package struct TunedMix: Hashable, Sendable {
   /// What was asked for.
-  public enum Budget: Hashable, Sendable {
+  package enum Budget: Hashable, Sendable {
     /// Bytes of the file at most.
     case size(Int)
     /// Bits per weight at most: bits of all tensors over the weights of all tensors.
@@ -15,18 +15,18 @@ public struct TunedMix: Hashable, Sendable {
   }
 
   /// A divergence that was measured, on text that had no part in the choice.
-  public struct Actual: Hashable, Sendable, Codable {
+  package struct Actual: Hashable, Sendable, Codable {
     /// Mean KL divergence in nats per token.
-    public var divergence: Double
+    package var divergence: Double
     /// The 95 % interval over windows; `nil` for too few windows.
-    public var low: Double?
+    package var low: Double?
     /// See ``low``.
-    public var high: Double?
+    package var high: Double?
     /// Windows that it was measured on.
-    public var windows: Int
+    package var windows: Int
 
     /// Creates a measurement.
-    public init(divergence: Double, low: Double? = nil, high: Double? = nil, windows: Int) {
+    package init(divergence: Double, low: Double? = nil, high: Double? = nil, windows: Int) {
       self.divergence = divergence
       self.low = low
       self.high = high
@@ -35,24 +35,24 @@ public struct TunedMix: Hashable, Sendable {
   }
 
   /// The budget.
-  public var budget: Budget
+  package var budget: Budget
   /// For each row of the table, the index of the candidate that it gets.
-  public var choices: [Int]
+  package var choices: [Int]
   /// Bytes of the file as planned, header included: the size that converting gives.
-  public var fileByteCount: Int
+  package var fileByteCount: Int
   /// Bits of all tensors over the weights of all tensors, as `pouch-convert` prints it.
-  public var bitsPerWeight: Double
+  package var bitsPerWeight: Double
   /// The sum of the divergences of all choices.
-  public var predictedDivergence: Double
+  package var predictedDivergence: Double
   /// No mix within the budget is predicted to lose less.
-  public var lowerBound: Double
+  package var lowerBound: Double
   /// Whether ``predictedDivergence`` is the least there is.
-  public var isOptimal: Bool
+  package var isOptimal: Bool
   /// What the converted file lost; `nil` before it was measured.
-  public var actual: Actual?
+  package var actual: Actual?
 
   /// Creates a mix.
-  public init(
+  package init(
     budget: Budget, choices: [Int], fileByteCount: Int, bitsPerWeight: Double, predictedDivergence: Double,
     lowerBound: Double, isOptimal: Bool, actual: Actual? = nil
   ) {
@@ -70,14 +70,14 @@ public struct TunedMix: Hashable, Sendable {
   ///
   /// - Parameter table: The table that the mix was solved from.
   /// - Returns: The types, as rules name them.
-  public func types(in table: SensitivityTable) -> [TensorType] {
+  package func types(in table: SensitivityTable) -> [TensorType] {
     zip(table.rows, choices).map { $0.candidates[$1].type }
   }
 }
 
 extension TunedMix.Budget: CustomStringConvertible {
   /// As it was asked for, such as `4.5 bits per weight`.
-  public var description: String {
+  package var description: String {
     switch self {
     case .size(let bytes): "\(bytes) bytes"
     case .bitsPerWeight(let bits): "\(bits) bits per weight"

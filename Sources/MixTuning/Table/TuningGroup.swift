@@ -2,18 +2,18 @@
 ///
 /// What rules of recipes can select: every tensor of a group is caught by a rule with the group's ``TuningRole/recipeRoles``
 /// and its layer, and nothing else is that is quantized.
-public struct TuningGroup: Hashable, Sendable, Codable {
+package struct TuningGroup: Hashable, Sendable, Codable {
   /// What the tensors do.
-  public var role: TuningRole
+  package var role: TuningRole
   /// The number of the layer, as `layers:` of a rule counts; `nil` for roles that occur once.
-  public var layer: Int?
+  package var layer: Int?
   /// The GGUF names, in the order of the file.
-  public var tensors: [String]
+  package var tensors: [String]
   /// Weights of all of them.
-  public var weights: Int
+  package var weights: Int
 
   /// Creates a group.
-  public init(role: TuningRole, layer: Int?, tensors: [String], weights: Int) {
+  package init(role: TuningRole, layer: Int?, tensors: [String], weights: Int) {
     self.role = role
     self.layer = layer
     self.tensors = tensors
@@ -21,5 +21,5 @@ public struct TuningGroup: Hashable, Sendable, Codable {
   }
 
   /// What it is called in messages, such as `attention.v of layer 3`.
-  public var name: String { role.rawValue + (layer.map { " of layer \($0)" } ?? "") }
+  package var name: String { role.rawValue + (layer.map { " of layer \($0)" } ?? "") }
 }

@@ -1,7 +1,7 @@
 /// What the tensors of a ``TuningGroup`` do in a model.
 ///
 /// Raw values are written in tables and printed; ``recipeRoles`` are what a rule of a recipe lists to catch the same tensors.
-public enum TuningRole: String, CaseIterable, Hashable, Sendable, Codable {
+package enum TuningRole: String, CaseIterable, Hashable, Sendable, Codable {
   case embedding
   /// The output matrix; a tied embedding is ``embedding``.
   case output
@@ -29,7 +29,7 @@ public enum TuningRole: String, CaseIterable, Hashable, Sendable, Codable {
   case other
 
   /// The names that the `role:` of a rule lists.
-  public var recipeRoles: [String] {
+  package var recipeRoles: [String] {
     switch self {
     case .routedExpertsGateUp: ["routed-experts.gate", "routed-experts.up"]
     case .feedForwardGateUp: ["feed-forward.gate", "feed-forward.up"]
@@ -39,10 +39,10 @@ public enum TuningRole: String, CaseIterable, Hashable, Sendable, Codable {
   }
 
   /// The value of a rule's `layers:` that the role itself needs; `nil` for roles whose groups are told apart by number.
-  public var recipeLayers: String? { self == .nextToken ? "next-token" : nil }
+  package var recipeLayers: String? { self == .nextToken ? "next-token" : nil }
 
   /// Whether every layer has a group of its own.
-  public var isPerLayer: Bool {
+  package var isPerLayer: Bool {
     switch self {
     case .embedding, .output, .nextToken: false
     default: true
@@ -50,7 +50,7 @@ public enum TuningRole: String, CaseIterable, Hashable, Sendable, Codable {
   }
 
   /// The branch of its layer whose output the tensors change; `nil` outside of layers.
-  public var branch: TuningBranch? {
+  package var branch: TuningBranch? {
     switch self {
     case .attentionQuery, .attentionKey, .attentionValue, .attentionKeyValue, .attentionQueryKeyValue,
       .attentionOutput, .linearAttentionIn, .linearAttentionGates, .linearAttentionOut:
@@ -63,7 +63,7 @@ public enum TuningRole: String, CaseIterable, Hashable, Sendable, Codable {
 }
 
 /// One of the two branches of a layer, each of which is added to the residual stream.
-public enum TuningBranch: String, CaseIterable, Hashable, Sendable, Codable {
+package enum TuningBranch: String, CaseIterable, Hashable, Sendable, Codable {
   /// Attention of any kind, or a short convolution.
   case mixer
   /// The dense network, the experts, or both.

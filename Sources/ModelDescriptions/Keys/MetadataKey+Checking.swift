@@ -1,10 +1,10 @@
-public import TensorTypes
+package import TensorTypes
 
 extension MetadataKey {
   /// Why a value cannot stand under a key.
-  public struct Complaint: Hashable, Sendable {
+  package struct Complaint: Hashable, Sendable {
     /// What is wrong.
-    public enum Aspect: Hashable, Sendable {
+    package enum Aspect: Hashable, Sendable {
       /// The type of the value or of its elements.
       case type
       /// The number of elements.
@@ -14,11 +14,11 @@ extension MetadataKey {
     }
 
     /// What is wrong.
-    public var aspect: Aspect
+    package var aspect: Aspect
     /// What the key takes.
-    public var expected: String
+    package var expected: String
     /// What it has.
-    public var found: String
+    package var found: String
   }
 
   /// Checks a value's type, length and range, in this order.
@@ -27,7 +27,7 @@ extension MetadataKey {
   ///   - value: The value.
   ///   - blockCount: The blocks of the model; `nil` when the file does not say.
   /// - Returns: `nil` for a good value.
-  public func complaint(about value: MetadataValue, blockCount: Int?) -> Complaint? {
+  package func complaint(about value: MetadataValue, blockCount: Int?) -> Complaint? {
     guard takes(value) else {
       return Complaint(aspect: .type, expected: phrase(blockCount: blockCount), found: value.phrase)
     }
@@ -55,7 +55,7 @@ extension MetadataKey {
   }
 
   /// What the key takes, such as "a u32, or one for each of 4 blocks".
-  public func phrase(blockCount: Int?) -> String {
+  package func phrase(blockCount: Int?) -> String {
     switch form {
     case .single: element.phrase
     case .singleOrPerBlock:
@@ -68,7 +68,7 @@ extension MetadataKey {
   }
 
   /// The range in words.
-  public var rangePhrase: String {
+  package var rangePhrase: String {
     switch range {
     case .any: "any value"
     case .integers(let range):

@@ -1,6 +1,6 @@
 extension MetadataKey {
   /// The keys under the name of a family's architecture that llama.cpp's loader reads.
-  public static func keys(of family: ModelFamily) -> [MetadataKey] {
+  package static func keys(of family: ModelFamily) -> [MetadataKey] {
     let traits = family.traits
     var keys = HyperParameters.keys + Attention.keys(of: traits) + RopeParameters.keys(of: traits)
     keys += traits.isMixture ? Experts.keys(of: family) : Experts.keysOfDenseModels

@@ -2,7 +2,7 @@ internal import TensorTypes
 
 extension MetadataKey {
   /// The keys of any model that stand under no architecture's name.
-  public static let general: [MetadataKey] = [
+  package static let general: [MetadataKey] = [
     .plain("general.architecture", .string, .required, in: .texts(architectures)),
     .plain("general.name", .string),
     .plain("general.file_type", .u32, .assumes("the mix that the tensors show")),
@@ -16,7 +16,7 @@ extension MetadataKey {
   ]
 
   /// The keys of a vocabulary.
-  public static let tokenizer: [MetadataKey] =
+  package static let tokenizer: [MetadataKey] =
     [
       .plain("tokenizer.ggml.model", .string, .required, in: .texts(vocabularyKinds)),
       .plain("tokenizer.ggml.pre", .string, .assumesWrongly("a rule that splits text as few models do")),
@@ -65,7 +65,7 @@ extension MetadataKey {
   ]
 
   /// The names of rules by which llama.cpp splits text for byte pairs.
-  public static let splittingRules: Set<String> = [
+  package static let splittingRules: Set<String> = [
     "a.x-4.0", "afmoe", "bailingmoe", "bailingmoe2", "bloom", "chameleon", "chatglm-bpe", "codeshell",
     "cohere2moe", "command-r", "dbrx", "deepseek-coder", "deepseek-llm", "deepseek-r1-qwen", "deepseek-v3",
     "default", "exaone", "exaone-moe", "exaone4", "f2llmv2", "falcon", "falcon-h1", "falcon3", "gemma4",

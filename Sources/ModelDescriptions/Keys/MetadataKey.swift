@@ -1,15 +1,15 @@
-public import TensorTypes
+package import TensorTypes
 
 /// One key of a GGUF: the type, form and range of its value, and what an absent one means.
 ///
 /// A key is one line in a table. The types and lengths are those that llama.cpp's loader takes: it refuses a value of
 /// another integer width as it refuses a text.
-public struct MetadataKey: Hashable, Sendable {
+package struct MetadataKey: Hashable, Sendable {
   /// The type of a single value, or of the elements of a list.
-  public typealias Element = MetadataElement
+  package typealias Element = MetadataElement
 
   /// How many values there are.
-  public enum Form: Hashable, Sendable {
+  package enum Form: Hashable, Sendable {
     /// One value.
     case single
     /// One value for all blocks, or a list with one element for each block.
@@ -23,7 +23,7 @@ public struct MetadataKey: Hashable, Sendable {
   }
 
   /// The values that models can have.
-  public enum Range: Hashable, Sendable {
+  package enum Range: Hashable, Sendable {
     case any
     /// Whole numbers.
     case integers(ClosedRange<Int>)
@@ -34,7 +34,7 @@ public struct MetadataKey: Hashable, Sendable {
   }
 
   /// What it means that a file lacks the key.
-  public enum Absence: Hashable, Sendable {
+  package enum Absence: Hashable, Sendable {
     /// Loaders refuse the file.
     case required
     /// Loaders take what the text says, which is right for the models that lack it.
@@ -44,22 +44,22 @@ public struct MetadataKey: Hashable, Sendable {
   }
 
   /// The name, without the name of the architecture where it is under it.
-  public var name: String
+  package var name: String
   /// Whether the name follows that of the architecture, as in `qwen3.block_count`.
-  public var isUnderArchitecture: Bool
+  package var isUnderArchitecture: Bool
   /// The type of the value, or of a list's elements as converters write them.
-  public var element: Element
+  package var element: Element
   /// Other types that a list's elements may have.
-  public var alternatives: [Element] = []
+  package var alternatives: [Element] = []
   /// How many values.
-  public var form = Form.single
+  package var form = Form.single
   /// The values.
-  public var range = Range.any
+  package var range = Range.any
   /// What an absent key means.
-  public var absence = Absence.assumes("nothing")
+  package var absence = Absence.assumes("nothing")
 
   /// The name in a file of `architecture`.
-  public func fullName(_ architecture: String) -> String {
+  package func fullName(_ architecture: String) -> String {
     isUnderArchitecture ? architecture + "." + name : name
   }
 }

@@ -1,11 +1,11 @@
-public import FileBytes
+package import FileBytes
 
 /// The `config.json` of a model for MLX.
 ///
 /// It is that of the checkpoint without what mlx-lm drops (`vision_config`, `_name_or_path`), with the `model_type` that
 /// mlx-lm knows, the ends of text of `generation_config.json`, and what mlx-lm must be told although the checkpoint's own
 /// program has a default for it.
-public struct MLXConfiguration {
+package struct MLXConfiguration {
   private var root: [String: JSONValue]
 
   /// Starts with the configuration of a checkpoint.
@@ -14,7 +14,7 @@ public struct MLXConfiguration {
   ///   - config: The configuration.
   ///   - map: The checkpoint as it is described for MLX.
   ///   - generation: `generation_config.json`; `nil` without one.
-  public init(_ config: ModelConfig, _ map: CheckpointMap, generation: JSONValue?) {
+  package init(_ config: ModelConfig, _ map: CheckpointMap, generation: JSONValue?) {
     root = config.document.members ?? [:]
     root["vision_config"] = nil
     root["_name_or_path"] = nil
@@ -42,13 +42,13 @@ public struct MLXConfiguration {
   /// Says what is quantized.
   ///
   /// - Parameter table: The entry of `quantization`, and of `quantization_config`, where the Hub looks for it.
-  public mutating func setQuantization(_ table: JSONValue) {
+  package mutating func setQuantization(_ table: JSONValue) {
     root["quantization"] = table
     root["quantization_config"] = table
   }
 
   /// The document.
-  public var document: JSONValue { .object(root) }
+  package var document: JSONValue { .object(root) }
 
   /// What the classes of mlx-lm want to know, by the names that they have for it.
   ///

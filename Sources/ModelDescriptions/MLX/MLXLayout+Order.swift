@@ -4,7 +4,7 @@ extension MLXLayout {
   ///
   /// - Parameter outputs: The tensors of a model.
   /// - Returns: Their indices.
-  public func order(of outputs: [OutputTensor]) -> [Int] {
+  package func order(of outputs: [OutputTensor]) -> [Int] {
     outputs.indices.sorted { place(of: outputs[$0]).lexicographicallyPrecedes(place(of: outputs[$1])) }
   }
 

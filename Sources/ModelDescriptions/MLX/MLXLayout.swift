@@ -4,9 +4,9 @@ internal import TensorTypes
 /// How mlx-lm names and stores the tensors of a family, and what it quantizes them to.
 ///
 /// The facts are those of mlx-lm 0.32.2: the `sanitize` functions of its models and their `quant_predicate`.
-public struct MLXLayout: Hashable, Sendable {
+package struct MLXLayout: Hashable, Sendable {
   /// The `model_type` under which mlx-lm knows the family.
-  public let modelType: String
+  package let modelType: String
   /// What the names of all tensors start with.
   let prefix: String
   /// The slots whose matrices mlx-lm quantizes to ``GroupFormat/router`` whatever the others get.
@@ -63,10 +63,10 @@ public struct MLXLayout: Hashable, Sendable {
   }
 
   /// Whether mlx-lm gives the matrices of a slot ``GroupFormat/router``.
-  public func isFiner(_ slot: TensorSlot) -> Bool { finerSlots.contains(slot) }
+  package func isFiner(_ slot: TensorSlot) -> Bool { finerSlots.contains(slot) }
 
   /// Whether a tensor keeps its type when all others are cast to one.
-  public func keepsType(_ slot: TensorSlot) -> Bool { keepsTypeOfDecay && slot == .decay }
+  package func keepsType(_ slot: TensorSlot) -> Bool { keepsTypeOfDecay && slot == .decay }
 
   /// Why a tensor is left out; `nil` for those that are needed.
   func reasonToSkip(_ name: String, _ model: HyperParameters) -> String? {
@@ -109,7 +109,7 @@ public struct MLXLayout: Hashable, Sendable {
 
 extension CheckpointMap {
   /// The layout of MLX; `nil` for families that are not written for it.
-  public var mlx: MLXLayout? {
+  package var mlx: MLXLayout? {
     try? MLXLayout(of: family, config: ModelConfig(document: .object([:]), file: ""))
   }
 }

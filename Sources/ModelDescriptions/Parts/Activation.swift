@@ -1,5 +1,5 @@
 /// The function on the gate of feed-forward networks, whose result multiplies the other half.
-public enum Activation: Hashable, Sendable {
+package enum Activation: Hashable, Sendable {
   /// `x * sigmoid(x)`.
   case silu
   /// `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3)))`.
@@ -10,21 +10,21 @@ public enum Activation: Hashable, Sendable {
   case other(String)
 
   /// The numbers of the function with limits.
-  public struct ClampedSwiGLU: Hashable, Sendable {
+  package struct ClampedSwiGLU: Hashable, Sendable {
     /// What the gate is at most, and the product up and down.
-    public var limit: Double
+    package var limit: Double
     /// What the gate in the sigmoid is multiplied by.
-    public var slope: Double
+    package var slope: Double
 
     /// Creates the function; the defaults are those of gpt-oss, which a GGUF does not say.
-    public init(limit: Double = 7, slope: Double = 1.702) {
+    package init(limit: Double = 7, slope: Double = 1.702) {
       self.limit = limit
       self.slope = slope
     }
   }
 
   /// The function of a name in configurations.
-  public init(named name: String) {
+  package init(named name: String) {
     switch name {
     case "silu", "swish": self = .silu
     case "gelu_pytorch_tanh": self = .tanhGELU
@@ -33,7 +33,7 @@ public enum Activation: Hashable, Sendable {
   }
 
   /// The name in configurations.
-  public var name: String {
+  package var name: String {
     switch self {
     case .silu: "silu"
     case .tanhGELU: "gelu_pytorch_tanh"

@@ -2,45 +2,45 @@
 ///
 /// The one description that the converter, the runtime, the estimator and the validator work from. What differs between
 /// families is which parts a layer has and the values of these parts.
-public struct Architecture: Hashable, Sendable {
+package struct Architecture: Hashable, Sendable {
   /// The value of `general.architecture` in a GGUF.
-  public var name: String
+  package var name: String
   /// The width of the residual stream.
-  public var hiddenSize: Int
+  package var hiddenSize: Int
   /// Rows of the embedding.
-  public var vocabularySize: Int
+  package var vocabularySize: Int
   /// The longest context the model was made for, in tokens; `nil` when unknown.
-  public var contextLength: Int?
+  package var contextLength: Int?
   /// The epsilon of norms, added to the mean square.
-  public var normEpsilon: Double
+  package var normEpsilon: Double
   /// Whether the output head is the embedding.
-  public var tiedEmbeddings: Bool
+  package var tiedEmbeddings: Bool
   /// The function on the gate of feed-forward networks.
-  public var activation: Activation
+  package var activation: Activation
   /// Whether tokens see those before them alone.
-  public var isCausal: Bool
+  package var isCausal: Bool
   /// The layers of the trunk, in order.
-  public var layers: [Layer]
+  package var layers: [Layer]
   /// The blocks that predict one token further, which follow the trunk in a file.
-  public var nextTokenLayers: [Layer] = []
+  package var nextTokenLayers: [Layer] = []
   /// The first layers after which features of images are added, which widen each input vector; 0 in most models.
-  public var deepstackLayerCount = 0
+  package var deepstackLayerCount = 0
   /// The norm before each branch and before the output head.
-  public var norm = Norm.rootMeanSquare
+  package var norm = Norm.rootMeanSquare
   /// What happens to the stream before the first layer and after the last.
-  public var ends = StreamEnds()
+  package var ends = StreamEnds()
 
   /// All blocks of a file: trunk and next-token prediction.
-  public var blocks: [Layer] { layers + nextTokenLayers }
+  package var blocks: [Layer] { layers + nextTokenLayers }
   /// The routed experts of the first layer that has any; `nil` for dense models.
-  public var experts: Experts? { layers.lazy.compactMap(\.feedForward.experts).first }
+  package var experts: Experts? { layers.lazy.compactMap(\.feedForward.experts).first }
   /// The trunk layers with softmax attention, with their numbers.
-  public var attentionLayers: [(index: Int, attention: Attention)] {
+  package var attentionLayers: [(index: Int, attention: Attention)] {
     layers.enumerated().compactMap { index, layer in layer.mixer.attention.map { (index, $0) } }
   }
   /// The kinds of softmax attention in the trunk and how many layers have each, in order of the first of each; windows
   /// apart.
-  public var attentionKinds: [(attention: Attention, layerCount: Int)] {
+  package var attentionKinds: [(attention: Attention, layerCount: Int)] {
     var kinds: [(attention: Attention, layerCount: Int)] = []
     for (_, attention) in attentionLayers {
       var attention = attention
@@ -54,31 +54,31 @@ public struct Architecture: Hashable, Sendable {
     return kinds
   }
   /// The short convolutions of the trunk.
-  public var shortConvolutions: [ShortConvolution] { layers.compactMap(\.mixer.shortConvolution) }
+  package var shortConvolutions: [ShortConvolution] { layers.compactMap(\.mixer.shortConvolution) }
   /// The trunk layers with a gated delta net, with their numbers.
-  public var deltaNetLayers: [(index: Int, net: GatedDeltaNet)] {
+  package var deltaNetLayers: [(index: Int, net: GatedDeltaNet)] {
     layers.enumerated().compactMap { index, layer in layer.mixer.deltaNet.map { (index, $0) } }
   }
 }
 
 /// One block: a mixer of positions and a feed-forward network, each between a norm and the residual stream.
-public struct Layer: Hashable, Sendable {
+package struct Layer: Hashable, Sendable {
   /// What mixes positions.
-  public var mixer: Mixer
+  package var mixer: Mixer
   /// What works on each position alone.
-  public var feedForward: FeedForward
+  package var feedForward: FeedForward
   /// How what they give reaches the stream.
-  public var residual = Residual()
+  package var residual = Residual()
 
   /// Creates a layer.
-  public init(mixer: Mixer, feedForward: FeedForward) {
+  package init(mixer: Mixer, feedForward: FeedForward) {
     self.mixer = mixer
     self.feedForward = feedForward
   }
 }
 
 /// What mixes positions in a layer.
-public enum Mixer: Hashable, Sendable {
+package enum Mixer: Hashable, Sendable {
   /// Softmax attention over earlier positions.
   case attention(Attention)
   /// Softmax attention over latent vectors.
@@ -89,17 +89,17 @@ public enum Mixer: Hashable, Sendable {
   case shortConvolution(ShortConvolution)
 
   /// The plain attention; `nil` for other mixers.
-  public var attention: Attention? { if case .attention(let part) = self { part } else { nil } }
+  package var attention: Attention? { if case .attention(let part) = self { part } else { nil } }
   /// The latent attention; `nil` for other mixers.
-  public var latent: LatentAttention? { if case .latent(let part) = self { part } else { nil } }
+  package var latent: LatentAttention? { if case .latent(let part) = self { part } else { nil } }
   /// The delta net; `nil` for other mixers.
-  public var deltaNet: GatedDeltaNet? { if case .deltaNet(let part) = self { part } else { nil } }
+  package var deltaNet: GatedDeltaNet? { if case .deltaNet(let part) = self { part } else { nil } }
   /// The short convolution; `nil` for other mixers.
-  public var shortConvolution: ShortConvolution? {
+  package var shortConvolution: ShortConvolution? {
     if case .shortConvolution(let part) = self { part } else { nil }
   }
   /// Whether it remembers every position that it has seen, not a state of fixed size.
-  public var hasCache: Bool {
+  package var hasCache: Bool {
     switch self {
     case .attention, .latent: true
     case .deltaNet, .shortConvolution: false
@@ -108,7 +108,7 @@ public enum Mixer: Hashable, Sendable {
 }
 
 /// What works on each position of a layer alone.
-public enum FeedForward: Hashable, Sendable {
+package enum FeedForward: Hashable, Sendable {
   /// One gated network.
   case dense(Dense)
   /// Routed experts, with or without shared ones.
@@ -120,14 +120,14 @@ public enum FeedForward: Hashable, Sendable {
   case parallel(Dense, Experts)
 
   /// The experts; `nil` for layers without.
-  public var experts: Experts? {
+  package var experts: Experts? {
     switch self {
     case .dense: nil
     case .experts(let part), .parallel(_, let part): part
     }
   }
   /// The dense network; `nil` for layers without.
-  public var dense: Dense? {
+  package var dense: Dense? {
     switch self {
     case .experts: nil
     case .dense(let part), .parallel(let part, _): part

@@ -1,7 +1,7 @@
 /// The softmax attention of a layer.
-public struct Attention: Hashable, Sendable {
+package struct Attention: Hashable, Sendable {
   /// Which dimensions of a head the rotary embedding pairs in the stored weights of the *output*.
-  public enum RotaryPairing: Hashable, Sendable {
+  package enum RotaryPairing: Hashable, Sendable {
     /// Dimension j with j + half ("neox").
     case halfSplit
     /// Dimension 2j with 2j + 1 (the llama architecture); query and key rows are reordered at conversion, unless
@@ -10,48 +10,48 @@ public struct Attention: Hashable, Sendable {
   }
 
   /// Query heads.
-  public var headCount: Int
+  package var headCount: Int
   /// Key/value heads; a divisor of `headCount`.
-  public var keyValueHeadCount: Int
+  package var keyValueHeadCount: Int
   /// Dimensions per head.
-  public var headDim: Int
+  package var headDim: Int
   /// Biases on the query, key and value projections.
-  public var hasInputBias = false
+  package var hasInputBias = false
   /// A bias on the output projection.
-  public var hasOutputBias = false
+  package var hasOutputBias = false
   /// Whether values have a projection of their own; without one they are the keys before norms and rotary embedding.
-  public var hasValueProjection = true
+  package var hasValueProjection = true
   /// Norms over each query and key head before the rotary embedding.
-  public var hasQueryKeyNorm = false
+  package var hasQueryKeyNorm = false
   /// These norms run over all heads together, not over each of them.
-  public var normsWholeWidth = false
+  package var normsWholeWidth = false
   /// These norms come after the rotary embedding.
-  public var normsAfterRotation = false
+  package var normsAfterRotation = false
   /// Whether each value head is normed, without weights.
-  public var normsValues = false
+  package var normsValues = false
   /// What queries, keys and values are cut off at, up and down, before the rotary embedding; `nil` when they are not.
-  public var clip: Double?
+  package var clip: Double?
   /// The query projection has `headDim` more rows per head, whose sigmoid multiplies the head's output.
-  public var hasOutputGate = false
+  package var hasOutputGate = false
   /// What scores are multiplied by; `nil` for one over the root of `headDim`.
-  public var scoreScale: Double?
+  package var scoreScale: Double?
   /// Whether a learned score of each head joins the sum that softmax divides by, without a value.
-  public var hasSinks = false
+  package var hasSinks = false
   /// The rotary embedding.
-  public var rope = RopeParameters(theta: 10000)
+  package var rope = RopeParameters(theta: 10000)
   /// How the output's weights pair dimensions.
-  public var rotaryPairing = RotaryPairing.halfSplit
+  package var rotaryPairing = RotaryPairing.halfSplit
   /// Whether checkpoints pair adjacent dimensions too (ERNIE 4.5), so that an output that does keeps their rows.
-  public var checkpointsPairAdjacent = false
+  package var checkpointsPairAdjacent = false
   /// Whether query and key rows are reordered at conversion.
-  public var reordersPairs: Bool { rotaryPairing == .adjacent && !checkpointsPairAdjacent }
+  package var reordersPairs: Bool { rotaryPairing == .adjacent && !checkpointsPairAdjacent }
   /// Rotated dimensions per head; 0 for an attention that knows no positions.
-  public var rotaryDimensions: Int
+  package var rotaryDimensions: Int
   /// The most tokens that a token attends to, itself included; `nil` for all before it.
-  public var window: Int?
+  package var window: Int?
 
   /// Creates an attention without biases, norms and gate, all of whose dimensions turn.
-  public init(headCount: Int, keyValueHeadCount: Int, headDim: Int) {
+  package init(headCount: Int, keyValueHeadCount: Int, headDim: Int) {
     self.headCount = headCount
     self.keyValueHeadCount = keyValueHeadCount
     self.headDim = headDim
@@ -59,9 +59,9 @@ public struct Attention: Hashable, Sendable {
   }
 
   /// The width of all query heads together.
-  public var queryWidth: Int { headCount * headDim }
+  package var queryWidth: Int { headCount * headDim }
   /// The width of all key heads together.
-  public var keyValueWidth: Int { keyValueHeadCount * headDim }
+  package var keyValueWidth: Int { keyValueHeadCount * headDim }
   /// Query heads per key/value head.
-  public var groupSize: Int { headCount / keyValueHeadCount }
+  package var groupSize: Int { headCount / keyValueHeadCount }
 }

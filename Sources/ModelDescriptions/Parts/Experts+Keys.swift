@@ -1,6 +1,6 @@
 extension MetadataKey {
   /// The most experts that llama.cpp loads.
-  public static let expertLimit = 1024
+  package static let expertLimit = 1024
 }
 
 extension TypedKey where Value == Int {

@@ -4,47 +4,47 @@
 /// A token leaves a latent vector of `latentWidth` values and one rotary key of `rotaryDim` values that all heads
 /// share. A GGUF has the projection from the latent vector split into the part for keys, transposed for each head, and
 /// the part for values, so that queries are brought to the latent space and keys and values are never made.
-public struct LatentAttention: Hashable, Sendable {
+package struct LatentAttention: Hashable, Sendable {
   /// What later positions' queries are multiplied by besides: `1 + weight * ln(1 + floor(position / length))`.
-  public struct QueryGrowth: Hashable, Sendable {
+  package struct QueryGrowth: Hashable, Sendable {
     /// The weight of the logarithm.
-    public var weight: Double
+    package var weight: Double
     /// The positions that share a factor.
-    public var length: Int
+    package var length: Int
 
     /// Creates a growth.
-    public init(weight: Double, length: Int) {
+    package init(weight: Double, length: Int) {
       self.weight = weight
       self.length = length
     }
 
     /// The factor at a position, 0 for the first.
-    public func factor(at position: Int) -> Double {
+    package func factor(at position: Int) -> Double {
       1 + weight * logarithm(1 + Double(position / length))
     }
   }
 
   /// Query heads; there is one key for all of them.
-  public var headCount: Int
+  package var headCount: Int
   /// The width of the vector that queries are made of; `nil` when they come from the stream at once.
-  public var queryRank: Int?
+  package var queryRank: Int?
   /// The width of the latent vector that keys and values are made of.
-  public var latentWidth: Int
+  package var latentWidth: Int
   /// Dimensions of a head's query and key that do not turn.
-  public var keyDim: Int
+  package var keyDim: Int
   /// Dimensions of a head's query, and of the shared key, that turn.
-  public var rotaryDim: Int
+  package var rotaryDim: Int
   /// Dimensions of a head's value.
-  public var valueDim: Int
+  package var valueDim: Int
   /// The epsilon of the norms over the vectors of `queryRank` and `latentWidth`.
-  public var latentNormEpsilon = 1e-6
+  package var latentNormEpsilon = 1e-6
   /// The rotary embedding; its pairs are adjacent dimensions.
-  public var rope = RopeParameters(theta: 10000)
+  package var rope = RopeParameters(theta: 10000)
   /// The growth of queries with their position; `nil` in most models.
-  public var queryGrowth: QueryGrowth?
+  package var queryGrowth: QueryGrowth?
 
   /// Creates a latent attention.
-  public init(
+  package init(
     headCount: Int, queryRank: Int?, latentWidth: Int, keyDim: Int, rotaryDim: Int, valueDim: Int
   ) {
     self.headCount = headCount
@@ -60,13 +60,13 @@ public struct LatentAttention: Hashable, Sendable {
     Attention(headCount: headCount, keyValueHeadCount: headCount, headDim: keyDim + rotaryDim)
   }
   /// The width of all query heads together.
-  public var queryWidth: Int { headCount * (keyDim + rotaryDim) }
+  package var queryWidth: Int { headCount * (keyDim + rotaryDim) }
   /// The width of all heads' values together.
-  public var valueWidth: Int { headCount * valueDim }
+  package var valueWidth: Int { headCount * valueDim }
   /// The values that a token leaves: the latent vector, then the shared rotary key.
-  public var cachedWidth: Int { latentWidth + rotaryDim }
+  package var cachedWidth: Int { latentWidth + rotaryDim }
   /// What scores are multiplied by: one over the root of a head's width, and under yarn the square of its temperature.
-  public var scoreScale: Double {
+  package var scoreScale: Double {
     let plain = 1 / Double(keyDim + rotaryDim).squareRoot()
     guard case .yarn(let yarn) = rope.scaling, let weight = yarn.scoreWeight else { return plain }
     let temperature = RopeParameters.YarnParameters.attentionFactor(stretch: yarn.factor, weight: weight)

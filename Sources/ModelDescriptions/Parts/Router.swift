@@ -1,7 +1,7 @@
 /// How a mixture chooses the experts of a token and weighs them.
-public struct Router: Hashable, Sendable {
+package struct Router: Hashable, Sendable {
   /// What makes a probability of an expert's score.
-  public enum Scoring: Hashable, Sendable {
+  package enum Scoring: Hashable, Sendable {
     /// A softmax over all experts.
     case softmax
     case sigmoid
@@ -13,7 +13,7 @@ public struct Router: Hashable, Sendable {
   }
 
   /// What keeps a sum of weights from being 0 where weights are divided by it.
-  public enum SumGuard: Hashable, Sendable {
+  package enum SumGuard: Hashable, Sendable {
     /// A number that is added to it.
     case added(Double)
     /// The least that it counts as.
@@ -21,7 +21,7 @@ public struct Router: Hashable, Sendable {
   }
 
   /// How groups of experts are chosen before the experts.
-  public enum GroupRule: Hashable, Sendable {
+  package enum GroupRule: Hashable, Sendable {
     /// By the highest probability in a group; experts of other groups count as 0 (DeepSeek-V2).
     case highest
     /// By the sum of the two highest scores; experts of other groups are left out (DeepSeek-V3).
@@ -29,37 +29,37 @@ public struct Router: Hashable, Sendable {
   }
 
   /// What makes a probability of a score.
-  public var scoring = Scoring.softmax
+  package var scoring = Scoring.softmax
   /// Whether the router takes not what the experts take, but the stream before all norms: normed without weights,
   /// times a vector of its own, over the root of the stream's width.
-  public var hasOwnInput = false
+  package var hasOwnInput = false
   /// Whether a bias for each expert is added to the scores.
-  public var hasBias = false
+  package var hasBias = false
   /// Groups of consecutive experts, all of the same size; 1 when there are none.
-  public var groupCount = 1
+  package var groupCount = 1
   /// The groups that a token may choose experts from.
-  public var usedGroupCount = 1
+  package var usedGroupCount = 1
   /// How groups are chosen.
-  public var groupRule = GroupRule.twoHighest
+  package var groupRule = GroupRule.twoHighest
   /// Whether a bias for each expert is added to the probabilities for the choice, not for the weights.
-  public var hasSelectionBias = false
+  package var hasSelectionBias = false
   /// Whether the weights of the chosen experts are divided by their sum.
-  public var normalizesTopK: Bool
+  package var normalizesTopK: Bool
   /// What keeps that sum from being 0.
-  public var sumGuard = SumGuard.added(1e-20)
+  package var sumGuard = SumGuard.added(1e-20)
   /// Whether a number for each expert multiplies its weight after that.
-  public var hasExpertScales = false
+  package var hasExpertScales = false
   /// What the weights are multiplied by at last.
-  public var scale = 1.0
+  package var scale = 1.0
 
   /// Creates a router without groups and bias.
-  public init(scoring: Scoring = .softmax, normalizesTopK: Bool) {
+  package init(scoring: Scoring = .softmax, normalizesTopK: Bool) {
     self.scoring = scoring
     self.normalizesTopK = normalizesTopK
   }
 
   /// What is impossible about groups.
-  public enum GroupFault: Hashable, Sendable {
+  package enum GroupFault: Hashable, Sendable {
     /// Their number; the text says what it must be.
     case count(String)
     /// The number that a token may choose from; the text says what it must be.
@@ -72,7 +72,7 @@ public struct Router: Hashable, Sendable {
   ///   - expertCount: Routed experts.
   ///   - usedCount: Routed experts per token.
   /// - Returns: The first fault; `nil` for groups that can be.
-  public func groupFault(expertCount: Int, usedCount: Int) -> GroupFault? {
+  package func groupFault(expertCount: Int, usedCount: Int) -> GroupFault? {
     guard groupCount > 0, expertCount % groupCount == 0 else {
       return .count("a divisor of the number of experts (\(expertCount))")
     }

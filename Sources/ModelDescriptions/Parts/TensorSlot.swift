@@ -1,7 +1,7 @@
 /// What a tensor is for its part of a model; the runtime finds tensors by it, and recipes and reports their roles.
 ///
 /// A rule names the slot of each tensor that it makes, so that names are spelled in rules alone.
-public enum TensorSlot: Hashable, Sendable, CaseIterable {
+package enum TensorSlot: Hashable, Sendable, CaseIterable {
   // Outside of all blocks.
   case tokenEmbedding, outputNorm, output, rotaryFactors, rotaryFactorsShort, rotaryFactorsLong
   case outputNormBias, outputBias
@@ -35,7 +35,7 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
   case visionPatches, visionPositions, visionMatrix, visionVector
 
   /// What a tensor in this slot does in a model.
-  public var role: TensorRole {
+  package var role: TensorRole {
     switch self {
     case .tokenEmbedding: .tokenEmbedding
     case .output, .outputBias: .output
@@ -66,7 +66,7 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
   }
 
   /// What engines do with a tensor in this slot.
-  public var use: TensorUse {
+  package var use: TensorUse {
     switch self {
     case .outputNorm, .mixerNorm, .feedForwardNorm, .queryNorm, .keyNorm, .latentNorm, .deltaNetNorm,
       .nextTokenEmbeddingNorm, .nextTokenHiddenNorm, .nextTokenHeadNorm,
@@ -91,12 +91,12 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
 
   /// Which type a tensor in this slot has in a plain GGUF: what is not multiplied is f32, and so are the small matrices
   /// that choose and weigh experts.
-  public var storage: StorageRule {
+  package var storage: StorageRule {
     use == .elementwise || self == .router || self == .sharedScale ? .alwaysF32 : .requested
   }
 
   /// Whether its values multiply a normalized vector.
-  public var isNorm: Bool {
+  package var isNorm: Bool {
     switch self {
     case .nextTokenEmbeddingNorm, .nextTokenHiddenNorm, .nextTokenHeadNorm: true
     default: role == .norm
@@ -104,7 +104,7 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
   }
 
   /// Whether its values are added to the result of a projection.
-  public var isProjectionBias: Bool {
+  package var isProjectionBias: Bool {
     switch self {
     case .queryBias, .keyBias, .valueBias, .attentionOutputBias, .queryKeyValueBias, .gateBias, .upBias,
       .downBias:
@@ -114,7 +114,7 @@ public enum TensorSlot: Hashable, Sendable, CaseIterable {
   }
 
   /// The slot whose tensor has the same shape and is easily taken for this one: gate and up projections.
-  public var counterpart: TensorSlot? {
+  package var counterpart: TensorSlot? {
     switch self {
     case .gate: .up
     case .up: .gate

@@ -3,18 +3,18 @@ internal import FileBytes
 /// A family of vision towers: which checkpoints have one, and what their configuration leaves out.
 ///
 /// What llama.cpp calls a multimodal projector (`mmproj`) is a file with the whole tower, of the architecture `clip`.
-public struct VisionFamily: Sendable {
+package struct VisionFamily: Sendable {
   /// The name of the configuration's class, in short.
-  public let name: String
+  package let name: String
   /// The class names under `architectures`.
-  public let architectures: [String]
+  package let architectures: [String]
   /// The value of `clip.projector_type`.
-  public let projectorType: String
+  package let projectorType: String
   /// The values that the class of `vision_config` gives to absent keys.
   let defaults: [String: JSONValue]
 
   /// All families.
-  public static let all: [VisionFamily] = [.qwen3_vl, .qwen3_5]
+  package static let all: [VisionFamily] = [.qwen3_vl, .qwen3_5]
 
   private static let qwen3Defaults: [String: JSONValue] = [
     "depth": .integer(27), "hidden_size": .integer(1152), "hidden_act": .string("gelu_pytorch_tanh"),
@@ -41,7 +41,7 @@ public struct VisionFamily: Sendable {
   /// Finds the family of a checkpoint.
   ///
   /// - Throws: ``DescriptionError`` with `notSupported` for a model without a tower, or with another one.
-  public static func family(of config: ModelConfig) throws -> VisionFamily {
+  package static func family(of config: ModelConfig) throws -> VisionFamily {
     let names = try config.optionalStrings("architectures") ?? []
     let document = config.document
     func refusal(_ subject: String, expected: String, found: String, remedy: Wording) -> DescriptionError {

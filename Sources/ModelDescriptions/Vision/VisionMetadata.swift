@@ -1,10 +1,10 @@
-public import TensorTypes
-public import TextTokenizers
+package import TensorTypes
+package import TextTokenizers
 
 /// All metadata of the `mmproj` file that a vision tower becomes.
-public struct VisionMetadata: Sendable {
+package struct VisionMetadata: Sendable {
   /// The entries, in the order and with the types of llama.cpp's converter.
-  public var entries: [MetadataEntry]
+  package var entries: [MetadataEntry]
 
   /// Collects the entries.
   ///
@@ -14,7 +14,7 @@ public struct VisionMetadata: Sendable {
   ///   - outputs: Its tensors, which the size label is computed from.
   ///   - fileType: The value of `general.file_type`.
   ///   - modelName: A name for `general.name` instead of the one found.
-  public init(
+  package init(
     files: TokenizerFolder, tower: VisionTower, outputs: [OutputTensor], fileType: UInt32, modelName: String?
   ) {
     let general = GeneralMetadata(
@@ -26,7 +26,7 @@ public struct VisionMetadata: Sendable {
   ///
   /// - Parameter typeName: The type.
   /// - Returns: The name.
-  public func fileName(typeName: String) -> String {
+  package func fileName(typeName: String) -> String {
     func text(_ key: String) -> String? {
       entries.first { $0.key == "general." + key }?.value.text?.trimmingSpaces.replacing(" ", with: "-")
     }

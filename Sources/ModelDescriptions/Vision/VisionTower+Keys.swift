@@ -46,9 +46,9 @@ extension TypedKey where Value == String {
 
 extension VisionTower {
   /// The value of `general.architecture`.
-  public static let architecture = "clip"
+  package static let architecture = "clip"
   /// The value of `general.type`.
-  public static let fileKind = "mmproj"
+  package static let fileKind = "mmproj"
 
   /// The keys of a file.
   package static let keys: [MetadataKey] =

@@ -1,5 +1,5 @@
 internal import FileBytes
-public import TensorTypes
+package import TensorTypes
 
 extension VisionTower {
   /// Maps the tower of a checkpoint.
@@ -10,7 +10,7 @@ extension VisionTower {
   ///   - choices: Which weights were read where the source holds several sets; part of errors.
   /// - Returns: What the tensors become, in the order of llama.cpp's converter.
   /// - Throws: ``DescriptionError`` with `tensorMismatch` for a tower that is not there, or another one.
-  public func map(_ tensors: [SourceTensor], config: ModelConfig, choices: [String] = []) throws
+  package func map(_ tensors: [SourceTensor], config: ModelConfig, choices: [String] = []) throws
     -> TensorMapping
   {
     let names = tensors.map { Self.name(of: $0.name) }

@@ -2,37 +2,37 @@ internal import FileBytes
 internal import TensorTypes
 
 /// A vision tower as the configuration of a checkpoint, or an `mmproj` file, describes it.
-public struct VisionTower: Hashable, Sendable {
+package struct VisionTower: Hashable, Sendable {
   /// The value of `clip.projector_type`.
-  public var projectorType: String
+  package var projectorType: String
   /// Values of a token's vector in the language model.
-  public var textWidth: Int
+  package var textWidth: Int
   /// Blocks.
-  public var depth: Int
+  package var depth: Int
   /// Values of a patch's vector.
-  public var width: Int
+  package var width: Int
   /// Inner width of the feed-forward networks.
-  public var feedForwardSize: Int
+  package var feedForwardSize: Int
   /// Heads of attention.
-  public var headCount: Int
+  package var headCount: Int
   /// Pixels of a patch in height and in width.
-  public var patchSize: Int
+  package var patchSize: Int
   /// Pixels of the square picture that the learned positions are for, in height and in width.
-  public var imageSize: Int
+  package var imageSize: Int
   /// Patches that become one token, in height and in width.
-  public var mergeSize: Int
+  package var mergeSize: Int
   /// Learned positions.
-  public var positionCount: Int
+  package var positionCount: Int
   /// Values of what the mergers give.
-  public var outputWidth: Int
+  package var outputWidth: Int
   /// The blocks after which the language model gets features, in the order of their mergers.
-  public var deepstackBlocks: [Int]
+  package var deepstackBlocks: [Int]
   /// What is added to the variance in norms.
-  public var normEpsilon: Double
+  package var normEpsilon: Double
   /// The mean of each colour, which is taken off the pixels.
-  public var imageMean: [Double]
+  package var imageMean: [Double]
   /// The deviation of each colour, by which the pixels are divided.
-  public var imageDeviation: [Double]
+  package var imageDeviation: [Double]
 
   /// Colours of a picture.
   static let channelCount = 3
@@ -45,7 +45,7 @@ public struct VisionTower: Hashable, Sendable {
   ///   - config: The configuration of the whole model.
   ///   - pictures: How pictures become pixels.
   /// - Throws: ``DescriptionError`` with `notSupported` or `invalidConfig`.
-  public init(config: ModelConfig, pictures: PictureSettings) throws {
+  package init(config: ModelConfig, pictures: PictureSettings) throws {
     let family = try VisionFamily.family(of: config)
     projectorType = family.projectorType
     textWidth = try config.integer("hidden_size")
@@ -103,17 +103,17 @@ public struct VisionTower: Hashable, Sendable {
 }
 
 /// How pictures become numbers: what `preprocessor_config.json` says.
-public struct PictureSettings: Hashable, Sendable {
+package struct PictureSettings: Hashable, Sendable {
   /// The mean of each colour.
-  public var mean: [Double]
+  package var mean: [Double]
   /// The deviation of each colour.
-  public var deviation: [Double]
+  package var deviation: [Double]
 
   /// Reads `preprocessor_config.json` of a folder and `processor_config.json`, which comes before it; one is enough.
   ///
   /// - Throws: `FileError` for a file that cannot be read, `TokenizerError` for what is no JSON, ``DescriptionError``
   ///   with `invalidConfig` for settings that are missing or make no sense.
-  public init(folder: String) throws {
+  package init(folder: String) throws {
     let names = [
       ("processor_config.json", "image_processor"), ("preprocessor_config.json", "media_proc_cfg"),
     ]
@@ -154,7 +154,7 @@ public struct PictureSettings: Hashable, Sendable {
   }
 
   /// Settings by their values.
-  public init(mean: [Double], deviation: [Double]) {
+  package init(mean: [Double], deviation: [Double]) {
     self.mean = mean
     self.deviation = deviation
   }

@@ -1,34 +1,34 @@
-public import ImportanceData
+package import ImportanceData
 
 /// How often the experts of each layer were used by a calibration text.
-public struct ExpertReport: Hashable, Sendable, Codable {
+package struct ExpertReport: Hashable, Sendable, Codable {
   /// One layer.
-  public struct Layer: Hashable, Sendable, Codable {
+  package struct Layer: Hashable, Sendable, Codable {
     /// The layer's number.
-    public var layer: Int
+    package var layer: Int
     /// Routed experts.
-    public var expertCount: Int
+    package var expertCount: Int
     /// Tokens that passed the layer; `nil` when it is not known how many experts each one used.
-    public var tokenCount: Int64?
+    package var tokenCount: Int64?
     /// Experts without data: no token reached them, or the importance of one of their matrices is zero in every
     /// column, whatever its count says.
-    public var blind: [Int]
+    package var blind: [Int]
     /// Experts that some tokens reached, but fewer than the threshold.
-    public var thin: [Int]
+    package var thin: [Int]
     /// The share of tokens that each expert saw, or the share of all uses where the tokens are not known.
-    public var shares: [Double]
+    package var shares: [Double]
     /// Tokens that each expert saw, 0 for blind ones.
     ///
     /// Where matrices of a layer differ, the smallest number.
-    public var counts: [Int64]
+    package var counts: [Int64]
   }
 
   /// Below how many tokens an expert is thin.
-  public var threshold: Int64
+  package var threshold: Int64
   /// The layers with experts.
-  public var layers: [Layer]
+  package var layers: [Layer]
   /// Matrices outside of experts that the data says nothing of: no token, or an importance of zero in every column.
-  public var emptyTensors: [String]
+  package var emptyTensors: [String]
 
   /// Reads the counts of importance data.
   ///
@@ -36,7 +36,7 @@ public struct ExpertReport: Hashable, Sendable, Codable {
   ///   - file: The data.
   ///   - threshold: Experts with fewer tokens than this, but at least one, are thin.
   ///   - usedPerToken: Experts per token; `nil` when no model says.
-  public init(_ file: ImportanceFile, threshold: Int64, usedPerToken: Int?) {
+  package init(_ file: ImportanceFile, threshold: Int64, usedPerToken: Int?) {
     self.threshold = threshold
     emptyTensors = file.records.filter { $0.counts.count == 1 && Self.countsWithData($0) == [0] }.map(\.name)
     var byLayer: [Int: [Int64]] = [:]
@@ -71,7 +71,7 @@ public struct ExpertReport: Hashable, Sendable, Codable {
   }
 
   /// Experts, over all layers, that saw fewer tokens than a number.
-  public func expertCount(below tokens: Int64) -> Int {
+  package func expertCount(below tokens: Int64) -> Int {
     layers.reduce(0) { $0 + $1.counts.count { $0 < tokens } }
   }
 }

@@ -1,6 +1,6 @@
 internal import FileBytes
-public import ImportanceData
-public import ReferenceRuntime
+package import ImportanceData
+package import ReferenceRuntime
 
 /// Sums squared activations at the inputs of weight matrices, per matrix or expert.
 ///
@@ -9,7 +9,7 @@ public import ReferenceRuntime
 /// order, apart from the total, and added to it when the window ends: how rows are cut into batches has no influence,
 /// a run that goes on from a file ends with the bytes of a run in one piece, and long texts lose less than if every
 /// row were added to the total.
-public final class ImportanceCollector: TapObserver {
+package final class ImportanceCollector: TapObserver {
   private final class Entry {
     /// `[matrices, columns]`, without the window that is under way.
     var sums: [Float]
@@ -43,25 +43,25 @@ public final class ImportanceCollector: TapObserver {
   /// What went wrong while a window was recorded.
   private var recordingFailure: (any Error)?
   /// Datasets of merged files, then this run's.
-  public private(set) var datasets: [[UInt8]] = []
+  package private(set) var datasets: [[UInt8]] = []
 
   /// Creates a collector.
   ///
   /// - Parameters:
   ///   - expertCount: Routed experts of the model, 0 for dense ones.
   ///   - includesOutput: Whether `output.weight` is collected too.
-  public init(expertCount: Int, includesOutput: Bool = false) {
+  package init(expertCount: Int, includesOutput: Bool = false) {
     self.expertCount = expertCount
     self.includesOutput = includesOutput
   }
 
   /// Block matrices, and the output matrix if asked for; other names are results, not inputs of matrices.
-  public func wants(_ name: String) -> Bool {
+  package func wants(_ name: String) -> Bool {
     (name.hasPrefix("blk.") && name.hasSuffix(".weight")) || (includesOutput && name == "output.weight")
   }
 
   /// Bytes of the sums that a model's tensors need, with the window under way in one layer.
-  public func byteCount(for store: any TensorStore) -> Int {
+  package func byteCount(for store: any TensorStore) -> Int {
     store.names.reduce(0) { sum, name in
       // A single row may be stored as a vector or as a matrix.
       guard wants(name), let shape = store.ggmlShape(of: name), shape.dropFirst().contains(where: { $0 > 1 })
@@ -71,7 +71,7 @@ public final class ImportanceCollector: TapObserver {
   }
 
   /// Adds rows.
-  public func observe(_ name: String, _ rows: TapRows) {
+  package func observe(_ name: String, _ rows: TapRows) {
     guard failure == nil, rows.rowCount > 0 else { return }
     let matrices = rows.experts == nil ? 1 : max(expertCount, 1)
     let columns = rows.rowLength
@@ -127,7 +127,7 @@ public final class ImportanceCollector: TapObserver {
   /// Adds the window that was under way to the sums.
   ///
   /// - Throws: ``EvaluationError`` with `importanceMismatch` or `nonFinite`; the data is of no use then.
-  public func endWindow() throws {
+  package func endWindow() throws {
     for (name, entry) in entries { close(name, entry) }
     try check()
   }
@@ -196,13 +196,13 @@ public final class ImportanceCollector: TapObserver {
   /// Throws what went wrong while observing.
   ///
   /// - Throws: ``EvaluationError`` with `importanceMismatch` or `nonFinite`.
-  public func check() throws {
+  package func check() throws {
     if let failure { throw failure }
     if let recordingFailure { throw recordingFailure }
   }
 
   /// Names this run's text.
-  public func addDataset(_ name: String) { datasets.append(Array(name.utf8)) }
+  package func addDataset(_ name: String) { datasets.append(Array(name.utf8)) }
 
   /// Adds the data of an earlier run.
   ///
@@ -210,7 +210,7 @@ public final class ImportanceCollector: TapObserver {
   /// counts per expert: their one number counts for every expert.
   ///
   /// - Throws: ``EvaluationError`` with `importanceMismatch`.
-  public func merge(_ file: ImportanceFile, chunkSize: Int, path: String) throws {
+  package func merge(_ file: ImportanceFile, chunkSize: Int, path: String) throws {
     let factor = file.format == .legacy ? chunkSize : 1
     for record in file.records {
       let entry =
@@ -248,7 +248,7 @@ public final class ImportanceCollector: TapObserver {
   /// Makes sure that data merged from files belongs to a model: every entry has a matrix of that shape.
   ///
   /// - Throws: ``EvaluationError`` with `importanceMismatch`.
-  public func check(against store: any TensorStore, model: String) throws {
+  package func check(against store: any TensorStore, model: String) throws {
     for (name, entry) in entries.sorted(by: { $0.key < $1.key }) {
       guard let shape = store.ggmlShape(of: name) else {
         throw EvaluationError(
@@ -269,7 +269,7 @@ public final class ImportanceCollector: TapObserver {
   }
 
   /// Whether there is no data at all.
-  public var isEmpty: Bool { entries.isEmpty }
+  package var isEmpty: Bool { entries.isEmpty }
 
   /// The data of all windows that ended.
   ///
@@ -277,7 +277,7 @@ public final class ImportanceCollector: TapObserver {
   ///   llama-imatrix has it.
   /// - Returns: Raw sums and counts.
   /// - Throws: `ImportanceError` when nothing was collected.
-  public func file(chunkSize: Int) throws -> ImportanceFile {
+  package func file(chunkSize: Int) throws -> ImportanceFile {
     try check()
     let largest = entries.values.lazy.compactMap { $0.counts.max() }.max() ?? 0
     return try ImportanceFile(

@@ -1,7 +1,7 @@
-public import FileBytes
+package import FileBytes
 
 /// Adds up what the parts of a calibration run kept, as one run would have.
-public struct ImportanceJoin {
+package struct ImportanceJoin {
   private let windows: TokenWindows
   private var files: [RunPart: (stored: StoredSums, sums: WritableFile, path: String)] = [:]
   private let count: Int
@@ -15,7 +15,7 @@ public struct ImportanceJoin {
   ///   - command: The command that makes a part, for messages.
   /// - Throws: ``EvaluationError`` with `partsMissing`, naming all parts that are not complete, or `partsMismatch`;
   ///   `ResumeLogError`, `FileError`.
-  public init(
+  package init(
     _ paths: [String], fingerprint: Fingerprint, windows: TokenWindows,
     command: (_ part: RunPart, _ state: String?) -> String
   ) throws {
@@ -56,7 +56,7 @@ public struct ImportanceJoin {
   /// - Returns: The perplexity over all windows.
   /// - Throws: ``EvaluationError`` with `damagedState` for sums that are not what was recorded, `importanceMismatch` or
   ///   `nonFinite`; `FileError`.
-  public func run(
+  package func run(
     _ collector: ImportanceCollector, onWindow: (_ done: Int, _ soFar: PerplexityStatistics) -> Void
   ) throws -> PerplexityStatistics {
     var result = PerplexityStatistics(windowsPerUnit: windows.windowsPerUnit)

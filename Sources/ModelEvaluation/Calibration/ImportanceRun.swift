@@ -1,21 +1,21 @@
 internal import ReferenceRuntime
 
 /// Collects importance data while a model reads windows of text.
-public struct ImportanceRun {
+package struct ImportanceRun {
   /// The windows.
-  public let windows: TokenWindows
+  package let windows: TokenWindows
   /// Whether perplexity is measured along the way.
-  public var measuresPerplexity: Bool
+  package var measuresPerplexity: Bool
   /// Whether the output matrix sees all positions.
-  public var needsOutput: Bool
+  package var needsOutput: Bool
 
   /// The window to begin with, after those of an earlier run.
-  public var firstWindow = 0
+  package var firstWindow = 0
   /// Where the sums of each window are kept, in place of adding them up.
-  public var state: ImportanceState?
+  package var state: ImportanceState?
 
   /// Creates a run.
-  public init(windows: TokenWindows, measuresPerplexity: Bool, needsOutput: Bool) {
+  package init(windows: TokenWindows, measuresPerplexity: Bool, needsOutput: Bool) {
     self.windows = windows
     self.measuresPerplexity = measuresPerplexity
     self.needsOutput = needsOutput
@@ -31,7 +31,7 @@ public struct ImportanceRun {
   ///   - onWindow: Called after each window; `false` ends the run.
   /// - Returns: The perplexity, without tokens when it was not measured.
   /// - Throws: `RuntimeError`, ``EvaluationError``, and what `onWindow` throws.
-  public func run(
+  package func run(
     _ evaluator: WindowEvaluator, _ collector: ImportanceCollector,
     onStep: (GroupStep) -> Bool = { _ in true },
     onWindow: (_ done: Int, _ soFar: PerplexityStatistics) throws -> Bool

@@ -1,4 +1,4 @@
-public import FileBytes
+package import FileBytes
 
 /// The sums of every window that a part of a calibration run has read, on disk.
 ///
@@ -6,9 +6,9 @@ public import FileBytes
 /// their last bits. So each window's are kept, and added in the order of windows when the parts are joined. That takes as
 /// many bytes per window as the importance file has, less those of experts that saw nothing and of matrices that see the
 /// same input; they are in `STATE.sums`, and the `ResumeLog` in `STATE` says where.
-public final class ImportanceState {
+package final class ImportanceState {
   /// The path as given.
-  public let path: String
+  package let path: String
   private let log: ResumeLog<WindowSumsRecord>
   private let file: WritableFile
   private var end = 0
@@ -28,7 +28,7 @@ public final class ImportanceState {
   ///   - part: The part.
   ///   - onWait: Called with the name of a process on another machine before it is watched whether it still lives.
   /// - Throws: `ResumeLogError`, `FileError`.
-  public init(path: String, fingerprint: Fingerprint, part: RunPart, onWait: (String) -> Void) throws {
+  package init(path: String, fingerprint: Fingerprint, part: RunPart, onWait: (String) -> Void) throws {
     self.path = path
     log = try ResumeLog(
       path: path, fingerprint: fingerprint.of(part), words: .state, isShared: true, onWait: onWait)
@@ -44,10 +44,10 @@ public final class ImportanceState {
   }
 
   /// Whether all sums of a window are there.
-  public func isFinished(_ window: Int) -> Bool { finished[window] != nil }
+  package func isFinished(_ window: Int) -> Bool { finished[window] != nil }
 
   /// Windows that are finished.
-  public var finishedCount: Int { finished.count }
+  package var finishedCount: Int { finished.count }
 
   /// Keeps the sums of a window at the input of some matrices.
   func add(window: Int, name: String, columns: Int, sums: [Float], counts: [Int64]) throws {

@@ -1,4 +1,4 @@
-public import ImportanceData
+package import ImportanceData
 
 #if canImport(Glibc)
   internal import Glibc
@@ -10,58 +10,58 @@ public import ImportanceData
 ///
 /// With a the mean squared activations `sum / count` of all experts that have data. All arithmetic is f32 in order,
 /// as there.
-public struct ImportanceStatistics: Hashable, Sendable, Codable {
+package struct ImportanceStatistics: Hashable, Sendable, Codable {
   /// One tensor.
-  public struct Tensor: Hashable, Sendable, Codable {
+  package struct Tensor: Hashable, Sendable, Codable {
     /// The name of the weight tensor.
-    public var name: String
+    package var name: String
     /// The layer, when the name has one.
-    public var layer: Int?
+    package var layer: Int?
     /// The part of the name before `.weight`.
-    public var part: String
+    package var part: String
     /// The sum of a.
-    public var total: Float
+    package var total: Float
     /// The smallest a.
-    public var least: Float
+    package var least: Float
     /// The largest a.
-    public var most: Float
+    package var most: Float
     /// The mean of a.
-    public var mean: Float
+    package var mean: Float
     /// The standard deviation of a.
-    public var deviation: Float
+    package var deviation: Float
     /// The share of values above 1e-5.
-    public var active: Float
+    package var active: Float
     /// Values.
-    public var elements: Int
+    package var elements: Int
     /// The entropy of `a / total` in bits.
-    public var entropy: Float
+    package var entropy: Float
     /// The entropy as a share of its largest possible value.
-    public var normalizedEntropy: Float
+    package var normalizedEntropy: Float
     /// The share of values more than a standard deviation above the mean.
-    public var zScoreShare: Float
+    package var zScoreShare: Float
     /// The cosine between this tensor's sums and those of the same tensor one layer before; 0 without one.
-    public var cosineToPrevious: Float
+    package var cosineToPrevious: Float
   }
 
   /// Means over the tensors of a layer, weighted by their number of values.
-  public struct Layer: Hashable, Sendable, Codable {
+  package struct Layer: Hashable, Sendable, Codable {
     /// The layer.
-    public var layer: Int
+    package var layer: Int
     /// The mean total.
-    public var total: Float
+    package var total: Float
     /// The mean share above one standard deviation.
-    public var zScoreShare: Float
+    package var zScoreShare: Float
     /// The mean cosine.
-    public var cosineToPrevious: Float
+    package var cosineToPrevious: Float
   }
 
   /// The tensors with data, by the part of their name, then by falling total.
-  public var tensors: [Tensor]
+  package var tensors: [Tensor]
   /// The layers in order.
-  public var layers: [Layer]
+  package var layers: [Layer]
 
   /// Computes the statistics of a file.
-  public init(_ file: ImportanceFile) {
+  package init(_ file: ImportanceFile) {
     let sums = Dictionary(file.records.map { ($0.name, $0.sums) }, uniquingKeysWith: { first, _ in first })
     tensors = file.records.compactMap { Self.tensor($0, sums) }.sorted {
       $0.part != $1.part

@@ -5,20 +5,20 @@
 #endif
 
 /// How far a tested model is from the base at one position.
-public struct PositionScore: Hashable, Sendable {
+package struct PositionScore: Hashable, Sendable {
   /// `-ln q` of the actual next token under the tested model.
-  public var surprise: Float
+  package var surprise: Float
   /// `-ln p` of the same token under the base.
-  public var baseSurprise: Float
+  package var baseSurprise: Float
   /// The KL divergence of the tested model from the base, in nats; a lower bound for compact bases.
-  public var divergence: Float
+  package var divergence: Float
   /// An upper bound of the divergence; equal to it when the base is complete.
-  public var divergenceBound: Float
+  package var divergenceBound: Float
   /// Whether both give the same token the largest probability.
-  public var isSameTop: Bool
+  package var isSameTop: Bool
 
   /// Creates a score.
-  public init(
+  package init(
     surprise: Float, baseSurprise: Float, divergence: Float, divergenceBound: Float, isSameTop: Bool
   ) {
     self.surprise = surprise
@@ -29,7 +29,7 @@ public struct PositionScore: Hashable, Sendable {
   }
 
   /// The change of the actual token's probability.
-  public var probabilityChange: Float { exp(-surprise) - exp(-baseSurprise) }
+  package var probabilityChange: Float { exp(-surprise) - exp(-baseSurprise) }
 }
 
 /// The probabilities of the base model at one position.

@@ -2,17 +2,17 @@ internal import FileBytes
 internal import ZstdStreams
 
 /// Reads base probabilities of any format, window by window.
-public final class BaseFileReader {
+package final class BaseFileReader {
   /// The path as given.
-  public let path: String
+  package let path: String
   /// How probabilities are stored.
-  public let format: BaseFormat
+  package let format: BaseFormat
   /// The windows; `beginning` is for the caller's vocabulary to say.
-  public let windows: TokenWindows
+  package let windows: TokenWindows
   /// Values per row of logits.
-  public let vocabularySize: Int
+  package let vocabularySize: Int
   /// The hash of the text, when the file tells.
-  public let textHash: UInt64?
+  package let textHash: UInt64?
   /// XXH64 of the bytes that the tokens spell, when the file tells.
   private let spelling: UInt64?
   private let stream: any ByteStream
@@ -25,7 +25,7 @@ public final class BaseFileReader {
   ///   - path: The file.
   ///   - beginning: The BOS token if the tested model's vocabulary adds it.
   /// - Throws: ``EvaluationError`` with `notABaseFile`, `truncatedBase` or `damagedBase`; `ZstdError`; `FileError`.
-  public init(path: String, beginning: Int32?) throws {
+  package init(path: String, beginning: Int32?) throws {
     self.path = path
     let file = try ReadableFile(path: path)
     let start = try file.bytes(at: 0, count: min(8, file.byteCount))
@@ -91,12 +91,12 @@ public final class BaseFileReader {
   }
 
   /// Whether the tokens spell the same text in the tested model's vocabulary; true when the file does not tell.
-  public func isSpelled(_ bytes: [UInt8]) -> Bool {
+  package func isSpelled(_ bytes: [UInt8]) -> Bool {
     spelling.map { expected in bytes.withUnsafeBytes { XXHash64.hash($0) } == expected } ?? true
   }
 
   /// The first windows alone, all when there are fewer.
-  public func windows(limit: Int?) -> TokenWindows {
+  package func windows(limit: Int?) -> TokenWindows {
     windows.prefix(min(limit ?? windows.count, windows.count))
   }
 

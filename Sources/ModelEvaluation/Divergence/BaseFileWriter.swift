@@ -2,9 +2,9 @@ internal import FileBytes
 internal import ZstdStreams
 
 /// Writes base probabilities, window by window, under a temporary name until all are there.
-public final class BaseFileWriter {
+package final class BaseFileWriter {
   /// The final name.
-  public let path: String
+  package let path: String
   let encoder: BaseEncoder
   private let windows: TokenWindows
   private let file: WritableFile
@@ -29,7 +29,7 @@ public final class BaseFileWriter {
   ///   - listedTokens: For `compact`, the most tokens listed per position, 1 to 65535.
   ///   - isKept: Whether the file under its temporary name outlives an interrupted run and is gone on from.
   /// - Throws: `FileError`; ``EvaluationError`` with `inUse` or `badWindow`.
-  public init(
+  package init(
     path: String, format: BaseFormat, windows: TokenWindows, vocabularySize: Int, textHash: UInt64,
     spelling: [UInt8] = [], listedTokens: Int = 256, isKept: Bool = false
   ) throws {
@@ -139,7 +139,7 @@ public final class BaseFileWriter {
   ///
   /// - Returns: The size in bytes, `nil` when the run ended early and the file has not got its name.
   /// - Throws: `FileError`; ``EvaluationError`` with `damagedState` when the disk holds more than was written.
-  public func finish() throws -> Int? {
+  package func finish() throws -> Int? {
     guard written == windows.count else { return nil }
     guard file.currentByteCount() == mark.byteCount else {
       throw EvaluationError(

@@ -1,5 +1,5 @@
 /// How base probabilities are stored.
-public enum BaseFormat: String, Hashable, Sendable, CaseIterable {
+package enum BaseFormat: String, Hashable, Sendable, CaseIterable {
   /// The largest log-probabilities and sums over the rest, in zstd frames.
   case compact
   /// All log-probabilities as 16-bit codes, in zstd frames.

@@ -1,17 +1,17 @@
 internal import FileBytes
-public import ReferenceRuntime
+package import ReferenceRuntime
 
 /// Compares models with a base, in lock-step or against a file.
-public struct DivergenceRun {
+package struct DivergenceRun {
   /// The windows.
-  public let windows: TokenWindows
+  package let windows: TokenWindows
   /// Where finished windows are kept, if anywhere.
-  public var state: RunState?
+  package var state: RunState?
   /// The number of this run among those that share the state.
-  public var part: Int
+  package var part: Int
 
   /// Creates a run.
-  public init(windows: TokenWindows, state: RunState? = nil, part: Int = 0) {
+  package init(windows: TokenWindows, state: RunState? = nil, part: Int = 0) {
     self.windows = windows
     self.state = state
     self.part = part
@@ -27,7 +27,7 @@ public struct DivergenceRun {
   ///     models; `false` ends the run.
   /// - Returns: The statistics, one per model.
   /// - Throws: ``EvaluationError`` with `vocabularyMismatch` or `nonFinite`, `RuntimeError`.
-  public func run(
+  package func run(
     _ models: [WindowEvaluator], base: WindowEvaluator, onStep: (GroupStep) -> Bool = { _ in true },
     onWindow: (_ done: Int, _ soFar: [DivergenceStatistics]) -> Bool
   ) throws -> [DivergenceStatistics] {
@@ -101,7 +101,7 @@ public struct DivergenceRun {
   ///   - onWindow: Called after each window with the number of windows done and the statistics so far.
   /// - Returns: The statistics, one per model.
   /// - Throws: ``EvaluationError`` with `partsMissing` when a window is not there, or `damagedState`.
-  public func join(
+  package func join(
     models: Int, onWindow: (_ done: Int, _ soFar: [DivergenceStatistics]) -> Void
   ) throws -> [DivergenceStatistics] {
     var statistics = (0..<models).map { _ in DivergenceStatistics(windowsPerUnit: windows.windowsPerUnit) }
@@ -116,7 +116,7 @@ public struct DivergenceRun {
   /// Compares a model with the probabilities of a base file, whose windows are this run's or begin with them.
   ///
   /// - Throws: As the reader and ``run(_:base:onStep:onWindow:)``.
-  public func run(
+  package func run(
     _ model: WindowEvaluator, base: BaseFileReader, onStep: (GroupStep) -> Bool = { _ in true },
     onWindow: (_ done: Int, _ soFar: DivergenceStatistics) -> Bool
   ) throws -> DivergenceStatistics {
@@ -154,7 +154,7 @@ public struct DivergenceRun {
   /// Makes sure that a model has as many tokens as a base.
   ///
   /// - Throws: ``EvaluationError`` with `vocabularyMismatch`.
-  public static func checkVocabulary(_ model: LoadedModel, _ size: Int, base: String) throws {
+  package static func checkVocabulary(_ model: LoadedModel, _ size: Int, base: String) throws {
     guard model.vocabularySize == size else {
       throw EvaluationError(
         .vocabularyMismatch,

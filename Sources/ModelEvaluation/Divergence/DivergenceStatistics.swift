@@ -12,23 +12,23 @@ public struct DivergenceStatistics: Sendable {
   /// The divergence at each position, in nats.
   public private(set) var divergences: [Float] = []
   /// The upper bound of the divergence at each position; equal to it for complete bases.
-  public private(set) var divergenceBounds: [Float] = []
+  package private(set) var divergenceBounds: [Float] = []
   /// The change of the actual token's probability at each position.
   public private(set) var probabilityChanges: [Float] = []
   /// The sums of each window.
   private(set) var windows: [DivergenceSums] = []
   /// Windows that make one independent unit; more than one where windows overlap.
-  public let windowsPerUnit: Int
+  package let windowsPerUnit: Int
   private var total = DivergenceSums()
 
   /// Starts without positions.
   ///
   /// - Parameter windowsPerUnit: Neighbouring windows that count as one independent unit, at least 1, see
   ///   ``TokenWindows/windowsPerUnit``.
-  public init(windowsPerUnit: Int = 1) { self.windowsPerUnit = max(windowsPerUnit, 1) }
+  package init(windowsPerUnit: Int = 1) { self.windowsPerUnit = max(windowsPerUnit, 1) }
 
   /// Adds the positions of one window.
-  public mutating func add(window scores: [PositionScore]) {
+  package mutating func add(window scores: [PositionScore]) {
     var window = DivergenceSums()
     for score in scores {
       window.add(score)
@@ -48,7 +48,7 @@ public struct DivergenceStatistics: Sendable {
   /// Windows.
   public var windowCount: Int { windows.count }
   /// Independent units: windows, or stretches of overlapping ones.
-  public var unitCount: Int { (windowCount + windowsPerUnit - 1) / windowsPerUnit }
+  package var unitCount: Int { (windowCount + windowsPerUnit - 1) / windowsPerUnit }
   /// The sums of each independent unit.
   var units: [DivergenceSums] { windows.grouped(by: windowsPerUnit) }
 
@@ -57,15 +57,15 @@ public struct DivergenceStatistics: Sendable {
   }
 
   /// The numbers of all windows so far without intervals, for the line of a window.
-  public struct Running: Hashable, Sendable {
+  package struct Running: Hashable, Sendable {
     /// As the properties of ``DivergenceStatistics``.
-    public var perplexity, logRatio, meanDivergence, rootMeanSquareChange, sameTop: Double
+    package var perplexity, logRatio, meanDivergence, rootMeanSquareChange, sameTop: Double
   }
 
   /// The numbers of all windows so far.
   ///
   /// - Complexity: O(1), where each interval takes O(`windowCount`).
-  public var running: Running {
+  package var running: Running {
     let n = total.count
     return Running(
       perplexity: exp(total.surprise / n), logRatio: (total.surprise - total.baseSurprise) / n,
@@ -99,7 +99,7 @@ public struct DivergenceStatistics: Sendable {
   /// The mean divergence; a lower bound for compact bases.
   public var meanDivergence: Estimate { estimate(.logarithmic) { $0.divergence / $0.count } }
   /// The mean of the divergences' upper bounds.
-  public var meanDivergenceBound: Double { total.divergenceBound / max(total.count, 1) }
+  package var meanDivergenceBound: Double { total.divergenceBound / max(total.count, 1) }
   /// The mean change of the actual token's probability.
   public var meanChange: Estimate { estimate(.plain) { $0.change / $0.count } }
   /// The root of the mean squared change.
@@ -110,7 +110,7 @@ public struct DivergenceStatistics: Sendable {
   public var sameTop: Estimate { estimate(.logistic) { $0.sameTop / $0.count } }
 
   /// The value below which a share of sorted values lies, interpolated between neighbours.
-  public static func percentile(_ sorted: [Float], _ share: Float) -> Float {
+  package static func percentile(_ sorted: [Float], _ share: Float) -> Float {
     guard let first = sorted.first, let last = sorted.last else { return .nan }
     if share <= 0 { return first }
     if share >= 1 { return last }
@@ -121,7 +121,7 @@ public struct DivergenceStatistics: Sendable {
   }
 
   /// The middle of sorted values, the mean of the two middle ones for even counts.
-  public static func median(_ sorted: [Float]) -> Float {
+  package static func median(_ sorted: [Float]) -> Float {
     guard !sorted.isEmpty else { return .nan }
     let middle = sorted.count / 2
     return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle] + sorted[middle - 1]) * 0.5

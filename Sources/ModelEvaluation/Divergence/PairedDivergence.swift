@@ -3,9 +3,9 @@
 /// Both models meet the same text, so what a window adds to both divergences cancels in their ratio: its interval is far
 /// narrower than that of either mean, and shows which of two quantizations is closer to the base where the means' own
 /// intervals overlap.
-public struct PairedDivergence: Sendable {
+package struct PairedDivergence: Sendable {
   /// What the interval allows to say.
-  public enum Verdict: String, Hashable, Sendable {
+  package enum Verdict: String, Hashable, Sendable {
     case closer = "closer to the base"
     case farther = "farther from the base"
     case notDistinguishable = "not distinguishable"
@@ -14,14 +14,14 @@ public struct PairedDivergence: Sendable {
   }
 
   /// Mean KLD of the model minus that of the reference model, in nats.
-  public let change: Double
+  package let change: Double
   /// The same in percent of the reference model's mean KLD; `nil` when that is not above 0.
-  public let changePercent: Estimate?
+  package let changePercent: Estimate?
   /// What the interval allows to say.
-  public let verdict: Verdict
+  package let verdict: Verdict
 
   /// Compares; `nil` when the two did not score the same number of positions in the same windows.
-  public init?(_ model: DivergenceStatistics, to reference: DivergenceStatistics) {
+  package init?(_ model: DivergenceStatistics, to reference: DivergenceStatistics) {
     guard model.windows.map(\.count) == reference.windows.map(\.count), model.count > 1,
       model.windowsPerUnit == reference.windowsPerUnit
     else { return nil }

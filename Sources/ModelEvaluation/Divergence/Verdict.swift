@@ -61,5 +61,5 @@ public struct Verdict: Hashable, Sendable {
 
 extension DivergenceStatistics {
   /// What the intervals are over, in words.
-  public var intervalText: String { IntervalUnits(count: unitCount, windowsPerUnit: windowsPerUnit).text }
+  package var intervalText: String { IntervalUnits(count: unitCount, windowsPerUnit: windowsPerUnit).text }
 }

@@ -1,6 +1,6 @@
 internal import CBuiltinTexts
 internal import FileBytes
-public import TextTokenizers
+package import TextTokenizers
 
 /// A text to measure on: UTF-8 bytes, and their hash, which stands beside every number that comes from them.
 public struct EvaluationText: Sendable {
@@ -11,7 +11,7 @@ public struct EvaluationText: Sendable {
   /// The size of the file.
   public let byteCount: Int
   /// XXH64 of the file.
-  public let hash: UInt64
+  package let hash: UInt64
   /// The licence of a built-in text.
   public let licence: String?
 
@@ -69,7 +69,7 @@ public struct EvaluationText: Sendable {
   }
 
   /// The hash as hexadecimal digits.
-  public var hashText: String { XXHash64.text(hash) }
+  package var hashText: String { XXHash64.text(hash) }
 
   /// The tokens of the whole text.
   ///
@@ -78,7 +78,7 @@ public struct EvaluationText: Sendable {
   ///   - parseSpecial: Whether control tokens written out in the text count as such.
   /// - Returns: The token ids.
   /// - Throws: ``EvaluationError`` with `addsEndOfText`.
-  public func tokens(_ tokenizer: Tokenizer, parseSpecial: Bool = false) throws -> [Int32] {
+  package func tokens(_ tokenizer: Tokenizer, parseSpecial: Bool = false) throws -> [Int32] {
     guard !tokenizer.addEOS else {
       throw EvaluationError(
         .addsEndOfText,

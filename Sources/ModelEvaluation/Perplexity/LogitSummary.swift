@@ -10,13 +10,13 @@ internal import FileBytes
 ///
 /// `ln p_i = (logit_i - maximum) - logSum`. Differences and exponentials are f32, the sum and its logarithm f64, as
 /// in llama-perplexity.
-public struct LogitSummary: Hashable, Sendable {
+package struct LogitSummary: Hashable, Sendable {
   /// The largest logit.
-  public let maximum: Float
+  package let maximum: Float
   /// The first index that has it.
-  public let top: Int
+  package let top: Int
   /// `ln(sum of exp(logit - maximum))`.
-  public let logSum: Double
+  package let logSum: Double
 
   /// Summarizes one row.
   ///
@@ -25,7 +25,7 @@ public struct LogitSummary: Hashable, Sendable {
   ///   - visit: Receives the index and `exp(logit - maximum)` of every entry in order.
   /// - Throws: ``EvaluationError`` with `nonFinite` when any value is NaN or the maximum infinite; nothing is averaged
   ///   over such rows.
-  public init(
+  package init(
     _ logits: UnsafeBufferPointer<Float>, visit: (_ index: Int, _ exponential: Float) -> Void = { _, _ in }
   ) throws {
     var maximum = -Float.infinity
@@ -55,8 +55,8 @@ public struct LogitSummary: Hashable, Sendable {
   }
 
   /// `-ln p` of a logit, in f64 after the f32 difference.
-  public func surprise(_ logit: Float) -> Double { -(Double(logit - maximum) - logSum) }
+  package func surprise(_ logit: Float) -> Double { -(Double(logit - maximum) - logSum) }
 
   /// The logarithm of a logit's probability, in f32 as llama.cpp's divergence code computes it.
-  public func logProbability(_ logit: Float) -> Float { logit - maximum - Float(logSum) }
+  package func logProbability(_ logit: Float) -> Float { logit - maximum - Float(logSum) }
 }

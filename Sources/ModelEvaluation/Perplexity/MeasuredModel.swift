@@ -1,20 +1,20 @@
 internal import FileBytes
-public import ReferenceRuntime
-public import TextTokenizers
+package import ReferenceRuntime
+package import TextTokenizers
 
 /// A model opened to be measured on a text, with the tokenizer that its metadata describe.
-public struct MeasuredModel: Sendable {
+package struct MeasuredModel: Sendable {
   /// The path as given.
-  public let path: String
+  package let path: String
   /// The model, its weights to be read late.
-  public let model: LoadedModel
+  package let model: LoadedModel
   /// Its tokenizer.
-  public let tokenizer: Tokenizer
+  package let tokenizer: Tokenizer
 
   /// Opens a GGUF file or a checkpoint folder.
   ///
   /// - Throws: Errors of the readers, `RuntimeError`, `TokenizerError`.
-  public init(path: String) throws {
+  package init(path: String) throws {
     self.path = path
     model = try LoadedModel.open(path: path, isLate: true)
     do {
@@ -32,7 +32,7 @@ public struct MeasuredModel: Sendable {
   ///   - cut: How it is cut.
   /// - Returns: The windows, and the tokens of the whole text.
   /// - Throws: ``EvaluationError``, `RuntimeError`.
-  public func windows(of text: EvaluationText, _ cut: WindowCut) throws -> (
+  package func windows(of text: EvaluationText, _ cut: WindowCut) throws -> (
     windows: TokenWindows, tokenCount: Int
   ) {
     let tokens = try text.tokens(tokenizer)
@@ -52,7 +52,7 @@ extension TokenWindows {
   ///   - base: The base.
   ///   - baseWindows: The same of the base.
   /// - Throws: ``EvaluationError`` with `tokenizerMismatch`.
-  public static func requireSame(
+  package static func requireSame(
     _ path: String, _ windows: (windows: TokenWindows, tokenCount: Int), base: String,
     _ baseWindows: (windows: TokenWindows, tokenCount: Int)
   ) throws {

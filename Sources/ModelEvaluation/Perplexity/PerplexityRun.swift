@@ -1,18 +1,18 @@
 internal import ReferenceRuntime
 
 /// Measures the perplexity of one model on windows of text, and can keep its probabilities as a base.
-public struct PerplexityRun {
+package struct PerplexityRun {
   /// The windows.
-  public let windows: TokenWindows
+  package let windows: TokenWindows
   /// Where the probabilities go, if anywhere.
-  public var base: BaseFileWriter?
+  package var base: BaseFileWriter?
   /// Where finished windows are kept, if anywhere.
-  public var state: RunState?
+  package var state: RunState?
   /// The number of this run among those that share the state.
-  public var part: Int
+  package var part: Int
 
   /// Creates a run.
-  public init(windows: TokenWindows, base: BaseFileWriter? = nil, state: RunState? = nil, part: Int = 0) {
+  package init(windows: TokenWindows, base: BaseFileWriter? = nil, state: RunState? = nil, part: Int = 0) {
     self.windows = windows
     self.base = base
     self.state = state
@@ -28,7 +28,7 @@ public struct PerplexityRun {
   ///     far; `false` ends the run, which then covers fewer windows.
   /// - Returns: The perplexity over all windows done.
   /// - Throws: `RuntimeError`, ``EvaluationError``, and errors of writing the base file.
-  public func run(
+  package func run(
     _ evaluator: WindowEvaluator, onStep: (GroupStep) -> Bool = { _ in true },
     onWindow: (_ done: Int, _ soFar: PerplexityStatistics) -> Bool
   ) throws -> PerplexityStatistics {
@@ -73,7 +73,7 @@ public struct PerplexityRun {
   /// - Parameter onWindow: Called after each window with the number of windows done and the result so far.
   /// - Returns: The perplexity over all windows.
   /// - Throws: ``EvaluationError`` with `partsMissing` when a window is not there, or `damagedState`.
-  public func join(onWindow: (_ done: Int, _ soFar: PerplexityStatistics) -> Void) throws
+  package func join(onWindow: (_ done: Int, _ soFar: PerplexityStatistics) -> Void) throws
     -> PerplexityStatistics
   {
     var result = PerplexityStatistics(windowsPerUnit: windows.windowsPerUnit)

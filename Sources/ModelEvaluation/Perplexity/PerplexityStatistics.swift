@@ -36,10 +36,10 @@ public struct PerplexityStatistics: Hashable, Sendable {
   ///
   /// - Parameter windowsPerUnit: Neighbouring windows that count as one independent unit, at least 1, see
   ///   ``TokenWindows/windowsPerUnit``.
-  public init(windowsPerUnit: Int = 1) { self.windowsPerUnit = max(windowsPerUnit, 1) }
+  package init(windowsPerUnit: Int = 1) { self.windowsPerUnit = max(windowsPerUnit, 1) }
 
   /// Adds the negative log-probability of one token, in nats.
-  public mutating func add(_ surprise: Double) {
+  package mutating func add(_ surprise: Double) {
     tokenCount += 1
     sum += surprise
     open.count += 1
@@ -47,7 +47,7 @@ public struct PerplexityStatistics: Hashable, Sendable {
   }
 
   /// Says that the tokens added since the last call are those of one window.
-  public mutating func endWindow() {
+  package mutating func endWindow() {
     guard open.count > 0 else { return }
     windows.append(open)
     open = Sums()
@@ -62,7 +62,7 @@ public struct PerplexityStatistics: Hashable, Sendable {
   /// Windows.
   public var windowCount: Int { windows.count }
   /// Independent units: windows, or stretches of overlapping ones.
-  public var unitCount: Int { (windowCount + windowsPerUnit - 1) / windowsPerUnit }
+  package var unitCount: Int { (windowCount + windowsPerUnit - 1) / windowsPerUnit }
   private var units: [Sums] { windows.grouped(by: windowsPerUnit) }
 
   /// The perplexity with the interval that covers the perplexity of such text in 95 of 100 runs.
@@ -71,7 +71,7 @@ public struct PerplexityStatistics: Hashable, Sendable {
   }
 
   /// What the intervals are over, in words, or why there are none.
-  public var intervalText: String { IntervalUnits(count: unitCount, windowsPerUnit: windowsPerUnit).text }
+  package var intervalText: String { IntervalUnits(count: unitCount, windowsPerUnit: windowsPerUnit).text }
 
   /// What the number says, in one sentence.
   public var verdict: String {

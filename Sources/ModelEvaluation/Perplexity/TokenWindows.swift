@@ -1,4 +1,4 @@
-public import FileBytes
+package import FileBytes
 
 /// Tokens cut into windows of equal length, each evaluated on its own; the end of each is scored.
 ///
@@ -7,21 +7,21 @@ public import FileBytes
 /// vocabularies with a BOS token see it in place of each window's first token. With a stride S, windows begin every S
 /// tokens and the last S predictions of each are scored, so that every scored token but the first ones has at least
 /// `length - S` tokens before it; nothing is replaced.
-public struct TokenWindows: Hashable, Sendable {
+package struct TokenWindows: Hashable, Sendable {
   /// All tokens of the windows, as the tokenizer made them; `[count, length]` unless windows overlap.
-  public let tokens: [Int32]
+  package let tokens: [Int32]
   /// Tokens per window.
-  public let length: Int
+  package let length: Int
   /// Windows.
-  public private(set) var count: Int
+  package private(set) var count: Int
   /// What replaces the first token of each window.
-  public let beginning: Int32?
+  package let beginning: Int32?
   /// Tokens from the start of one window to the start of the next.
-  public let step: Int
+  package let step: Int
   /// The first scored position of a window.
-  public let firstScored: Int
+  package let firstScored: Int
   /// All windows of the text, of which these may be a part.
-  public let wholeCount: Int
+  package let wholeCount: Int
   /// The number of the first one among all windows, and the distance from one to the next.
   private var firstNumber = 0
   private var distance = 1
@@ -36,7 +36,7 @@ public struct TokenWindows: Hashable, Sendable {
   ///   - beginning: The BOS token if the vocabulary adds it.
   ///   - file: The file named in messages.
   /// - Throws: ``EvaluationError`` with `badWindow` or `textTooShort`.
-  public init(
+  package init(
     tokens: [Int32], length: Int, skip: Int = 0, limit: Int? = nil, beginning: Int32?, file: String = ""
   ) throws {
     guard length >= 4, skip >= 0, limit ?? 1 > 0 else {
@@ -69,7 +69,7 @@ public struct TokenWindows: Hashable, Sendable {
   ///   - limit: The most windows, `nil` for all.
   ///   - file: The file named in messages.
   /// - Throws: ``EvaluationError`` with `badWindow` or `textTooShort`.
-  public init(tokens: [Int32], length: Int, stride: Int, limit: Int? = nil, file: String = "") throws {
+  package init(tokens: [Int32], length: Int, stride: Int, limit: Int? = nil, file: String = "") throws {
     guard length >= 4, stride >= 1, stride < length, limit ?? 1 > 0 else {
       throw EvaluationError(
         .badWindow,
@@ -91,7 +91,7 @@ public struct TokenWindows: Hashable, Sendable {
   /// The window that llama-perplexity uses for `-c length --ppl-stride stride`.
   ///
   /// Half the stride is added, and its contexts are multiples of 256 tokens.
-  public static func stridedLength(_ length: Int, stride: Int) -> Int {
+  package static func stridedLength(_ length: Int, stride: Int) -> Int {
     let (sum, overflow) = length.addingReportingOverflow(stride / 2)
     return overflow || sum > 1 << 40 ? length : (sum + 255) / 256 * 256
   }
@@ -124,22 +124,22 @@ public struct TokenWindows: Hashable, Sendable {
   }
 
   /// Whether windows overlap.
-  public var isStrided: Bool { step != length }
+  package var isStrided: Bool { step != length }
   /// Neighbouring windows that count as one independent unit in intervals: one, or where windows overlap as many as
   /// begin within the length of a window, since neighbours then score tokens that follow each other.
-  public var windowsPerUnit: Int { (length + step - 1) / step }
+  package var windowsPerUnit: Int { (length + step - 1) / step }
   /// Scored positions of a window of `length` tokens that neighbours do not overlap.
-  public static func scoredCount(length: Int) -> Int { length - 1 - length / 2 }
+  package static func scoredCount(length: Int) -> Int { length - 1 - length / 2 }
 
   /// Scored positions per window.
-  public var scoredPerWindow: Int { length - 1 - firstScored }
+  package var scoredPerWindow: Int { length - 1 - firstScored }
 
   /// Every so manyth window, as one of several runs measures them: of part 2 of 4 the windows 1, 5, 9 and so on, counted
   /// from 0.
   ///
   /// Neighbours go to different runs, so that a text that becomes harder is not one run's alone, and all runs have as many
   /// windows, or one more than others.
-  public func part(_ part: RunPart) -> TokenWindows {
+  package func part(_ part: RunPart) -> TokenWindows {
     precondition(firstNumber == 0 && distance == 1, "a part of a part")
     var result = self
     result.count = max(0, count - part.index + part.count - 1) / part.count
@@ -149,23 +149,23 @@ public struct TokenWindows: Hashable, Sendable {
   }
 
   /// The number of window `index` among all windows of the text.
-  public func number(_ index: Int) -> Int { firstNumber + index * distance }
+  package func number(_ index: Int) -> Int { firstNumber + index * distance }
 
   /// The index of the first token of window `index`.
-  public func start(_ index: Int) -> Int { number(index) * step }
+  package func start(_ index: Int) -> Int { number(index) * step }
 
   /// The tokens that the model sees in window `index`.
-  public func input(_ index: Int) -> [Int32] {
+  package func input(_ index: Int) -> [Int32] {
     var result = Array(tokens[start(index)..<(start(index) + length)])
     if let beginning { result[0] = beginning }
     return result
   }
 
   /// The token that position `position` of window `index` has to predict.
-  public func target(_ index: Int, position: Int) -> Int { Int(tokens[start(index) + position + 1]) }
+  package func target(_ index: Int, position: Int) -> Int { Int(tokens[start(index) + position + 1]) }
 
   /// The procedure in words.
-  public var protocolText: String {
+  package var protocolText: String {
     let replaced = beginning == nil ? "" : ", the first token of each replaced by BOS"
     return isStrided
       ? "\(count) windows of \(length) tokens, one every \(step), the last \(scoredPerWindow) predictions of each scored"
@@ -173,7 +173,7 @@ public struct TokenWindows: Hashable, Sendable {
   }
 
   /// A hash of everything above: tokens, lengths, BOS.
-  public var fingerprint: UInt64 {
+  package var fingerprint: UInt64 {
     var numbers = tokens.map(Int64.init)
     numbers += [Int64(length), Int64(count), Int64(step), Int64(firstScored), Int64(beginning ?? -1)]
     return numbers.withUnsafeBytes { XXHash64.hash($0) }

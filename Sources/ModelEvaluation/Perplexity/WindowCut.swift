@@ -1,18 +1,18 @@
-public import TextTokenizers
+package import TextTokenizers
 
 /// How a text is cut into windows.
-public struct WindowCut: Hashable, Sendable {
+package struct WindowCut: Hashable, Sendable {
   /// Tokens per window, before those that a stride adds.
-  public var length: Int
+  package var length: Int
   /// Tokens from the start of one window to that of the next; `nil` for windows side by side.
-  public var stride: Int?
+  package var stride: Int?
   /// Windows left out at the start; not with a stride.
-  public var skip: Int
+  package var skip: Int
   /// The most windows; `nil` for all.
-  public var limit: Int?
+  package var limit: Int?
 
   /// Creates a rule.
-  public init(length: Int = 512, stride: Int? = nil, skip: Int = 0, limit: Int? = nil) {
+  package init(length: Int = 512, stride: Int? = nil, skip: Int = 0, limit: Int? = nil) {
     self.length = length
     self.stride = stride
     self.skip = skip
@@ -27,7 +27,7 @@ public struct WindowCut: Hashable, Sendable {
   ///   - file: Where the text came from, for errors.
   /// - Returns: The windows.
   /// - Throws: ``EvaluationError`` with `badWindow` or `textTooShort`.
-  public func windows(of tokens: [Int32], _ tokenizer: Tokenizer, file: String) throws -> TokenWindows {
+  package func windows(of tokens: [Int32], _ tokenizer: Tokenizer, file: String) throws -> TokenWindows {
     guard let stride else {
       return try TokenWindows(
         tokens: tokens, length: length, skip: skip, limit: limit,

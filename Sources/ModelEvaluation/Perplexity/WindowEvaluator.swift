@@ -1,28 +1,28 @@
 internal import FileBytes
-public import ReferenceRuntime
-public import TensorCompute
+package import ReferenceRuntime
+package import TensorCompute
 
 /// How models are run for a measurement.
-public struct EvaluationOptions: Hashable, Sendable {
+package struct EvaluationOptions: Hashable, Sendable {
   /// How matrix products are computed.
-  public var mode: ComputeMode
+  package var mode: ComputeMode
   /// Threads; all cores when `nil`.
   ///
   /// Without effect on results.
-  public var threads: Int?
+  package var threads: Int?
   /// How keys and values are kept.
-  public var cacheType: CacheType
+  package var cacheType: CacheType
   /// The most tokens computed together.
   ///
   /// Without effect on results.
-  public var batchLength: Int
+  package var batchLength: Int
   /// The order of windows and layers.
   ///
   /// Without effect on results.
-  public var schedule: WindowSchedule
+  package var schedule: WindowSchedule
 
   /// Creates options.
-  public init(
+  package init(
     mode: ComputeMode = .fast, threads: Int? = nil, cacheType: CacheType = .f32, batchLength: Int = 512,
     schedule: WindowSchedule = .windows
   ) {
@@ -35,16 +35,16 @@ public struct EvaluationOptions: Hashable, Sendable {
 }
 
 /// One model running over windows, each for itself or in groups, see ``WindowSchedule``.
-public final class WindowEvaluator {
+package final class WindowEvaluator {
   private enum Runner {
     case single(Session)
     case group(GroupSession, size: Int)
   }
 
   /// The model.
-  public let model: LoadedModel
+  package let model: LoadedModel
   /// Watches intermediate values; not retained.
-  public weak var observer: (any TapObserver)? {
+  package weak var observer: (any TapObserver)? {
     didSet {
       switch runner {
       case .single(let session): session.observer = observer
@@ -57,12 +57,12 @@ public final class WindowEvaluator {
   private var group = 0..<0
   private let threadCount: Int
   /// Groups end before windows whose number is a multiple of it, as far as it is not `nil`.
-  public var groupBoundary: Int?
+  package var groupBoundary: Int?
 
   /// Prepares a model for windows of `length` tokens.
   ///
   /// - Throws: `RuntimeError` when memory is short, or heads do not hold whole blocks of a cache's type.
-  public init(_ model: LoadedModel, length: Int, options: EvaluationOptions) throws {
+  package init(_ model: LoadedModel, length: Int, options: EvaluationOptions) throws {
     self.model = model
     switch options.schedule {
     case .windows:
@@ -80,7 +80,7 @@ public final class WindowEvaluator {
   }
 
   /// Values per row of logits.
-  public var vocabularySize: Int { model.vocabularySize }
+  package var vocabularySize: Int { model.vocabularySize }
 
   /// Makes sure that all tokens are in the vocabulary, so that targets can be looked up without further ado.
   ///
@@ -90,7 +90,7 @@ public final class WindowEvaluator {
   /// Makes sure that a model can read windows: that all tokens are in its vocabulary.
   ///
   /// - Throws: ``EvaluationError`` with `vocabularyMismatch`.
-  public static func check(_ model: LoadedModel, _ windows: TokenWindows) throws {
+  package static func check(_ model: LoadedModel, _ windows: TokenWindows) throws {
     let size = model.vocabularySize
     guard let bad = windows.tokens.first(where: { $0 < 0 || Int($0) >= size }) else { return }
     throw EvaluationError(
@@ -103,7 +103,7 @@ public final class WindowEvaluator {
   /// Makes sure that windows are not longer than the context that a model was made for, when the model tells.
   ///
   /// - Throws: ``EvaluationError`` with `contextTooLong`.
-  public static func checkContext(_ model: LoadedModel, _ length: Int) throws {
+  package static func checkContext(_ model: LoadedModel, _ length: Int) throws {
     guard let limit = model.contextLength, length > limit else { return }
     throw EvaluationError(
       .contextTooLong,
@@ -146,7 +146,7 @@ public final class WindowEvaluator {
   }
 
   /// Whether a window that was prepared is the last of its group; true where each goes for itself.
-  public func endsGroup(_ index: Int) -> Bool {
+  package func endsGroup(_ index: Int) -> Bool {
     if case .group = runner { index + 1 == group.upperBound } else { true }
   }
 

@@ -1,4 +1,4 @@
-public import FileBytes
+package import FileBytes
 
 extension Fingerprint {
   /// What the numbers of a measurement depend on.
@@ -12,7 +12,7 @@ extension Fingerprint {
   ///   - models: The ``ModelFingerprint`` of each model, in order.
   ///   - base: That of the base model or base file, if there is one.
   ///   - output: The name and format of the base file that is written, if one is.
-  public init(
+  package init(
     version: String, task: String, procedure: String, text: EvaluationText?, windows: [TokenWindows],
     models: [String], base: String? = nil, output: String? = nil
   ) {

@@ -8,7 +8,7 @@ internal import GGUFFormat
 /// folder, names count, too. For weights on a hub the hash stands that the hub states; the small files beside them are
 /// hashed whole, so that nothing of such a model is fetched twice; a copy of it on disk counts as another one. What a
 /// result keeps of its model (``ofContent(_:)``) is without the time, which a copy does not share.
-public enum ModelFingerprint {
+package enum ModelFingerprint {
   private static let wholeLimit = 64 << 20
   private static let pieceCount = 64
   private static let pieceSize = 4096
@@ -17,26 +17,26 @@ public enum ModelFingerprint {
   /// The fingerprint of a GGUF model, all shards of it, or of a checkpoint folder.
   ///
   /// - Throws: `FileError`, `GGUFError`.
-  public static func ofModel(_ path: String) throws -> String {
+  package static func ofModel(_ path: String) throws -> String {
     try of(try files(of: path), usesTime: true)
   }
 
   /// The same of a model that may have been copied since: content alone, whatever the names of GGUF files and the time.
   ///
   /// - Throws: `FileError`, `GGUFError`.
-  public static func ofContent(_ path: String) throws -> String {
+  package static func ofContent(_ path: String) throws -> String {
     try of(try files(of: path), usesTime: false)
   }
 
   /// The fingerprint of one file by its content alone.
   ///
   /// - Throws: `FileError`.
-  public static func ofFileContent(_ path: String) throws -> String { try of([("", path)], usesTime: false) }
+  package static func ofFileContent(_ path: String) throws -> String { try of([("", path)], usesTime: false) }
 
   /// Bytes of the files of weights of a GGUF model or a checkpoint folder.
   ///
   /// - Throws: `FileError`, `GGUFError`.
-  public static func weightByteCount(_ path: String) throws -> Int {
+  package static func weightByteCount(_ path: String) throws -> Int {
     try files(of: path).reduce(0) { sum, file in
       let isWeights = file.name.isEmpty || [".safetensors", ".zst"].contains(where: file.name.hasSuffix)
       return try sum + (isWeights ? ReadableFile(path: file.path).byteCount : 0)
@@ -56,7 +56,7 @@ public enum ModelFingerprint {
   /// The fingerprint of one file.
   ///
   /// - Throws: `FileError`.
-  public static func ofFile(_ path: String) throws -> String { try of([("", path)], usesTime: true) }
+  package static func ofFile(_ path: String) throws -> String { try of([("", path)], usesTime: true) }
 
   private static func of(_ paths: [(name: String, path: String)], usesTime: Bool) throws -> String {
     let files = try paths.map { (name: $0.name, file: try ReadableFile(path: $0.path)) }

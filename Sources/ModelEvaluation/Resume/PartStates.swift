@@ -1,11 +1,11 @@
-public import FileBytes
+package import FileBytes
 
 /// The states that the parts of a run left, as they are joined.
-public struct PartStates {
+package struct PartStates {
   /// How many parts there are.
-  public let count: Int
+  package let count: Int
   /// The state of each part that has one.
-  public let paths: [RunPart: String]
+  package let paths: [RunPart: String]
 
   /// Sorts states, and makes sure that they are of one run and divided in one way.
   ///
@@ -14,7 +14,7 @@ public struct PartStates {
   ///   - fingerprint: What the run depends on, without its part.
   ///   - read: Reads a file, and says what it depends on.
   /// - Throws: ``EvaluationError`` with `partsMismatch`; `ResumeLogError`, `FileError`.
-  public init(
+  package init(
     _ paths: [String], _ fingerprint: Fingerprint, read: (_ path: String) throws -> Fingerprint
   ) throws {
     var sorted: [RunPart: String] = [:]
@@ -55,7 +55,7 @@ public struct PartStates {
   ///   - count: How many parts there are.
   ///   - file: The first state.
   /// - Throws: ``EvaluationError`` with `partsMissing`.
-  public static func refuse(_ problems: [String], of count: Int, file: String) throws {
+  package static func refuse(_ problems: [String], of count: Int, file: String) throws {
     guard !problems.isEmpty else { return }
     throw EvaluationError(
       .partsMissing,

@@ -1,14 +1,14 @@
-public import FileBytes
+package import FileBytes
 
 /// The finished windows of a run on disk, so that an interrupted run goes on and ends with the same numbers.
 ///
 /// A record holds what every scored position gave, not sums: read back in order, sums, percentiles and the line of
 /// each window come out bit for bit as they would have without the interruption. The file is a `ResumeLog`.
-public final class RunState {
+package final class RunState {
   /// The path as given; that of the first one where several are joined.
-  public let path: String
+  package let path: String
   /// Windows that were finished when the file was opened, over all parts.
-  public var resumedWindowCount: Int { contents.count }
+  package var resumedWindowCount: Int { contents.count }
   /// `nil` where states are joined, which are read alone.
   private let log: ResumeLog<WindowRecord>?
   private let contents: [WindowRecord.Place: [UInt8]]
@@ -21,7 +21,7 @@ public final class RunState {
   ///   - part: The part of the windows that it measures; `nil` for all of them.
   ///   - onWait: Called with the name of a process on another machine before it is watched whether it still lives.
   /// - Throws: `ResumeLogError` when it is in use, of another run (naming what changed) or no state; `FileError`.
-  public init(
+  package init(
     path: String, fingerprint: Fingerprint, part: RunPart? = nil, onWait: (String) -> Void = { _ in }
   ) throws {
     let log = try ResumeLog<WindowRecord>(
@@ -41,7 +41,7 @@ public final class RunState {
   ///   - command: The command that makes a part, for messages.
   /// - Throws: ``EvaluationError`` with `partsMissing`, naming all parts that are not complete; `ResumeLogError` for
   ///   states of other runs; `FileError`.
-  public init(
+  package init(
     joining paths: [String], fingerprint: Fingerprint, windows: [TokenWindows],
     command: (_ part: RunPart, _ state: String?) -> String
   ) throws {
@@ -85,7 +85,7 @@ public final class RunState {
   }
 
   /// Whether a window was finished when the file was opened.
-  public func isRecorded(part: Int, window: Int) -> Bool { content(part: part, window: window) != nil }
+  package func isRecorded(part: Int, window: Int) -> Bool { content(part: part, window: window) != nil }
 
   /// What was recorded of a window.
   private func content(part: Int, window: Int) -> [UInt8]? {
@@ -98,7 +98,7 @@ public final class RunState {
   }
 
   /// Removes the file; the run is complete.
-  public func finish() { log?.remove() }
+  package func finish() { log?.remove() }
 
   /// A record whose content is of another size than its window's.
   private func misfit() -> EvaluationError {

@@ -1,24 +1,24 @@
 internal import FileBytes
-public import ReferenceRuntime
+package import ReferenceRuntime
 
 /// How many answers a model draws at a time, and what of its weights stays in memory meanwhile.
 ///
 /// Weights are read once in each step for all answers, so that more answers at a time are always less work; what memory
 /// they leave keeps weights.
-public struct DrawingPlan: Hashable, Sendable {
+package struct DrawingPlan: Hashable, Sendable {
   /// The most answers at a time: from here on weights are no longer what a step takes its time for.
   static let mostAnswers = 64
   /// The most rows of prompts in one step, if it is not a single prompt.
   static let promptRows = 4096
 
   /// Answers at a time.
-  public var answerCount: Int
+  package var answerCount: Int
   /// What is kept of the weights; the rest is read in each step.
-  public var kept: KeptWeights
+  package var kept: KeptWeights
   /// Bytes of weights that a step reads; where experts are read as they are chosen, what is expected.
-  public var readByteCount: Int
+  package var readByteCount: Int
   /// The most memory that drawing takes, what the process holds now and weights in use included.
-  public var memoryByteCount: Int
+  package var memoryByteCount: Int
 
   /// Chooses.
   ///
@@ -29,7 +29,7 @@ public struct DrawingPlan: Hashable, Sendable {
   ///   - options: How the model is run; the schedule in it is not looked at.
   ///   - request: `windows` draws answers one by one, with all weights kept.
   ///   - limits: The memory.
-  public init(
+  package init(
     _ model: LoadedModel, answerCount: Int, contextLength: Int, options: EvaluationOptions,
     request: MeasuringPlan.Request, limits: MeasuringPlan.Limits
   ) {

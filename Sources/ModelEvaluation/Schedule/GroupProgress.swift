@@ -1,18 +1,18 @@
 internal import ReferenceRuntime
 
 /// How much of the arithmetic of a measurement is done, where windows go in groups, and how long the rest takes.
-public struct GroupProgress {
+package struct GroupProgress {
   /// What is known after the first layer.
-  public struct Outlook: Hashable, Sendable {
+  package struct Outlook: Hashable, Sendable {
     /// The share of all work that is done.
-    public var share: Double
+    package var share: Double
     /// Seconds of arithmetic in all.
-    public var arithmeticSeconds: Double
+    package var arithmeticSeconds: Double
     /// Seconds of reading in all, which goes on beside it.
-    public var readingSeconds: Double
+    package var readingSeconds: Double
 
     /// Seconds to go: reading and arithmetic are done at the same time.
-    public var secondsLeft: Double { max(arithmeticSeconds, readingSeconds) * (1 - share) }
+    package var secondsLeft: Double { max(arithmeticSeconds, readingSeconds) * (1 - share) }
   }
 
   private struct Pass: Hashable {
@@ -37,16 +37,16 @@ public struct GroupProgress {
   /// - Parameters:
   ///   - work: All work, as `LoadedModel.work(tokens:logits:mode:)` counts it; 0 where windows go one by one.
   ///   - byteCount: Bytes of files that are read for it, each time they are.
-  public init(work: Double, byteCount: Int) {
+  package init(work: Double, byteCount: Int) {
     self.work = work
     self.byteCount = byteCount
   }
 
   /// Whether windows go in groups.
-  public var isUsed: Bool { work > 0 }
+  package var isUsed: Bool { work > 0 }
 
   /// Adds work that is no part of a pass through the layers.
-  public mutating func add(_ work: Double, seconds: Double) {
+  package mutating func add(_ work: Double, seconds: Double) {
     others.work += work
     others.seconds += seconds
   }
@@ -54,7 +54,7 @@ public struct GroupProgress {
   /// Takes a step of a pass.
   ///
   /// - Returns: What is known now; `nil` within the first layer.
-  public mutating func outlook(after step: GroupStep) -> Outlook? {
+  package mutating func outlook(after step: GroupStep) -> Outlook? {
     let now = step.step
     passes[Pass(model: step.model.source, firstWindow: step.windows.lowerBound)] = Spent(
       work: now.work, seconds: now.seconds - now.waitSeconds, loadSeconds: now.loadSeconds,
@@ -81,7 +81,7 @@ public struct GroupProgress {
 
 extension GroupStep {
   /// Where the work is, in words; windows count from 1.
-  public func text(of windowCount: Int) -> String {
+  package func text(of windowCount: Int) -> String {
     "layer \(step.layer + 1) of \(step.layerCount) of \(model.source), "
       + (windows.count == 1
         ? "window \(windows.lowerBound + 1)" : "windows \(windows.lowerBound + 1) to \(windows.upperBound)")

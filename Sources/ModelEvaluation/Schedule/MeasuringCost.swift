@@ -1,60 +1,60 @@
 internal import ReferenceRuntime
 
 /// What a measurement takes, as it is said before it starts.
-public struct MeasuringCost: Codable, Hashable, Sendable {
+package struct MeasuringCost: Codable, Hashable, Sendable {
   /// Compressed weights of one model.
-  public struct Compressed: Codable, Hashable, Sendable {
+  package struct Compressed: Codable, Hashable, Sendable {
     /// Compressed files.
-    public var files: Int
+    package var files: Int
     /// Their bytes on disk.
-    public var storedBytes: Int
+    package var storedBytes: Int
     /// Bytes that are read of them in all.
-    public var readBytes: Int
+    package var readBytes: Int
     /// Bytes that are inflated in all.
-    public var inflatedBytes: Int
+    package var inflatedBytes: Int
     /// Files that are inflated more than once for a group, since the order of their tensors is not that of layers.
-    public var repeatedFiles: Int
+    package var repeatedFiles: Int
     /// The file that is inflated most often for a group.
-    public var worstFile: String
+    package var worstFile: String
     /// How often that is.
-    public var worstCount: Int
+    package var worstCount: Int
   }
 
   /// layers: groups of windows layer by layer; windows: each window through all layers.
-  public var schedule: String
+  package var schedule: String
   /// Windows.
-  public var windows: Int
+  package var windows: Int
   /// Windows of a group; 1 where they go one by one.
-  public var groupSize: Int
+  package var groupSize: Int
   /// Groups of windows.
-  public var groups: Int
+  package var groups: Int
   /// Bytes of weights that a window is multiplied with.
-  public var weightBytes: Int
+  package var weightBytes: Int
   /// How often these are read.
-  public var readTimes: Int
+  package var readTimes: Int
   /// Bytes of weights that are read in all.
-  public var readBytes: Int
+  package var readBytes: Int
   /// Bytes of files that the disk gives in all: those of compressed files as often as they are read.
-  public var diskBytes: Int
+  package var diskBytes: Int
   /// The most memory that it takes, weights in use included.
-  public var memoryBytes: Int
+  package var memoryBytes: Int
   /// The memory that it may take; `nil` where nothing limits it.
-  public var limitBytes: Int?
+  package var limitBytes: Int?
   /// The least `--max-memory` that works.
-  public var leastBytes: Int
+  package var leastBytes: Int
   /// The memory that windows one by one take.
-  public var windowMemoryBytes: Int
+  package var windowMemoryBytes: Int
   /// Bytes of weights that windows one by one read in all, in the memory allowed.
-  public var windowReadBytes: Int
+  package var windowReadBytes: Int
   /// Compressed weights, one entry for each model that has some.
-  public var compressed: [Compressed]
+  package var compressed: [Compressed]
 
   /// Takes the numbers of a plan.
   ///
   /// - Parameters:
   ///   - plan: The plan.
   ///   - windowCount: Windows that it is for.
-  public init(_ plan: MeasuringPlan, windowCount: Int) {
+  package init(_ plan: MeasuringPlan, windowCount: Int) {
     windows = windowCount
     groups = plan.groupCount
     switch plan.schedule {
@@ -84,7 +84,7 @@ public struct MeasuringCost: Codable, Hashable, Sendable {
   ///
   /// - Parameter size: Writes a number of bytes.
   /// - Returns: The lines.
-  public func lines(_ size: (Int) -> String) -> [String] {
+  package func lines(_ size: (Int) -> String) -> [String] {
     let order =
       schedule == "layers"
       ? "layer by layer, \(groupSize) window\(groupSize == 1 ? "" : "s") at a time" : "window by window"

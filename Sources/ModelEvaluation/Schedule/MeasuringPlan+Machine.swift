@@ -7,7 +7,7 @@ extension MeasuringPlan.Limits {
   ///   - allowed: The most that it may take; `nil` for what there is.
   ///   - held: What the process holds already; `nil` for what the system says.
   /// - Returns: The limits.
-  public static func ofMachine(allowed: Int?, held: Int? = nil) -> Self {
+  package static func ofMachine(allowed: Int?, held: Int? = nil) -> Self {
     Self(
       allowed: allowed, available: MachineMemory.availableByteCount, total: MachineMemory.totalByteCount,
       held: held ?? ProcessMemory.heldByteCount)

@@ -1,10 +1,10 @@
 internal import FileBytes
-public import ReferenceRuntime
+package import ReferenceRuntime
 
 /// How a measurement goes through windows and layers, chosen by memory.
-public struct MeasuringPlan: Hashable, Sendable {
+package struct MeasuringPlan: Hashable, Sendable {
   /// Which order is wanted.
-  public enum Request: String, CaseIterable, Sendable {
+  package enum Request: String, CaseIterable, Sendable {
     /// Layer by layer where the models do not fit in memory, else window by window.
     case auto
     /// Layer by layer.
@@ -14,18 +14,18 @@ public struct MeasuringPlan: Hashable, Sendable {
   }
 
   /// The memory that a measurement may take.
-  public struct Limits: Hashable, Sendable {
+  package struct Limits: Hashable, Sendable {
     /// What the user allows; `nil` for what there is.
-    public var allowed: Int?
+    package var allowed: Int?
     /// What there is now, `nil` where it is not known.
-    public var available: Int?
+    package var available: Int?
     /// What the machine has, `nil` where it is not known.
-    public var total: Int?
+    package var total: Int?
     /// What the process holds already.
-    public var held: Int
+    package var held: Int
 
     /// Creates limits.
-    public init(allowed: Int? = nil, available: Int? = nil, total: Int? = nil, held: Int = 0) {
+    package init(allowed: Int? = nil, available: Int? = nil, total: Int? = nil, held: Int = 0) {
       self.allowed = allowed
       self.available = available
       self.total = total
@@ -65,11 +65,11 @@ public struct MeasuringPlan: Hashable, Sendable {
   }
 
   /// The least memory in which something can be measured, by the order of windows and layers.
-  public struct Least: Hashable, Sendable {
+  package struct Least: Hashable, Sendable {
     /// With groups of one window.
-    public var inGroups: Int
+    package var inGroups: Int
     /// With windows one by one, all weights in memory.
-    public var windowByWindow: Int
+    package var windowByWindow: Int
 
     /// Creates a pair of sizes.
     fileprivate init(inGroups: Int, windowByWindow: Int) {
@@ -78,7 +78,7 @@ public struct MeasuringPlan: Hashable, Sendable {
     }
 
     /// Counts for models that take turns.
-    public init(_ models: [LoadedModel], length: Int, options: EvaluationOptions, held: Int) {
+    package init(_ models: [LoadedModel], length: Int, options: EvaluationOptions, held: Int) {
       let groups = Groups(models, length: length, options: options, held: held)
       self.init(
         inGroups: groups.byteCount(windows: 1, rows: options.batchLength),
@@ -86,7 +86,7 @@ public struct MeasuringPlan: Hashable, Sendable {
     }
 
     /// What measurements that go one after the other need, all in one order.
-    public static func most(of all: [Least]) -> Least? {
+    package static func most(of all: [Least]) -> Least? {
       guard let groups = all.map(\.inGroups).max(), let windows = all.map(\.windowByWindow).max() else {
         return nil
       }
@@ -113,38 +113,38 @@ public struct MeasuringPlan: Hashable, Sendable {
   static let expertRows = 4096
 
   /// The order.
-  public var schedule: WindowSchedule
+  package var schedule: WindowSchedule
   /// Groups of windows, 1 for each window where they go one by one.
-  public var groupCount: Int
+  package var groupCount: Int
   /// Bytes of weights that one group is multiplied with.
-  public var weightByteCount: Int
+  package var weightByteCount: Int
   /// Bytes of these that are inflated from compressed files.
-  public var inflatedByteCount: Int
+  package var inflatedByteCount: Int
   /// How often these bytes are read in all.
-  public var readCount: Int
+  package var readCount: Int
   /// The most memory that the measurement takes, what the process holds now and weights in use included.
-  public var memoryByteCount: Int
+  package var memoryByteCount: Int
   /// The least limit for which there is an order, as messages say it.
-  public var leastByteCount: Int
+  package var leastByteCount: Int
   /// The memory that windows one by one take, all weights included.
-  public var windowMemoryByteCount: Int
+  package var windowMemoryByteCount: Int
   /// How often weights are read when windows go one by one: once where all of them stay in memory, else for each.
-  public var windowReadCount: Int
+  package var windowReadCount: Int
   /// The limit that decided.
-  public var limitByteCount: Int
+  package var limitByteCount: Int
   /// What inflating takes, for each model that has compressed weights.
-  public var inflations: [Inflation]
+  package var inflations: [Inflation]
 
   /// Bytes of weights that are read in all.
-  public var readByteCount: Int { weightByteCount.clampedProduct(readCount) }
+  package var readByteCount: Int { weightByteCount.clampedProduct(readCount) }
   /// Bytes that the disk gives for it: those of compressed files are fewer, or more where they are read several times.
-  public var diskByteCount: Int {
+  package var diskByteCount: Int {
     inflations.reduce((weightByteCount - inflatedByteCount).clampedProduct(readCount)) {
       $0.clampedSum($1.readByteCount)
     }
   }
   /// The same for windows one by one.
-  public var windowReadByteCount: Int { weightByteCount.clampedProduct(windowReadCount) }
+  package var windowReadByteCount: Int { weightByteCount.clampedProduct(windowReadCount) }
 
   /// Chooses the order, and the size of groups.
   ///
@@ -160,7 +160,7 @@ public struct MeasuringPlan: Hashable, Sendable {
   ///   - boundary: Groups end before windows whose number is a multiple of it, as far as it is not `nil`.
   /// - Throws: ``EvaluationError`` with `memoryLimit` when the allowed memory is less than the least that works, or more
   ///   than the machine has.
-  public init(
+  package init(
     _ models: [LoadedModel], windowCount: Int, length: Int, options: EvaluationOptions, request: Request,
     limits: Limits, least: Least? = nil, first: Int = 0, boundary: Int? = nil
   ) throws {

@@ -1,7 +1,7 @@
-public import ReferenceRuntime
+package import ReferenceRuntime
 
 /// The order in which windows go through the layers of a model; without effect on results.
-public enum WindowSchedule: Hashable, Sendable {
+package enum WindowSchedule: Hashable, Sendable {
   /// Each window through all layers before the next one starts: numbers come window by window, and a model that does
   /// not fit in memory is read once for each.
   case windows
@@ -10,11 +10,11 @@ public enum WindowSchedule: Hashable, Sendable {
 }
 
 /// Where the work on a group of windows is.
-public struct GroupStep {
+package struct GroupStep {
   /// The model that is at work.
-  public var model: LoadedModel
+  package var model: LoadedModel
   /// The windows of the group.
-  public var windows: Range<Int>
+  package var windows: Range<Int>
   /// Where its pass through the layers is.
-  public var step: GroupSession.Step
+  package var step: GroupSession.Step
 }

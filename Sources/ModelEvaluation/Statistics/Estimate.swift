@@ -32,7 +32,7 @@ public struct Estimate: Hashable, Sendable, Codable {
 }
 
 /// The scale on which the chance error of an estimate is taken as symmetric.
-public enum EstimateScale: Hashable, Sendable {
+package enum EstimateScale: Hashable, Sendable {
   /// Any number, such as a difference.
   case plain
   /// Numbers above 0, whose error grows with them, such as divergences and ratios.

@@ -5,7 +5,7 @@
 #endif
 
 /// What a unit (a window of text, or a prompt) adds to the sums that a statistic is made of.
-public protocol UnitSums: Sendable {
+package protocol UnitSums: Sendable {
   /// Nothing.
   init()
   /// What the unit counts for in the statistic, such as its tokens; not negative.
@@ -24,7 +24,7 @@ public protocol UnitSums: Sendable {
 ///
 /// The scale keeps intervals inside what is possible, and matters for few units: divergences are skewed, so that a
 /// sample that happens to have a low mean has a low spread, too, and a symmetric interval around it would end too early.
-public enum Jackknife {
+package enum Jackknife {
   /// A statistic with its interval.
   ///
   /// - Parameters:
@@ -35,7 +35,7 @@ public enum Jackknife {
   /// - Returns: The value; its interval is `nil` for fewer than two units, for units that do not differ, and for
   ///   values at the end of the scale.
   /// - Complexity: O(`units.count`).
-  public static func estimate<Sums: UnitSums>(
+  package static func estimate<Sums: UnitSums>(
     _ units: [Sums], value: Double? = nil, scale: EstimateScale, _ statistic: (Sums) -> Double
   ) -> Estimate {
     let value = value ?? statistic(sum(units))
@@ -48,7 +48,7 @@ public enum Jackknife {
   }
 
   /// The standard error of a statistic on the plain scale; `nil` as for intervals.
-  public static func standardError<Sums: UnitSums>(_ units: [Sums], _ statistic: (Sums) -> Double) -> Double?
+  package static func standardError<Sums: UnitSums>(_ units: [Sums], _ statistic: (Sums) -> Double) -> Double?
   {
     spread(units, statistic(sum(units)), .plain, statistic)?.error
   }
@@ -59,7 +59,7 @@ public enum Jackknife {
   ///   - parts: A numerator and a denominator per unit; units with a denominator of 0 do not count.
   ///   - scale: Where the error of the ratio is symmetric.
   /// - Returns: The ratio, with an interval as ``estimate(_:value:scale:_:)`` gives it.
-  public static func ratio(
+  package static func ratio(
     _ parts: [(numerator: Double, denominator: Double)], scale: EstimateScale
   ) -> Estimate? {
     let units = parts.filter { $0.denominator > 0 }.map(RatioSums.init)
@@ -67,7 +67,7 @@ public enum Jackknife {
   }
 
   /// The mean with its interval; `nil` without values.
-  public static func mean(_ values: [Double], scale: EstimateScale) -> Estimate? {
+  package static func mean(_ values: [Double], scale: EstimateScale) -> Estimate? {
     ratio(values.map { ($0, 1) }, scale: scale)
   }
 

@@ -5,7 +5,7 @@
 #endif
 
 /// Student's t distribution.
-public enum StudentQuantile {
+package enum StudentQuantile {
   /// The number of standard errors on either side of a mean that hold 95 %.
   ///
   /// Between whole degrees of freedom the logarithm is interpolated by their inverse. Up to 200 from the finite series
@@ -14,7 +14,7 @@ public enum StudentQuantile {
   ///
   /// - Parameter degreesOfFreedom: At least 1: independent values less the number of means taken from them.
   /// - Returns: The quantile, from 12.7 down to 1.96.
-  public static func twoSided95(degreesOfFreedom: Double) -> Double {
+  package static func twoSided95(degreesOfFreedom: Double) -> Double {
     precondition(degreesOfFreedom >= 1, "a mean of one value has no error")
     guard degreesOfFreedom < 200 else { return expansion(degreesOfFreedom) }
     let low = Int(degreesOfFreedom)

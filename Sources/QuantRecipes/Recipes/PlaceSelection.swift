@@ -1,7 +1,7 @@
 /// Some of the places 0 to *n* - 1: layers of a model, or tensors of a category as llama-quantize counts them.
 ///
 /// Written as items: `3`, `0..3`, `-2..-1` (from the end), and the names in ``Item``.
-public struct PlaceSelection: Hashable, Sendable {
+package struct PlaceSelection: Hashable, Sendable {
   /// One item of a selection.
   enum Item: Hashable, Sendable {
     /// Both ends included; negative numbers count from the end, -1 is the last place.

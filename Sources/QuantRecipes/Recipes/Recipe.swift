@@ -16,15 +16,15 @@ public struct Recipe: Hashable, Sendable {
   }
 
   /// A file that the recipe comes from.
-  public struct Origin: Hashable, Sendable {
+  package struct Origin: Hashable, Sendable {
     /// The name of the recipe in the file.
     public var name: String
     /// The path, or `name.yaml` for a built-in recipe.
-    public var file: String
+    package var file: String
     /// Whether the recipe is built in.
-    public var isBuiltIn: Bool
+    package var isBuiltIn: Bool
     /// XXH64 of the file.
-    public var hash: UInt64
+    package var hash: UInt64
   }
 
   /// The name.
@@ -38,17 +38,17 @@ public struct Recipe: Hashable, Sendable {
   /// The type of what no rule catches.
   public var defaultType: TensorType
   /// The stock mix at the end of the chain of bases, whose number becomes `general.file_type`.
-  public var stockMix: StockMix
+  package var stockMix: StockMix
   /// The recipe's file, then that of its base, and so on.
-  public var origins: [Origin]
+  package var origins: [Origin]
   /// What the recipe itself was made from, by keys such as `model` and `text`; only tools write it, nothing follows from it.
-  public var provenance: [String: String] = [:]
+  package var provenance: [String: String] = [:]
 
   /// The rules that this recipe adds to its base.
-  public var ownRules: ArraySlice<RecipeRule> { rules.prefix { $0.recipe == name } }
+  package var ownRules: ArraySlice<RecipeRule> { rules.prefix { $0.recipe == name } }
   /// The recipe that this one stands on, with rules that all may catch nothing; `nil` for a recipe with a default of
   /// its own.
-  public var base: Recipe? {
+  package var base: Recipe? {
     guard origins.count > 1 else { return nil }
     var base = self
     base.origins.removeFirst()
@@ -58,7 +58,7 @@ public struct Recipe: Hashable, Sendable {
     return base
   }
   /// XXH64 of the recipe's own file.
-  public var hash: UInt64 { origins.first?.hash ?? 0 }
+  package var hash: UInt64 { origins.first?.hash ?? 0 }
 }
 
 /// A rule of a recipe: which tensors it catches, the type they get, and why.
@@ -73,7 +73,7 @@ public struct RecipeRule: Hashable, Sendable {
   /// The name of the recipe that it is written in.
   public var recipe: String
   /// The file that it is written in.
-  public var file: String
+  package var file: String
   /// The line on which it starts, from 1.
   public var line: Int
   /// The type that it gives.
@@ -94,5 +94,5 @@ public struct RecipeRule: Hashable, Sendable {
   public var selection: String
 
   /// Where it is written: `file:line`.
-  public var place: String { "\(file):\(line)" }
+  package var place: String { "\(file):\(line)" }
 }

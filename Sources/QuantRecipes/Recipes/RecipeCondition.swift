@@ -1,5 +1,5 @@
 /// What a model or a run must be like for a rule to apply (`when`); all parts that are given must hold.
-public struct RecipeCondition: Hashable, Sendable {
+package struct RecipeCondition: Hashable, Sendable {
   /// A count in a range; `nil` ends are open.
   struct Count: Hashable, Sendable {
     var low: Int?

@@ -2,15 +2,15 @@ internal import FileBytes
 internal import TensorTypes
 
 /// The built-in recipes, and recipes from files.
-public enum RecipeLibrary {
+package enum RecipeLibrary {
   /// How many recipes may stand on each other.
   private static let maxChainLength = 8
 
   /// The names of the built-in recipes, sorted.
-  public static var names: [String] { embedded.keys.sorted() }
+  package static var names: [String] { embedded.keys.sorted() }
 
   /// The text of a built-in recipe; `nil` without one of this name.
-  public static func text(named name: String) -> [UInt8]? { embedded[name] }
+  package static func text(named name: String) -> [UInt8]? { embedded[name] }
 
   /// Loads a recipe.
   ///
@@ -19,7 +19,7 @@ public enum RecipeLibrary {
   /// - Returns: The recipe with the rules of everything that it stands on.
   /// - Throws: ``RecipeError`` with `unknownRecipe` for a name, a `recipe…` code for a file; `FileError` for one
   ///   that cannot be read.
-  public static func recipe(_ nameOrPath: String) throws -> Recipe {
+  package static func recipe(_ nameOrPath: String) throws -> Recipe {
     let source: Source
     if isPath(nameOrPath) {
       source = .file(nameOrPath)
@@ -48,7 +48,7 @@ public enum RecipeLibrary {
   ///   - file: The path that it has or will have; a base with a relative path is looked for beside it.
   /// - Returns: The recipe with the rules of everything that it stands on.
   /// - Throws: As ``recipe(_:)``.
-  public static func recipe(text: [UInt8], file: String) throws -> Recipe {
+  package static func recipe(text: [UInt8], file: String) throws -> Recipe {
     try recipe(.text(text, file: file))
   }
 

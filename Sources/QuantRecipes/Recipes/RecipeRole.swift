@@ -1,12 +1,12 @@
-public import ModelDescriptions
+package import ModelDescriptions
 
 /// What a rule of a recipe calls a group of tensors by: a ``TensorRole``, or a part of one such as `attention.v`.
 ///
 /// The tensors of linear-attention layers count as linear attention, even where their names are those of ordinary
 /// attention (`attn_qkv`), and so do the two projections of short convolutions.
-public struct RecipeRole: Hashable, Sendable {
+package struct RecipeRole: Hashable, Sendable {
   /// The name as it is written in recipes.
-  public let name: String
+  package let name: String
   /// The role that a tensor must have; `nil` for any.
   private let role: TensorRole?
   /// The slots of the tensors that belong to the group; empty for all of the role.
@@ -19,13 +19,13 @@ public struct RecipeRole: Hashable, Sendable {
   }
 
   /// Finds a role by its name.
-  public init?(name: String) {
+  package init?(name: String) {
     guard let found = Self.all.first(where: { $0.name == name }) else { return nil }
     self = found
   }
 
   /// Every role that recipes know.
-  public static let all: [RecipeRole] = [
+  package static let all: [RecipeRole] = [
     RecipeRole("any", nil),
     RecipeRole("embedding", .tokenEmbedding),
     RecipeRole("output", .output),
@@ -67,7 +67,7 @@ public struct RecipeRole: Hashable, Sendable {
   ///   - tensor: What the tensor is for.
   ///   - isTied: Whether the model has no output tensor, so that the token embedding is the output, too.
   /// - Returns: Whether it does.
-  public func covers(_ tensor: TensorPurpose, isTied: Bool) -> Bool {
+  package func covers(_ tensor: TensorPurpose, isTied: Bool) -> Bool {
     guard let role else { return true }
     guard role == tensor.role || (role == .output && isTied && tensor.role == .tokenEmbedding) else {
       return false

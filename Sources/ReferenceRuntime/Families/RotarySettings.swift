@@ -1,7 +1,7 @@
 /// How rotary embeddings turn.
-public struct RotarySettings: Hashable, Sendable {
+package struct RotarySettings: Hashable, Sendable {
   /// Which dimensions of a head form a pair.
-  public enum Pairing: Hashable, Sendable {
+  package enum Pairing: Hashable, Sendable {
     /// j and j + dimensions / 2.
     case halves
     /// 2j and 2j + 1.
@@ -9,7 +9,7 @@ public struct RotarySettings: Hashable, Sendable {
   }
 
   /// How angles are stretched for long contexts.
-  public enum Scaling: Hashable, Sendable {
+  package enum Scaling: Hashable, Sendable {
     case none
     /// All angles divided by `factor`.
     case linear(factor: Double)
@@ -24,15 +24,15 @@ public struct RotarySettings: Hashable, Sendable {
   }
 
   /// A number of tokens from which on angles depend on how much text follows, which no cache of keys allows.
-  public struct LengthLimit: Hashable, Sendable {
+  package struct LengthLimit: Hashable, Sendable {
     /// The most tokens.
-    public var tokenCount: Int
+    package var tokenCount: Int
     /// The name of the scaling.
-    public var scaling: String
+    package var scaling: String
   }
 
   /// Where a file's own factors for pairs are.
-  public enum FactorTensors: Hashable, Sendable {
+  package enum FactorTensors: Hashable, Sendable {
     /// Nowhere: what a file has is for another embedding of the model.
     case none
     /// `rope_freqs.weight`, if there.
@@ -42,22 +42,22 @@ public struct RotarySettings: Hashable, Sendable {
   }
 
   /// Rotated dimensions per head, the first ones; even.
-  public var dimensions: Int
+  package var dimensions: Int
   /// The base of the angles' geometric progression.
-  public var base: Double
+  package var base: Double
   /// Which dimensions form a pair.
-  public var pairing: Pairing
+  package var pairing: Pairing
   /// The stretching.
-  public var scaling: Scaling
+  package var scaling: Scaling
   /// What cosines and sines are multiplied by beside what the scaling says.
-  public var magnitude = 1.0
+  package var magnitude = 1.0
   /// How many tokens can be evaluated; `nil` for any number.
-  public var lengthLimit: LengthLimit?
+  package var lengthLimit: LengthLimit?
   /// Where the file's factors are.
-  public var factorTensors = FactorTensors.one
+  package var factorTensors = FactorTensors.one
 
   /// Creates settings.
-  public init(dimensions: Int, base: Double, pairing: Pairing, scaling: Scaling) {
+  package init(dimensions: Int, base: Double, pairing: Pairing, scaling: Scaling) {
     self.dimensions = dimensions
     self.base = base
     self.pairing = pairing

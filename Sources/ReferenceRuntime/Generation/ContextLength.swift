@@ -1,14 +1,14 @@
 /// How long the context is, and what has to be said about it.
-public struct ContextLength: Hashable, Sendable {
+package struct ContextLength: Hashable, Sendable {
   /// Tokens.
-  public let tokens: Int
+  package let tokens: Int
   /// What the user should know, if anything.
-  public let note: String?
+  package let note: String?
 
   /// The context where neither length nor number of tokens is asked for.
-  public static let usual = 4_096
+  package static let usual = 4_096
   /// Room for the answer behind a prompt that is longer than that.
-  public static let room = 512
+  package static let room = 512
 
   /// Chooses a length.
   ///
@@ -17,7 +17,7 @@ public struct ContextLength: Hashable, Sendable {
   ///   - own: The context that the model was made for, when it tells.
   ///   - promptCount: Tokens of the prompt.
   ///   - limit: The most tokens to make; below 0 for no limit.
-  public init(wanted: Int?, own: Int?, promptCount: Int, limit: Int) {
+  package init(wanted: Int?, own: Int?, promptCount: Int, limit: Int) {
     if let wanted {
       tokens = wanted == 0 ? own ?? Self.usual : wanted
     } else if limit >= 0 {

@@ -5,7 +5,7 @@ internal import FileBytes
 /// The file holds the magic `\x93NUMPY`, version 1.0, a header length (u16) and the header, a Python dictionary padded
 /// with spaces so that the data starts at a multiple of 64; then the values, little-endian, row after row. The file
 /// has its name once it is complete, and a `.partial` ending until then.
-public final class FloatTableWriter {
+package final class FloatTableWriter {
   private let path: String
   private let file: WritableFile
   private var offset: Int
@@ -14,7 +14,7 @@ public final class FloatTableWriter {
   /// Creates the file for exactly `rowCount` rows of `rowLength` values.
   ///
   /// - Throws: `FileError`.
-  public init(path: String, rowCount: Int, rowLength: Int) throws {
+  package init(path: String, rowCount: Int, rowLength: Int) throws {
     let file = try WritableFile(path: path + ".partial", mode: .truncate)
     self.path = path
     var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(rowCount), \(rowLength)), }"
@@ -31,7 +31,7 @@ public final class FloatTableWriter {
   /// Appends rows.
   ///
   /// - Throws: `FileError`.
-  public func append(_ rows: UnsafeBufferPointer<Float>) throws {
+  package func append(_ rows: UnsafeBufferPointer<Float>) throws {
     let bytes = UnsafeRawBufferPointer(rows)
     precondition(offset + bytes.count <= byteCount, "no more rows than announced")
     try file.write(bytes, at: offset)
@@ -41,7 +41,7 @@ public final class FloatTableWriter {
   /// Gives the complete file its name.
   ///
   /// - Throws: `FileError`.
-  public func finish() throws {
+  package func finish() throws {
     precondition(offset == byteCount, "as many rows as announced")
     try FileSystem.rename(path + ".partial", to: path)
   }

@@ -1,12 +1,12 @@
 /// The 32-bit Mersenne twister of C++'s `std::mt19937`.
 ///
 /// Written from the paper by Matsumoto and Nishimura (1998).
-public struct MersenneTwister: RandomNumberGenerator, Sendable {
+package struct MersenneTwister: RandomNumberGenerator, Sendable {
   private var state: [UInt32]
   private var index: Int
 
   /// Starts from a seed as `std::mt19937` does.
-  public init(seed: UInt32) {
+  package init(seed: UInt32) {
     state = [UInt32](repeating: 0, count: 624)
     state[0] = seed
     for i in 1..<624 {
@@ -17,7 +17,7 @@ public struct MersenneTwister: RandomNumberGenerator, Sendable {
   }
 
   /// The next 32 bits.
-  public mutating func next32() -> UInt32 {
+  package mutating func next32() -> UInt32 {
     if index == 624 { advance() }
     var y = state[index]
     index += 1
@@ -36,13 +36,13 @@ public struct MersenneTwister: RandomNumberGenerator, Sendable {
   }
 
   /// 64 bits, the first draw being the low half.
-  public mutating func next() -> UInt64 {
+  package mutating func next() -> UInt64 {
     let low = UInt64(next32())
     return low | UInt64(next32()) << 32
   }
 
   /// A double in [0, 1) as libstdc++'s `uniform_real_distribution<double>` makes it: two draws, the first low.
-  public mutating func uniform() -> Double {
+  package mutating func uniform() -> Double {
     let low = Double(next32())
     let high = Double(next32())
     let value = (low + high * 4_294_967_296) / 18_446_744_073_709_551_616

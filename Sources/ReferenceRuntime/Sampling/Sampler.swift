@@ -68,7 +68,7 @@ public struct Sampler: Sendable {
   }
 
   /// Takes note of a token that an equal sampler drew, as if this one had drawn and accepted it.
-  public mutating func replay(_ token: Int32) {
+  package mutating func replay(_ token: Int32) {
     _ = generator.uniform()
     accept(token)
   }

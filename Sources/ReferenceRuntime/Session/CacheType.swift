@@ -35,14 +35,14 @@ public struct CacheType: Hashable, Sendable, CustomStringConvertible {
   var isHalf: Bool { self == .f16 }
 
   /// Bytes of a value in memory.
-  public var byteCount: Int { isHalf ? 2 : 4 }
+  package var byteCount: Int { isHalf ? 2 : 4 }
 }
 
 extension CacheType {
   /// Makes sure that the heads of a model hold whole blocks of these types.
   ///
   /// - Throws: ``RuntimeError`` with `unsupportedType`.
-  public func check(_ model: LoadedModel) throws {
+  package func check(_ model: LoadedModel) throws {
     do {
       for layer in model.architecture.layers {
         switch layer.mixer {

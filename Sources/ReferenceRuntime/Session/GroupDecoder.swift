@@ -1,6 +1,6 @@
 internal import BlockQuantization
 internal import ModelDescriptions
-public import TensorCompute
+package import TensorCompute
 
 /// Many sequences that go on token by token together: in each step every layer's weights are used by all of them before
 /// the next layer's are looked at.
@@ -18,27 +18,27 @@ public import TensorCompute
 /// those that are used, where these are few.
 ///
 /// A decoder belongs to one thread at a time.
-public final class GroupDecoder {
+package final class GroupDecoder {
   /// The next tokens of a sequence.
-  public struct Input: Hashable, Sendable {
+  package struct Input: Hashable, Sendable {
     /// The sequence, by the number that ``begin()`` gave it.
-    public var sequence: Int
+    package var sequence: Int
     /// At least one token.
-    public var tokens: [Int32]
+    package var tokens: [Int32]
 
     /// Creates an input.
-    public init(sequence: Int, tokens: [Int32]) {
+    package init(sequence: Int, tokens: [Int32]) {
       self.sequence = sequence
       self.tokens = tokens
     }
   }
 
   /// The model.
-  public let model: LoadedModel
+  package let model: LoadedModel
   /// The most tokens of a sequence.
-  public let contextLength: Int
+  package let contextLength: Int
   /// How the work is cut.
-  public let options: GroupOptions
+  package let options: GroupOptions
 
   private struct Sequence {
     var states: [LayerState]
@@ -72,7 +72,7 @@ public final class GroupDecoder {
   ///   - options: How the work is cut; whether weights are given back is not looked at.
   ///   - kept: What is kept of the weights from step to step; with all of them nothing is read ahead.
   /// - Throws: The errors of copying weights of a model that was opened late.
-  public init(
+  package init(
     model: LoadedModel, contextLength: Int, mode: ComputeMode = .exact, threads: Int? = nil,
     cacheType: CacheType = .f32, options: GroupOptions = GroupOptions(), kept: KeptWeights = .all
   ) throws {
@@ -89,14 +89,14 @@ public final class GroupDecoder {
   }
 
   /// Seconds that reading weights took so far, and bytes of files that were read; 0 where all weights are kept.
-  public var loaded: (seconds: Double, byteCount: Int) { stages.total }
+  package var loaded: (seconds: Double, byteCount: Int) { stages.total }
 
   /// Starts a sequence without tokens.
   ///
   /// - Returns: Its number; numbers of sequences that ended are used again.
   /// - Throws: ``RuntimeError`` with `outOfMemory`, or `unsupportedType` for heads that do not hold whole blocks of the
   ///   cache's type.
-  public func begin() throws -> Int {
+  package func begin() throws -> Int {
     if let free = sequences.firstIndex(where: { !$0.isActive }) {
       for state in sequences[free].states { state.clear() }
       sequences[free].position = 0
@@ -113,10 +113,10 @@ public final class GroupDecoder {
   }
 
   /// Ends a sequence; its memory is kept for another one.
-  public func end(_ sequence: Int) { sequences[sequence].isActive = false }
+  package func end(_ sequence: Int) { sequences[sequence].isActive = false }
 
   /// Tokens of a sequence evaluated so far.
-  public func position(of sequence: Int) -> Int { sequences[sequence].position }
+  package func position(of sequence: Int) -> Int { sequences[sequence].position }
 
   /// Takes the next tokens of sequences through all layers.
   ///
@@ -128,7 +128,7 @@ public final class GroupDecoder {
   /// - Returns: Whether the step came to its end.
   /// - Throws: ``RuntimeError``: `emptyInput`, `tokenOutOfRange`, `contextOverflow` before anything is computed;
   ///   `nonFinite` when a result is NaN or infinite; the errors of reading weights; what the closures throw.
-  public func evaluate(
+  package func evaluate(
     _ inputs: [Input], onLayer: (_ layer: Int) throws -> Bool = { _ in true },
     body: (_ firstInput: Int, _ rows: UnsafeBufferPointer<Float>) throws -> Void
   ) throws -> Bool {

@@ -2,15 +2,15 @@ internal import ModelDescriptions
 internal import TensorCompute
 
 /// What a ``GroupSession`` takes, foretold by the code that takes it.
-public struct GroupMemory: Hashable, Sendable {
+package struct GroupMemory: Hashable, Sendable {
   /// Bytes that are kept for each token of a group.
-  public var streamByteCountPerToken: Int
+  package var streamByteCountPerToken: Int
   /// Bytes of caches and recurrent states.
-  public var stateByteCount: Int
+  package var stateByteCount: Int
   /// Bytes of scratch memory while layers run; given back before logits are made.
-  public var scratchByteCount: Int
+  package var scratchByteCount: Int
   /// Bytes of scratch memory while logits are made.
-  public var logitsByteCount: Int
+  package var logitsByteCount: Int
 
   /// Counts for a model; `nil` when an integer does not hold a sum.
   ///
@@ -20,7 +20,7 @@ public struct GroupMemory: Hashable, Sendable {
   ///   - options: How the work is cut.
   ///   - threads: Threads that compute.
   ///   - cacheType: How keys and values are kept.
-  public init?(
+  package init?(
     _ model: LoadedModel, contextLength: Int, options: GroupOptions, threads: Int, cacheType: CacheType = .f32
   ) {
     let architecture = model.architecture
@@ -61,20 +61,20 @@ public struct GroupMemory: Hashable, Sendable {
 }
 
 /// What the weights of a model take, in the parts that a ``GroupSession`` has ready at a time.
-public struct GroupWeights: Hashable, Sendable {
+package struct GroupWeights: Hashable, Sendable {
   /// Of each layer.
-  public var layers: [WeightFootprint]
+  package var layers: [WeightFootprint]
   /// Of the output matrix.
-  public var output: WeightFootprint
+  package var output: WeightFootprint
 
   /// Looks at the weights of a model.
-  public init(_ model: LoadedModel) {
+  package init(_ model: LoadedModel) {
     layers = model.weights.layers.map { model.store.footprint(of: $0.matrices) }
     output = model.store.footprint(of: [model.weights.output.weights])
   }
 
   /// Of all together.
-  public var all: WeightFootprint {
+  package var all: WeightFootprint {
     layers.reduce(into: output) { sum, layer in
       sum.memoryByteCount += layer.memoryByteCount
       sum.readByteCount += layer.readByteCount

@@ -1,7 +1,7 @@
 internal import BlockQuantization
 internal import Dispatch
 internal import ModelDescriptions
-public import TensorCompute
+package import TensorCompute
 
 /// Many sequences of tokens evaluated together, layer by layer: all sequences use a layer's weights before the next
 /// layer's are looked at, so that a model larger than memory is read once for all of them.
@@ -18,35 +18,35 @@ public import TensorCompute
 /// width for each token.
 ///
 /// A group session belongs to one thread at a time.
-public final class GroupSession {
+package final class GroupSession {
   /// Where a pass through the layers is.
-  public struct Step: Hashable, Sendable {
+  package struct Step: Hashable, Sendable {
     /// The layer that is being worked on.
-    public var layer: Int
+    package var layer: Int
     /// Layers of the model.
-    public var layerCount: Int
+    package var layerCount: Int
     /// What is done of ``LoadedModel/work(tokens:logits:mode:)``.
-    public var work = 0.0
+    package var work = 0.0
     /// Seconds since the pass began.
-    public var seconds = 0.0
+    package var seconds = 0.0
     /// Seconds of these in which it waited for weights.
-    public var waitSeconds = 0.0
+    package var waitSeconds = 0.0
     /// Seconds that loading weights took, on a thread of its own, in all passes.
-    public var loadSeconds = 0.0
+    package var loadSeconds = 0.0
     /// Bytes of files that were loaded.
-    public var loadedByteCount = 0
+    package var loadedByteCount = 0
   }
 
   /// The model.
-  public let model: LoadedModel
+  package let model: LoadedModel
   /// The most tokens of a sequence.
-  public let contextLength: Int
+  package let contextLength: Int
   /// How the work is cut.
-  public let options: GroupOptions
+  package let options: GroupOptions
   /// Watches intermediate values; not retained.
   ///
   /// Rows of one name come sequence by sequence, each in order.
-  public weak var observer: (any TapObserver)? {
+  package weak var observer: (any TapObserver)? {
     didSet { context.observer = observer }
   }
 
@@ -73,7 +73,7 @@ public final class GroupSession {
   ///   - threads: Threads, the caller's included; all cores when `nil`.
   ///   - cacheType: How keys and values are kept.
   ///   - options: How the work is cut.
-  public init(
+  package init(
     model: LoadedModel, contextLength: Int, mode: ComputeMode = .exact, threads: Int? = nil,
     cacheType: CacheType = .f32, options: GroupOptions = GroupOptions()
   ) {
@@ -97,7 +97,7 @@ public final class GroupSession {
   /// - Returns: Whether the pass came to its end; only then there are streams.
   /// - Throws: ``RuntimeError``: `emptyInput`, `tokenOutOfRange`, `contextOverflow` before anything is computed;
   ///   `outOfMemory`; what the closures throw.
-  public func run(
+  package func run(
     _ tokens: [[Int32]], onStep: (Step) throws -> Bool = { _ in true }
   ) throws -> Bool {
     for sequence in tokens { try model.check(sequence, position: 0, contextLength: contextLength) }
@@ -227,7 +227,7 @@ public final class GroupSession {
   ///     call alone.
   /// - Throws: ``RuntimeError`` with `nonFinite`, also where no logits are wanted of a sequence whose stream is not
   ///   finite; what `body` throws.
-  public func logits(
+  package func logits(
     sequence: Int, positions: Range<Int>,
     body: (_ firstPosition: Int, _ rows: UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
@@ -259,7 +259,7 @@ public final class GroupSession {
   }
 
   /// Gives back the output matrix, which is made ready again when logits are wanted.
-  public func releaseOutput() {
+  package func releaseOutput() {
     guard hasOutput else { return }
     loader.release([model.weights.output.weights])
     hasOutput = false
@@ -268,7 +268,7 @@ public final class GroupSession {
   /// Computes logits and keeps them.
   ///
   /// - Throws: As ``logits(sequence:positions:body:)``.
-  public func logits(sequence: Int, positions: Range<Int>) throws -> LogitsBuffer {
+  package func logits(sequence: Int, positions: Range<Int>) throws -> LogitsBuffer {
     var buffer = LogitsBuffer(vocabularySize: model.vocabularySize)
     try logits(sequence: sequence, positions: positions) { _, rows in buffer.append(rows) }
     return buffer

@@ -1,4 +1,4 @@
-public import TensorCompute
+package import TensorCompute
 
 /// A measure of arithmetic: weights that rows are multiplied with, those counted less whose products take less time.
 struct GroupWork {
@@ -15,7 +15,7 @@ struct GroupWork {
 
 extension LoadedModel {
   /// The arithmetic of taking tokens through all layers, and of making rows of logits: a measure for shares of time.
-  public func work(tokens: Int, logits: Int, mode: ComputeMode) -> Double {
+  package func work(tokens: Int, logits: Int, mode: ComputeMode) -> Double {
     let work = GroupWork(weights, mode: mode)
     return work.layers.reduce(0) { $0 + $1.mixer + $1.feedForward } * Double(tokens) + work.output
       * Double(logits)

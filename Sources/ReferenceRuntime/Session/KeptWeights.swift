@@ -2,20 +2,20 @@
 ///
 /// Steps use all layers in turn, so that keeping some of them for good saves reading, and keeping those used last does
 /// not.
-public struct KeptWeights: Hashable, Sendable {
+package struct KeptWeights: Hashable, Sendable {
   /// Layers that are kept, from the first one on.
-  public var layerCount: Int
+  package var layerCount: Int
   /// Whether the output matrix is kept.
-  public var keepsOutput: Bool
+  package var keepsOutput: Bool
 
   /// Creates a choice.
-  public init(layerCount: Int, keepsOutput: Bool) {
+  package init(layerCount: Int, keepsOutput: Bool) {
     self.layerCount = layerCount
     self.keepsOutput = keepsOutput
   }
 
   /// All weights, for models that fit in memory.
-  public static let all = KeptWeights(layerCount: .max, keepsOutput: true)
+  package static let all = KeptWeights(layerCount: .max, keepsOutput: true)
 }
 
 extension KeptWeights {
@@ -25,7 +25,7 @@ extension KeptWeights {
   ///   - model: The model.
   ///   - rows: Rows of the step.
   /// - Returns: The bytes, each time they are read.
-  public func readByteCount(of model: LoadedModel, rows: Int) -> Int {
+  package func readByteCount(of model: LoadedModel, rows: Int) -> Int {
     let stages = WeightStages.stages(of: model, self)
     return stages.reduce(0) { sum, stage in
       guard !stage.isKept else { return sum }

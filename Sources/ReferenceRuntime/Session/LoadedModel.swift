@@ -1,5 +1,5 @@
 internal import FileBytes
-public import ModelDescriptions
+package import ModelDescriptions
 internal import SafetensorsFormat
 public import TensorTypes
 internal import ZstdStreams
@@ -9,7 +9,7 @@ public final class LoadedModel: Sendable {
   /// The path as given.
   public let source: String
   /// The layers and what they are made of.
-  public let architecture: Architecture
+  package let architecture: Architecture
   /// The value of `general.architecture`.
   public var architectureName: String { architecture.name }
   /// Rows of the embedding.
@@ -21,7 +21,7 @@ public final class LoadedModel: Sendable {
   /// Routed experts per token; `nil` for dense models.
   public var usedExpertCount: Int? { architecture.experts?.usedCount }
   /// Where the weights come from.
-  public let store: any TensorStore
+  package let store: any TensorStore
   /// Things the user should know, one sentence each.
   public let warnings: [String]
   /// The weights by role.

@@ -1,15 +1,15 @@
-public import ModelDescriptions
+package import ModelDescriptions
 
 /// What a session allocates, foretold by the code that allocates it.
-public struct RuntimeMemory: Sendable {
+package struct RuntimeMemory: Sendable {
   /// Bytes of keys and values of all layers.
-  public var cacheByteCount: Int
+  package var cacheByteCount: Int
   /// Bytes of recurrent states of all layers.
-  public var stateByteCount: Int
+  package var stateByteCount: Int
   /// Bytes of scratch rows whose number is that of a batch.
-  public var rowByteCount: Int
+  package var rowByteCount: Int
   /// Bytes of attention scores, which grow with the context.
-  public var scoreByteCount: Int
+  package var scoreByteCount: Int
 
   /// Counts for a session whose context is filled; `nil` when an integer does not hold a sum.
   ///
@@ -19,7 +19,7 @@ public struct RuntimeMemory: Sendable {
   ///   - batchLength: Tokens computed together.
   ///   - threads: Threads that compute.
   ///   - cacheType: The type of keys and values.
-  public init?(
+  package init?(
     _ architecture: Architecture, contextLength: Int, batchLength: Int, threads: Int, cacheType: CacheType
   ) {
     let counter = ScratchCounter()
@@ -56,14 +56,14 @@ public struct RuntimeMemory: Sendable {
   ///   - contextLength: The positions of the session.
   ///   - batchLength: Tokens computed together.
   /// - Returns: As many as the session has, or with a window those that a batch sees, and some to spare.
-  public static func cachedPositions(
+  package static func cachedPositions(
     of attention: Attention, contextLength: Int, batchLength: Int
   ) -> Int {
     CacheShape(attention).room(contextLength: contextLength, batchLength: batchLength)
   }
 
   /// All of it; the largest integer when that is less.
-  public var totalByteCount: Int {
+  package var totalByteCount: Int {
     [cacheByteCount, stateByteCount, rowByteCount, scoreByteCount].reduce(0) { sum, count in
       let (result, overflow) = sum.addingReportingOverflow(count)
       return overflow ? .max : result

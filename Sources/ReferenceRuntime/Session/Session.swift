@@ -18,7 +18,7 @@ public final class Session {
   /// Tokens evaluated so far: the position of the next one.
   public private(set) var position = 0
   /// Watches intermediate values; not retained.
-  public weak var observer: (any TapObserver)? {
+  package weak var observer: (any TapObserver)? {
     didSet { context.observer = observer }
   }
 

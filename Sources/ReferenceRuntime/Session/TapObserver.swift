@@ -5,7 +5,7 @@
 /// heads' matrices are multiplied with, head after head. Other names stand for results: `token_embd`, `blk.N.attn_norm`,
 /// `blk.N.attn_out`, `blk.N.ffn_norm`, `blk.N.ffn_out`, `blk.N.ffn_probs` (scores, where experts are chosen by them),
 /// `blk.N.out`, `output_norm`.
-public protocol TapObserver: AnyObject {
+package protocol TapObserver: AnyObject {
   /// Whether `name` is of interest; asked each time.
   func wants(_ name: String) -> Bool
   /// Receives the rows, on the thread that evaluates; they are valid during the call alone.
@@ -13,15 +13,15 @@ public protocol TapObserver: AnyObject {
 }
 
 /// Rows of an intermediate value.
-public struct TapRows {
+package struct TapRows {
   /// All values, row after row.
-  public var values: UnsafeBufferPointer<Float>
+  package var values: UnsafeBufferPointer<Float>
   /// Rows.
-  public var rowCount: Int
+  package var rowCount: Int
   /// Values per row.
-  public var rowLength: Int
+  package var rowLength: Int
   /// The expert of each row, ascending, for matrices of routed experts; a token occurs once per expert it uses.
-  public var experts: [Int]?
+  package var experts: [Int]?
   /// The number of the sequence in a group that the rows are of; 0 outside of groups.
-  public var sequence = 0
+  package var sequence = 0
 }

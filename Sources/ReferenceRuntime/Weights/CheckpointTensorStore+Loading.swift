@@ -1,12 +1,12 @@
 internal import Synchronization
-public import TensorCompute
+package import TensorCompute
 
 extension CheckpointTensorStore {
   /// Makes copies that are not there, inflates or fetches what weights lie in or are made of, and reads pages if
   /// `readsPages`.
   ///
   /// - Throws: ``RuntimeError`` with `nonFinite`; `FileError`, `ZstdError`, and what fetching throws.
-  public func load(_ weights: [WeightMatrix], readsPages: Bool) throws {
+  package func load(_ weights: [WeightMatrix], readsPages: Bool) throws {
     let copies = lateCopies(of: weights)
     let missing = copies.filter { !$0.isMade }
     for part in regions.parts(of: weights.map(\.bytes) + missing.flatMap(\.sources))
@@ -19,7 +19,7 @@ extension CheckpointTensorStore {
   }
 
   /// Gives back late copies, pages, and what was inflated or fetched.
-  public func release(_ weights: [WeightMatrix]) {
+  package func release(_ weights: [WeightMatrix]) {
     guard !isWhole.load(ordering: .relaxed) else { return }
     let copies = lateCopies(of: weights)
     for copy in copies where copy.discard() {
@@ -31,10 +31,10 @@ extension CheckpointTensorStore {
   }
 
   /// Whether shards are inflated when weights are loaded.
-  public var readsInOrder: Bool { regions.all.contains { $0 is LateShard } }
+  package var readsInOrder: Bool { regions.all.contains { $0 is LateShard } }
 
   /// The bytes of weights, and of what late copies are made of.
-  public func footprint(of weights: [WeightMatrix]) -> WeightFootprint {
+  package func footprint(of weights: [WeightMatrix]) -> WeightFootprint {
     let copies = lateCopies(of: weights)
     let parts = parts(of: weights)
     let pages = parts.reduce(0) { $0 + $1.byteCount }
@@ -46,7 +46,7 @@ extension CheckpointTensorStore {
   /// All values of a small tensor in f32, row by row; an outline has ones.
   ///
   /// - Throws: As ``matrix(_:)``.
-  public func values(_ name: String) throws -> [Float] {
+  package func values(_ name: String) throws -> [Float] {
     isOutline ? outlineValues(name) : try decodedValues(name)
   }
 

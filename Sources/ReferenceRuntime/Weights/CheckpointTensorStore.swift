@@ -3,7 +3,7 @@ internal import ModelDescriptions
 internal import SafetensorsFormat
 internal import Synchronization
 internal import TensorAssembly
-public import TensorCompute
+package import TensorCompute
 internal import TensorTypes
 
 /// The tensors of a safetensors checkpoint, seen as its conversion to GGUF would name and arrange them.
@@ -16,15 +16,15 @@ internal import TensorTypes
 /// converts; MXFP4 codes become MXFP4 blocks. Compressed shards are inflated into memory.
 ///
 /// Copies and inflated bytes can also be made late, when weights are loaded, and given back: see ``isLate``.
-public final class CheckpointTensorStore: TensorStore {
+package final class CheckpointTensorStore: TensorStore {
   /// The folder as given.
-  public let source: String
+  package let source: String
   private let checkpoint: SafetensorsCheckpoint
   private let map: CheckpointMap
   private let outputs: [String: OutputTensor]
   private let layout: GGUFLayout
   /// The names in the converter's order.
-  public let names: [String]
+  package let names: [String]
   let shards: [ShardBytes]
   private let scales: ScaleTable
   let materialized = Atomic<Int>(0)
@@ -111,21 +111,21 @@ public final class CheckpointTensorStore: TensorStore {
   }
 
   /// Bytes of the copies, and of inflated shards.
-  public var materializedByteCount: Int { materialized.load(ordering: .relaxed) }
+  package var materializedByteCount: Int { materialized.load(ordering: .relaxed) }
 
   /// The size of all shards that are mapped.
-  public var mappedByteCount: Int { shards.reduce(0) { $0 + $1.mappedByteCount } }
+  package var mappedByteCount: Int { shards.reduce(0) { $0 + $1.mappedByteCount } }
 
   /// The shape after conversion, or that of a part of a tensor.
-  public func ggmlShape(of name: String) -> [Int]? {
+  package func ggmlShape(of name: String) -> [Int]? {
     outputs[name]?.ggmlShape ?? layout.place(of: name)?.ggmlShape
   }
 
   /// The name of the tensor that a conversion writes the rows of `name` to.
-  public func storedName(of name: String) -> String { layout.place(of: name)?.tensor ?? name }
+  package func storedName(of name: String) -> String { layout.place(of: name)?.tensor ?? name }
 
   /// The matrix, in the map if possible.
-  public func matrix(_ name: String) throws -> WeightMatrix {
+  package func matrix(_ name: String) throws -> WeightMatrix {
     let content = try find(storedName(of: name))
     guard let place = layout.place(of: name) else { return try content.matrix(0..<content.rowCount) }
     // A part of a joint matrix is one run of its rows.
@@ -134,7 +134,7 @@ public final class CheckpointTensorStore: TensorStore {
   }
 
   /// The experts' matrices, in the map if possible.
-  public func experts(_ name: String) throws -> ExpertStack {
+  package func experts(_ name: String) throws -> ExpertStack {
     let content = try find(storedName(of: name))
     let shape = ggmlShape(of: name) ?? []
     let rowCount = shape.count > 1 ? shape[1] : 1

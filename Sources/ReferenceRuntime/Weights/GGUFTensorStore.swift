@@ -2,19 +2,19 @@ internal import FileBytes
 internal import GGUFFormat
 internal import ModelDescriptions
 internal import Synchronization
-public import TensorCompute
-public import TensorTypes
+package import TensorCompute
+package import TensorTypes
 
 /// The tensors of a GGUF file or of a complete set of shards, mapped.
 ///
 /// Tensors that the file keeps together, or under other names, are found under the names that they have where they are
 /// apart. Those whose rows follow each other are used in the map; others are copied, which only the projections of
 /// older Qwen3-Next files need.
-public final class GGUFTensorStore: TensorStore {
+package final class GGUFTensorStore: TensorStore {
   /// The path as given.
-  public let source: String
+  package let source: String
   /// The metadata of the (first) file.
-  public let metadata: [MetadataEntry]
+  package let metadata: [MetadataEntry]
   private let content: any GGUFContent
   private let layout: GGUFLayout?
   private let materialized = Atomic<Int>(0)
@@ -22,7 +22,7 @@ public final class GGUFTensorStore: TensorStore {
   /// Opens and maps a model by its only file or its first shard; no tensor is read.
   ///
   /// - Throws: `GGUFError` or `FileError`.
-  public init(path: String) throws {
+  package init(path: String) throws {
     source = path
     let shards = try GGUFSplitSet(path: path)
     metadata = shards.metadata
@@ -44,49 +44,49 @@ public final class GGUFTensorStore: TensorStore {
   }
 
   /// Reads the pages of weights.
-  public func load(_ weights: [WeightMatrix], readsPages: Bool) throws {
+  package func load(_ weights: [WeightMatrix], readsPages: Bool) throws {
     guard readsPages else { return }
     for part in content.regions.parts(of: weights.map(\.bytes)) { try part.region.load(part.ranges) }
   }
 
   /// Gives back the pages of weights; copies stay.
-  public func release(_ weights: [WeightMatrix]) {
+  package func release(_ weights: [WeightMatrix]) {
     for part in content.regions.parts(of: weights.map(\.bytes)) { part.region.release(part.ranges) }
   }
 
   /// The names in file order.
-  public var names: [String] { content.names }
+  package var names: [String] { content.names }
 
   /// Bytes of the copies.
-  public var materializedByteCount: Int { materialized.load(ordering: .relaxed) }
+  package var materializedByteCount: Int { materialized.load(ordering: .relaxed) }
 
   /// The size of all files.
-  public var mappedByteCount: Int { content.byteCount }
+  package var mappedByteCount: Int { content.byteCount }
 
   /// The shape in the header, or that of a tensor which the header has as part of another.
-  public func ggmlShape(of name: String) -> [Int]? {
+  package func ggmlShape(of name: String) -> [Int]? {
     if let info = content.info(name) { return info.ggmlShape }
     return layout?.place(of: name)?.ggmlShape
   }
 
   /// The name of the tensor in the file that has the rows of `name`.
-  public func storedName(of name: String) -> String { layout?.place(of: name)?.tensor ?? name }
+  package func storedName(of name: String) -> String { layout?.place(of: name)?.tensor ?? name }
 
   /// All values of a small tensor in f32, row by row; an outline has ones.
   ///
   /// - Throws: As ``matrix(_:)``.
-  public func values(_ name: String) throws -> [Float] {
+  package func values(_ name: String) throws -> [Float] {
     content.isOutline ? outlineValues(name) : try decodedValues(name)
   }
 
   /// The matrix in the map, if possible.
-  public func matrix(_ name: String) throws -> WeightMatrix {
+  package func matrix(_ name: String) throws -> WeightMatrix {
     let shape = ggmlShape(of: name) ?? []
     return try rows(of: name, 0..<shape.dropFirst().reduce(1, *))
   }
 
   /// The experts' matrices in the map.
-  public func experts(_ name: String) throws -> ExpertStack {
+  package func experts(_ name: String) throws -> ExpertStack {
     let shape = ggmlShape(of: name) ?? []
     guard shape.count >= 2 else {
       throw RuntimeError(

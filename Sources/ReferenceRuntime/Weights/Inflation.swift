@@ -1,35 +1,35 @@
 internal import TensorCompute
 
 /// What inflating compressed shards takes while a model goes through its layers, foretold by the code that does it.
-public struct Inflation: Hashable, Sendable {
+package struct Inflation: Hashable, Sendable {
   /// One file.
-  public struct Shard: Hashable, Sendable {
+  package struct Shard: Hashable, Sendable {
     /// Its name.
-    public var name: String
+    package var name: String
     /// Its size on disk.
-    public var storedByteCount: Int
+    package var storedByteCount: Int
     /// Its size, inflated.
-    public var byteCount: Int
+    package var byteCount: Int
     /// How often its stream is started at the front, for each group of windows after the first.
-    public var startsPerGroup: Int
+    package var startsPerGroup: Int
     /// How often in all, opening the model included.
-    public var startCount: Int
+    package var startCount: Int
     /// Bytes that come out of the stream in all, those that are skipped included.
-    public var inflatedByteCount: Int
+    package var inflatedByteCount: Int
 
     /// Bytes of the file that are read in all, taken as evenly compressed.
-    public var readByteCount: Int {
+    package var readByteCount: Int {
       byteCount > 0 ? Int(Double(storedByteCount) / Double(byteCount) * Double(inflatedByteCount)) : 0
     }
   }
 
   /// The compressed files, in the order of the checkpoint.
-  public var shards: [Shard]
+  package var shards: [Shard]
 
   /// Bytes that come out of all streams.
-  public var inflatedByteCount: Int { shards.reduce(0) { $0 + $1.inflatedByteCount } }
+  package var inflatedByteCount: Int { shards.reduce(0) { $0 + $1.inflatedByteCount } }
   /// Bytes that are read of all files.
-  public var readByteCount: Int { shards.reduce(0) { $0 + $1.readByteCount } }
+  package var readByteCount: Int { shards.reduce(0) { $0 + $1.readByteCount } }
 }
 
 extension LoadedModel {
@@ -42,7 +42,7 @@ extension LoadedModel {
   ///   - groupCount: Groups of windows; 0 for windows one by one, which have all weights inflated at once.
   ///   - givesWeightsBack: Whether weights are given back as soon as a layer is done.
   /// - Returns: The work; `nil` for a model without compressed shards.
-  public func inflation(groupCount: Int, givesWeightsBack: Bool) -> Inflation? {
+  package func inflation(groupCount: Int, givesWeightsBack: Bool) -> Inflation? {
     guard let store = store as? CheckpointTensorStore else { return nil }
     let (embedding, output) = ([weights.embedding.weights], [weights.output.weights])
     let layers = weights.layers.map(\.matrices)

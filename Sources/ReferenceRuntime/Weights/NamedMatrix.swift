@@ -1,5 +1,5 @@
 internal import FileBytes
-public import TensorCompute
+package import TensorCompute
 internal import TensorTypes
 
 /// A weight matrix with the GGUF name that observers know it under.
@@ -11,16 +11,16 @@ struct NamedMatrix: Sendable {
 }
 
 /// The matrices of all routed experts for one role.
-public struct ExpertStack: Sendable {
+package struct ExpertStack: Sendable {
   /// The GGUF name of the stack, such as `blk.0.ffn_gate_exps.weight`.
-  public var name: String
+  package var name: String
   /// One matrix per expert, all of one shape and type; views into one file or several.
-  public var experts: [WeightMatrix]
+  package var experts: [WeightMatrix]
   /// All experts as one matrix, when they follow each other in memory.
-  public var whole: WeightMatrix?
+  package var whole: WeightMatrix?
 
   /// Brings the matrices of a stack together.
-  public init(name: String, experts: [WeightMatrix], whole: WeightMatrix?) {
+  package init(name: String, experts: [WeightMatrix], whole: WeightMatrix?) {
     self.name = name
     self.experts = experts
     self.whole = whole

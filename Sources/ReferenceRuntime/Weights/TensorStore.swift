@@ -1,11 +1,11 @@
 internal import FileBytes
-public import TensorCompute
+package import TensorCompute
 
 /// Where a model's weights come from, under GGUF names and in GGUF layout.
 ///
 /// Norms are stored as they are multiplied with, rotary pairs and delta-net heads are in the architecture's order;
 /// a store over a checkpoint does what a conversion would have done.
-public protocol TensorStore: Sendable {
+package protocol TensorStore: Sendable {
   /// The file or folder, for messages.
   var source: String { get }
   /// The names of all tensors.
@@ -35,16 +35,16 @@ public protocol TensorStore: Sendable {
 }
 
 /// What weights take when they are ready, in bytes.
-public struct WeightFootprint: Hashable, Sendable {
+package struct WeightFootprint: Hashable, Sendable {
   /// Memory: pages of files, and copies.
-  public var memoryByteCount: Int
+  package var memoryByteCount: Int
   /// Bytes of files that are read.
-  public var readByteCount: Int
+  package var readByteCount: Int
   /// Bytes of these that are inflated from compressed files.
-  public var inflatedByteCount: Int
+  package var inflatedByteCount: Int
 
   /// Creates a footprint.
-  public init(memoryByteCount: Int = 0, readByteCount: Int = 0, inflatedByteCount: Int = 0) {
+  package init(memoryByteCount: Int = 0, readByteCount: Int = 0, inflatedByteCount: Int = 0) {
     self.memoryByteCount = memoryByteCount
     self.readByteCount = readByteCount
     self.inflatedByteCount = inflatedByteCount
@@ -53,19 +53,19 @@ public struct WeightFootprint: Hashable, Sendable {
 
 extension TensorStore {
   /// The name itself, where no tensors are kept together.
-  public func storedName(of name: String) -> String { name }
+  package func storedName(of name: String) -> String { name }
 
   /// Nothing, where weights are in memory.
-  public func load(_ weights: [WeightMatrix], readsPages: Bool) throws {}
+  package func load(_ weights: [WeightMatrix], readsPages: Bool) throws {}
 
   /// Nothing, where weights are in memory.
-  public func release(_ weights: [WeightMatrix]) {}
+  package func release(_ weights: [WeightMatrix]) {}
 
   /// No: any part can be read.
-  public var readsInOrder: Bool { false }
+  package var readsInOrder: Bool { false }
 
   /// The bytes of the weights.
-  public func footprint(of weights: [WeightMatrix]) -> WeightFootprint {
+  package func footprint(of weights: [WeightMatrix]) -> WeightFootprint {
     let bytes = weights.reduce(0) { $0 + $1.bytes.count }
     return WeightFootprint(memoryByteCount: bytes, readByteCount: bytes)
   }
@@ -93,7 +93,7 @@ extension TensorStore {
   /// All values, decoded from the matrix.
   ///
   /// - Throws: As ``matrix(_:)``.
-  public func values(_ name: String) throws -> [Float] { try decodedValues(name) }
+  package func values(_ name: String) throws -> [Float] { try decodedValues(name) }
 
   /// All values in f32, row by row.
   ///

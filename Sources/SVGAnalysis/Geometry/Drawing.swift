@@ -1,9 +1,9 @@
 /// A drawing as a list of shapes, back to front.
-public struct Drawing: Sendable {
+package struct Drawing: Sendable {
   /// The coordinates of the picture.
-  public let viewBox: Box
+  package let viewBox: Box
   /// What is drawn, back to front; things without colour or size are left out.
-  public let shapes: [Shape]
+  package let shapes: [Shape]
   private let limits: SVGLimits
 
   /// Works out the geometry of a drawing.
@@ -12,7 +12,7 @@ public struct Drawing: Sendable {
   ///   - drawing: The sanitized source.
   ///   - limits: What the geometry may cost.
   /// - Throws: ``SVGError`` with `tooManyPoints`.
-  public init(_ drawing: SanitizedSVG, limits: SVGLimits = SVGLimits()) throws(SVGError) {
+  package init(_ drawing: SanitizedSVG, limits: SVGLimits = SVGLimits()) throws(SVGError) {
     var builder = ShapeBuilder(drawing, limits: limits)
     try builder.run()
     viewBox = drawing.viewBox
@@ -21,22 +21,22 @@ public struct Drawing: Sendable {
   }
 
   /// The larger side of the `viewBox`, the unit of relative distances.
-  public var size: Double { max(viewBox.width, viewBox.height) }
+  package var size: Double { max(viewBox.width, viewBox.height) }
 
   /// The box of everything that is drawn, within the picture.
-  public var contentBox: Box {
+  package var contentBox: Box {
     shapes.reduce(Box.empty) { $0.union($1.box) }.intersection(viewBox)
   }
 
   /// The frontmost shape at a point that covers what is behind it, text aside.
-  public func top(at point: Point) -> Shape? {
+  package func top(at point: Point) -> Shape? {
     shapes.last {
       !$0.isText && ($0.fill?.alpha ?? 0 > 0.5 || $0.stroke?.alpha ?? 0 > 0.5) && $0.contains(point)
     }
   }
 
   /// The colour at a point: the stroke where it covers, else the fill.
-  public func colour(at point: Point) -> SVGColour? {
+  package func colour(at point: Point) -> SVGColour? {
     guard let shape = top(at: point) else { return nil }
     let isOnStroke =
       shape.stroke != nil && shape.strokePieces.contains { Winding.contains([$0], point, isEvenOdd: false) }
@@ -44,7 +44,7 @@ public struct Drawing: Sendable {
   }
 
   /// The map from the `viewBox` into a picture of pixels, whole and centred.
-  public func pixelMap(width: Int, height: Int) -> Affine {
+  package func pixelMap(width: Int, height: Int) -> Affine {
     let scale = min(Double(width) / viewBox.width, Double(height) / viewBox.height)
     return Affine(
       scale, 0, 0, scale, (Double(width) - scale * viewBox.width) / 2 - scale * viewBox.minX,
@@ -58,7 +58,7 @@ public struct Drawing: Sendable {
   ///   - height: Rows.
   /// - Returns: The opacity of each pixel.
   /// - Throws: ``SVGError`` with `tooManyPoints` when filling would take too long.
-  public func mask(width: Int, height: Int) throws(SVGError) -> CoverageMask {
+  package func mask(width: Int, height: Int) throws(SVGError) -> CoverageMask {
     let map = pixelMap(width: width, height: height)
     var mask = CoverageMask(width: width, height: height)
     var budget = limits.crossingCount

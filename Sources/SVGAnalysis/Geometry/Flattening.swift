@@ -1,25 +1,25 @@
 internal import FileBytes
 
 /// A flattened subpath.
-public struct Polyline: Hashable, Sendable {
+package struct Polyline: Hashable, Sendable {
   /// The points, at least one; the first is not repeated at the end of a closed line.
-  public var points: [Point]
+  package var points: [Point]
   /// Whether the last point is joined with the first.
-  public var isClosed: Bool
+  package var isClosed: Bool
 
   /// Creates a line.
-  public init(points: [Point], isClosed: Bool) {
+  package init(points: [Point], isClosed: Bool) {
     self.points = points
     self.isClosed = isClosed
   }
 
   /// The line under a map.
-  public func transformed(_ map: Affine) -> Polyline {
+  package func transformed(_ map: Affine) -> Polyline {
     Polyline(points: points.map(map.apply), isClosed: isClosed)
   }
 
   /// The length, the closing side included.
-  public var length: Double {
+  package var length: Double {
     guard let first = points.first, let last = points.last else { return 0 }
     let open = zip(points, points.dropFirst()).reduce(0) { $0 + $1.0.distance(to: $1.1) }
     return isClosed ? open + last.distance(to: first) : open

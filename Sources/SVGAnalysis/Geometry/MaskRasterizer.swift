@@ -1,14 +1,14 @@
 /// How much of each pixel is covered, from 0 to 1, row after row.
-public struct CoverageMask: Hashable, Sendable {
+package struct CoverageMask: Hashable, Sendable {
   /// Pixels per row.
-  public let width: Int
+  package let width: Int
   /// Rows.
-  public let height: Int
+  package let height: Int
   /// `width * height` values.
-  public var values: [Float]
+  package var values: [Float]
 
   /// Creates an empty mask.
-  public init(width: Int, height: Int) {
+  package init(width: Int, height: Int) {
     self.width = width
     self.height = height
     values = Array(repeating: 0, count: width * height)
@@ -27,7 +27,7 @@ public struct CoverageMask: Hashable, Sendable {
   }
 
   /// The shared over the joint number of pixels that are covered by at least `threshold`; 1 when both are empty.
-  public func overlap(_ other: CoverageMask, threshold: Float = 0.5) -> Double {
+  package func overlap(_ other: CoverageMask, threshold: Float = 0.5) -> Double {
     var (shared, joint) = (0, 0)
     for (a, b) in zip(values, other.values) {
       let (p, q) = (a >= threshold, b >= threshold)

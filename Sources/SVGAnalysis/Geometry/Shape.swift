@@ -1,38 +1,38 @@
 /// One thing that is drawn, in the coordinates of the drawing's `viewBox`.
-public struct Shape: Sendable {
+package struct Shape: Sendable {
   /// The element's name: `circle`, `path`, `text` and so on.
-  public var tag: String
+  package var tag: String
   /// The interior's colour with all opacities; `nil` when it is not filled.
   ///
   /// Gradients count as the mean of their stops.
-  public var fill: SVGColour?
+  package var fill: SVGColour?
   /// The stroke's colour with all opacities; `nil` when there is none.
-  public var stroke: SVGColour?
+  package var stroke: SVGColour?
   /// The stroke's width along the direction that is stretched most.
-  public var strokeWidth: Double
+  package var strokeWidth: Double
   /// The flattened outline; empty for text.
-  public var outline: [Polyline]
+  package var outline: [Polyline]
   /// The box of the outline alone, clipped; for text an estimate.
-  public var outlineBox: Box
+  package var outlineBox: Box
   /// The box with the stroke, clipped.
-  public var box: Box
+  package var box: Box
   /// The characters of text.
-  public var text: String
+  package var text: String
   /// Whether the interior is found by the even-odd rule.
-  public var isEvenOdd: Bool
+  package var isEvenOdd: Bool
   /// Convex pieces whose union is the stroke.
   var strokePieces: [[Point]]
   /// Areas outside which nothing shows; each is a set of polygons with its rule.
   var clips: [ClipArea]
 
   /// Whether it is a piece of text.
-  public var isText: Bool { tag == "text" }
+  package var isText: Bool { tag == "text" }
 
   /// The colour that catches the eye: the fill, or the stroke of what is not filled.
-  public var mainColour: SVGColour? { fill ?? stroke }
+  package var mainColour: SVGColour? { fill ?? stroke }
 
   /// Whether a point is inside the filled area or the stroke.
-  public func contains(_ point: Point) -> Bool {
+  package func contains(_ point: Point) -> Bool {
     guard box.contains(point), clips.allSatisfy({ $0.contains(point) }) else { return false }
     if fill != nil, Winding.contains(outline.map(\.points), point, isEvenOdd: isEvenOdd) { return true }
     return stroke != nil && strokePieces.contains { Winding.contains([$0], point, isEvenOdd: false) }

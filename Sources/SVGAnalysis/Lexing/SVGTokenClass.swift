@@ -1,5 +1,5 @@
 /// What a piece of a drawing's source says.
-public enum SVGTokenClass: String, CaseIterable, Hashable, Sendable, Codable, CodingKeyRepresentable {
+package enum SVGTokenClass: String, CaseIterable, Hashable, Sendable, Codable, CodingKeyRepresentable {
   /// Names of tags, attributes and functions, and the punctuation of XML.
   case markup
   /// Coordinates, lengths, angles, opacities.
@@ -15,11 +15,11 @@ public enum SVGTokenClass: String, CaseIterable, Hashable, Sendable, Codable, Co
 /// Says of every byte of an answer what it belongs to.
 ///
 /// The lexer needs no well-formed source; what it cannot place is text.
-public struct SVGLexer: Sendable {
+package struct SVGLexer: Sendable {
   /// The class of each byte; `nil` for white space.
-  public private(set) var classes: [SVGTokenClass?]
+  package private(set) var classes: [SVGTokenClass?]
   /// The numbers outside colours, in order.
-  public private(set) var numbers: [Range<Int>] = []
+  package private(set) var numbers: [Range<Int>] = []
 
   private let bytes: [UInt8]
   private var index = 0
@@ -27,7 +27,7 @@ public struct SVGLexer: Sendable {
   /// Goes through an answer; the drawing may stand anywhere in it.
   ///
   /// - Complexity: O(length).
-  public init(_ answer: [UInt8]) {
+  package init(_ answer: [UInt8]) {
     bytes = answer
     classes = Array(repeating: .text, count: answer.count)
     while index < bytes.count {
@@ -48,7 +48,7 @@ public struct SVGLexer: Sendable {
   ///
   /// - Parameter range: A range of bytes.
   /// - Returns: The class.
-  public func tokenClass(_ range: Range<Int>) -> SVGTokenClass {
+  package func tokenClass(_ range: Range<Int>) -> SVGTokenClass {
     var best = SVGTokenClass.markup
     let order: [SVGTokenClass] = [.markup, .text, .colour, .pathCommand, .number]
     for place in range.clamped(to: 0..<classes.count) {

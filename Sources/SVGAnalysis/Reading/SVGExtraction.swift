@@ -1,11 +1,11 @@
 /// A drawing found in the output of a model.
-public struct SVGExtraction: Hashable, Sendable {
+package struct SVGExtraction: Hashable, Sendable {
   /// The source of the drawing, from `<svg` to `</svg>`.
-  public var source: String
+  package var source: String
   /// The place of the source in the output, in bytes of UTF-8; what was added by salvage is not in it.
-  public var range: Range<Int>
+  package var range: Range<Int>
   /// Whether the end was missing and open elements were closed here.
-  public var isSalvaged: Bool
+  package var isSalvaged: Bool
 
   /// Looks for the first complete drawing, or the beginning of one.
   ///
@@ -15,7 +15,7 @@ public struct SVGExtraction: Hashable, Sendable {
   /// - Parameter output: What a model wrote.
   /// - Returns: The drawing; `nil` when there is none.
   /// - Complexity: O(length of the output).
-  public static func find(in output: String) -> SVGExtraction? {
+  package static func find(in output: String) -> SVGExtraction? {
     let bytes = Array(output.utf8)
     var start = 0
     if let thoughts = bytes.lastRange(of: Array("</think>".utf8)) { start = thoughts.upperBound }

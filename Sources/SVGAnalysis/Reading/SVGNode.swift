@@ -1,33 +1,33 @@
 /// An attribute of an element.
-public struct SVGAttribute: Hashable, Sendable {
+package struct SVGAttribute: Hashable, Sendable {
   /// The name as written, with its prefix.
-  public var name: String
+  package var name: String
   /// The value, references resolved.
-  public var value: String
+  package var value: String
 
   /// Creates an attribute.
-  public init(_ name: String, _ value: String) {
+  package init(_ name: String, _ value: String) {
     self.name = name
     self.value = value
   }
 }
 
 /// An element of a drawing, or a piece of text.
-public struct SVGNode: Hashable, Sendable {
+package struct SVGNode: Hashable, Sendable {
   /// The name without the prefix of the SVG namespace; ``textName`` for text.
-  public var name: String
+  package var name: String
   /// The attributes in order of their names, so that their order in the source has no influence.
-  public var attributes: [SVGAttribute]
+  package var attributes: [SVGAttribute]
   /// The children in order of drawing.
-  public var children: [SVGNode]
+  package var children: [SVGNode]
   /// The characters of a piece of text.
-  public var text: String
+  package var text: String
 
   /// The name of nodes that are text.
-  public static let textName = "#text"
+  package static let textName = "#text"
 
   /// Creates an element.
-  public init(_ name: String, _ attributes: [SVGAttribute] = [], children: [SVGNode] = []) {
+  package init(_ name: String, _ attributes: [SVGAttribute] = [], children: [SVGNode] = []) {
     self.name = name
     self.attributes = attributes
     self.children = children
@@ -35,7 +35,7 @@ public struct SVGNode: Hashable, Sendable {
   }
 
   /// Creates a piece of text.
-  public init(text: String) {
+  package init(text: String) {
     name = Self.textName
     attributes = []
     children = []
@@ -43,23 +43,23 @@ public struct SVGNode: Hashable, Sendable {
   }
 
   /// The value of an attribute.
-  public subscript(_ attribute: String) -> String? { attributes.first { $0.name == attribute }?.value }
+  package subscript(_ attribute: String) -> String? { attributes.first { $0.name == attribute }?.value }
 
   /// The id that a `href` points to, when it stays within the document.
-  public var reference: String? {
+  package var reference: String? {
     guard let target = self["href"] ?? self["xlink:href"] else { return nil }
     let trimmed = target.drop { $0 == " " }
     return trimmed.hasPrefix("#") && trimmed.count > 1 ? String(trimmed.dropFirst()) : nil
   }
 
   /// Calls `body` for this node and all below it, parents first.
-  public func forEach(_ body: (SVGNode) throws -> Void) rethrows {
+  package func forEach(_ body: (SVGNode) throws -> Void) rethrows {
     try body(self)
     for child in children { try child.forEach(body) }
   }
 
   /// The number of elements, this one included, text excluded.
-  public var elementCount: Int {
+  package var elementCount: Int {
     var count = 0
     forEach { if $0.name != Self.textName { count += 1 } }
     return count

@@ -1,4 +1,4 @@
-public import FileBytes
+internal import FileBytes
 internal import Foundation
 
 #if canImport(FoundationXML)
@@ -9,7 +9,7 @@ internal import Foundation
 ///
 /// What reaches the XML parser is valid UTF-8 of bounded size without a document type, so that there are no entities
 /// to expand and nothing outside to load. Processing instructions and comments are dropped.
-public enum SVGReader {
+package enum SVGReader {
   /// Reads a drawing.
   ///
   /// - Parameters:
@@ -17,7 +17,7 @@ public enum SVGReader {
   ///   - limits: What is accepted.
   /// - Returns: The root element.
   /// - Throws: ``SVGError``.
-  public static func read(_ source: [UInt8], limits: SVGLimits = SVGLimits()) throws(SVGError) -> SVGNode {
+  package static func read(_ source: [UInt8], limits: SVGLimits = SVGLimits()) throws(SVGError) -> SVGNode {
     guard source.count <= limits.byteCount else {
       throw SVGError(
         .tooLarge,
@@ -60,7 +60,7 @@ public enum SVGReader {
   }
 
   /// Reads a drawing from text.
-  public static func read(_ source: String, limits: SVGLimits = SVGLimits()) throws(SVGError) -> SVGNode {
+  package static func read(_ source: String, limits: SVGLimits = SVGLimits()) throws(SVGError) -> SVGNode {
     try read(Array(source.utf8), limits: limits)
   }
 

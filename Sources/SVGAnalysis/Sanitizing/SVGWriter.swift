@@ -12,20 +12,20 @@ enum NumberText {
 
 extension SanitizedSVG {
   /// How a drawing is written.
-  public struct WritingOptions: Hashable, Sendable {
+  package struct WritingOptions: Hashable, Sendable {
     /// Put before every id, so that drawings in one page do not meet.
-    public var idPrefix = ""
+    package var idPrefix = ""
     /// Whether text is left out.
-    public var omitsText = false
+    package var omitsText = false
     /// Attributes for the root element, such as a label.
-    public var rootAttributes: [SVGAttribute] = []
+    package var rootAttributes: [SVGAttribute] = []
 
     /// Writes everything.
-    public init() {}
+    package init() {}
   }
 
   /// The drawing as XML, without line breaks or spaces between elements.
-  public func text(_ options: WritingOptions = WritingOptions()) -> String {
+  package func text(_ options: WritingOptions = WritingOptions()) -> String {
     var root = root
     root.attributes =
       [SVGAttribute("xmlns", "http://www.w3.org/2000/svg")] + options.rootAttributes + root.attributes
@@ -65,7 +65,7 @@ extension SanitizedSVG {
   }
 
   /// Text with the characters that XML and HTML reserve written as references.
-  public static func escaped(_ text: String) -> String {
+  package static func escaped(_ text: String) -> String {
     var result = ""
     for scalar in text.unicodeScalars {
       switch scalar {

@@ -2,11 +2,11 @@
 ///
 /// It is made of listed elements and attributes alone. Styles are attributes, references stay within the document and
 /// are known not to multiply without bound, numbers are finite. The root has a `viewBox` and no size.
-public struct SanitizedSVG: Hashable, Sendable {
+package struct SanitizedSVG: Hashable, Sendable {
   /// One thing that was left out.
-  public struct Removal: Hashable, Sendable {
+  package struct Removal: Hashable, Sendable {
     /// Why it was left out.
-    public enum Kind: String, Hashable, Sendable, Codable {
+    package enum Kind: String, Hashable, Sendable, Codable {
       /// It could have run or loaded something, or is not a part of SVG.
       case forbidden
       /// It draws nothing here.
@@ -14,20 +14,20 @@ public struct SanitizedSVG: Hashable, Sendable {
     }
 
     /// Why it was left out.
-    public var kind: Kind
+    package var kind: Kind
     /// The element or attribute, such as `script` or `image/@href`.
-    public var subject: String
+    package var subject: String
   }
 
   /// The root element.
-  public let root: SVGNode
+  package let root: SVGNode
   /// The coordinates of the picture.
-  public let viewBox: Box
+  package let viewBox: Box
   /// What was left out, each subject once, in order of appearance.
-  public let removals: [Removal]
+  package let removals: [Removal]
 
   /// Whether everything was on the list, or harmless.
-  public var isAllowed: Bool { !removals.contains { $0.kind == .forbidden } }
+  package var isAllowed: Bool { !removals.contains { $0.kind == .forbidden } }
 
   /// Takes a drawing apart and builds it again from what is on the list.
   ///
@@ -36,7 +36,7 @@ public struct SanitizedSVG: Hashable, Sendable {
   ///   - limits: What the drawing may cost.
   /// - Throws: ``SVGError`` with `tooManyNumbers`, `numberOutOfRange`, `badViewBox`, `circularReference` or
   ///   `tooManyReferences`.
-  public init(_ root: SVGNode, limits: SVGLimits = SVGLimits()) throws(SVGError) {
+  package init(_ root: SVGNode, limits: SVGLimits = SVGLimits()) throws(SVGError) {
     var sanitizer = SVGSanitizer(limits: limits)
     let (clean, box) = try sanitizer.run(root)
     try ReferenceCost.check(clean, limits: limits)
@@ -48,12 +48,12 @@ public struct SanitizedSVG: Hashable, Sendable {
   /// Reads and sanitizes a source.
   ///
   /// - Throws: ``SVGError``.
-  public init(source: String, limits: SVGLimits = SVGLimits()) throws(SVGError) {
+  package init(source: String, limits: SVGLimits = SVGLimits()) throws(SVGError) {
     try self.init(try SVGReader.read(source, limits: limits), limits: limits)
   }
 
   /// The tree without groups that say nothing, for comparing structures.
-  public var outline: SVGNode { Self.unwrapped(root) }
+  package var outline: SVGNode { Self.unwrapped(root) }
 
   private static func unwrapped(_ node: SVGNode) -> SVGNode {
     var result = node

@@ -5,20 +5,20 @@
 #endif
 
 /// A point in the plane, y downwards.
-public struct Point: Hashable, Sendable {
+package struct Point: Hashable, Sendable {
   /// Rightwards.
-  public var x: Double
+  package var x: Double
   /// Downwards.
-  public var y: Double
+  package var y: Double
 
   /// Creates a point.
-  public init(_ x: Double, _ y: Double) {
+  package init(_ x: Double, _ y: Double) {
     self.x = x
     self.y = y
   }
 
   /// The distance to another point.
-  public func distance(to other: Point) -> Double { hypot(x - other.x, y - other.y) }
+  package func distance(to other: Point) -> Double { hypot(x - other.x, y - other.y) }
 
   static func + (a: Point, b: Point) -> Point { Point(a.x + b.x, a.y + b.y) }
   static func - (a: Point, b: Point) -> Point { Point(a.x - b.x, a.y - b.y) }
@@ -26,35 +26,35 @@ public struct Point: Hashable, Sendable {
 }
 
 /// An affine map: `x' = a x + c y + e`, `y' = b x + d y + f`.
-public struct Affine: Hashable, Sendable {
+package struct Affine: Hashable, Sendable {
   /// The six numbers in the order of SVG's `matrix()`.
-  public var a, b, c, d, e, f: Double
+  package var a, b, c, d, e, f: Double
 
   /// Creates a map.
-  public init(_ a: Double, _ b: Double, _ c: Double, _ d: Double, _ e: Double, _ f: Double) {
+  package init(_ a: Double, _ b: Double, _ c: Double, _ d: Double, _ e: Double, _ f: Double) {
     (self.a, self.b, self.c, self.d, self.e, self.f) = (a, b, c, d, e, f)
   }
 
   /// The map that changes nothing.
-  public static let identity = Affine(1, 0, 0, 1, 0, 0)
+  package static let identity = Affine(1, 0, 0, 1, 0, 0)
 
   /// The image of a point.
-  public func apply(_ point: Point) -> Point {
+  package func apply(_ point: Point) -> Point {
     Point(a * point.x + c * point.y + e, b * point.x + d * point.y + f)
   }
 
   /// The map that applies `inner` first, then this.
-  public func concatenating(_ inner: Affine) -> Affine {
+  package func concatenating(_ inner: Affine) -> Affine {
     Affine(
       a * inner.a + c * inner.b, b * inner.a + d * inner.b, a * inner.c + c * inner.d,
       b * inner.c + d * inner.d, a * inner.e + c * inner.f + e, b * inner.e + d * inner.f + f)
   }
 
   /// By how much areas grow; negative for mirrored maps.
-  public var determinant: Double { a * d - b * c }
+  package var determinant: Double { a * d - b * c }
 
   /// By how much the longest-stretched direction grows.
-  public var largestScale: Double {
+  package var largestScale: Double {
     let sum = a * a + b * b + c * c + d * d
     let discriminant = max(sum * sum - 4 * determinant * determinant, 0).squareRoot()
     return ((sum + discriminant) / 2).squareRoot()
@@ -66,7 +66,7 @@ public struct Affine: Hashable, Sendable {
   ///
   /// - Parameter text: The value of a `transform` attribute.
   /// - Returns: Their product; `nil` when the list breaks the grammar, in which case renderers ignore it.
-  public static func parse(_ text: String) -> Affine? {
+  package static func parse(_ text: String) -> Affine? {
     var scanner = NumberScanner(text)
     var result = Affine.identity
     scanner.skipSeparator()
@@ -109,12 +109,12 @@ public struct Affine: Hashable, Sendable {
 }
 
 /// An axis-parallel rectangle.
-public struct Box: Hashable, Sendable {
+package struct Box: Hashable, Sendable {
   /// Left, top, right, bottom.
-  public var minX, minY, maxX, maxY: Double
+  package var minX, minY, maxX, maxY: Double
 
   /// Creates a box from its edges.
-  public init(minX: Double, minY: Double, maxX: Double, maxY: Double) {
+  package init(minX: Double, minY: Double, maxX: Double, maxY: Double) {
     (self.minX, self.minY, self.maxX, self.maxY) = (minX, minY, maxX, maxY)
   }
 
@@ -122,18 +122,18 @@ public struct Box: Hashable, Sendable {
   static let empty = Box(minX: .infinity, minY: .infinity, maxX: -.infinity, maxY: -.infinity)
 
   /// Whether nothing is in it; a line has a box that is not empty.
-  public var isEmpty: Bool { !(minX <= maxX && minY <= maxY) }
+  package var isEmpty: Bool { !(minX <= maxX && minY <= maxY) }
   /// Right minus left.
-  public var width: Double { max(maxX - minX, 0) }
+  package var width: Double { max(maxX - minX, 0) }
   /// Bottom minus top.
-  public var height: Double { max(maxY - minY, 0) }
+  package var height: Double { max(maxY - minY, 0) }
   /// The middle.
-  public var center: Point { Point((minX + maxX) / 2, (minY + maxY) / 2) }
+  package var center: Point { Point((minX + maxX) / 2, (minY + maxY) / 2) }
   /// Width times height.
-  public var area: Double { width * height }
+  package var area: Double { width * height }
 
   /// Grows to hold a point.
-  public mutating func add(_ point: Point) {
+  package mutating func add(_ point: Point) {
     minX = min(minX, point.x)
     minY = min(minY, point.y)
     maxX = max(maxX, point.x)
@@ -141,31 +141,31 @@ public struct Box: Hashable, Sendable {
   }
 
   /// The smallest box that holds both.
-  public func union(_ other: Box) -> Box {
+  package func union(_ other: Box) -> Box {
     Box(
       minX: min(minX, other.minX), minY: min(minY, other.minY), maxX: max(maxX, other.maxX),
       maxY: max(maxY, other.maxY))
   }
 
   /// What both share; empty when they are apart.
-  public func intersection(_ other: Box) -> Box {
+  package func intersection(_ other: Box) -> Box {
     Box(
       minX: max(minX, other.minX), minY: max(minY, other.minY), maxX: min(maxX, other.maxX),
       maxY: min(maxY, other.maxY))
   }
 
   /// The box grown by `margin` on each side.
-  public func grown(by margin: Double) -> Box {
+  package func grown(by margin: Double) -> Box {
     Box(minX: minX - margin, minY: minY - margin, maxX: maxX + margin, maxY: maxY + margin)
   }
 
   /// Whether a point is in it, edges included.
-  public func contains(_ point: Point) -> Bool {
+  package func contains(_ point: Point) -> Bool {
     (minX...max(minX, maxX)).contains(point.x) && (minY...max(minY, maxY)).contains(point.y)
   }
 
   /// The shared area over the joint area; boxes thinner than `thickness` are taken as that thick.
-  public func overlap(_ other: Box, thickness: Double) -> Double {
+  package func overlap(_ other: Box, thickness: Double) -> Double {
     func thick(_ box: Box) -> Box {
       let (dx, dy) = (max(thickness - box.width, 0) / 2, max(thickness - box.height, 0) / 2)
       return Box(minX: box.minX - dx, minY: box.minY - dy, maxX: box.maxX + dx, maxY: box.maxY + dy)

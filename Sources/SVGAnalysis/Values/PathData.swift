@@ -5,7 +5,7 @@
 #endif
 
 /// A step of a path in absolute coordinates; arcs and quadratic curves are cubic ones.
-public enum PathStep: Hashable, Sendable {
+package enum PathStep: Hashable, Sendable {
   /// Begins a subpath.
   case move(Point)
   /// A straight line.
@@ -17,22 +17,22 @@ public enum PathStep: Hashable, Sendable {
 }
 
 /// The content of a `d` attribute.
-public struct PathData: Hashable, Sendable {
+package struct PathData: Hashable, Sendable {
   /// The steps.
-  public var steps: [PathStep] = []
+  package var steps: [PathStep] = []
   /// Numbers read.
-  public var numberCount = 0
+  package var numberCount = 0
   /// Whether the grammar was kept to the end; after an error, what came before it is kept, as SVG demands.
-  public var isComplete = true
+  package var isComplete = true
 
   /// Creates an empty path.
-  public init() {}
+  package init() {}
 
   /// Parses path data: `M L H V C S Q T A Z`, absolute and relative.
   ///
   /// - Parameter text: The value of `d`.
   /// - Complexity: O(length).
-  public init(parsing text: String) {
+  package init(parsing text: String) {
     var parser = PathParser(text)
     parser.run()
     steps = parser.steps

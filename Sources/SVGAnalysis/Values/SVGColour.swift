@@ -5,14 +5,14 @@
 #endif
 
 /// A colour in sRGB with opacity.
-public struct SVGColour: Hashable, Sendable {
+package struct SVGColour: Hashable, Sendable {
   /// Red, green, blue, each from 0 to 255.
-  public var red, green, blue: Double
+  package var red, green, blue: Double
   /// From 0, invisible, to 1.
-  public var alpha: Double
+  package var alpha: Double
 
   /// Creates a colour; components are clamped.
-  public init(_ red: Double, _ green: Double, _ blue: Double, alpha: Double = 1) {
+  package init(_ red: Double, _ green: Double, _ blue: Double, alpha: Double = 1) {
     self.red = min(max(red, 0), 255)
     self.green = min(max(green, 0), 255)
     self.blue = min(max(blue, 0), 255)
@@ -24,12 +24,12 @@ public struct SVGColour: Hashable, Sendable {
   }
 
   /// Black.
-  public static let black = SVGColour(0, 0, 0)
+  package static let black = SVGColour(0, 0, 0)
   /// No colour at all.
-  public static let transparent = SVGColour(0, 0, 0, alpha: 0)
+  package static let transparent = SVGColour(0, 0, 0, alpha: 0)
 
   /// The colour as `#rrggbb`.
-  public var hexText: String {
+  package var hexText: String {
     let digits = Array("0123456789abcdef")
     return "#"
       + [red, green, blue].map { component in
@@ -43,7 +43,7 @@ public struct SVGColour: Hashable, Sendable {
   ///
   /// - Parameter text: The value, in any case. `none`, `currentColor` and `url()` are paints, not colours.
   /// - Returns: The colour; `nil` when it is none.
-  public static func parse(_ text: String) -> SVGColour? {
+  package static func parse(_ text: String) -> SVGColour? {
     let word = text.lowercased().filter { !$0.isWhitespace || $0 == " " }
     let trimmed = String(word.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     if trimmed == "transparent" { return transparent }
@@ -100,7 +100,7 @@ public struct SVGColour: Hashable, Sendable {
   }
 
   /// The colour in CIE L*a*b* (D65): lightness from 0 to 100, and two colour axes.
-  public var lab: (l: Double, a: Double, b: Double) {
+  package var lab: (l: Double, a: Double, b: Double) {
     func linear(_ value: Double) -> Double {
       let c = value / 255
       return c <= 0.04045 ? c / 12.92 : pow((c + 0.055) / 1.055, 2.4)
@@ -114,7 +114,7 @@ public struct SVGColour: Hashable, Sendable {
   }
 
   /// The distance of two opaque colours in L*a*b* (CIE 1976); about 2 is just noticeable, black to white is 100.
-  public func distance(to other: SVGColour) -> Double {
+  package func distance(to other: SVGColour) -> Double {
     let (p, q) = (lab, other.lab)
     return ((p.l - q.l) * (p.l - q.l) + (p.a - q.a) * (p.a - q.a) + (p.b - q.b) * (p.b - q.b)).squareRoot()
   }

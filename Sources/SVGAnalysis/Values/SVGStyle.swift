@@ -1,5 +1,5 @@
 /// What fills or strokes a shape.
-public enum SVGPaint: Hashable, Sendable {
+package enum SVGPaint: Hashable, Sendable {
   case none
   case colour(SVGColour)
   /// A gradient by its id, and the colour to fall back to.

@@ -41,7 +41,7 @@ public struct Tokenizer: Sendable {
   public let chatTemplate: String?
 
   /// The names of splitting rules for which there are published mixture-of-experts models.
-  public static let supportedRules = [
+  package static let supportedRules = [
     "qwen2", "qwen35", "deepseek-r1-qwen", "llama-bpe", "smollm", "refact", "gpt-2", "olmo", "tekken",
     "gpt-4o", "minimax-m2", "lfm2", "hunyuan", "kimi-k2", "bailingmoe2", "exaone-moe", "deepseek-llm",
     "deepseek-coder", "deepseek-v3", "glm4", "falcon", "command-r", "starcoder",

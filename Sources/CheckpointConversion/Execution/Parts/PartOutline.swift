@@ -1,20 +1,20 @@
-public import FileBytes
+package import FileBytes
 
 /// What a part of a run will do, for people.
-public struct PartOutline: Hashable, Sendable {
+package struct PartOutline: Hashable, Sendable {
   /// The part.
-  public var part: RunPart
+  package var part: RunPart
   /// Its share of the work of all parts, from 0 to 1.
-  public var share: Double
+  package var share: Double
   /// Bytes of source weights that it takes.
-  public var sourceByteCount: Int
+  package var sourceByteCount: Int
   /// The shards that it makes, where outputs are split.
-  public var shards: [String]
+  package var shards: [String]
 }
 
 extension PlanExecutor {
   /// What a part will do.
-  public func outline(of part: RunPart) -> PartOutline {
+  package func outline(of part: RunPart) -> PartOutline {
     let shares = PartShares(outputs, count: part.count)
     let all = shares.costs.reduce(0, +)
     return PartOutline(

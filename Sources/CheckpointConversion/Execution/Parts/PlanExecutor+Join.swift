@@ -1,4 +1,4 @@
-public import FileBytes
+package import FileBytes
 internal import Synchronization
 
 extension PlanExecutor {
@@ -13,7 +13,7 @@ extension PlanExecutor {
   /// - Returns: What became of every output.
   /// - Throws: ``ConversionError`` with `partsMissing`, naming every part that is not complete, or `otherParts`;
   ///   `ResumeLogError` for journals of other jobs; `FileError`. Nothing is changed then.
-  public func join(_ options: ExecutionOptions, command: ((RunPart) -> String)? = nil) throws
+  package func join(_ options: ExecutionOptions, command: ((RunPart) -> String)? = nil) throws
     -> ExecutionSummary
   {
     let count = try partCount()

@@ -12,7 +12,7 @@ extension ConversionPlanner {
   ///
   /// - Throws: Errors of the readers for a bad checkpoint, `DescriptionError` for one that is not understood or whose
   ///   family is not written for MLX, ``ConversionError``.
-  public static func prepareMLX(_ request: MLXRequest) throws -> PreparedConversion {
+  package static func prepareMLX(_ request: MLXRequest) throws -> PreparedConversion {
     guard FileSystem.kind(of: request.source) == .folder else {
       throw SourceRecognition.refusal(of: request.source, wanted: .checkpoint)
     }

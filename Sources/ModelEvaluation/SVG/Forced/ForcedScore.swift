@@ -1,18 +1,18 @@
-public import SVGAnalysis
+package import SVGAnalysis
 
 /// Sums over the tokens of one class, for one prompt.
-public struct ForcedSums: Hashable, Sendable {
+package struct ForcedSums: Hashable, Sendable {
   /// Tokens.
-  public var count = 0
+  package var count = 0
   /// The sum of KL divergences from the base, in nats.
-  public var divergence = 0.0
+  package var divergence = 0.0
   /// The sum of `-ln q + ln p` of the base's tokens, in nats.
-  public var surpriseGap = 0.0
+  package var surpriseGap = 0.0
   /// Tokens where the most likely token is another.
-  public var flips = 0
+  package var flips = 0
 
   /// Starts at zero.
-  public init() {}
+  package init() {}
 
   mutating func add(_ other: ForcedSums) {
     count += other.count
@@ -23,18 +23,18 @@ public struct ForcedSums: Hashable, Sendable {
 }
 
 /// Sums over the digits of coordinates, for one prompt, in percent of the `viewBox`.
-public struct CoordinateSums: Hashable, Sendable {
+package struct CoordinateSums: Hashable, Sendable {
   /// Tokens that are digits of numbers.
-  public var count = 0
+  package var count = 0
   /// The expected change of the number when the tested model draws the digit: `sum of q(d) |value(d) - value|`.
-  public var error = 0.0
+  package var error = 0.0
   /// The same for the base.
-  public var baseError = 0.0
+  package var baseError = 0.0
   /// How far the tested model's digits are from the base's: the Wasserstein distance of the two distributions of values.
-  public var shift = 0.0
+  package var shift = 0.0
 
   /// Starts at zero.
-  public init() {}
+  package init() {}
 
   mutating func add(_ other: CoordinateSums) {
     count += other.count
@@ -45,17 +45,17 @@ public struct CoordinateSums: Hashable, Sendable {
 }
 
 /// What one forward pass over the base's answer to one prompt showed (layer A).
-public struct ForcedScore: Hashable, Sendable {
+package struct ForcedScore: Hashable, Sendable {
   /// Sums by class.
-  public var classes: [SVGTokenClass: ForcedSums] = [:]
+  package var classes: [SVGTokenClass: ForcedSums] = [:]
   /// Sums over digits.
-  public var coordinates = CoordinateSums()
+  package var coordinates = CoordinateSums()
 
   /// Starts empty.
-  public init() {}
+  package init() {}
 
   /// The sums over all classes.
-  public var total: ForcedSums {
+  package var total: ForcedSums {
     // In a fixed order, so that sums of floating-point numbers do not depend on hashing.
     SVGTokenClass.allCases.reduce(into: ForcedSums()) { sum, kind in
       if let part = classes[kind] { sum.add(part) }

@@ -1,17 +1,17 @@
 internal import FileBytes
-public import SVGAnalysis
+package import SVGAnalysis
 
 /// A picture of 8-bit pixels: red, green, blue, opacity, row after row.
-public struct PixelImage: Hashable, Sendable {
+package struct PixelImage: Hashable, Sendable {
   /// Pixels per row.
-  public var width: Int
+  package var width: Int
   /// Rows.
-  public var height: Int
+  package var height: Int
   /// Four bytes a pixel, colours not multiplied with opacity.
-  public var rgba: [UInt8]
+  package var rgba: [UInt8]
 
   /// Creates a picture.
-  public init(width: Int, height: Int, rgba: [UInt8]) {
+  package init(width: Int, height: Int, rgba: [UInt8]) {
     self.width = width
     self.height = height
     self.rgba = rgba
@@ -19,7 +19,7 @@ public struct PixelImage: Hashable, Sendable {
 }
 
 /// The conditions that an answer must meet before it is compared.
-public enum DrawingGate: String, CaseIterable, Hashable, Sendable, Codable {
+package enum DrawingGate: String, CaseIterable, Hashable, Sendable, Codable {
   /// There is an `svg` element in the answer.
   case extracted
   /// The answer ended by itself, and so did the drawing.
@@ -33,21 +33,21 @@ public enum DrawingGate: String, CaseIterable, Hashable, Sendable, Codable {
 }
 
 /// An answer taken apart once, for all comparisons.
-public struct DrawingAnalysis: Sendable {
+package struct DrawingAnalysis: Sendable {
   /// The answer as written.
-  public let answer: String
+  package let answer: String
   /// The drawing in it.
-  public let extraction: SVGExtraction?
+  package let extraction: SVGExtraction?
   /// The harmless drawing, if it can be read.
-  public let sanitized: SanitizedSVG?
+  package let sanitized: SanitizedSVG?
   /// Its geometry.
-  public let drawing: Drawing?
+  package let drawing: Drawing?
   /// Gates that were not passed, in order.
-  public let failedGates: [DrawingGate]
+  package let failedGates: [DrawingGate]
   /// Why the drawing cannot be read, in one line; empty when it can.
-  public let problem: String
+  package let problem: String
   /// The rendered picture, 256 by 256 pixels, without text.
-  public let image: PixelImage?
+  package let image: PixelImage?
 
   /// Takes an answer apart.
   ///
@@ -55,7 +55,7 @@ public struct DrawingAnalysis: Sendable {
   ///   - answer: What the model wrote.
   ///   - isFinished: Whether the model ended it.
   ///   - render: Renders a harmless drawing at 256 by 256 pixels; `nil` when that fails.
-  public init(answer: String, isFinished: Bool, render: (SanitizedSVG) -> PixelImage?) {
+  package init(answer: String, isFinished: Bool, render: (SanitizedSVG) -> PixelImage?) {
     self.answer = answer
     let found = SVGExtraction.find(in: answer)
     extraction = found

@@ -10,43 +10,43 @@ internal import SVGAnalysis
 ///
 /// A pure function of two drawings: white space, the order of attributes and groups that say nothing have no
 /// influence. Version `svg-score/1`.
-public struct PairScore: Hashable, Sendable, Codable {
+package struct PairScore: Hashable, Sendable, Codable {
   /// The version of weights and formulas.
-  public static let version = "svg-score/1"
+  package static let version = "svg-score/1"
   /// The weights of gates, agreement, structure, geometry and raster.
-  public static let weights = [0.1, 0.2, 0.2, 0.25, 0.25]
+  package static let weights = [0.1, 0.2, 0.2, 0.25, 0.25]
 
   /// Gates that were not passed.
-  public var failedGates: [DrawingGate]
+  package var failedGates: [DrawingGate]
   /// Canonical lexemes that agree before the first difference.
-  public var agreeingLexemes: Int
+  package var agreeingLexemes: Int
   /// Canonical lexemes of the longer drawing.
-  public var lexemeCount: Int
+  package var lexemeCount: Int
   /// `ln(1 + agreeing) / ln(1 + all)`.
-  public var agreement: Double
+  package var agreement: Double
   /// F1 of the multisets of (tag, fill, stroke).
-  public var parts: Double
+  package var parts: Double
   /// Similarity of the trees.
-  public var tree: Double
+  package var tree: Double
   /// Mean overlap of matched boxes.
-  public var boxes: Double
+  package var boxes: Double
   /// Nearness of outlines.
-  public var outlines: Double
+  package var outlines: Double
   /// Structural similarity of the pictures.
-  public var luminance: Double
+  package var luminance: Double
   /// Overlap of colour histograms.
-  public var colours: Double
+  package var colours: Double
   /// F1 of edges.
-  public var edges: Double
+  package var edges: Double
 
   /// The mean of parts and tree.
-  public var structure: Double { (parts + tree) / 2 }
+  package var structure: Double { (parts + tree) / 2 }
   /// The mean of boxes and outlines.
-  public var geometry: Double { (boxes + outlines) / 2 }
+  package var geometry: Double { (boxes + outlines) / 2 }
   /// The mean of luminance, colours and edges.
-  public var raster: Double { (luminance + colours + edges) / 3 }
+  package var raster: Double { (luminance + colours + edges) / 3 }
   /// The weighted sum; 0 when any gate failed.
-  public var total: Double {
+  package var total: Double {
     guard failedGates.isEmpty else { return 0 }
     let parts = [1, agreement, structure, geometry, raster]
     // What is missing from 1, so that equal drawings give exactly 1.
@@ -56,7 +56,7 @@ public struct PairScore: Hashable, Sendable, Codable {
   /// Compares a drawing with the base's.
   ///
   /// - Returns: `nil` when the base's own drawing failed a gate, so that there is nothing to compare with.
-  public init?(base: DrawingAnalysis, other: DrawingAnalysis) {
+  package init?(base: DrawingAnalysis, other: DrawingAnalysis) {
     guard base.failedGates.isEmpty, let baseTree = base.sanitized, let baseDrawing = base.drawing else {
       return nil
     }

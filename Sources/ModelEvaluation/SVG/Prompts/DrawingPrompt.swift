@@ -1,20 +1,20 @@
 internal import FileBytes
 
 /// A prompt that asks for a drawing.
-public struct DrawingPrompt: Hashable, Sendable {
+package struct DrawingPrompt: Hashable, Sendable {
   /// A name that is unique in an evaluation: letters, digits, `-`, `_`, `.`.
-  public var id: String
+  package var id: String
   /// The kind of drawing, for grouping.
-  public var family: String
+  package var family: String
   /// What the user says.
-  public var prompt: String
+  package var prompt: String
   /// A drawing that answers it, if there is one.
-  public var reference: String?
+  package var reference: String?
   /// What must be true of an answer, if it can be checked.
-  public var assertions: [GeometryAssertion]
+  package var assertions: [GeometryAssertion]
 
   /// Creates a prompt.
-  public init(
+  package init(
     id: String, family: String, prompt: String, reference: String? = nil, assertions: [GeometryAssertion] = []
   ) {
     self.id = id
@@ -29,11 +29,11 @@ public struct DrawingPrompt: Hashable, Sendable {
 ///
 /// Each line is an object with `prompt`, and optionally `id`, `family`, `svg` (a reference drawing) and `assertions`.
 /// Where an id is missing it is made of the family and the line's number.
-public struct PromptSet: Hashable, Sendable {
+package struct PromptSet: Hashable, Sendable {
   /// The prompts in order of files and lines.
-  public private(set) var prompts: [DrawingPrompt] = []
+  package private(set) var prompts: [DrawingPrompt] = []
   /// XXH64 of all prompts; numbers can only be compared when it is equal.
-  public private(set) var hash: UInt64 = 0
+  package private(set) var hash: UInt64 = 0
 
   /// Reads files.
   ///
@@ -41,7 +41,7 @@ public struct PromptSet: Hashable, Sendable {
   ///   - paths: Files of JSON Lines.
   ///   - limit: The most prompts taken from each file.
   /// - Throws: `FileError`; ``EvaluationError`` with `badPrompts`, naming file and line.
-  public init(paths: [String], limit: Int? = nil) throws {
+  package init(paths: [String], limit: Int? = nil) throws {
     var seen: Set<String> = []
     for path in paths {
       var bytes = try ReadableFile.contents(of: path, limit: 16 << 20)[...]

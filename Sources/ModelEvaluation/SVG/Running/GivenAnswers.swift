@@ -3,17 +3,17 @@ internal import ReferenceRuntime
 internal import TextTokenizers
 
 /// Answers of the base, and of the noise floor, that were made elsewhere.
-public enum GivenAnswers: Sendable {
+package enum GivenAnswers: Sendable {
   /// A folder that the same evaluation filled, perhaps on another machine.
   case run(folder: String)
   /// Whole answers of the base by another program, by the prompt's id.
   case texts(folder: String, answers: [String: String])
 
   /// The journal by which a folder of an evaluation is known.
-  public static let journalName = "base.journal"
+  package static let journalName = "base.journal"
 
   /// The folder.
-  public var folder: String {
+  package var folder: String {
     switch self {
     case .run(let folder), .texts(let folder, _): folder
     }

@@ -1,8 +1,8 @@
-public import FileBytes
+package import FileBytes
 
 extension SVGRunner {
   /// How prompts are divided over several runs.
-  public enum Division {
+  package enum Division {
     /// All of them are answered here.
     case none
     /// Those of a part are.

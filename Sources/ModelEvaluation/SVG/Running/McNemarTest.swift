@@ -5,14 +5,14 @@
 #endif
 
 /// McNemar's exact test of two models on the same prompts.
-public enum McNemarTest {
+package enum McNemarTest {
   /// The probability that of the pairs that differ at least so uneven a share falls to one side by chance, two-sided.
   ///
   /// - Parameters:
   ///   - lost: Pairs that only the base got right.
   ///   - won: Pairs that only the tested model got right.
   /// - Returns: A probability from 0 to 1; 1 when no pair differs.
-  public static func probability(lost: Int, won: Int) -> Double {
+  package static func probability(lost: Int, won: Int) -> Double {
     let n = lost + won
     guard n > 0 else { return 1 }
     var sum = 0.0

@@ -1,13 +1,13 @@
 internal import FileBytes
-public import ReferenceRuntime
-public import TensorCompute
+package import ReferenceRuntime
+package import TensorCompute
 internal import TensorTypes
-public import TextTokenizers
+package import TextTokenizers
 
 /// One column of an evaluation: a model in a compute mode.
-public final class SVGContestant {
+package final class SVGContestant {
   /// What it is for.
-  public enum Kind: String, Hashable, Sendable, Codable {
+  package enum Kind: String, Hashable, Sendable, Codable {
     case base
     /// The base with keys and values kept in 16 bits: what differs by rounding alone.
     case floor
@@ -17,15 +17,15 @@ public final class SVGContestant {
   }
 
   /// The name in tables.
-  public let label: String
+  package let label: String
   /// What it is for.
-  public let kind: Kind
+  package let kind: Kind
   /// How it computes.
-  public let mode: ComputeMode
+  package let mode: ComputeMode
   /// How keys and values are kept.
-  public let cacheType: CacheType
+  package let cacheType: CacheType
   /// The model.
-  public let model: LoadedModel
+  package let model: LoadedModel
   /// What its answers are kept under, beside those of others.
   var recordName: String {
     switch (kind, cacheType) {
@@ -36,12 +36,12 @@ public final class SVGContestant {
     }
   }
   /// Its tokenizer.
-  public let tokenizer: Tokenizer
+  package let tokenizer: Tokenizer
   /// ``ModelFingerprint`` of its files.
-  public let identity: String
+  package let identity: String
 
   /// Describes a contestant; a floor has a cache of f16, others have one of f32 unless another is given.
-  public init(
+  package init(
     label: String, kind: Kind, mode: ComputeMode, model: LoadedModel, tokenizer: Tokenizer, identity: String,
     cacheType: CacheType? = nil
   ) {

@@ -1,48 +1,48 @@
 internal import ReferenceRuntime
-public import SVGAnalysis
+package import SVGAnalysis
 internal import TextTokenizers
 
 /// One cell of an evaluation: a contestant's drawing for a prompt, with its scores.
-public struct SVGCell: Sendable {
+package struct SVGCell: Sendable {
   /// The answer taken apart.
-  public var analysis: DrawingAnalysis
+  package var analysis: DrawingAnalysis
   /// Layer B.
-  public var pair: PairScore?
+  package var pair: PairScore?
   /// Layer C: for each assertion whether it holds.
-  public var met: [Bool]
+  package var met: [Bool]
   /// The tokens' bytes before the first difference from the base's answer; `nil` for identical answers and drawings
   /// from files.
-  public var agreeingBytes: Int?
+  package var agreeingBytes: Int?
   /// The bytes of the token that differs first; 0 when the answer ended there.
-  public var divergingBytes = 0
+  package var divergingBytes = 0
   /// Tokens before the first difference, all when identical; `nil` for drawings from files.
-  public var agreeingTokens: Int?
+  package var agreeingTokens: Int?
   /// Whether the tokens are those of the base.
-  public var isIdentical: Bool
+  package var isIdentical: Bool
   /// Layer A.
-  public var forced: ForcedScore?
+  package var forced: ForcedScore?
 }
 
 /// Puts answers, forced scores and drawings together into cells and summaries.
-public struct SVGResults: Sendable {
+package struct SVGResults: Sendable {
   /// The prompts.
-  public let prompts: [DrawingPrompt]
+  package let prompts: [DrawingPrompt]
   /// One per contestant, the base first.
-  public private(set) var summaries: [SVGSummary] = []
+  package private(set) var summaries: [SVGSummary] = []
   /// `cells[contestant][prompt]`, the greedy answers; `nil` where there is none.
-  public private(set) var cells: [[SVGCell?]] = []
+  package private(set) var cells: [[SVGCell?]] = []
 
   /// A set of drawings from files.
-  public struct Included: Sendable {
+  package struct Included: Sendable {
     /// The name in tables.
-    public var label: String
+    package var label: String
     /// Where they come from.
-    public var source: String
+    package var source: String
     /// Drawings by the prompt's id.
-    public var drawings: [String: String]
+    package var drawings: [String: String]
 
     /// Describes a set.
-    public init(label: String, source: String, drawings: [String: String]) {
+    package init(label: String, source: String, drawings: [String: String]) {
       self.label = label
       self.source = source
       self.drawings = drawings
@@ -55,7 +55,7 @@ public struct SVGResults: Sendable {
   ///   - runner: A complete run.
   ///   - included: Drawings from files.
   ///   - render: Renders a harmless drawing at 256 by 256 pixels.
-  public init(_ runner: SVGRunner, included: [Included], render: (SanitizedSVG) -> PixelImage?) {
+  package init(_ runner: SVGRunner, included: [Included], render: (SanitizedSVG) -> PixelImage?) {
     prompts = runner.prompts.prompts
     let variants = runner.options.sampleCount + 1
     var baseCells: [[SVGCell?]] = []
@@ -130,7 +130,7 @@ public struct SVGResults: Sendable {
   }
 
   /// How much worse the worst contestant's drawing is than the base's, for sorting: larger is worse.
-  public func badness(ofPrompt number: Int) -> Double {
+  package func badness(ofPrompt number: Int) -> Double {
     cells.indices.dropFirst().filter { summaries[$0].kind == .tested }.reduce(0) { worst, index in
       guard let cell = cells[index][number] else { return worst }
       return max(worst, cell.pair.map { 1 - $0.total } ?? 0)

@@ -1,33 +1,33 @@
 internal import ReferenceRuntime
-public import TensorCompute
+package import TensorCompute
 
 /// How an evaluation of drawings is made.
-public struct SVGRunOptions: Hashable, Sendable {
+package struct SVGRunOptions: Hashable, Sendable {
   /// How matrix products are computed.
-  public var mode: ComputeMode = .fast
+  package var mode: ComputeMode = .fast
   /// Threads; all cores when `nil`, without effect on results.
-  public var threads: Int?
+  package var threads: Int?
   /// The most tokens of an answer.
-  public var tokenLimit = 1_024
+  package var tokenLimit = 1_024
   /// Seeded draws besides the greedy answer.
-  public var sampleCount = 0
+  package var sampleCount = 0
   /// The temperature of the draws.
-  public var temperature: Float = 0.8
+  package var temperature: Float = 0.8
   /// The seed of the first draw; further draws count up.
-  public var seed: UInt32 = 1
+  package var seed: UInt32 = 1
   /// Whether prompts are rendered by the models' chat templates.
-  public var usesChatTemplate = true
+  package var usesChatTemplate = true
 
   /// Seconds after which what is drawn of unfinished answers is kept again, without effect on results.
-  public var secondsBetweenSaves = 60.0
+  package var secondsBetweenSaves = 60.0
 
   /// The order of answers and layers, without effect on results.
-  public var request = MeasuringPlan.Request.auto
+  package var request = MeasuringPlan.Request.auto
   /// The memory that decides it.
-  public var limits = MeasuringPlan.Limits()
+  package var limits = MeasuringPlan.Limits()
 
   /// The defaults.
-  public init() {}
+  package init() {}
 
   /// Settings of the draw with a number; 0 is greedy.
   func sampling(_ variant: Int) -> SamplingOptions {

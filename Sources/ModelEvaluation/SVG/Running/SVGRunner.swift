@@ -3,51 +3,51 @@ internal import ReferenceRuntime
 internal import TextTokenizers
 
 /// Makes answers and forced scores, and keeps them in a folder so that a run that was cut off goes on where it stopped.
-public final class SVGRunner {
+package final class SVGRunner {
   /// How far a run is.
-  public struct Progress: Hashable, Sendable {
+  package struct Progress: Hashable, Sendable {
     /// Several answers that are being drawn.
-    public struct Drawing: Hashable, Sendable {
+    package struct Drawing: Hashable, Sendable {
       /// The contestant.
-      public var label: String
+      package var label: String
       /// How many at a time.
-      public var plan: DrawingPlan
+      package var plan: DrawingPlan
       /// Answers that were missing.
-      public var answerCount: Int
+      package var answerCount: Int
       /// The most tokens of an answer.
-      public var tokenLimit: Int
+      package var tokenLimit: Int
       /// What is drawn of unfinished answers, counted in answers that are as long as they may be.
-      public var startedShare = 0.0
+      package var startedShare = 0.0
       /// The most seconds to go for the contestant; `nil` before there were a few steps.
-      public var secondsLeft: Double?
+      package var secondsLeft: Double?
     }
 
     /// Answers and forced passes done, those of earlier runs included.
-    public var done: Int
+    package var done: Int
     /// All of them.
-    public var total: Int
+    package var total: Int
     /// Those that were done before.
-    public var resumed: Int
+    package var resumed: Int
     /// What is being worked on.
-    public var task: String
+    package var task: String
     /// Set while answers are drawn.
-    public var drawing: Drawing?
+    package var drawing: Drawing?
   }
 
   /// The prompts.
-  public let prompts: PromptSet
+  package let prompts: PromptSet
   /// The settings.
-  public let options: SVGRunOptions
+  package let options: SVGRunOptions
   /// The contestants, the base first.
-  public let contestants: [SVGContestant]
+  package let contestants: [SVGContestant]
   let records: [AnswerLog]
   let promptTokens: [[Int32]]
   /// The numbers of the prompts that are answered here: every so manyth one in a part.
   let ownPrompts: [Int]
   /// Where the answers of each contestant come from that were made elsewhere.
-  public let origins: [String?]
+  package let origins: [String?]
   /// What the user should know of answers that were made elsewhere, one sentence each.
-  public let notes: [String]
+  package let notes: [String]
 
   /// Prepares a run.
   ///
@@ -63,7 +63,7 @@ public final class SVGRunner {
   /// - Throws: ``EvaluationError`` with `tokenizerMismatch`, `vocabularyMismatch` or `answersMismatch`, when parts are
   ///   joined `partsMissing` or `partsMismatch`; `ResumeLogError`
   ///   for a folder that another run uses or has filled; `FileError`, `TokenizerError`.
-  public init(
+  package init(
     prompts: PromptSet, contestants: [SVGContestant], folder: String, options: SVGRunOptions,
     given: GivenAnswers? = nil, division: Division = .none, version: String, force: Bool
   ) throws {
@@ -146,7 +146,7 @@ public final class SVGRunner {
   /// - Parameter onProgress: Called now and then; `false` ends the run.
   /// - Returns: Whether everything is there.
   /// - Throws: `RuntimeError`, `FileError`, ``EvaluationError``.
-  public func run(onProgress: (Progress) -> Bool) throws -> Bool {
+  package func run(onProgress: (Progress) -> Bool) throws -> Bool {
     var progress = Progress(done: 0, total: 0, resumed: 0, task: "")
     progress.total =
       ownPrompts.count * (contestants.count * (options.sampleCount + 1) + contestants.count - 1)
@@ -176,12 +176,12 @@ public final class SVGRunner {
   }
 
   /// What a contestant answered.
-  public func answer(of contestant: Int, prompt: Int, variant: Int = 0) -> AnswerRecord? {
+  package func answer(of contestant: Int, prompt: Int, variant: Int = 0) -> AnswerRecord? {
     records[contestant].answer(prompts.prompts[prompt].id, variant: variant)
   }
 
   /// The forced score of a contestant.
-  public func forced(of contestant: Int, prompt: Int) -> ForcedScore? {
+  package func forced(of contestant: Int, prompt: Int) -> ForcedScore? {
     guard let answer = answer(of: 0, prompt: prompt) else { return nil }
     let hash = Self.hash(answer.tokens)
     return records[contestant].forced(prompts.prompts[prompt].id, answerHash: hash)?.score

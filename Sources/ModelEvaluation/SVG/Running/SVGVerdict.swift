@@ -2,7 +2,7 @@
 ///
 /// The worst of three measures counts: the mean KL divergence, the share of flipped tokens, and the shift of
 /// coordinates; each is taken at the upper end of its interval for the best word, at its value for the others.
-public enum SVGVerdict: String, CaseIterable, Hashable, Sendable, Codable {
+package enum SVGVerdict: String, CaseIterable, Hashable, Sendable, Codable {
   /// No difference that matters could be seen.
   case notDistinguishable = "not distinguishable"
   case small
@@ -10,12 +10,12 @@ public enum SVGVerdict: String, CaseIterable, Hashable, Sendable, Codable {
   case broken
 
   /// Nats, share of tokens, percent of the `viewBox`: up to here a model is called by the word.
-  public static let thresholds: [(verdict: SVGVerdict, divergence: Double, flips: Double, shift: Double)] = [
+  package static let thresholds: [(verdict: SVGVerdict, divergence: Double, flips: Double, shift: Double)] = [
     (.notDistinguishable, 0.001, 0.005, 0.1), (.small, 0.01, 0.03, 0.5), (.visible, 0.3, 0.2, 5),
   ]
 
   /// Judges a model.
-  public init(divergence: Estimate, flips: Estimate, shift: Estimate?) {
+  package init(divergence: Estimate, flips: Estimate, shift: Estimate?) {
     for limit in Self.thresholds {
       let isBest = limit.verdict == .notDistinguishable
       func number(_ estimate: Estimate?) -> Double {

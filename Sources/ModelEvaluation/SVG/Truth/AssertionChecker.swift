@@ -1,4 +1,4 @@
-public import SVGAnalysis
+package import SVGAnalysis
 
 #if canImport(Glibc)
   internal import Glibc
@@ -7,14 +7,14 @@ public import SVGAnalysis
 #endif
 
 /// Checks assertions on a drawing.
-public struct AssertionChecker: Sendable {
+package struct AssertionChecker: Sendable {
   /// The drawing.
-  public let drawing: Drawing
+  package let drawing: Drawing
   private let content: Box
   private let size: Double
 
   /// Prepares a drawing.
-  public init(_ drawing: Drawing) {
+  package init(_ drawing: Drawing) {
     self.drawing = drawing
     size = drawing.size
     content = Self.foreground(drawing).reduce(
@@ -34,7 +34,7 @@ public struct AssertionChecker: Sendable {
   }
 
   /// Whether an assertion holds.
-  public func holds(_ assertion: GeometryAssertion) -> Bool {
+  package func holds(_ assertion: GeometryAssertion) -> Bool {
     let of = select(assertion.of)
     let than = select(assertion.than)
     switch assertion.check {

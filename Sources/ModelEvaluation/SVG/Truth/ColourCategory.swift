@@ -1,7 +1,7 @@
-public import SVGAnalysis
+package import SVGAnalysis
 
 /// A colour as people name it, so that any red is red.
-public enum ColourCategory: String, CaseIterable, Hashable, Sendable, Codable {
+package enum ColourCategory: String, CaseIterable, Hashable, Sendable, Codable {
   case black, white, gray, red, orange, yellow, green, blue, purple, pink, brown, cyan
 
   private static let prototypes: [(ColourCategory, [UInt32])] = [
@@ -25,7 +25,7 @@ public enum ColourCategory: String, CaseIterable, Hashable, Sendable, Codable {
   }
 
   /// The category whose nearest example in L*a*b* is nearest to the colour.
-  public init(of colour: SVGColour) {
+  package init(of colour: SVGColour) {
     var best: (ColourCategory, Double) = (.black, .infinity)
     for (category, point) in Self.points {
       let distance = point.distance(to: colour)
@@ -35,7 +35,7 @@ public enum ColourCategory: String, CaseIterable, Hashable, Sendable, Codable {
   }
 
   /// Whether a colour can pass for the one that a name asks for: near to it, or of its category.
-  public static func matches(_ colour: SVGColour, name: String) -> Bool {
+  package static func matches(_ colour: SVGColour, name: String) -> Bool {
     guard let wanted = SVGColour.parse(name) else { return false }
     return colour.distance(to: wanted) < 20 || ColourCategory(of: colour) == ColourCategory(of: wanted)
   }

@@ -1,16 +1,16 @@
 /// Which shapes an assertion speaks of.
-public struct ShapeSelector: Hashable, Sendable {
+package struct ShapeSelector: Hashable, Sendable {
   /// `circle`, `square`, `rect`, `ellipse`, `triangle`, `line`, `text`, `any`, or the number of corners as `corners-5`.
-  public var shape: String?
+  package var shape: String?
   /// A colour that the fill, or the stroke where there is none, can pass for.
-  public var colour: String?
+  package var colour: String?
   /// The least size, as a share of the picture's larger side.
-  public var minSize: Double?
+  package var minSize: Double?
   /// Takes only the largest so many.
-  public var largest: Int?
+  package var largest: Int?
 
   /// Creates a selector.
-  public init(shape: String? = nil, colour: String? = nil, minSize: Double? = nil, largest: Int? = nil) {
+  package init(shape: String? = nil, colour: String? = nil, minSize: Double? = nil, largest: Int? = nil) {
     self.shape = shape
     self.colour = colour
     self.minSize = minSize
@@ -19,9 +19,9 @@ public struct ShapeSelector: Hashable, Sendable {
 }
 
 /// Something that must be true of a drawing, checkable by geometry.
-public struct GeometryAssertion: Hashable, Sendable {
+package struct GeometryAssertion: Hashable, Sendable {
   /// The kinds of checks.
-  public enum Check: String, CaseIterable, Hashable, Sendable {
+  package enum Check: String, CaseIterable, Hashable, Sendable {
     /// There are `equals` shapes, or at least `atLeast`.
     case count
     /// The centres lie on one horizontal line.
@@ -70,7 +70,7 @@ public struct GeometryAssertion: Hashable, Sendable {
     case bicycleRider
 
     /// What the check is about, in the words of tables.
-    public var subject: String {
+    package var subject: String {
       switch self {
       case .count: "number"
       case .row, .column, .leftOf, .above, .inside, .baseline, .evenSpacing: "places"
@@ -87,43 +87,43 @@ public struct GeometryAssertion: Hashable, Sendable {
   }
 
   /// What is checked.
-  public var check: Check
+  package var check: Check
   /// The shapes in question; all when absent.
-  public var of: ShapeSelector?
+  package var of: ShapeSelector?
   /// The shapes compared with.
-  public var than: ShapeSelector?
+  package var than: ShapeSelector?
   /// A wanted number.
-  public var equals: Int?
+  package var equals: Int?
   /// A least number.
-  public var atLeast: Int?
+  package var atLeast: Int?
   /// Wanted colours.
-  public var colours: [String]?
+  package var colours: [String]?
   /// Wanted values.
-  public var values: [Double]?
+  package var values: [Double]?
   /// A share of the width, or a column from 0.
-  public var x: Double?
+  package var x: Double?
   /// A share of the height, or a row from 0.
-  public var y: Double?
+  package var y: Double?
   /// Degrees clockwise from the top.
-  public var angle: Double?
+  package var angle: Double?
   /// Columns of a grid.
-  public var columns: Int?
+  package var columns: Int?
   /// Rows of a grid.
-  public var rows: Int?
+  package var rows: Int?
 
   /// Creates an assertion.
-  public init(_ check: Check, of selector: ShapeSelector? = nil) {
+  package init(_ check: Check, of selector: ShapeSelector? = nil) {
     self.check = check
     of = selector
   }
 
   /// What assertions are about, each subject once, in order.
-  public static func subjects(_ assertions: [GeometryAssertion]) -> [String] {
+  package static func subjects(_ assertions: [GeometryAssertion]) -> [String] {
     assertions.map(\.check.subject).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
   }
 
   /// The assertion in a few words.
-  public var summary: String {
+  package var summary: String {
     var words = [check.rawValue]
     func describe(_ selector: ShapeSelector) -> String {
       [selector.largest.map { "largest \($0)" }, selector.colour, selector.shape ?? "shapes"].compactMap(
