@@ -3,7 +3,7 @@
 #elseif canImport(Darwin)
   internal import Darwin
 #endif
-public import FileBytes
+package import FileBytes
 
 /// A validation report as one page of HTML: no script, nothing from the network, readable on paper and in the dark.
 package struct HeatMapPage {

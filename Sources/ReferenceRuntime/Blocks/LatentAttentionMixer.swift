@@ -140,7 +140,7 @@ struct LatentScratch {
   let absorbed: FloatRows
   /// `[tokens, heads, dv]`.
   let output: FloatRows
-  /// One row per worker: scores of four queries, and their results.
+  /// One row per worker: scores of a tile's queries, and their results.
   let scores: FloatRows
 
   /// Takes the rows for `count` tokens, the last of which is at position `end` - 1.

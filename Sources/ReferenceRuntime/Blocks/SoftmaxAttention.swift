@@ -134,7 +134,7 @@ struct AttentionScratch {
   let key, value: FloatRows
   /// `[tokens, heads, D]`.
   let output: FloatRows
-  /// One row per worker: scores of four queries, and their results.
+  /// One row per worker: scores of a tile's queries, and their results.
   let scores: FloatRows
 
   /// Takes the rows for `count` tokens, the last of which is at place `end` - 1 of the cache.
