@@ -161,7 +161,7 @@ struct SVGGivenAnswersTests {
       [
         "--base-answers", try answers(["row": svg, "rings": svg + svg + svg + svg]), "--no-floor", "-n", "40",
       ]
-    ).expect(3, "at most 40 tokens", "-n ")
+    ).expect(3, "at most 40 tokens", "give --predict ")
     try evaluate(other, ["--base-answers", folder.path("nowhere"), "--no-floor"]).expect(3, "no such folder")
     try evaluate(other, ["--base-answers", other]).expect(2, "--out")
   }

@@ -71,8 +71,8 @@ struct WordingTests {
     let phrases = Setting.allCases.map(\.description)
     #expect(Set(phrases).count == phrases.count)
     for phrase in phrases {
-      #expect(
-        !phrase.isEmpty && phrase.trimmingCharacters(in: .whitespaces) == phrase && !phrase.contains("-"))
+      #expect(!phrase.isEmpty && phrase.trimmingCharacters(in: .whitespaces) == phrase)
+      #expect(!phrase.hasPrefix("-") && !phrase.contains(" -"), "\(phrase)")
     }
   }
 }
