@@ -57,7 +57,7 @@ extension Fault: CustomStringConvertible {
   public var description: String { line.description }
 
   /// One line: `file: subject: expected …, found … (remedy)`, problems after the word found.
-  public var line: Wording {
+  package var line: Wording {
     headline + (problems.isEmpty ? "" : ": " + problems.joined(separator: "; ")) + shownRemedy
   }
 

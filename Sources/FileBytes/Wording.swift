@@ -18,7 +18,7 @@ public struct Wording: Hashable, Sendable {
   public init(_ setting: Setting) { pieces = [.setting(setting)] }
 
   /// Whether there is no text.
-  public var isEmpty: Bool { pieces.isEmpty }
+  package var isEmpty: Bool { pieces.isEmpty }
 
   /// The settings that it names, in order.
   public var settings: [Setting] {
@@ -62,7 +62,7 @@ public struct Wording: Hashable, Sendable {
   }
 
   /// Adds another wording to the end.
-  public static func += (left: inout Wording, right: Wording) {
+  package static func += (left: inout Wording, right: Wording) {
     for piece in right.pieces {
       switch piece {
       case .text(let text): left.append(text)
@@ -72,7 +72,7 @@ public struct Wording: Hashable, Sendable {
   }
 
   /// Two wordings, one after the other.
-  public static func + (left: Wording, right: Wording) -> Wording {
+  package static func + (left: Wording, right: Wording) -> Wording {
     var both = left
     both += right
     return both
@@ -126,7 +126,7 @@ extension Wording: Codable {
   }
 
   /// The key of an encoder's `userInfo` for a `@Sendable (Setting) -> String`, by which commands write flags.
-  public static let settingWords = CodingUserInfoKey(rawValue: "pouch.settings")
+  package static let settingWords = CodingUserInfoKey(rawValue: "pouch.settings")
 }
 
 extension Sequence<Wording> {
@@ -134,7 +134,7 @@ extension Sequence<Wording> {
   ///
   /// - Parameter separator: What stands between two of them.
   /// - Returns: One wording.
-  public func joined(separator: Wording = "") -> Wording {
+  package func joined(separator: Wording = "") -> Wording {
     var result = Wording("")
     for (index, wording) in enumerated() {
       if index > 0 { result += separator }

@@ -74,7 +74,7 @@ public struct Finding: Codable, Hashable, Sendable {
   ///
   /// Generic and disfavored so that literals, which may name settings, are wordings.
   @_disfavoredOverload
-  public init<Text: StringProtocol>(
+  package init<Text: StringProtocol>(
     _ severity: Severity, _ kind: Kind, _ subject: Text, place: String = "", expected: Text, found: Text,
     remedy: Text = ""
   ) {
