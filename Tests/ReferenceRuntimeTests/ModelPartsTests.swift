@@ -110,7 +110,8 @@ import Testing
       let expected = told.rowByteCount + told.scoreByteCount - 4 * turning * min(batch, count)
       // What grows, from batch to batch or from one kind of attention to another, is taken with some room to spare.
       let isEqual = batch == 512 && model.architecture.attentionKinds.count == 1
-      #expect(isEqual ? scratch == expected : (0...(expected / 20)).contains(scratch - expected))
+      let room = expected / 20 + told.scoreByteCount / 2
+      #expect(isEqual ? scratch == expected : (0...room).contains(scratch - expected))
     }
   }
 
