@@ -2,6 +2,8 @@
 @_exported public import protocol FileBytes.ByteStream
 @_exported public import struct FileBytes.CodedError
 @_exported public import struct FileBytes.Fault
+@_exported public import enum FileBytes.Setting
+@_exported public import struct FileBytes.Wording
 @_exported public import enum FileBytes.FaultClass
 @_exported public import protocol FileBytes.FaultCode
 @_exported public import protocol FileBytes.FaultError

@@ -1,6 +1,8 @@
 // What the signatures of this module are made of; one import is enough to use them.
 @_exported public import struct FileBytes.CodedError
 @_exported public import struct FileBytes.Fault
+@_exported public import enum FileBytes.Setting
+@_exported public import struct FileBytes.Wording
 @_exported public import enum FileBytes.FaultClass
 @_exported public import protocol FileBytes.FaultCode
 @_exported public import protocol FileBytes.FaultError

@@ -47,6 +47,6 @@ func reason(_ path: String) -> String? {
     _ = try GGUFHeader(parsing: [], file: path)
     return nil
   } catch {
-    return error.code == .headerTruncated ? error.fault.expected : error.description
+    return error.code == .headerTruncated ? error.fault.expected.description : error.description
   }
 }
