@@ -62,7 +62,7 @@ func reason(_ work: () throws -> Void) -> String? {
   } catch let error as ConversionError where error.code == .interrupted {
     return "cancelled"
   } catch let error as any FaultError {
-    return error.faultClass == .rejected ? error.fault.remedy : error.description
+    return error.faultClass == .rejected ? error.fault.remedy.description : error.description
   } catch {
     return "\(error)"
   }

@@ -41,7 +41,7 @@ func reason(_ path: String) throws -> String? {
     _ = try LoadedModel.open(path: path)
     return nil
   } catch let error as RuntimeError where error.code == .unsupportedArchitecture {
-    return error.fault.found
+    return error.fault.found.description
   } catch let error as any FaultError {
     return error.description
   }

@@ -31,6 +31,6 @@ func reason(_ metadata: [MetadataEntry]) -> String? {
     print(try Tokenizer(metadata: metadata).vocabularySize)
     return nil
   } catch {
-    return error.code == .missing ? error.fault.subject : error.description
+    return error.code == .missing ? error.fault.subject.description : error.description
   }
 }
