@@ -165,28 +165,24 @@ INLINE void attend_some(const crk_cache *whole, const float *const *queries, con
     for (ptrdiff_t d = 0; d < cache->value_dim; d++) outs[q][d] = sums[q * cache->value_stride + d] / divisors[q];
 }
 
+INLINE void attend_by(const int count, const crk_cache *cache, const float *const *queries, const crk_span *spans,
+                      ptrdiff_t query_count, float scale, float *scores, float *const *outs) {
+  for (ptrdiff_t q = 0; q < query_count; q += count) {
+    if (cache->half)
+      attend_some(cache, queries + q, spans + q, count, scale, true, scores, outs + q);
+    else
+      attend_some(cache, queries + q, spans + q, count, scale, false, scores, outs + q);
+  }
+}
+
 static void attend(const crk_cache *cache, const float *const *queries, const crk_span *spans,
                    ptrdiff_t query_count, float scale, float *scores, float *const *outs) {
-  if (query_count == CRK_MOST_QUERIES) {
-    if (cache->half)
-      attend_some(cache, queries, spans, CRK_MOST_QUERIES, scale, true, scores, outs);
-    else
-      attend_some(cache, queries, spans, CRK_MOST_QUERIES, scale, false, scores, outs);
-    return;
-  }
-  if (query_count == 4) {
-    if (cache->half)
-      attend_some(cache, queries, spans, 4, scale, true, scores, outs);
-    else
-      attend_some(cache, queries, spans, 4, scale, false, scores, outs);
-    return;
-  }
-  for (ptrdiff_t q = 0; q < query_count; q++) {
-    if (cache->half)
-      attend_some(cache, queries + q, spans + q, 1, scale, true, scores, outs + q);
-    else
-      attend_some(cache, queries + q, spans + q, 1, scale, false, scores, outs + q);
-  }
+  if (query_count == CRK_MOST_QUERIES)
+    attend_by(CRK_MOST_QUERIES, cache, queries, spans, query_count, scale, scores, outs);
+  else if (query_count == 4)
+    attend_by(4, cache, queries, spans, query_count, scale, scores, outs);
+  else
+    attend_by(1, cache, queries, spans, query_count, scale, scores, outs);
 }
 
 static void store_position(const float *key, const float *value, ptrdiff_t position, ptrdiff_t head_dim,

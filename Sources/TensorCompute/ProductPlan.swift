@@ -4,7 +4,7 @@ internal import TensorTypes
 
 /// The parallel items of one product: bands of rows, each with the tokens it is multiplied with.
 ///
-/// Bands are cut by size alone, so the cut never depends on the number of threads.
+/// A row's result does not depend on how bands are cut.
 struct ProductPlan {
   /// Rows of a matrix or of an expert, and the tokens they are multiplied with.
   private struct Band {
@@ -29,8 +29,8 @@ struct ProductPlan {
   private static let leastStream = 1 << 16
   /// And at most: a core that reads one after the other gets a quarter more out of memory than with the least.
   private static let mostStream = 1 << 20
-  /// Streams become shorter towards the end: each has this part of what is left.
-  private static let streamShare = 8
+  /// Streams become shorter towards the end: each has this part of a thread's share of what is left.
+  private static let streamShare = 4
 
   private let form: ActivationForm
   private let level: KernelLevel
@@ -67,8 +67,8 @@ struct ProductPlan {
         tokenCount: tokenCount))
   }
 
-  /// All products cut into bands.
-  private func cut() -> [Band] {
+  /// All products cut into bands for a number of threads.
+  private func cut(threads: Int) -> [Band] {
     var left = products.lazy.filter(\.isStream).reduce(0) { $0 + $1.byteCount }
     var bands: [Band] = []
     for product in products {
@@ -76,7 +76,7 @@ struct ProductPlan {
       while band.firstRow < product.rowCount {
         let rest = product.rowCount - band.firstRow
         if product.isStream {
-          let bytes = min(max(left / Self.streamShare, Self.leastStream), Self.mostStream)
+          let bytes = min(max(left / (Self.streamShare * threads), Self.leastStream), Self.mostStream)
           band.rowCount = min(rest, max(8, bytes / product.rowByteCount / 8 * 8))
           left -= band.byteCount
         } else {
@@ -91,7 +91,7 @@ struct ProductPlan {
 
   /// Computes all bands.
   func run(on pool: WorkerPool) {
-    cut().withUnsafeBufferPointer { bands in
+    cut(threads: pool.threadCount).withUnsafeBufferPointer { bands in
       tokens.withUnsafeBufferPointer { tokens in
         floatTokens.withUnsafeBufferPointer { floatTokens in
           // Workers only read these, and the results they write do not overlap.

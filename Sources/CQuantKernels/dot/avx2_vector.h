@@ -39,7 +39,7 @@ INLINE void store_rows(__m256 y, size_t rows, float *out) {
   }
 }
 
-// Blocks of 256 columns that a table holds: 8 KB of sums, half of them only used by types with minimums.
+// Blocks of 256 columns that a table holds: 4 KB of sums.
 #define TABLE_BLOCKS 16
 // How far ahead of the use weights are asked for, in bytes.
 #define PREFETCH_DISTANCE 8192
@@ -158,13 +158,41 @@ INLINE void vector_256(const int type, const block_sums_of sums_of, const piece_
   }
 }
 
-INLINE void vector_32(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
-                      const cdk_token *token, float *out) {
+// The products of two blocks of 32, still in lanes.
+typedef struct {
+  __m256i blocks[2];
+} pair_sums;
+
+// Products of the blocks at `s` and `t` with the codes `x` and `y`.
+typedef pair_sums (*pair_sums_of)(const int type, const uint8_t *s, const uint8_t *t, const uint8_t *x,
+                                  const uint8_t *y);
+// What the lanes of eight rows are together, for each block of the pair, row r in lane r.
+typedef void (*pair_totals)(const pair_sums rows[8], __m256i totals[2]);
+
+INLINE pair_sums narrow_pair_of(const int type, const uint8_t *s, const uint8_t *t, const uint8_t *x,
+                                const uint8_t *y) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i first = pair_products(has_signed_codes(type), load_32(type, s), load_bytes(x));
+  __m256i second = pair_products(has_signed_codes(type), load_32(type, t), load_bytes(y));
+  return (pair_sums){{_mm256_madd_epi16(first, ones), _mm256_madd_epi16(second, ones)}};
+}
+
+INLINE void narrow_pair_totals(const pair_sums rows[8], __m256i totals[2]) {
+  for (int h = 0; h < 2; h++) {
+    __m256i lanes[8];
+    for (int r = 0; r < 8; r++) lanes[r] = rows[r].blocks[h];
+    totals[h] = sums_of_8(lanes);
+  }
+}
+
+// `offset` is how much larger than the true codes those of `sums_of` are.
+INLINE void vector_32(const int type, const pair_sums_of sums_of, const pair_totals totals_of, const int offset,
+                      const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns, const cdk_token *token,
+                      float *out) {
   enum { TABLE = 2 * TABLE_BLOCKS };
   const size_t step = block_bytes(type), blocks = columns / 32;
-  const __m256i ones = _mm256_set1_epi16(1);
-  // Entry 8 * block + row; a block's scales and minimums are those of its eight rows.
-  __m256i isums[8 * TABLE];
+  // Entry 4 * block + row, for every other block; a block's scales and minimums are those of its eight rows.
+  __attribute__((aligned(64))) pair_sums table[4 * TABLE];
   scales_of_8 d[TABLE], m[TABLE];
   for (size_t r0 = 0; r0 < rows; r0 += 8) {
     const uint8_t *tile = weights + r0 * row_bytes;
@@ -175,18 +203,26 @@ INLINE void vector_32(const int type, const uint8_t *weights, size_t row_bytes, 
       for (size_t r = 0; r < 8; r++) {
         const uint8_t *s = tile + (r < last ? r : last) * row_bytes + b0 * step;
         const uint8_t *x = (const uint8_t *)token->codes + 32 * b0;
-        for (size_t b = 0; b < n; b++, s += step, x += 32) {
-          if (b % 2 == 0) prefetch_block(s, 2 * step);
-          isums[8 * b + r] =
-              _mm256_madd_epi16(pair_products(has_signed_codes(type), load_32(type, s), load_bytes(x)), ones);
+        for (size_t b = 0; b < n; b += 2, s += 2 * step, x += 64) {
+          prefetch_block(s, 2 * step);
+          // A last block without a partner is taken twice, and its second sum left.
+          const size_t has_partner = b + 1 < n;
+          const uint8_t *t = s + has_partner * step;
+          table[4 * b + r] = sums_of(type, s, t, x, x + 32 * has_partner);
           collect_scale(type, s, &d[b], r);
-          if (has_mins(type)) collect_min(s, &m[b], r);
+          collect_scale(type, t, &d[b + 1], r);
+          if (has_mins(type)) {
+            collect_min(s, &m[b], r);
+            collect_min(t, &m[b + 1], r);
+          }
         }
       }
+      __m256i totals[2];
       for (size_t b = 0; b < n; b++) {
-        __m256i isum = sums_of_8(isums + 8 * b);
+        if (b % 2 == 0) totals_of(table + 4 * b, totals);
+        __m256i isum = totals[b % 2];
         int16_t xsum = token->sums[b0 + b];
-        if (code_offset(type)) isum = _mm256_sub_epi32(isum, _mm256_set1_epi32(code_offset(type) * xsum));
+        if (offset) isum = _mm256_sub_epi32(isum, _mm256_set1_epi32(offset * xsum));
         float dx = token->scales[b0 + b];
         __m256 scale = _mm256_mul_ps(collected(type, &d[b]), _mm256_set1_ps(dx));
         y = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(isum), y);

@@ -30,7 +30,8 @@
 #define DEFINE_32(NAME)                                                                                         \
   static void vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                    \
                             const cdk_token *token, float *out) {                                               \
-    vector_32(T_##NAME, w, row_bytes, rows, columns, token, out);                                               \
+    vector_32(T_##NAME, narrow_pair_of, narrow_pair_totals, code_offset(T_##NAME), w, row_bytes, rows, columns, \
+              token, out);                                                                                      \
   }                                                                                                             \
   DEFINE(NAME, 32)
 FOR_TYPES_256(DEFINE_256)

@@ -193,7 +193,8 @@ INLINE void wide_32(const int type, const uint8_t *weights, size_t row_bytes, si
 #define DEFINE_32(NAME)                                                                                         \
   static void wide_vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,               \
                                  const cdk_token *token, float *out) {                                          \
-    wide_vector_32(T_##NAME, w, row_bytes, rows, columns, token, out);                                          \
+    vector_32(T_##NAME, wide_pair_of, wide_pair_totals, wide_offset_32(T_##NAME), w, row_bytes, rows, columns,  \
+              token, out);                                                                                      \
   }                                                                                                             \
   DEFINE(NAME, 32)
 FOR_TYPES_256(DEFINE_256)

@@ -2,10 +2,11 @@
 //
 // Included by wide_tile.inc.h, after its macros. The order of all f32 operations is that of avx2_vector.h.
 
-typedef uint8_t vb __attribute__((ext_vector_type(64)));
 typedef int16_t vs __attribute__((ext_vector_type(32)));
 
 #ifdef NEEDS_WIDE_SHUFFLES
+typedef uint8_t vb __attribute__((ext_vector_type(64)));
+
 INLINE vs wide_pack(vi a, vi b) {
   vs out;
   for (int k = 0; k < 32; k++) out[k] = (int16_t)(k / 4 % 2 == 0 ? a : b)[4 * (k / 8) + k % 4];
@@ -62,16 +63,10 @@ INLINE size_t wide_order(const int type, const size_t piece) {
 
 // Shifts to the left of the low and the high half, to the right where negative.
 INLINE vi wide_shift(vi v, const int low, const int high) {
-  const vi left = {
-      low > 0 ? low : 0,   low > 0 ? low : 0,   low > 0 ? low : 0,   low > 0 ? low : 0,
-      low > 0 ? low : 0,   low > 0 ? low : 0,   low > 0 ? low : 0,   low > 0 ? low : 0,
-      high > 0 ? high : 0, high > 0 ? high : 0, high > 0 ? high : 0, high > 0 ? high : 0,
-      high > 0 ? high : 0, high > 0 ? high : 0, high > 0 ? high : 0, high > 0 ? high : 0};
-  const vi right = left - (vi){low, low, low, low, low, low, low, low, high, high, high, high, high, high, high, high};
   typedef uint32_t vu __attribute__((ext_vector_type(16)));
-  if (low <= 0 && high <= 0) return (vi)((vu)v >> (vu)right);
-  if (low >= 0 && high >= 0) return (vi)((vu)v << (vu)left);
-  return (vi)((vu)v << (vu)left >> (vu)right);
+  const vi halves = {low, low, low, low, low, low, low, low, high, high, high, high, high, high, high, high};
+  const vi left = __builtin_elementwise_max(halves, (vi)0);
+  return (vi)((vu)v << (vu)left >> (vu)(left - halves));
 }
 
 // 256 codes as unsigned bytes, larger than the true ones by `wide_offset_bits`.
@@ -228,61 +223,21 @@ INLINE vi wide_add_quads(vi a, vi b) {
          __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
 }
 
-// The sums of eight vectors' low halves and of their high halves, vector r in lane r.
-INLINE void wide_sums_of_8(const vi v[8], __m256i sums[2]) {
+INLINE pair_sums wide_pair_of(const int type, const uint8_t *s, const uint8_t *t, const uint8_t *x, const uint8_t *y) {
+  vi sum = DOT_4((vi)0, wide_codes_32(type, s, t), wide_pair(load_bytes(x), load_bytes(y)));
+  pair_sums out;
+  memcpy(&out, &sum, sizeof out);
+  return out;
+}
+
+INLINE void wide_pair_totals(const pair_sums rows[8], __m256i totals[2]) {
   vi t[4];
-  for (int i = 0; i < 4; i++) t[i] = wide_add_pairs(v[2 * i], v[2 * i + 1]);
+  for (int i = 0; i < 4; i++) t[i] = wide_add_pairs(wide_load(rows + 2 * i), wide_load(rows + 2 * i + 1));
   __m256i a[2], b[2];
   vi first = wide_add_quads(t[0], t[1]), second = wide_add_quads(t[2], t[3]);
   memcpy(a, &first, 64);
   memcpy(b, &second, 64);
   for (int h = 0; h < 2; h++)
-    sums[h] = _mm256_add_epi32(_mm256_permute2x128_si256(a[h], b[h], 0x20), _mm256_permute2x128_si256(a[h], b[h], 0x31));
-}
-
-// As `vector_32`, with two blocks in a vector.
-INLINE void wide_vector_32(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
-                           const cdk_token *token, float *out) {
-  enum { TABLE = 2 * TABLE_BLOCKS };
-  const size_t step = block_bytes(type), blocks = columns / 32;
-  // Entry 8 * (block / 2) + row.
-  vi table[4 * TABLE];
-  scales_of_8 d[TABLE], m[TABLE];
-  for (size_t r0 = 0; r0 < rows; r0 += 8) {
-    const uint8_t *tile = weights + r0 * row_bytes;
-    size_t last = rows - r0 < 8 ? rows - r0 - 1 : 7;
-    __m256 y = _mm256_setzero_ps();
-    for (size_t b0 = 0; b0 < blocks; b0 += TABLE) {
-      size_t n = blocks - b0 < TABLE ? blocks - b0 : TABLE;
-      for (size_t r = 0; r < 8; r++) {
-        const uint8_t *s = tile + (r < last ? r : last) * row_bytes + b0 * step;
-        const uint8_t *x = (const uint8_t *)token->codes + 32 * b0;
-        for (size_t b = 0; b < n; b += 2, s += 2 * step, x += 64) {
-          prefetch_block(s, 2 * step);
-          // A last block without a partner is taken twice, and its second sum left.
-          const uint8_t *partner = b + 1 < n ? s + step : s;
-          vi codes = b + 1 < n ? wide_load(x) : wide_pair(load_bytes(x), load_bytes(x));
-          table[4 * b + r] = DOT_4((vi)0, wide_codes_32(type, s, partner), codes);
-          collect_scale(type, s, &d[b], r);
-          collect_scale(type, partner, &d[b + 1], r);
-          if (has_mins(type)) {
-            collect_min(s, &m[b], r);
-            collect_min(partner, &m[b + 1], r);
-          }
-        }
-      }
-      __m256i pair[2];
-      for (size_t b = 0; b < n; b++) {
-        if (b % 2 == 0) wide_sums_of_8(table + 4 * b, pair);
-        __m256i isum = pair[b % 2];
-        int16_t xsum = token->sums[b0 + b];
-        if (wide_offset_32(type)) isum = _mm256_sub_epi32(isum, _mm256_set1_epi32(wide_offset_32(type) * xsum));
-        float dx = token->scales[b0 + b];
-        __m256 scale = _mm256_mul_ps(collected(type, &d[b]), _mm256_set1_ps(dx));
-        y = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(isum), y);
-        if (has_mins(type)) y = _mm256_fmadd_ps(collected(type, &m[b]), _mm256_set1_ps(dx * (float)xsum), y);
-      }
-    }
-    store_rows(y, rows - r0, out + r0);
-  }
+    totals[h] =
+        _mm256_add_epi32(_mm256_permute2x128_si256(a[h], b[h], 0x20), _mm256_permute2x128_si256(a[h], b[h], 0x31));
 }
