@@ -1,8 +1,8 @@
 internal import BlockQuantization
 internal import Dispatch
 internal import FileBytes
-internal import Foundation
 internal import Synchronization
+internal import TensorCompute
 package import TensorTypes
 
 /// How fast this machine is, measured in about a second.
@@ -76,8 +76,8 @@ package struct Calibration: Codable, Hashable, Sendable {
 
   /// Bytes per second that `threads` read from a block larger than the caches.
   ///
-  /// Servers have hundreds of megabytes of them; less is read where memory is small. The C library searches for a byte
-  /// as fast as memory gives it, and the best pass counts, since it is to be a bound.
+  /// Servers have hundreds of megabytes of them; less is read where memory is small. The best pass counts, since it is
+  /// to be a bound.
   private static func readSpeed(threads: Int, seconds: Double) -> Double {
     let words = max(8 << 20, min(64 << 20, (MachineMemory.totalByteCount ?? 0) / 256))
     let memory = [UInt64](repeating: 1, count: words)
@@ -90,9 +90,9 @@ package struct Calibration: Codable, Hashable, Sendable {
         nonisolated(unsafe) let buffer = buffer
         parallelForEach(count: parts, threadCount: parts) { part in
           let range = (words / parts * part)..<(words / parts * (part + 1))
-          guard let base = buffer.baseAddress else { return }
-          let found = memchr(base + range.lowerBound, 0xFF, range.count * 8)
-          sink.wrappingAdd(found == nil ? 0 : 1, ordering: .relaxed)
+          sink.wrappingAdd(
+            MemoryReading.wordSum(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: buffer[range]))),
+            ordering: .relaxed)
         }
       }
       best = min(best, now() - begin)

@@ -43,6 +43,31 @@ struct ProductEqualityTests {
     }
   }
 
+  @Test(
+    "Few tokens: several tiles in turn, rows longer than a table",
+    arguments: weightTypes.filter(\.isQuantized))
+  func fewTokens(type: TensorType) throws {
+    let pool = WorkerPool(threadCount: 1)
+    let portable = MatrixEngine(mode: .fast, pool: pool, level: .portable)
+    // Blocks that fill no group of four or eight, in short rows and behind full tables.
+    let columnCounts = type.blockLength == 256 ? [512, 1280, 8960] : [544, 2144, 4128]
+    for columns in columnCounts {
+      for (rows, tokens) in [(23, 2), (61, 1), (100, 1)] {
+        let seed = UInt64(rows + columns)
+        let x = activations(tokens, columns, seed: seed)
+        let matrix = StoredMatrix(anyBytes: type, rows: rows, columns: columns, seed: seed)
+        let expected = try portable.product(matrix, x, tokens: tokens)
+        for level in KernelLevel.available where level != .portable {
+          let engine = MatrixEngine(mode: .fast, pool: pool, level: level)
+          let found = try engine.product(matrix, x, tokens: tokens)
+          #expect(
+            firstDifference(expected, found) == nil, "\(level) [\(rows), \(columns)] times \(tokens) tokens"
+          )
+        }
+      }
+    }
+  }
+
   @Test("Extreme codes do not saturate", arguments: weightTypes.filter(\.isQuantized))
   func extremes(type: TensorType) throws {
     let pool = WorkerPool(threadCount: 1)
@@ -62,9 +87,10 @@ struct ProductEqualityTests {
       let values = matrix.values
       for sign in [Float(1), -1] {
         let x = [Float](repeating: sign * 127, count: 5 * columns)
-        for level in KernelLevel.available {
-          let y = try MatrixEngine(mode: .fast, pool: pool, level: level).product(matrix, x, tokens: 5)
-          for token in 0..<5 {
+        for (level, tokens) in KernelLevel.available.flatMap({ [($0, 1), ($0, 5)] }) {
+          let y = try MatrixEngine(mode: .fast, pool: pool, level: level).product(
+            matrix, Array(x.prefix(tokens * columns)), tokens: tokens)
+          for token in 0..<tokens {
             for row in 0..<17 {
               // Codes are exactly ±127 with scale 1 and all sums are small integers, so nothing is rounded.
               let exact = values[row * columns..<(row + 1) * columns].reduce(0) {

@@ -214,25 +214,23 @@ INLINE void tile_32(const int type, const uint8_t *weights, size_t row_bytes, si
     for (size_t t = 0; t < count; t++) y[t] = _mm256_setzero_ps();
     for (size_t b = 0; b < columns / 32; b++) {
       __m256i q[8], w[8];
-      scales_of_8 d, m;
+      scales_of_8 raw;
       for (size_t r = 0; r < 8; r++) {
         const uint8_t *s = row[r] + b * step;
         q[r] = load_32(type, s);
         if (code_offset(type)) q[r] = _mm256_sub_epi8(q[r], _mm256_set1_epi8((char)code_offset(type)));
-        collect_scale(type, s, &d, r);
-        if (has_mins(type)) collect_min(s, &m, r);
+        collect_scale(type, s, &raw, r);
       }
       transpose_8x8(q, w);
       __m256i bias = _mm256_setzero_si256();
       if (operand == UNSIGNED_TOKENS) bias = tile_dot(type, 8, w, biased_zeros, ones);
-      __m256 dw = collected(type, &d), mw = _mm256_setzero_ps();
-      if (has_mins(type)) mw = collected(type, &m);
+      const collected_scales scales = collected(type, &raw);
       for (size_t t = 0; t < count; t++) {
         __m256i sum = tile_dot(type, 8, w, tile_codes(type, tokens + t) + 32 * b, ones);
         if (operand == UNSIGNED_TOKENS) sum = _mm256_sub_epi32(sum, bias);
         float dx = tokens[t].scales[b];
-        __m256 v = _mm256_fmadd_ps(_mm256_mul_ps(dw, _mm256_set1_ps(dx)), _mm256_cvtepi32_ps(sum), y[t]);
-        if (has_mins(type)) v = _mm256_fmadd_ps(mw, _mm256_set1_ps(dx * (float)tokens[t].sums[b]), v);
+        __m256 v = _mm256_fmadd_ps(_mm256_mul_ps(scales.d, _mm256_set1_ps(dx)), _mm256_cvtepi32_ps(sum), y[t]);
+        if (has_mins(type)) v = _mm256_fmadd_ps(scales.m, _mm256_set1_ps(dx * (float)tokens[t].sums[b]), v);
         y[t] = v;
       }
     }

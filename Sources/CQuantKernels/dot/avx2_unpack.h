@@ -174,18 +174,17 @@ INLINE float min_32(const int type, const uint8_t *s) {
   return type == T_Q4_1 || type == T_Q5_1 ? _cvtsh_ss(read_u16(s + 2)) : 0;
 }
 
-// The scales of one block in each of eight rows; `raw` is where a loop over the rows put them.
+// The scales, and minimums behind them, of one block in each of eight rows; a loop over the rows puts them here.
 typedef union {
   uint16_t halves[8];
+  uint32_t pairs[8];
   uint8_t exponents[8];
 } scales_of_8;
 
 INLINE void collect_scale(const int type, const uint8_t *s, scales_of_8 *raw, size_t r) {
   if (type == T_MXFP4) raw->exponents[r] = s[0];
-  else memcpy(&raw->halves[r], s, 2);
+  else memcpy(has_mins(type) ? (void *)&raw->pairs[r] : (void *)&raw->halves[r], s, has_mins(type) ? 4 : 2);
 }
-
-INLINE void collect_min(const uint8_t *s, scales_of_8 *raw, size_t r) { memcpy(&raw->halves[r], s + 2, 2); }
 
 // As `float_of_e8m0_half`.
 INLINE __m256 floats_of_e8m0_half(__m256i e) {
@@ -194,10 +193,27 @@ INLINE __m256 floats_of_e8m0_half(__m256i e) {
   return _mm256_castsi256_ps(_mm256_blendv_epi8(normal, subnormal, _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e)));
 }
 
-INLINE __m256 collected(const int type, const scales_of_8 *raw) {
-  if (type == T_MXFP4)
-    return floats_of_e8m0_half(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)raw->exponents)));
-  return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)raw->halves));
+typedef struct {
+  __m256 d;
+  // Zero where the type has none.
+  __m256 m;
+} collected_scales;
+
+INLINE collected_scales collected(const int type, const scales_of_8 *raw) {
+  collected_scales out = {.m = _mm256_setzero_ps()};
+  if (type == T_MXFP4) {
+    out.d = floats_of_e8m0_half(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)raw->exponents)));
+  } else if (has_mins(type)) {
+    const __m256i low_then_high = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+    __m256i v = _mm256_loadu_si256((const __m256i *)raw->pairs);
+    v = _mm256_permute4x64_epi64(_mm256_shuffle_epi8(v, low_then_high), 0xD8);
+    out.d = _mm256_cvtph_ps(_mm256_castsi256_si128(v));
+    out.m = _mm256_cvtph_ps(_mm256_extracti128_si256(v, 1));
+  } else {
+    out.d = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)raw->halves));
+  }
+  return out;
 }
 
 // The sums of eight vectors' low and high halves, vector r in lane r.

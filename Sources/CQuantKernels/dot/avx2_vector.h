@@ -1,8 +1,8 @@
-// Products of one token with eight rows at a time: a stream over the weights, codes used where they are unpacked.
+// Products of one token with eight rows at a time: streams over the weights, codes used where they are unpacked.
 //
-// Rows are read one after the other, so that memory sees a single ascending stream; walking eight rows side by side
-// reaches half of its bandwidth. What the f32 sums need of a block (integer sums, scales) waits in a small table
-// until all eight rows have it, since there the rows are the lanes.
+// A row is read from its beginning to its end; walking eight rows side by side reaches half of memory's bandwidth.
+// What the f32 sums need of a block (integer sums, scales) waits in a small table until all eight rows have it,
+// since there the rows are the lanes.
 
 #ifndef AVX2_VECTOR_H
 #define AVX2_VECTOR_H
@@ -39,13 +39,30 @@ INLINE void store_rows(__m256 y, size_t rows, float *out) {
   }
 }
 
-// Blocks of 256 columns that a table holds: 4 KB of sums.
-#define TABLE_BLOCKS 16
+// Tiles of eight rows, far from one another, that are read in turn: CPUs look ahead in each page that is being read,
+// and one page's lines do not keep memory busy while the products of those before are computed.
+#define STREAMS 3
 // How far ahead of the use weights are asked for, in bytes.
-#define PREFETCH_DISTANCE 8192
+#define PREFETCH_DISTANCE 3072
 
 INLINE void prefetch_block(const uint8_t *s, size_t bytes) {
   for (size_t line = 0; line < bytes; line += 64) _mm_prefetch((const char *)s + PREFETCH_DISTANCE + line, _MM_HINT_T0);
+}
+
+// Tiles of `rows` rows each, the first one from row `first` on, each one `apart` rows behind the one before.
+typedef struct {
+  size_t first;
+  size_t apart;
+  size_t tiles;
+  size_t rows;
+} tile_group;
+
+// The tiles of step `i`: one from each part of all rows, then one by one those that are left.
+INLINE tile_group tiles_of(size_t i, size_t rows) {
+  const size_t steps = rows / 8 / STREAMS;
+  if (i < steps) return (tile_group){8 * i, 8 * steps, STREAMS, 8};
+  const size_t first = 8 * (STREAMS * steps + i - steps);
+  return (tile_group){first, 0, 1, rows < first + 8 ? rows - first : 8};
 }
 
 // What the f32 sums need of a block in one row: integer sums, still in lanes.
@@ -55,9 +72,6 @@ typedef struct {
   uint16_t d;
   uint16_t dmin;
 } block_sums;
-
-// Sums of a block of 256 weights at `s` with codes `x` and their sums.
-typedef block_sums (*block_sums_of)(const int type, const uint8_t *s, const int8_t *x, const int16_t *sums);
 
 // The minimums' part of a block, and what a constant offset of its codes adds to the products.
 INLINE void add_offsets(const int type, const int offset_bits, const wide_block *w, const int16_t *sums,
@@ -98,139 +112,193 @@ INLINE __m128i half_sums(__m256i v) {
   return _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
 }
 
-// The order in which `block_sums_of` wants the codes of a block: which 16 columns come at place `piece`.
-typedef size_t (*piece_order)(const int type, const size_t piece);
+// Blocks of 256 columns that a table holds.
+#define TABLE_BLOCKS 16
 
-INLINE void vector_256(const int type, const block_sums_of sums_of, const piece_order order, const uint8_t *weights,
-                       size_t row_bytes, size_t rows, size_t columns, const cdk_token *token, float *out) {
+// What waits of a tile's blocks, at 8 * block + row: eight lanes of products, or four of products and four of minimums.
+typedef struct {
+  __m256i sums[8 * TABLE_BLOCKS];
+  uint16_t d[8 * TABLE_BLOCKS];
+  uint16_t dmin[8 * TABLE_BLOCKS];
+} table_256;
+
+// The sums of `blocks` blocks of row `r` of a tile.
+INLINE void sum_row_256(const int type, const uint8_t *s, size_t blocks, const int8_t *x, const int16_t *sums,
+                        size_t r, table_256 *table) {
+  const size_t step = block_bytes(type);
+#pragma clang loop unroll(disable)
+  for (size_t b = 0; b < blocks; b++, s += step, x += 256, sums += SUMS_256) {
+    prefetch_block(s, step);
+    block_sums block = narrow_sums_of(type, s, x, sums);
+    if (has_mins(type)) {
+      __m128i *halves = (__m128i *)&table->sums[8 * b + r];
+      halves[0] = half_sums(block.products);
+      halves[1] = has_groups_of_16(type) ? half_sums(block.mins) : _mm256_castsi256_si128(block.mins);
+      table->dmin[8 * b + r] = block.dmin;
+    } else {
+      table->sums[8 * b + r] = block.products;
+    }
+    table->d[8 * b + r] = block.d;
+  }
+}
+
+INLINE __m256 add_blocks_256(const int type, const table_256 *table, size_t blocks, const float *scales, __m256 y) {
+  for (size_t b = 0; b < blocks; b++) {
+    __m256 dx = _mm256_set1_ps(scales[b]);
+    __m256 dw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(table->d + 8 * b)));
+    lane_sums sums = lane_sums_of_8(table->sums + 8 * b);
+    if (has_mins(type)) {
+      y = _mm256_fmadd_ps(_mm256_mul_ps(dw, dx), _mm256_cvtepi32_ps(sums.low), y);
+      __m256 mw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(table->dmin + 8 * b)));
+      y = _mm256_fnmadd_ps(_mm256_mul_ps(mw, dx), _mm256_cvtepi32_ps(sums.high), y);
+    } else {
+      __m256i sum = _mm256_add_epi32(sums.low, sums.high);
+      y = _mm256_fmadd_ps(_mm256_mul_ps(dw, dx), _mm256_cvtepi32_ps(sum), y);
+    }
+  }
+  return y;
+}
+
+INLINE void vector_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
+                       const cdk_token *token, float *out) {
   const size_t step = block_bytes(type), blocks = columns / 256;
-  // Entry 8 * block + row: eight lanes of products, or four of products and four of minimums.
-  __m256i table[8 * TABLE_BLOCKS];
-  uint16_t d[8 * TABLE_BLOCKS], dmin[8 * TABLE_BLOCKS];
-  __attribute__((aligned(64))) int8_t arranged[256 * TABLE_BLOCKS];
-  size_t arranged_at = blocks;
-  for (size_t r0 = 0; r0 < rows; r0 += 8) {
-    const uint8_t *tile = weights + r0 * row_bytes;
-    size_t last = rows - r0 < 8 ? rows - r0 - 1 : 7;
-    __m256 y = _mm256_setzero_ps();
+  table_256 tables[STREAMS];
+  // Rows that a last tile does not have are added up, too.
+  if (rows % 8) memset(tables, 0, sizeof tables);
+  tile_group tiles;
+  for (size_t i = 0; (tiles = tiles_of(i, rows)).first < rows; i++) {
+    __m256 y[STREAMS];
+    for (size_t j = 0; j < tiles.tiles; j++) y[j] = _mm256_setzero_ps();
     for (size_t b0 = 0; b0 < blocks; b0 += TABLE_BLOCKS) {
       size_t n = blocks - b0 < TABLE_BLOCKS ? blocks - b0 : TABLE_BLOCKS;
-      if (order && arranged_at != b0) {
-        for (size_t b = 0; b < n; b++)
-          for (size_t piece = 0; piece < 16; piece++)
-            memcpy(arranged + 256 * b + 16 * piece, token->codes + 256 * (b0 + b) + 16 * order(type, piece), 16);
-        arranged_at = b0;
-      }
-      for (size_t r = 0; r < 8; r++) {
-        const uint8_t *s = tile + (r < last ? r : last) * row_bytes + b0 * step;
-        const int8_t *x = order ? arranged : token->codes + 256 * b0;
-        const int16_t *sums = token->sums + SUMS_256 * b0;
-#pragma clang loop unroll(disable)
-        for (size_t b = 0; b < n; b++, s += step, x += 256, sums += SUMS_256) {
-          prefetch_block(s, step);
-          block_sums block = sums_of(type, s, x, sums);
-          if (has_mins(type)) {
-            __m128i *halves = (__m128i *)&table[8 * b + r];
-            halves[0] = half_sums(block.products);
-            halves[1] = has_groups_of_16(type) ? half_sums(block.mins) : _mm256_castsi256_si128(block.mins);
-            dmin[8 * b + r] = block.dmin;
-          } else {
-            table[8 * b + r] = block.products;
-          }
-          d[8 * b + r] = block.d;
-        }
-      }
-      for (size_t b = 0; b < n; b++) {
-        __m256 dx = _mm256_set1_ps(token->scales[b0 + b]);
-        __m256 dw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(d + 8 * b)));
-        lane_sums sums = lane_sums_of_8(table + 8 * b);
-        if (has_mins(type)) {
-          y = _mm256_fmadd_ps(_mm256_mul_ps(dw, dx), _mm256_cvtepi32_ps(sums.low), y);
-          __m256 mw = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(dmin + 8 * b)));
-          y = _mm256_fnmadd_ps(_mm256_mul_ps(mw, dx), _mm256_cvtepi32_ps(sums.high), y);
-        } else {
-          __m256i sum = _mm256_add_epi32(sums.low, sums.high);
-          y = _mm256_fmadd_ps(_mm256_mul_ps(dw, dx), _mm256_cvtepi32_ps(sum), y);
-        }
-      }
+      for (size_t r = 0; r < tiles.rows; r++)
+        for (size_t j = 0; j < tiles.tiles; j++)
+          sum_row_256(type, weights + (tiles.first + j * tiles.apart + r) * row_bytes + b0 * step, n,
+                      token->codes + 256 * b0, token->sums + SUMS_256 * b0, r, &tables[j]);
+      for (size_t j = 0; j < tiles.tiles; j++)
+        y[j] = add_blocks_256(type, &tables[j], n, token->scales + b0, y[j]);
     }
-    store_rows(y, rows - r0, out + r0);
+    for (size_t j = 0; j < tiles.tiles; j++) store_rows(y[j], tiles.rows, out + tiles.first + j * tiles.apart);
   }
 }
 
-// The products of two blocks of 32, still in lanes.
+// Blocks of 32 columns that a table holds, and how many of them are summed at a time.
+#define TABLE_BLOCKS_32 64
+#define BLOCKS_AT_ONCE 8
+
+// What waits of a tile's blocks: integer sums of each row's, the scales of each block's rows.
 typedef struct {
-  __m256i blocks[2];
-} pair_sums;
+  int32_t sums[8][TABLE_BLOCKS_32];
+  scales_of_8 scales[TABLE_BLOCKS_32];
+} table_32;
 
-// Products of the blocks at `s` and `t` with the codes `x` and `y`.
-typedef pair_sums (*pair_sums_of)(const int type, const uint8_t *s, const uint8_t *t, const uint8_t *x,
-                                  const uint8_t *y);
-// What the lanes of eight rows are together, for each block of the pair, row r in lane r.
-typedef void (*pair_totals)(const pair_sums rows[8], __m256i totals[2]);
+// A token as products want it.
+typedef struct {
+  __attribute__((aligned(64))) int8_t codes[32 * TABLE_BLOCKS_32];
+  // What the sum of a block is too large by.
+  int32_t excess[TABLE_BLOCKS_32];
+} token_32;
 
-INLINE pair_sums narrow_pair_of(const int type, const uint8_t *s, const uint8_t *t, const uint8_t *x,
-                                const uint8_t *y) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  __m256i first = pair_products(has_signed_codes(type), load_32(type, s), load_bytes(x));
-  __m256i second = pair_products(has_signed_codes(type), load_32(type, t), load_bytes(y));
-  return (pair_sums){{_mm256_madd_epi16(first, ones), _mm256_madd_epi16(second, ones)}};
-}
+// The sums of products of eight blocks from `s` on with 256 codes.
+typedef __m256i (*totals_of_8)(const int type, const uint8_t *s, const int8_t *x);
+// The order in which `totals_of_8` wants the codes: which 16 columns come at place `piece`.
+typedef size_t (*piece_order)(const int type, const size_t piece);
 
-INLINE void narrow_pair_totals(const pair_sums rows[8], __m256i totals[2]) {
-  for (int h = 0; h < 2; h++) {
-    __m256i lanes[8];
-    for (int r = 0; r < 8; r++) lanes[r] = rows[r].blocks[h];
-    totals[h] = sums_of_8(lanes);
+INLINE void arrange_32(const int type, const piece_order order, const int offset, const cdk_token *token, size_t first,
+                       size_t blocks, token_32 *out) {
+  for (size_t b = 0; b < blocks; b++) out->excess[b] = offset * token->sums[first + b];
+  for (size_t b = 0; b < blocks; b += BLOCKS_AT_ONCE) {
+#pragma clang loop unroll(full)
+    for (size_t piece = 0; piece < 16; piece++) {
+      const size_t at = 32 * b + 16 * order(type, piece);
+      int8_t *to = out->codes + 32 * b + 16 * piece;
+      if (at < 32 * blocks) memcpy(to, token->codes + 32 * first + at, 16);
+      else memset(to, 0, 16);
+    }
   }
 }
 
-// `offset` is how much larger than the true codes those of `sums_of` are.
-INLINE void vector_32(const int type, const pair_sums_of sums_of, const pair_totals totals_of, const int offset,
+INLINE void sum_row_32(const int type, const totals_of_8 totals_of, const uint8_t *s, size_t blocks, const token_32 *x,
+                       size_t r, table_32 *table) {
+  const size_t step = block_bytes(type);
+  uint8_t rest[BLOCKS_AT_ONCE * B_Q8_0];
+  for (size_t b = 0; b < blocks; b += BLOCKS_AT_ONCE, s += BLOCKS_AT_ONCE * step) {
+    prefetch_block(s, BLOCKS_AT_ONCE * step);
+    const uint8_t *eight = s;
+    if (blocks - b < BLOCKS_AT_ONCE) {
+      memset(rest, 0, sizeof rest);
+      memcpy(rest, s, (blocks - b) * step);
+      eight = rest;
+    }
+    __m256i excess = _mm256_loadu_si256((const __m256i *)(x->excess + b));
+    __m256i sums = _mm256_sub_epi32(totals_of(type, eight, x->codes + 32 * b), excess);
+    _mm256_storeu_si256((__m256i *)(table->sums[r] + b), sums);
+    for (size_t k = 0; k < BLOCKS_AT_ONCE; k++) collect_scale(type, eight + k * step, &table->scales[b + k], r);
+  }
+}
+
+INLINE __m256 add_blocks_32(const int type, const table_32 *table, size_t blocks, const float *scales,
+                            const int16_t *xsums, __m256 y) {
+  for (size_t b0 = 0; b0 < blocks; b0 += BLOCKS_AT_ONCE) {
+    __m256i rows[8], sums[8];
+    for (size_t r = 0; r < 8; r++) rows[r] = _mm256_loadu_si256((const __m256i *)(table->sums[r] + b0));
+    transpose_8x8(rows, sums);
+    size_t end = blocks - b0 < BLOCKS_AT_ONCE ? blocks : b0 + BLOCKS_AT_ONCE;
+    for (size_t b = b0; b < end; b++) {
+      const collected_scales w = collected(type, &table->scales[b]);
+      __m256 scale = _mm256_mul_ps(w.d, _mm256_set1_ps(scales[b]));
+      y = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(sums[b - b0]), y);
+      if (has_mins(type)) y = _mm256_fmadd_ps(w.m, _mm256_set1_ps(scales[b] * (float)xsums[b]), y);
+    }
+  }
+  return y;
+}
+
+// `offset` is how much larger than the true codes those of `totals_of` are.
+INLINE void vector_32(const int type, const totals_of_8 totals_of, const piece_order order, const int offset,
                       const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns, const cdk_token *token,
                       float *out) {
-  enum { TABLE = 2 * TABLE_BLOCKS };
   const size_t step = block_bytes(type), blocks = columns / 32;
-  // Entry 4 * block + row, for every other block; a block's scales and minimums are those of its eight rows.
-  __attribute__((aligned(64))) pair_sums table[4 * TABLE];
-  scales_of_8 d[TABLE], m[TABLE];
-  for (size_t r0 = 0; r0 < rows; r0 += 8) {
-    const uint8_t *tile = weights + r0 * row_bytes;
-    size_t last = rows - r0 < 8 ? rows - r0 - 1 : 7;
-    __m256 y = _mm256_setzero_ps();
-    for (size_t b0 = 0; b0 < blocks; b0 += TABLE) {
-      size_t n = blocks - b0 < TABLE ? blocks - b0 : TABLE;
-      for (size_t r = 0; r < 8; r++) {
-        const uint8_t *s = tile + (r < last ? r : last) * row_bytes + b0 * step;
-        const uint8_t *x = (const uint8_t *)token->codes + 32 * b0;
-        for (size_t b = 0; b < n; b += 2, s += 2 * step, x += 64) {
-          prefetch_block(s, 2 * step);
-          // A last block without a partner is taken twice, and its second sum left.
-          const size_t has_partner = b + 1 < n;
-          const uint8_t *t = s + has_partner * step;
-          table[4 * b + r] = sums_of(type, s, t, x, x + 32 * has_partner);
-          collect_scale(type, s, &d[b], r);
-          collect_scale(type, t, &d[b + 1], r);
-          if (has_mins(type)) {
-            collect_min(s, &m[b], r);
-            collect_min(t, &m[b + 1], r);
-          }
-        }
+  table_32 tables[STREAMS];
+  // Rows that a last tile does not have are added up, too.
+  if (rows % 8) memset(tables, 0, sizeof tables);
+  token_32 x;
+  size_t arranged = blocks;
+  tile_group tiles;
+  for (size_t i = 0; (tiles = tiles_of(i, rows)).first < rows; i++) {
+    __m256 y[STREAMS];
+    for (size_t j = 0; j < tiles.tiles; j++) y[j] = _mm256_setzero_ps();
+    for (size_t b0 = 0; b0 < blocks; b0 += TABLE_BLOCKS_32) {
+      size_t n = blocks - b0 < TABLE_BLOCKS_32 ? blocks - b0 : TABLE_BLOCKS_32;
+      if (arranged != b0) {
+        arrange_32(type, order, offset, token, b0, n, &x);
+        arranged = b0;
       }
-      __m256i totals[2];
-      for (size_t b = 0; b < n; b++) {
-        if (b % 2 == 0) totals_of(table + 4 * b, totals);
-        __m256i isum = totals[b % 2];
-        int16_t xsum = token->sums[b0 + b];
-        if (offset) isum = _mm256_sub_epi32(isum, _mm256_set1_epi32(offset * xsum));
-        float dx = token->scales[b0 + b];
-        __m256 scale = _mm256_mul_ps(collected(type, &d[b]), _mm256_set1_ps(dx));
-        y = _mm256_fmadd_ps(scale, _mm256_cvtepi32_ps(isum), y);
-        if (has_mins(type)) y = _mm256_fmadd_ps(collected(type, &m[b]), _mm256_set1_ps(dx * (float)xsum), y);
-      }
+      for (size_t r = 0; r < tiles.rows; r++)
+        for (size_t j = 0; j < tiles.tiles; j++)
+          sum_row_32(type, totals_of, weights + (tiles.first + j * tiles.apart + r) * row_bytes + b0 * step, n, &x, r,
+                     &tables[j]);
+      for (size_t j = 0; j < tiles.tiles; j++)
+        y[j] = add_blocks_32(type, &tables[j], n, token->scales + b0, token->sums + b0, y[j]);
     }
-    store_rows(y, rows - r0, out + r0);
+    for (size_t j = 0; j < tiles.tiles; j++) store_rows(y[j], tiles.rows, out + tiles.first + j * tiles.apart);
   }
+}
+
+INLINE size_t narrow_order(const int type, const size_t piece) {
+  (void)type;
+  return piece;
+}
+
+INLINE __m256i narrow_totals_of(const int type, const uint8_t *s, const int8_t *x) {
+  const __m256i ones = _mm256_set1_epi16(1);
+  __m256i lanes[8];
+  for (size_t k = 0; k < 8; k++)
+    lanes[k] = _mm256_madd_epi16(
+        pair_products(has_signed_codes(type), load_32(type, s + k * block_bytes(type)),
+                      load_bytes((const uint8_t *)x + 32 * k)),
+        ones);
+  return sums_of_8(lanes);
 }
 
 #endif

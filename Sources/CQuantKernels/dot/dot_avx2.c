@@ -24,13 +24,13 @@
 #define DEFINE_256(NAME)                                                                                        \
   static void vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                    \
                             const cdk_token *token, float *out) {                                               \
-    vector_256(T_##NAME, narrow_sums_of, NULL, w, row_bytes, rows, columns, token, out);                        \
+    vector_256(T_##NAME, w, row_bytes, rows, columns, token, out);                                              \
   }                                                                                                             \
   DEFINE(NAME, 256)
 #define DEFINE_32(NAME)                                                                                         \
   static void vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                    \
                             const cdk_token *token, float *out) {                                               \
-    vector_32(T_##NAME, narrow_pair_of, narrow_pair_totals, code_offset(T_##NAME), w, row_bytes, rows, columns, \
+    vector_32(T_##NAME, narrow_totals_of, narrow_order, code_offset(T_##NAME), w, row_bytes, rows, columns,     \
               token, out);                                                                                      \
   }                                                                                                             \
   DEFINE(NAME, 32)

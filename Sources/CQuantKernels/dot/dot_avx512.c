@@ -11,7 +11,8 @@
 #define DOT_4(sum, u, s) ((vi)_mm512_dpbusd_epi32((__m512i)(sum), (__m512i)(u), (__m512i)(s)))
 #define DOT_2(sum, a, b) ((vi)_mm512_dpwssd_epi32((__m512i)(sum), (__m512i)(a), (__m512i)(b)))
 #define PACK(a, b) ((vs)_mm512_packs_epi32((__m512i)(a), (__m512i)(b)))
-#define PICK_16(v, index) ((vs)_mm512_permutexvar_epi16((__m512i)(index), _mm512_castsi256_si512(v)))
+#define SHUFFLE_BYTES(v, index) ((vi)_mm512_shuffle_epi8((__m512i)(v), (__m512i)(index)))
+#define PICK_16(v, index) ((vs)_mm512_permutexvar_epi16((__m512i)(index), _mm512_zextsi256_si512(v)))
 #define LOOK_UP(table, index)                                                                                   \
   ((vi)_mm512_shuffle_epi8(                                                                                     \
       _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(table))), (__m512i)(index)))

@@ -51,3 +51,26 @@ const cdk_kernels *cdk_kernels_of(int level) {
     default: return &cdk_portable;
   }
 }
+
+// How far ahead `cdk_sum_words` asks for memory, to the second cache: nothing else keeps the CPU from running ahead, and
+// there is more room for lines on their way there than in the first one.
+#define SUM_DISTANCE 16384
+
+uint64_t cdk_sum_words(const void *bytes, size_t count) {
+  const char *p = bytes;
+  uint64_t sums[8] = {0}, sum = 0;
+  size_t i = 0;
+  for (; i + 64 <= count; i += 64) {
+    __builtin_prefetch(p + i + SUM_DISTANCE, 0, 2);
+    uint64_t words[8];
+    memcpy(words, p + i, sizeof words);
+    for (size_t k = 0; k < 8; k++) sums[k] += words[k];
+  }
+  for (; i + 8 <= count; i += 8) {
+    uint64_t word;
+    memcpy(&word, p + i, sizeof word);
+    sum += word;
+  }
+  for (size_t k = 0; k < 8; k++) sum += sums[k];
+  return sum;
+}

@@ -16,6 +16,7 @@
 #define DOT_2(sum, a, b)                                                                                        \
   ((sum) + (((vi)(a) << 16) >> 16) * (((vi)(b) << 16) >> 16) + ((vi)(a) >> 16) * ((vi)(b) >> 16))
 #define PACK(a, b) wide_pack(a, b)
+#define SHUFFLE_BYTES(v, index) wide_shuffle(v, index)
 #define PICK_16(v, index) wide_pick(v, index)
 #define LOOK_UP(table, index) wide_look_up(table, index)
 #define SPREAD_BITS(bits, byte) wide_spread_bits(bits, byte)

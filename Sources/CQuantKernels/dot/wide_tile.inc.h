@@ -5,6 +5,7 @@
 //   DOT_4(sum, u, s)   adds to each 32-bit lane the products of its four unsigned bytes u and signed bytes s;
 //   DOT_2(sum, a, b)   adds to each 32-bit lane the products of its two 16-bit halves;
 //   PACK(a, b)         the 16-bit values of four lanes of a, then of four of b, in each quarter of the vector;
+//   SHUFFLE_BYTES(v, i) bytes of the same quarter of a vector by their index, zero where its highest bit is set;
 //   PICK_16(v, index)  16-bit values of a 256-bit vector by their index;
 //   LOOK_UP(table, v)  entries of a table of 16 bytes by the bytes of a vector;
 //   SPREAD_BITS(b, v)  byte v where a bit of the 64 is set, else zero.
@@ -29,6 +30,8 @@ INLINE vi wide_broadcast(const void *p) {
 }
 
 #include "wide_vector.inc.h"
+#include "wide_vector_256.inc.h"
+#include "wide_vector_32.inc.h"
 
 INLINE vf wide_fma(vf a, vf b, vf c) { return __builtin_elementwise_fma(a, b, c); }
 
@@ -186,14 +189,13 @@ INLINE void wide_32(const int type, const uint8_t *weights, size_t row_bytes, si
 #define DEFINE_256(NAME)                                                                                        \
   static void wide_vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,               \
                                  const cdk_token *token, float *out) {                                          \
-    vector_256(T_##NAME, wide_sums_of, T_##NAME == T_Q6_K ? NULL : wide_order, w, row_bytes, rows, columns,     \
-               token, out);                                                                                     \
+    wide_vector_256(T_##NAME, w, row_bytes, rows, columns, token, out);                                         \
   }                                                                                                             \
   DEFINE(NAME, 256)
 #define DEFINE_32(NAME)                                                                                         \
   static void wide_vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,               \
                                  const cdk_token *token, float *out) {                                          \
-    vector_32(T_##NAME, wide_pair_of, wide_pair_totals, wide_offset_32(T_##NAME), w, row_bytes, rows, columns,  \
+    vector_32(T_##NAME, wide_totals_of, wide_order_32, wide_offset_32(T_##NAME), w, row_bytes, rows, columns,   \
               token, out);                                                                                      \
   }                                                                                                             \
   DEFINE(NAME, 32)

@@ -56,6 +56,10 @@ typedef struct {
 /// they need besides those of the level. The level must be available. Never NULL.
 const cdk_kernels *cdk_kernels_of(int level);
 
+/// The sum of the 64-bit words of some memory, modulo 2^64, read as fast as memory gives them: to measure how fast that
+/// is. Bytes behind the last whole word are left out.
+uint64_t cdk_sum_words(const void *bytes, size_t count);
+
 /// Tells the CPU that this is a spin loop.
 static inline void cdk_pause(void) {
 #if defined(__x86_64__) || defined(__i386__)

@@ -80,16 +80,16 @@ public struct TextGeneration: Sendable {
     let decodeStart = DispatchTime.now().uptimeNanoseconds
     report.prefillSeconds = Double(decodeStart - start) / 1e9
 
+    if let tokenLimit, tokenLimit <= 0 { return finish(&report, .length, decodeStart) }
+    var token = sampler.sample(last)
     while true {
-      if let tokenLimit, report.tokens.count >= tokenLimit { return finish(&report, .length, decodeStart) }
-      let token = sampler.sample(last)
       if stopTokens.contains(token) { return finish(&report, .endOfGeneration, decodeStart) }
       sampler.accept(token)
       report.tokens.append(token)
       if try !receive(token) { return finish(&report, .interrupted, decodeStart) }
       if let tokenLimit, report.tokens.count >= tokenLimit { return finish(&report, .length, decodeStart) }
       if session.position >= session.contextLength { return finish(&report, .contextFull, decodeStart) }
-      try session.evaluate(tokens: [token], logits: .last) { _, rows in last = Array(rows) }
+      try session.evaluate(tokens: [token], logits: .last) { _, rows in token = sampler.sample(rows) }
       report.decodedTokenCount += 1
     }
   }

@@ -57,10 +57,9 @@ public struct Sampler: Sendable {
   }
 
   /// Draws a token from finite logits, one per vocabulary entry; one draw of the generator per token, whatever is left.
-  public mutating func sample(_ logits: some Sequence<Float>) -> Int32 {
-    var candidates = logits.enumerated().map { Candidate(token: Int32($0.offset), logit: $0.element) }
+  public mutating func sample(_ logits: some Collection<Float>) -> Int32 {
+    var candidates = hasPenalties ? mostLikely(penalized(Array(logits))) : mostLikely(logits)
     precondition(!candidates.isEmpty, "a vocabulary has entries")
-    penalize(&candidates)
     keepTopK(&candidates)
     keepTopP(&candidates)
     keepMinP(&candidates)
@@ -80,22 +79,40 @@ public struct Sampler: Sendable {
     return best.token
   }
 
-  private func penalize(_ candidates: inout [Candidate]) {
+  private var hasPenalties: Bool {
     let o = options
-    guard o.repeatPenalty != 1 || o.frequencyPenalty != 0 || o.presencePenalty != 0, !recent.isEmpty else {
-      return
-    }
+    return (o.repeatPenalty != 1 || o.frequencyPenalty != 0 || o.presencePenalty != 0) && !recent.isEmpty
+  }
+
+  private func penalized(_ logits: [Float]) -> [Float] {
+    var logits = logits
     var counts: [Int32: Int] = [:]
     for token in recent { counts[token, default: 0] += 1 }
-    for (token, count) in counts where candidates.indices.contains(Int(token)) {
+    for (token, count) in counts where logits.indices.contains(Int(token)) {
       let index = Int(token)
-      if candidates[index].logit <= 0 {
-        candidates[index].logit *= o.repeatPenalty
+      if logits[index] <= 0 {
+        logits[index] *= options.repeatPenalty
       } else {
-        candidates[index].logit /= o.repeatPenalty
+        logits[index] /= options.repeatPenalty
       }
-      candidates[index].logit -= Float(count) * o.frequencyPenalty + o.presencePenalty
+      logits[index] -= Float(count) * options.frequencyPenalty + options.presencePenalty
     }
+    return logits
+  }
+
+  /// The tokens that the rest of the chain can choose from, in order: not all of a vocabulary is worth a list.
+  private func mostLikely(_ logits: some Collection<Float>) -> [Candidate] {
+    var threshold = -Float.infinity
+    if options.temperature <= 0 {
+      threshold = logits.reduce(threshold) { max($0, $1) }
+    } else if options.topK > 0 {
+      threshold = kthLargest(logits, options.topK)
+    }
+    var candidates: [Candidate] = []
+    for (token, logit) in logits.enumerated() where logit >= threshold {
+      candidates.append(Candidate(token: Int32(token), logit: logit))
+    }
+    return candidates
   }
 
   /// Descending by logit; equal logits in order of token.
@@ -105,20 +122,14 @@ public struct Sampler: Sendable {
 
   private func keepTopK(_ candidates: inout [Candidate]) {
     guard options.topK > 0 else { return }
-    if options.topK < candidates.count {
-      // The k-th largest by a heap would do; a partial pass over the few that can matter is as good.
-      let threshold = kthLargest(candidates, options.topK)
-      candidates.removeAll { $0.logit < threshold }
-    }
     sort(&candidates)
     if candidates.count > options.topK { candidates.removeLast(candidates.count - options.topK) }
   }
 
-  /// The k-th largest logit, by a min-heap of k values.
-  private func kthLargest(_ candidates: [Candidate], _ k: Int) -> Float {
+  /// The k-th largest logit, by a min-heap of k values; without that many, none is too small.
+  private func kthLargest(_ logits: some Sequence<Float>, _ k: Int) -> Float {
     var heap: [Float] = []
-    heap.reserveCapacity(k)
-    func siftDown(_ heap: inout [Float], _ start: Int) {
+    func siftDown(_ start: Int) {
       var parent = start
       while true {
         var child = 2 * parent + 1
@@ -129,16 +140,16 @@ public struct Sampler: Sendable {
         parent = child
       }
     }
-    for candidate in candidates {
+    for logit in logits {
       if heap.count < k {
-        heap.append(candidate.logit)
-        if heap.count == k { for index in stride(from: k / 2, through: 0, by: -1) { siftDown(&heap, index) } }
-      } else if candidate.logit > heap[0] {
-        heap[0] = candidate.logit
-        siftDown(&heap, 0)
+        heap.append(logit)
+        if heap.count == k { for index in stride(from: k / 2, through: 0, by: -1) { siftDown(index) } }
+      } else if logit > heap[0] {
+        heap[0] = logit
+        siftDown(0)
       }
     }
-    return heap.first ?? -.infinity
+    return heap.count < k ? -.infinity : heap[0]
   }
 
   private func keepTopP(_ candidates: inout [Candidate]) {

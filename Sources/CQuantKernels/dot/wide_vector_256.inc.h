@@ -1,0 +1,410 @@
+// Products of one token with super-blocks, four at a time: what they have besides codes is decoded for the four
+// together, block k in quarter k of a vector.
+//
+// Included by wide_tile.inc.h. The order of all f32 operations is that of avx2_vector.h. What counts here is the
+// number of instructions: one that asks for a line which the first cache has no room to wait for holds up those
+// behind it, so the CPU computes no further ahead than the 512 instructions or so that it keeps in flight.
+
+// Blocks of a row that are kept until the f32 sums take them, and the longest period of a token's copies.
+#define MOST_BLOCKS 32
+// Vectors that hold four blocks' sums for each of eight rows.
+#define TABLE_QUADS (2 * MOST_BLOCKS)
+
+// A token as super-blocks want it: repeated, so that four blocks from any place on lie behind one another.
+typedef struct {
+  __attribute__((aligned(64))) int8_t codes[256 * (MOST_BLOCKS + 3)];
+  // The sums of groups as 128 times `high` plus `low`, at the place of the byte that is to be multiplied.
+  __attribute__((aligned(64))) int8_t low[16 * (MOST_BLOCKS + 3)];
+  __attribute__((aligned(64))) int8_t high[16 * (MOST_BLOCKS + 3)];
+  // What the products of sums start with, in the first lane of each block.
+  __attribute__((aligned(64))) int32_t start[4 * (MOST_BLOCKS + 3)];
+  // After how many blocks the first one comes again; at least four.
+  size_t period;
+} wide_token;
+
+// How much larger than the true scale the byte is that sums are multiplied by.
+INLINE int wide_scale_offset(const int type) {
+  switch (type) {
+    case T_Q3_K:
+    case T_IQ4_XS: return 32;
+    case T_Q6_K: return 128;
+    default: return 0;
+  }
+}
+
+// How much larger codes are than the true ones, as a power of two; zero where they are not.
+INLINE int wide_offset_bits(const int type) {
+  switch (type) {
+    case T_Q3_K: return 2;
+    case T_Q6_K: return 5;
+    case T_IQ4_XS: return 7;
+    default: return 0;
+  }
+}
+
+// Which 16 columns are at place `piece` of the four vectors that `wide_codes_of` gives.
+INLINE size_t wide_order(const int type, const size_t piece) {
+  const size_t v = piece / 4, quarter = piece % 4;
+  switch (type) {
+    case T_Q4_K:
+    case T_Q5_K: return 4 * quarter + v;
+    case T_Q2_K:
+    case T_Q3_K: return 2 * v + quarter % 2 + 8 * (quarter / 2);
+    case T_IQ4_XS: return 2 * (4 * (v / 2) + quarter) + v % 2;
+    default: return piece;
+  }
+}
+
+INLINE void wide_arrange(const int type, const cdk_token *token, size_t first, size_t blocks, wide_token *out) {
+  const size_t groups = has_groups_of_16(type) ? 16 : 8, place = has_mins(type) ? 16 - groups : 0;
+  out->period = blocks < 4 ? (3 + blocks) / blocks * blocks : blocks;
+  for (size_t i = 0, b = first; i < out->period + 3; i++, b = b + 1 < first + blocks ? b + 1 : first) {
+#pragma clang loop unroll(full)
+    for (size_t piece = 0; piece < 16; piece++)
+      memcpy(out->codes + 256 * i + 16 * piece, token->codes + 256 * b + 16 * wide_order(type, piece), 16);
+    const int16_t *sums = token->sums + SUMS_256 * b + (groups == 8 ? 16 : 0);
+    int32_t total = 0;
+    memset(out->low + 16 * i, 0, 16);
+    memset(out->high + 16 * i, 0, 16);
+    memset(out->start + 4 * i, 0, 16);
+    for (size_t g = 0; g < groups; g++) {
+      const int high = (sums[g] + 64) >> 7;
+      out->high[16 * i + place + g] = (int8_t)high;
+      out->low[16 * i + place + g] = (int8_t)(sums[g] - 128 * high);
+      total += sums[g];
+    }
+    out->start[4 * i] = -wide_scale_offset(type) * total;
+  }
+}
+
+// Bytes below 64, less 32.
+INLINE vi wide_less_32(vi v) {
+  typedef int8_t bytes __attribute__((ext_vector_type(64)));
+  return (vi)((bytes)v - (int8_t)32);
+}
+
+// What four blocks have besides their codes.
+typedef struct {
+  // A byte for each group: its scale.
+  vi scales;
+  // The bytes that sums of codes are multiplied by, each at its place in `wide_token`: minimums, or the scales, larger
+  // by `wide_scale_offset`.
+  vi factors;
+  // d, and dmin in the upper half, in the last lane of each quarter.
+  vi d;
+} wide_heads;
+
+INLINE wide_heads wide_heads_of(const int type, const uint8_t *s) {
+  const size_t step = block_bytes(type);
+  wide_heads out;
+  switch (type) {
+    case T_Q2_K: {
+      vi v = wide_quarters(s, step);
+      out.scales = v & wide_bytes(15);
+      out.factors = wide_right(v, (vi)4) & wide_bytes(15);
+      out.d = wide_quarters(s + 68, step);
+      break;
+    }
+    case T_Q3_K: {
+      // 14 bytes: twelve of scales, then d.
+      vi v = SHUFFLE_BYTES(wide_quarters(s + 94, step), QUARTERS(0x05040302, 0x09080706, 0x0D0C0B0A, 0x80800F0E));
+      vi low = wide_right(IN_QUARTERS(v, 0, 1, 0, 1), QUARTERS(0, 0, 4, 4)) & wide_bytes(15);
+      vi high = wide_left(IN_QUARTERS(v, 2, 2, 2, 2), QUARTERS(4, 2, 0, 0));
+      out.factors = low | (wide_right(high, QUARTERS(0, 0, 0, 2)) & wide_bytes(0x30));
+      out.scales = wide_less_32(out.factors);
+      out.d = v;
+      break;
+    }
+    case T_Q4_K:
+    case T_Q5_K: {
+      // d and dmin, then twelve bytes with eight scales and eight minimums.
+      vi v = wide_quarters(s, step);
+      vi low = wide_right(IN_QUARTERS(v, 1, 1, 2, 2), QUARTERS(0, 2, 0, 2));
+      vi high = wide_right(IN_QUARTERS(v, 3, 3, 3, 3), QUARTERS(0, 0, 0, 4));
+      out.scales = out.factors = (low & QUARTERS(0x3F3F3F3F, 0x30303030, 0x3F3F3F3F, 0x30303030)) |
+                                 (high & QUARTERS(0, 0x0F0F0F0F, 0, 0x0F0F0F0F));
+      out.d = IN_QUARTERS(v, 0, 0, 0, 0);
+      break;
+    }
+    case T_Q6_K:
+      out.scales = wide_quarters(s + 192, step);
+      out.factors = out.scales ^ wide_bytes(0x80);
+      out.d = wide_right(wide_quarters(s + 194, step), (vi)16);
+      break;
+    default: {
+      // IQ4_XS: d, eight pairs of high bits, eight nibbles.
+      vi v = wide_quarters(s, step);
+      vi low = SHUFFLE_BYTES(v, QUARTERS(0x05050404, 0x07070606, (int)0x80808080, (int)0x80808080));
+      vi high = SHUFFLE_BYTES(v, QUARTERS(0x02020202, 0x03030303, (int)0x80808080, (int)0x80808080));
+      out.factors = (low & (vi)0x000F000F) | (wide_right(low, (vi)4) & (vi)0x0F000F00) |
+                    (wide_left(high, (vi)4) & (vi)0x30) | (wide_left(high, (vi)2) & (vi)0x3000) |
+                    (high & (vi)0x300000) | (wide_right(high, (vi)2) & (vi)0x30000000);
+      out.scales = wide_less_32(out.factors);
+      out.d = IN_QUARTERS(v, 0, 0, 0, 0);
+    }
+  }
+  return out;
+}
+
+// Quarter k of a vector, four times or alone.
+INLINE vi wide_repeated(vi v, const int k) {
+  switch (k) {
+    case 0: return __builtin_shufflevector(v, v, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+    case 1: return __builtin_shufflevector(v, v, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7, 4, 5, 6, 7);
+    case 2: return __builtin_shufflevector(v, v, 8, 9, 10, 11, 8, 9, 10, 11, 8, 9, 10, 11, 8, 9, 10, 11);
+    default: return __builtin_shufflevector(v, v, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15, 12, 13, 14, 15);
+  }
+}
+
+INLINE __m128i wide_quarter(vi v, const int k) {
+  v = wide_repeated(v, k);
+  __m128i out;
+  memcpy(&out, &v, sizeof out);
+  return out;
+}
+
+// 16 bytes in each quarter.
+INLINE vi wide_same(const uint8_t *s) {
+  typedef int32_t four __attribute__((ext_vector_type(4)));
+  four v;
+  memcpy(&v, s, sizeof v);
+  return __builtin_shufflevector(v, v, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
+}
+
+// Turns the 32 bits of each lane to the left, as far as said for each quarter; those that come in are not wanted.
+INLINE vi wide_turn(vi v, const int a, const int b, const int c, const int d) {
+  const vi bits = {a, a, a, a, b, b, b, b, c, c, c, c, d, d, d, d};
+  if (a >= 0 && b >= 0 && c >= 0 && d >= 0) return wide_left(v, bits);
+  if (a <= 0 && b <= 0 && c <= 0 && d <= 0) return wide_right(v, -bits);
+  return wide_left(v, bits & 31) | wide_right(v, -bits & 31);
+}
+
+// 256 codes as unsigned bytes, larger than the true ones by `wide_offset_bits`: nibbles and pairs of bits are used
+// where they are in the block, so that columns come in the order of the format. The two upper vectors of Q4_K are
+// 16 times as large.
+INLINE void wide_codes_of(const int type, const uint8_t *s, vi q[4]) {
+  switch (type) {
+    case T_Q2_K: {
+      vi v = wide_load(s + 16);
+      for (int k = 0; k < 4; k++) q[k] = wide_right(v, (vi)(2 * k)) & wide_bytes(3);
+      break;
+    }
+    case T_Q3_K: {
+      vi v = wide_load(s + 32), high = wide_pair(load_bytes(s), load_bytes(s));
+      for (int k = 0; k < 4; k++)
+        q[k] = (wide_right(v, (vi)(2 * k)) & wide_bytes(3)) |
+               (wide_turn(high, 2 - k, 2 - k, -2 - k, -2 - k) & wide_bytes(4));
+      break;
+    }
+    case T_Q4_K:
+    case T_Q5_K: {
+      const uint8_t *qs = s + (type == T_Q4_K ? 16 : 48);
+      vi v = wide_load(qs), w = wide_load(qs + 64);
+      // Each quarter has one group's columns in its low nibbles and the next one's in its high ones.
+      vi first = __builtin_shufflevector(v, w, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+      vi second = __builtin_shufflevector(v, w, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+      q[0] = first & wide_bytes(15);
+      q[1] = second & wide_bytes(15);
+      if (type == T_Q4_K) {
+        q[2] = first & wide_bytes(0xF0);
+        q[3] = second & wide_bytes(0xF0);
+        break;
+      }
+      vi high = wide_same(s + 16), other = wide_same(s + 32);
+      q[0] |= wide_turn(high, 4, 2, 0, -2) & wide_bytes(16);
+      q[1] |= wide_turn(other, 4, 2, 0, -2) & wide_bytes(16);
+      q[2] = (wide_right(first, (vi)4) & wide_bytes(15)) | (wide_turn(high, 3, 1, -1, -3) & wide_bytes(16));
+      q[3] = (wide_right(second, (vi)4) & wide_bytes(15)) | (wide_turn(other, 3, 1, -1, -3) & wide_bytes(16));
+      break;
+    }
+    case T_Q6_K:
+      for (int i = 0; i < 2; i++) {
+        vi v = wide_load(s + 64 * i), high = wide_pair(load_bytes(s + 128 + 32 * i), load_bytes(s + 128 + 32 * i));
+        q[2 * i] = (v & wide_bytes(15)) | (wide_turn(high, 4, 4, 2, 2) & wide_bytes(48));
+        q[2 * i + 1] = (wide_right(v, (vi)4) & wide_bytes(15)) | (wide_turn(high, 0, 0, -2, -2) & wide_bytes(48));
+      }
+      break;
+    case T_IQ4_XS:
+      for (int i = 0; i < 2; i++) {
+        vi v = wide_load(s + 8 + 64 * i);
+        q[2 * i] = LOOK_UP(wide_iq4_values, v & wide_bytes(15));
+        q[2 * i + 1] = LOOK_UP(wide_iq4_values, wide_right(v, (vi)4) & wide_bytes(15));
+      }
+      break;
+    default: break;
+  }
+}
+
+// Four of eight bytes, with their signs, one in the lanes of each quarter.
+INLINE vi wide_quarter_scales(const int i, __m128i scales) {
+  vh v = (vh)_mm256_cvtepi8_epi32(scales);
+  return i == 0 ? __builtin_shufflevector(v, v, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3)
+                : __builtin_shufflevector(v, v, 4, 4, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 7, 7, 7, 7);
+}
+
+// Which groups the sums of two vectors belong to, as `PACK` orders them: four times that of each quarter of the one,
+// then of the other; as 16-bit values, or as bytes with a zero above.
+#define HALVES(a, b) a, a, a, a, b, b, b, b
+#define BYTES(a, b) a, 128, a, 128, a, 128, a, 128, b, 128, b, 128, b, 128, b, 128
+static const uint8_t wide_groups_q4[64] = {BYTES(0, 1), BYTES(2, 3), BYTES(4, 5), BYTES(6, 7)};
+static const uint8_t wide_groups_q2[2][64] = {
+    {BYTES(0, 2), BYTES(1, 3), BYTES(8, 10), BYTES(9, 11)},
+    {BYTES(4, 6), BYTES(5, 7), BYTES(12, 14), BYTES(13, 15)}};
+static const int16_t wide_groups_q3[2][32] = {
+    {HALVES(0, 2), HALVES(1, 3), HALVES(8, 10), HALVES(9, 11)},
+    {HALVES(4, 6), HALVES(5, 7), HALVES(12, 14), HALVES(13, 15)}};
+static const int16_t wide_groups_q6[2][32] = {
+    {HALVES(0, 4), HALVES(1, 5), HALVES(2, 6), HALVES(3, 7)},
+    {HALVES(8, 12), HALVES(9, 13), HALVES(10, 14), HALVES(11, 15)}};
+
+// The products of a block's codes, times the scales of their groups; its scales are in quarter k of `heads`.
+INLINE vi wide_products(const int type, const uint8_t *s, const int k, const wide_heads *heads, const int8_t *x) {
+  vi q[4], sum = (vi)0;
+  wide_codes_of(type, s, q);
+  if (type == T_Q4_K || type == T_Q5_K) {
+    // At most 8 * 31 * 127 each.
+    vi even = DOT_4(DOT_4((vi)0, q[0], wide_load(x)), q[1], wide_load(x + 64));
+    vi odd = DOT_4(DOT_4((vi)0, q[2], wide_load(x + 128)), q[3], wide_load(x + 192));
+    if (type == T_Q4_K) odd >>= 4;
+    return DOT_2(sum, PACK(even, odd), SHUFFLE_BYTES(wide_repeated(heads->scales, k), wide_load(wide_groups_q4)));
+  }
+  if (type == T_IQ4_XS) {
+    // Eight products of up to 241 * 127 do not fit in 16 bits; low and high nibbles have their scale in common.
+    for (int i = 0; i < 2; i++) {
+      vi products = DOT_4((vi)0, q[2 * i], wide_load(x + 128 * i));
+      products = DOT_4(products, q[2 * i + 1], wide_load(x + 128 * i + 64));
+      sum += products * wide_quarter_scales(i, wide_quarter(heads->scales, k));
+    }
+    return sum;
+  }
+  for (int i = 0; i < 2; i++) {
+    // At most 4 * 63 * 127 each.
+    vi even = DOT_4((vi)0, q[2 * i], wide_load(x + 128 * i));
+    vi odd = DOT_4((vi)0, q[2 * i + 1], wide_load(x + 128 * i + 64));
+    vs scales;
+    if (type == T_Q2_K) {
+      scales = (vs)SHUFFLE_BYTES(wide_repeated(heads->scales, k), wide_load(wide_groups_q2[i]));
+    } else {
+      vs places;
+      memcpy(&places, type == T_Q6_K ? wide_groups_q6[i] : wide_groups_q3[i], sizeof places);
+      __m128i bytes = type == T_Q6_K ? _mm_loadu_si128((const __m128i *)(s + 192)) : wide_quarter(heads->scales, k);
+      scales = PICK_16(_mm256_cvtepi8_epi16(bytes), places);
+    }
+    sum = DOT_2(sum, PACK(even, odd), scales);
+  }
+  return sum;
+}
+
+// Of four blocks, in the lanes of each quarter: the products, what the minimums take away, d and dmin.
+INLINE vi wide_sums_of_4(const int type, const uint8_t *s, const wide_token *x, size_t b) {
+  const size_t step = block_bytes(type), lines = (4 * step + 63) / 64;
+  const wide_heads heads = wide_heads_of(type, s);
+  vi p[4];
+#pragma clang loop unroll(full)
+  for (size_t k = 0; k < 4; k++) {
+#pragma clang loop unroll(full)
+    for (size_t line = 0; line < lines; line++)
+      if (line % 4 == k) _mm_prefetch((const char *)s + PREFETCH_DISTANCE + 64 * line, _MM_HINT_T0);
+    p[k] = wide_products(type, s + k * step, (int)k, &heads, x->codes + 256 * (b + k));
+  }
+  // The products of sums, four partial ones each.
+  vi m = DOT_4(wide_load(x->start + 4 * b), heads.factors, wide_load(x->low + 16 * b)) +
+         wide_left(DOT_4((vi)0, heads.factors, wide_load(x->high + 16 * b)), (vi)7);
+  // Quarter k: the quarters of p[k] together.
+  vi a = __builtin_shufflevector(p[0], p[1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+         __builtin_shufflevector(p[0], p[1], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  vi c = __builtin_shufflevector(p[2], p[3], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+         __builtin_shufflevector(p[2], p[3], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  vi sum = __builtin_shufflevector(a, c, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+           __builtin_shufflevector(a, c, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+  if (wide_offset_bits(type)) sum -= wide_left(m, (vi)wide_offset_bits(type));
+  sum += IN_QUARTERS(sum, 2, 3, 0, 1);
+  if (has_mins(type)) {
+    if (has_groups_of_16(type)) m += IN_QUARTERS(m, 2, 3, 0, 1);
+    sum = FROM_BOTH(sum, m, 0, 1, 2, 3);
+  }
+  sum += IN_QUARTERS(sum, 1, 0, 3, 2);
+  return FROM_BOTH(sum, heads.d, 0, 2, 3, 3);
+}
+
+// The sums of `count` blocks one behind the other, of each of `streams` places; the first one is the token's first.
+INLINE void wide_blocks(const int type, const uint8_t *s, size_t stream_bytes, size_t streams, size_t count,
+                        const wide_token *x, vi *table) {
+  const size_t step = block_bytes(type);
+  size_t b = 0;
+  uint8_t rest[4 * B_Q6_K];
+  for (size_t i = 0; i < count; i += 4, s += 4 * step, table++) {
+#pragma clang loop unroll(disable)
+    for (size_t j = 0; j < streams; j++) {
+      const uint8_t *four = s + j * stream_bytes;
+      if (count - i < 4) {
+        memset(rest, 0, sizeof rest);
+        memcpy(rest, four, (count - i) * step);
+        four = rest;
+      }
+      const wide_token *same = x;
+      // Keeps the token's vectors from being loaded ahead of this loop, for which there are too many.
+      __asm__ volatile("" : "+r"(same));
+      table[j * TABLE_QUADS] = wide_sums_of_4(type, four, same, b);
+    }
+    b += 4;
+    if (b >= x->period) b -= x->period;
+  }
+}
+
+// Half-precision numbers in the low halves of lanes.
+INLINE __m256 wide_floats_of_halves(vh lanes) {
+  typedef int16_t halves __attribute__((ext_vector_type(8)));
+  return _mm256_cvtph_ps((__m128i)__builtin_convertvector(lanes, halves));
+}
+
+// Adds the blocks of eight rows to their results, rows in lanes. A row has `stride` quarters of the table.
+INLINE __m256 wide_add_blocks(const int type, const vi *table, size_t stride, size_t blocks, const float *scales,
+                              __m256 y) {
+  for (size_t b = 0; b < blocks; b++) {
+    const uint8_t *at = (const uint8_t *)table + 16 * b;
+    vi low = wide_quarters(at, 16 * stride), high = wide_quarters(at + 64 * stride, 16 * stride);
+    vh sums = __builtin_shufflevector(low, high, 0, 4, 8, 12, 16, 20, 24, 28);
+    vh mins = __builtin_shufflevector(low, high, 1, 5, 9, 13, 17, 21, 25, 29);
+    vh d = __builtin_shufflevector(low, high, 2, 6, 10, 14, 18, 22, 26, 30);
+    __m256 dx = _mm256_set1_ps(scales[b]);
+    y = _mm256_fmadd_ps(_mm256_mul_ps(wide_floats_of_halves(d), dx), _mm256_cvtepi32_ps((__m256i)sums), y);
+    if (has_mins(type)) {
+      __m256 mw = wide_floats_of_halves((vh)_mm256_srli_epi32((__m256i)d, 16));
+      y = _mm256_fnmadd_ps(_mm256_mul_ps(mw, dx), _mm256_cvtepi32_ps((__m256i)mins), y);
+    }
+  }
+  return y;
+}
+
+INLINE void wide_vector_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
+                            const cdk_token *token, float *out) {
+  const size_t step = block_bytes(type), blocks = columns / 256;
+  // Short rows are one stream, so that no group of four is left incomplete.
+  const int joined = blocks <= MOST_BLOCKS && row_bytes == blocks * step;
+  vi tables[STREAMS * TABLE_QUADS];
+  // Rows that a last tile does not have are added up, too.
+  if (rows % 8) memset(tables, 0, sizeof tables);
+  wide_token x;
+  size_t arranged = blocks;
+  tile_group tiles;
+  for (size_t i = 0; (tiles = tiles_of(i, rows)).first < rows; i++) {
+    const uint8_t *tile = weights + tiles.first * row_bytes;
+    __m256 y[STREAMS];
+    for (size_t j = 0; j < tiles.tiles; j++) y[j] = _mm256_setzero_ps();
+    for (size_t b0 = 0; b0 < blocks; b0 += MOST_BLOCKS) {
+      const size_t n = blocks - b0 < MOST_BLOCKS ? blocks - b0 : MOST_BLOCKS;
+      const size_t stride = joined ? n : (n + 3) / 4 * 4;
+      if (arranged != b0) {
+        wide_arrange(type, token, b0, n, &x);
+        arranged = b0;
+      }
+      for (size_t r = 0; r < (joined ? 1 : tiles.rows); r++)
+        wide_blocks(type, tile + r * row_bytes + b0 * step, tiles.apart * row_bytes, tiles.tiles,
+                    joined ? tiles.rows * n : n, &x, tables + r * stride / 4);
+      for (size_t j = 0; j < tiles.tiles; j++)
+        y[j] = wide_add_blocks(type, tables + j * TABLE_QUADS, stride, n, token->scales + b0, y[j]);
+    }
+    for (size_t j = 0; j < tiles.tiles; j++) store_rows(y[j], tiles.rows, out + tiles.first + j * tiles.apart);
+  }
+}
