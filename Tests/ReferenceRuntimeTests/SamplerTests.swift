@@ -52,6 +52,29 @@ import Testing
     #expect(support(options { $0.temperature = -1 }, [1, 7, 7]) == [1])
   }
 
+  @Test("The greatest logit, the first among equals", arguments: [1, 2, 15, 16, 17, 47, 48, 1000])
+  func greedyTakesTheFirstGreatest(count: Int) {
+    var random = SeededGenerator(seed: UInt64(count))
+    for _ in 0..<50 {
+      // Few different values, so that there are ties in and across vectors.
+      let logits = (0..<count).map { _ in Float(Int.random(in: -9...3, using: &random)) }
+      var wanted = 0
+      for index in logits.indices where logits[index] > logits[wanted] { wanted = index }
+      #expect(Sampler.greedy(logits) == Int32(wanted))
+      #expect(Sampler.greedy(logits.lazy.map { $0 }) == Int32(wanted))
+      var sampler = Sampler(options: options { $0.temperature = 0 })
+      #expect(sampler.sample(logits) == Int32(wanted))
+    }
+    #expect(Sampler.greedy([Float](repeating: -.infinity, count: count)) == 0)
+  }
+
+  @Test func equalLogitsAtTheLimitOfTopKGoInOrder() {
+    let logits: [Float] = [1, 2, 1, 2, 1, 0]
+    #expect(support(options { $0.topK = 3 }, logits) == [0, 1, 3])
+    #expect(support(options { $0.topK = 6 }, logits) == [0, 1, 2, 3, 4, 5])
+    #expect(support(options { $0.topK = 9 }, logits) == [0, 1, 2, 3, 4, 5])
+  }
+
   @Test func frequenciesFollowProbabilities() {
     var sampler = Sampler(options: options { _ in })
     let logits: [Float] = [8, 4, 2, 2].map { Float(Double($0).logarithm) }

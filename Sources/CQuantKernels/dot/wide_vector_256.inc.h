@@ -1,9 +1,9 @@
 // Products of one token with super-blocks, four at a time: what they have besides codes is decoded for the four
 // together, block k in quarter k of a vector.
 //
-// Included by wide_tile.inc.h. The order of all f32 operations is that of avx2_vector.h. What counts here is the
-// number of instructions: one that asks for a line which the first cache has no room to wait for holds up those
-// behind it, so the CPU computes no further ahead than the 512 instructions or so that it keeps in flight.
+// Included by wide_tile.inc.h. The order of all f32 operations is that of avx2_vector.h. CPUs have two units for
+// 512-bit vectors, one of which shuffles, so their instructions are what counts: a block alone spends a third of them on
+// its scales, minimums and sums.
 
 // Blocks of a row that are kept until the f32 sums take them, and the longest period of a token's copies.
 #define MOST_BLOCKS 32
@@ -55,6 +55,7 @@ INLINE size_t wide_order(const int type, const size_t piece) {
   }
 }
 
+// Arranges `blocks` blocks of a token from block `first` on.
 INLINE void wide_arrange(const int type, const cdk_token *token, size_t first, size_t blocks, wide_token *out) {
   const size_t groups = has_groups_of_16(type) ? 16 : 8, place = has_mins(type) ? 16 - groups : 0;
   out->period = blocks < 4 ? (3 + blocks) / blocks * blocks : blocks;

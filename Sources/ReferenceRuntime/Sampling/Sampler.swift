@@ -74,9 +74,25 @@ public struct Sampler: Sendable {
 
   /// The most likely token, the first among equals.
   public static func greedy(_ logits: some Sequence<Float>) -> Int32 {
+    if let token = logits.withContiguousStorageIfAvailable(firstGreatest) { return Int32(token) }
     var best: (token: Int32, logit: Float) = (0, -.infinity)
     for (index, logit) in logits.enumerated() where logit > best.logit { best = (Int32(index), logit) }
     return best.token
+  }
+
+  /// The index of the first one of the greatest values; 0 of none.
+  private static func firstGreatest(_ values: UnsafeBufferPointer<Float>) -> Int {
+    // One after the other, 150,000 comparisons would take a fiftieth of the time of a token.
+    var lanes = SIMD16<Float>(repeating: -.infinity)
+    let whole = values.count / 16 * 16
+    if let bytes = UnsafeRawPointer(values.baseAddress) {
+      for start in stride(from: 0, to: whole, by: 16) {
+        let next = bytes.loadUnaligned(fromByteOffset: 4 * start, as: SIMD16<Float>.self)
+        lanes.replace(with: next, where: next .> lanes)
+      }
+    }
+    let greatest = values[whole...].reduce(lanes.max()) { $1 > $0 ? $1 : $0 }
+    return values.firstIndex(of: greatest) ?? 0
   }
 
   private var hasPenalties: Bool {
@@ -102,12 +118,11 @@ public struct Sampler: Sendable {
 
   /// The tokens that the rest of the chain can choose from, in order: not all of a vocabulary is worth a list.
   private func mostLikely(_ logits: some Collection<Float>) -> [Candidate] {
-    var threshold = -Float.infinity
     if options.temperature <= 0 {
-      threshold = logits.reduce(threshold) { max($0, $1) }
-    } else if options.topK > 0 {
-      threshold = kthLargest(logits, options.topK)
+      let token = Self.greedy(logits)
+      return logits.dropFirst(Int(token)).prefix(1).map { Candidate(token: token, logit: $0) }
     }
+    let threshold = options.topK > 0 ? kthLargest(logits, options.topK) : -.infinity
     var candidates: [Candidate] = []
     for (token, logit) in logits.enumerated() where logit >= threshold {
       candidates.append(Candidate(token: Int32(token), logit: logit))
