@@ -108,7 +108,8 @@ INLINE wide_heads wide_heads_of(const int type, const uint8_t *s) {
     }
     case T_Q3_K: {
       // 14 bytes: twelve of scales, then d.
-      vi v = SHUFFLE_BYTES(wide_quarters(s + 94, step), QUARTERS(0x05040302, 0x09080706, 0x0D0C0B0A, 0x80800F0E));
+      vi v = wide_quarters(s + 94, step);
+      v = SHUFFLE_BYTES(v, QUARTERS(0x05040302, 0x09080706, 0x0D0C0B0A, (int)0x80800F0E));
       vi low = wide_right(IN_QUARTERS(v, 0, 1, 0, 1), QUARTERS(0, 0, 4, 4)) & wide_bytes(15);
       vi high = wide_left(IN_QUARTERS(v, 2, 2, 2, 2), QUARTERS(4, 2, 0, 0));
       out.factors = low | (wide_right(high, QUARTERS(0, 0, 0, 2)) & wide_bytes(0x30));
