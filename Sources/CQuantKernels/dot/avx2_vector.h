@@ -204,8 +204,10 @@ typedef __m256i (*totals_of_8)(const int type, const uint8_t *s, const int8_t *x
 // The order in which `totals_of_8` wants the codes: which 16 columns come at place `piece`.
 typedef size_t (*piece_order)(const int type, const size_t piece);
 
+// Arranges `blocks` blocks of a token from block `first` on; zeros follow up to a whole group.
 INLINE void arrange_32(const int type, const piece_order order, const int offset, const cdk_token *token, size_t first,
                        size_t blocks, token_32 *out) {
+  memset(out->excess, 0, sizeof out->excess);
   for (size_t b = 0; b < blocks; b++) out->excess[b] = offset * token->sums[first + b];
   for (size_t b = 0; b < blocks; b += BLOCKS_AT_ONCE) {
 #pragma clang loop unroll(full)

@@ -2,8 +2,7 @@
 // together, block k in quarter k of a vector.
 //
 // Included by wide_tile.inc.h. The order of all f32 operations is that of avx2_vector.h. CPUs have two units for
-// 512-bit vectors, one of which shuffles, so their instructions are what counts: a block alone spends a third of them on
-// its scales, minimums and sums.
+// 512-bit vectors, one of which shuffles, so their instructions are what counts.
 
 // Blocks of a row that are kept until the f32 sums take them, and the longest period of a token's copies.
 #define MOST_BLOCKS 32
