@@ -81,20 +81,21 @@ typedef struct {
   __m256 sums[8][FLOAT_TOKENS][2];
 } float_sums;
 
-// Adds `n` columns of up to 2 rows with up to 3 tokens: 12 accumulators fill the register file.
-INLINE void float_block(const int rows, const int count, const float *w, const cdk_float_token *tokens,
-                        size_t first, size_t n, float_sums *out, size_t row, size_t token) {
+// Adds columns of up to 2 rows, the token's from `first` on, with up to 3 tokens: 12 accumulators fill the register
+// file.
+INLINE void float_block(const int rows, const int count, const float_columns *w, size_t first,
+                        const cdk_float_token *tokens, float_sums *out, size_t row, size_t token) {
   __m256 acc[2][3][2];
   for (int r = 0; r < rows; r++)
     for (int t = 0; t < count; t++)
       for (int h = 0; h < 2; h++) acc[r][t][h] = out->sums[row + (size_t)r][token + (size_t)t][h];
   const float *x[3];
   for (int t = 0; t < count; t++) x[t] = tokens[token + (size_t)t].x + first;
-  w += row * FLOAT_COLUMNS;
-  for (size_t c = 0; c < n; c += 16)
+  const float *from = w->values + row * w->stride;
+  for (size_t c = 0; c < w->count; c += 16)
     for (size_t h = 0; h < 2; h++) {
       __m256 wv[2];
-      for (int r = 0; r < rows; r++) wv[r] = _mm256_loadu_ps(w + (size_t)r * FLOAT_COLUMNS + c + 8 * h);
+      for (int r = 0; r < rows; r++) wv[r] = _mm256_loadu_ps(from + (size_t)r * w->stride + c + 8 * h);
       for (int t = 0; t < count; t++) {
         __m256 xv = _mm256_loadu_ps(x[t] + c + 8 * h);
         for (int r = 0; r < rows; r++) acc[r][t][h] = _mm256_fmadd_ps(wv[r], xv, acc[r][t][h]);
@@ -105,19 +106,19 @@ INLINE void float_block(const int rows, const int count, const float *w, const c
       for (int h = 0; h < 2; h++) out->sums[row + (size_t)r][token + (size_t)t][h] = acc[r][t][h];
 }
 
-static void float_blocks(const float *w, size_t rows, const cdk_float_token *tokens, size_t count, size_t first,
-                         size_t n, float_sums *out) {
+static void float_blocks(const float_columns *w, size_t rows, const cdk_float_token *tokens, size_t count,
+                         size_t first, float_sums *out) {
   for (size_t t = 0; t < count; t += 3) {
     size_t here = count - t < 3 ? count - t : 3;
     for (size_t r = 0; r < rows; r += 2) {
       if (r + 1 < rows) {
-        if (here == 3) float_block(2, 3, w, tokens, first, n, out, r, t);
-        else if (here == 2) float_block(2, 2, w, tokens, first, n, out, r, t);
-        else float_block(2, 1, w, tokens, first, n, out, r, t);
+        if (here == 3) float_block(2, 3, w, first, tokens, out, r, t);
+        else if (here == 2) float_block(2, 2, w, first, tokens, out, r, t);
+        else float_block(2, 1, w, first, tokens, out, r, t);
       } else {
-        if (here == 3) float_block(1, 3, w, tokens, first, n, out, r, t);
-        else if (here == 2) float_block(1, 2, w, tokens, first, n, out, r, t);
-        else float_block(1, 1, w, tokens, first, n, out, r, t);
+        if (here == 3) float_block(1, 3, w, first, tokens, out, r, t);
+        else if (here == 2) float_block(1, 2, w, first, tokens, out, r, t);
+        else float_block(1, 1, w, first, tokens, out, r, t);
       }
     }
   }

@@ -42,11 +42,18 @@ INLINE void store_rows(__m256 y, size_t rows, float *out) {
 // Tiles of eight rows, far from one another, that are read in turn: CPUs look ahead in each page that is being read,
 // and one page's lines do not keep memory busy while the products of those before are computed.
 #define STREAMS 3
-// How far ahead of the use weights are asked for, in bytes.
-#define PREFETCH_DISTANCE 3072
+// How far ahead of their use weights are asked for, in bytes: for the second cache, which has room for more lines on
+// their way from memory than the first one, and from there for the first one.
+#define PREFETCH_FAR 6144
+#define PREFETCH_NEAR 1152
+
+INLINE void prefetch_line(const uint8_t *s) {
+  _mm_prefetch((const char *)s + PREFETCH_NEAR, _MM_HINT_T0);
+  _mm_prefetch((const char *)s + PREFETCH_FAR, _MM_HINT_T1);
+}
 
 INLINE void prefetch_block(const uint8_t *s, size_t bytes) {
-  for (size_t line = 0; line < bytes; line += 64) _mm_prefetch((const char *)s + PREFETCH_DISTANCE + line, _MM_HINT_T0);
+  for (size_t line = 0; line < bytes; line += 64) prefetch_line(s + line);
 }
 
 // Tiles of `rows` rows each, the first one from row `first` on, each one `apart` rows behind the one before.

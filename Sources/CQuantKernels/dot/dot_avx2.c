@@ -83,7 +83,7 @@ static void avx2_decode_row(int type, const void *row, size_t columns, float *ou
 static void avx2_multiply_float(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
                                 size_t columns, const cdk_float_token *tokens, size_t token_count) {
   float_sums sums;
-  __attribute__((aligned(64))) float w[8 * FLOAT_COLUMNS];
+  __attribute__((aligned(64))) float room[8 * FLOAT_COLUMNS];
   for (size_t t0 = 0; t0 < token_count; t0 += FLOAT_TOKENS) {
     size_t count = token_count - t0 < FLOAT_TOKENS ? token_count - t0 : FLOAT_TOKENS;
     for (size_t r0 = 0; r0 < rows; r0 += 8) {
@@ -91,10 +91,8 @@ static void avx2_multiply_float(int type, const void *weights, size_t row_bytes,
       const uint8_t *row = (const uint8_t *)weights + (first_row + r0) * row_bytes;
       for (size_t r = 0; r < n; r++) memset(sums.sums[r], 0, count * sizeof sums.sums[r][0]);
       for (size_t first = 0; first < columns; first += FLOAT_COLUMNS) {
-        size_t padded = 0;
-        for (size_t r = 0; r < n; r++)
-          padded = decode_columns(&cdk_avx2, type, row + r * row_bytes, first, columns, w + r * FLOAT_COLUMNS);
-        float_blocks(w, n, tokens + t0, count, first, padded, &sums);
+        const float_columns w = float_columns_of(&cdk_avx2, type, row, row_bytes, n, first, columns, room);
+        float_blocks(&w, n, tokens + t0, count, first, &sums);
       }
       for (size_t t = 0; t < count; t++)
         for (size_t r = 0; r < n; r++)

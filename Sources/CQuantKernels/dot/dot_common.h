@@ -147,10 +147,32 @@ static inline size_t decode_columns(const cdk_kernels *kernels, int type, const 
   return padded;
 }
 
+// Columns of some rows as floats, the rows `stride` values apart.
+typedef struct {
+  const float *values;
+  size_t stride;
+  // A multiple of 16: zeros follow the last column.
+  size_t count;
+} float_columns;
+
+// Columns of `rows` rows from a multiple of FLOAT_COLUMNS on: those of f32 where they are, others decoded to `room`,
+// which has FLOAT_COLUMNS for each row.
+static inline float_columns float_columns_of(const cdk_kernels *kernels, int type, const uint8_t *row, size_t row_bytes,
+                                             size_t rows, size_t first, size_t columns, float *room) {
+  const size_t count = columns - first < FLOAT_COLUMNS ? columns - first : FLOAT_COLUMNS;
+  if (type == T_F32 && count % 16 == 0 && ((uintptr_t)row | row_bytes) % sizeof(float) == 0)
+    return (float_columns){(const float *)(const void *)row + first, row_bytes / sizeof(float), count};
+  float_columns out = {room, FLOAT_COLUMNS, 0};
+  for (size_t r = 0; r < rows; r++)
+    out.count = decode_columns(kernels, type, row + r * row_bytes, first, columns, room + r * FLOAT_COLUMNS);
+  return out;
+}
+
 extern const cdk_kernels cdk_portable;
 #if defined(__x86_64__)
 extern const cdk_kernels cdk_avx2;
 extern const cdk_kernels cdk_avx512;
+extern const cdk_kernels cdk_avx512_gfni;
 extern const cdk_kernels cdk_wide_avx2;
 #endif
 #if defined(__aarch64__)

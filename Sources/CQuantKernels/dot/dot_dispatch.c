@@ -41,7 +41,8 @@ const cdk_kernels *cdk_kernels_of(int level) {
     case CQK_LEVEL_WIDE_AVX2: return has_fma() ? &cdk_wide_avx2 : &cdk_portable;
     case CQK_LEVEL_AVX512:
       if (!has_fma()) return &cdk_portable;
-      return __builtin_cpu_supports("avx512vnni") ? &cdk_avx512 : &cdk_avx2;
+      if (!__builtin_cpu_supports("avx512vnni")) return &cdk_avx2;
+      return __builtin_cpu_supports("gfni") ? &cdk_avx512_gfni : &cdk_avx512;
 #endif
 #if defined(__aarch64__)
     case CQK_LEVEL_NEON:
@@ -50,6 +51,13 @@ const cdk_kernels *cdk_kernels_of(int level) {
 #endif
     default: return &cdk_portable;
   }
+}
+
+const cdk_kernels *cdk_avx512_without_gfni(void) {
+#if defined(__x86_64__)
+  if (has_fma() && __builtin_cpu_supports("avx512vnni")) return &cdk_avx512;
+#endif
+  return NULL;
 }
 
 // How far ahead `cdk_sum_words` asks for memory, to the second cache: nothing else keeps the CPU from running ahead, and

@@ -15,6 +15,7 @@
   ((sum) + BYTE_PRODUCT(u, s, 0) + BYTE_PRODUCT(u, s, 1) + BYTE_PRODUCT(u, s, 2) + BYTE_PRODUCT(u, s, 3))
 #define DOT_2(sum, a, b)                                                                                        \
   ((sum) + (((vi)(a) << 16) >> 16) * (((vi)(b) << 16) >> 16) + ((vi)(a) >> 16) * ((vi)(b) >> 16))
+#define PAIRS(a, b) DOT_2((vi)0, a, b)
 #define PACK(a, b) wide_pack(a, b)
 #define SHUFFLE_BYTES(v, index) wide_shuffle(v, index)
 #define PICK_16(v, index) wide_pick(v, index)

@@ -4,6 +4,7 @@
 // with AVX2 test this code. The including file defines LEVEL, LEVEL_NAME and
 //   DOT_4(sum, u, s)   adds to each 32-bit lane the products of its four unsigned bytes u and signed bytes s;
 //   DOT_2(sum, a, b)   adds to each 32-bit lane the products of its two 16-bit halves;
+//   PAIRS(a, b)        those products alone;
 //   PACK(a, b)         the 16-bit values of four lanes of a, then of four of b, in each quarter of the vector;
 //   SHUFFLE_BYTES(v, i) bytes of the same quarter of a vector by their index, zero where its highest bit is set;
 //   PICK_16(v, index)  16-bit values of a 256-bit vector by their index;
@@ -30,6 +31,7 @@ INLINE vi wide_broadcast(const void *p) {
 }
 
 #include "wide_vector.inc.h"
+#include "wide_table_256.inc.h"
 #include "wide_vector_256.inc.h"
 #include "wide_vector_32.inc.h"
 
@@ -251,16 +253,16 @@ typedef struct {
   vf sums[8][WIDE_FLOAT_TOKENS];
 } wide_float_sums;
 
-INLINE void wide_float_block(const size_t rows, const size_t count, const float *w, const cdk_float_token *tokens,
-                             size_t first, size_t n, wide_float_sums *out, size_t row, size_t token) {
+INLINE void wide_float_block(const size_t rows, const size_t count, const float_columns *w, size_t first,
+                             const cdk_float_token *tokens, wide_float_sums *out, size_t row, size_t token) {
   vf acc[4][4];
   for (size_t r = 0; r < rows; r++)
     for (size_t t = 0; t < count; t++) acc[r][t] = out->sums[row + r][token + t];
-  for (size_t c = 0; c < n; c += 16) {
+  for (size_t c = 0; c < w->count; c += 16) {
     vf x[4];
     for (size_t t = 0; t < count; t++) x[t] = (vf)wide_load(tokens[token + t].x + first + c);
     for (size_t r = 0; r < rows; r++) {
-      vf wv = (vf)wide_load(w + (row + r) * FLOAT_COLUMNS + c);
+      vf wv = (vf)wide_load(w->values + (row + r) * w->stride + c);
       for (size_t t = 0; t < count; t++) acc[r][t] = wide_fma(wv, x[t], acc[r][t]);
     }
   }
@@ -268,19 +270,19 @@ INLINE void wide_float_block(const size_t rows, const size_t count, const float 
     for (size_t t = 0; t < count; t++) out->sums[row + r][token + t] = acc[r][t];
 }
 
-static void wide_float_blocks(const float *w, size_t rows, const cdk_float_token *tokens, size_t count,
-                              size_t first, size_t n, wide_float_sums *out) {
+static void wide_float_blocks(const float_columns *w, size_t rows, const cdk_float_token *tokens, size_t count,
+                              size_t first, wide_float_sums *out) {
   size_t tokens_here, rows_here;
   for (size_t t = 0; t < count; t += tokens_here) {
     tokens_here = count - t >= 4 ? 4 : 1;
     for (size_t r = 0; r < rows; r += rows_here) {
       rows_here = rows - r >= 4 ? 4 : 1;
       if (tokens_here == 4) {
-        if (rows_here == 4) wide_float_block(4, 4, w, tokens, first, n, out, r, t);
-        else wide_float_block(1, 4, w, tokens, first, n, out, r, t);
+        if (rows_here == 4) wide_float_block(4, 4, w, first, tokens, out, r, t);
+        else wide_float_block(1, 4, w, first, tokens, out, r, t);
       } else {
-        if (rows_here == 4) wide_float_block(4, 1, w, tokens, first, n, out, r, t);
-        else wide_float_block(1, 1, w, tokens, first, n, out, r, t);
+        if (rows_here == 4) wide_float_block(4, 1, w, first, tokens, out, r, t);
+        else wide_float_block(1, 1, w, first, tokens, out, r, t);
       }
     }
   }
@@ -289,7 +291,7 @@ static void wide_float_blocks(const float *w, size_t rows, const cdk_float_token
 static void wide_multiply_float(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
                                 size_t columns, const cdk_float_token *tokens, size_t token_count) {
   wide_float_sums sums;
-  __attribute__((aligned(64))) float w[8 * FLOAT_COLUMNS];
+  __attribute__((aligned(64))) float room[8 * FLOAT_COLUMNS];
   for (size_t t0 = 0; t0 < token_count; t0 += WIDE_FLOAT_TOKENS) {
     size_t count = token_count - t0 < WIDE_FLOAT_TOKENS ? token_count - t0 : WIDE_FLOAT_TOKENS;
     for (size_t r0 = 0; r0 < rows; r0 += 8) {
@@ -297,10 +299,8 @@ static void wide_multiply_float(int type, const void *weights, size_t row_bytes,
       const uint8_t *row = (const uint8_t *)weights + (first_row + r0) * row_bytes;
       for (size_t r = 0; r < n; r++) memset(sums.sums[r], 0, count * sizeof sums.sums[r][0]);
       for (size_t first = 0; first < columns; first += FLOAT_COLUMNS) {
-        size_t padded = 0;
-        for (size_t r = 0; r < n; r++)
-          padded = decode_columns(&cdk_avx2, type, row + r * row_bytes, first, columns, w + r * FLOAT_COLUMNS);
-        wide_float_blocks(w, n, tokens + t0, count, first, padded, &sums);
+        const float_columns w = float_columns_of(&cdk_avx2, type, row, row_bytes, n, first, columns, room);
+        wide_float_blocks(&w, n, tokens + t0, count, first, &sums);
       }
       for (size_t t = 0; t < count; t++)
         for (size_t r = 0; r < n; r++) tokens[t0 + t].y[first_row + r0 + r] = wide_tree_sum(sums.sums[r][t]);

@@ -83,3 +83,31 @@ INLINE vi wide_left(vi v, vi bits) {
   typedef uint32_t vu __attribute__((ext_vector_type(16)));
   return (vi)((vu)v << (vu)bits);
 }
+
+// How far the bits of a byte are moved to the left and which of them are wanted then, as the matrix of AFFINE.
+INLINE int64_t wide_matrix(const int left, const int mask) {
+  int64_t out = 0;
+#pragma clang loop unroll(full)
+  for (int to = 0; to < 8; to++) {
+    const int from = to - left;
+    if ((mask >> to & 1) && from >= 0 && from < 8) out |= (int64_t)(1ull << (8 * (7 - to) + from));
+  }
+  return out;
+}
+
+// Bits of bytes moved to the left, as far as said for each quarter, and of these the ones of `mask`.
+INLINE vi wide_moved(vi v, const int a, const int b, const int c, const int d, const int mask) {
+  if (a == 0 && b == 0 && c == 0 && d == 0) return v & wide_bytes(mask);
+#ifdef AFFINE
+  const int64_t m[4] = {wide_matrix(a, mask), wide_matrix(b, mask), wide_matrix(c, mask), wide_matrix(d, mask)};
+  typedef int64_t eight __attribute__((ext_vector_type(8)));
+  return AFFINE(v, ((eight){m[0], m[0], m[1], m[1], m[2], m[2], m[3], m[3]}));
+#else
+  const vi left = {a, a, a, a, b, b, b, b, c, c, c, c, d, d, d, d};
+  if (a >= 0 && b >= 0 && c >= 0 && d >= 0) return wide_left(v, left) & wide_bytes(mask);
+  if (a <= 0 && b <= 0 && c <= 0 && d <= 0) return wide_right(v, -left) & wide_bytes(mask);
+  return (wide_left(v, left & 31) | wide_right(v, -left & 31)) & wide_bytes(mask);
+#endif
+}
+
+INLINE vi wide_high_nibbles(vi v) { return wide_moved(v, -4, -4, -4, -4, 15); }

@@ -4,11 +4,6 @@
 // Included by wide_tile.inc.h. The order of all f32 operations is that of avx2_vector.h. CPUs have two units for
 // 512-bit vectors, one of which shuffles, so their instructions are what counts.
 
-// Blocks of a row that are kept until the f32 sums take them, and the longest period of a token's copies.
-#define MOST_BLOCKS 32
-// Vectors that hold four blocks' sums for each of eight rows.
-#define TABLE_QUADS (2 * MOST_BLOCKS)
-
 // A token as super-blocks want it: repeated, so that four blocks from any place on lie behind one another.
 typedef struct {
   __attribute__((aligned(64))) int8_t codes[256 * (MOST_BLOCKS + 3)];
@@ -17,6 +12,8 @@ typedef struct {
   __attribute__((aligned(64))) int8_t high[16 * (MOST_BLOCKS + 3)];
   // What the products of sums start with, in the first lane of each block.
   __attribute__((aligned(64))) int32_t start[4 * (MOST_BLOCKS + 3)];
+  // Each block's scale for eight rows.
+  __attribute__((aligned(64))) float scales[8 * (MOST_BLOCKS + 3)];
   // After how many blocks the first one comes again; at least four.
   size_t period;
 } wide_token;
@@ -74,6 +71,7 @@ INLINE void wide_arrange(const int type, const cdk_token *token, size_t first, s
       total += sums[g];
     }
     out->start[4 * i] = -wide_scale_offset(type) * total;
+    for (size_t r = 0; r < 8; r++) out->scales[8 * i + r] = token->scales[b];
   }
 }
 
@@ -90,7 +88,7 @@ typedef struct {
   // The bytes that sums of codes are multiplied by, each at its place in `wide_token`: minimums, or the scales, larger
   // by `wide_scale_offset`.
   vi factors;
-  // d, and dmin in the upper half, in the last lane of each quarter.
+  // d, and dmin if there is one, as they are in the block: see `wide_d_is_high`.
   vi d;
 } wide_heads;
 
@@ -107,13 +105,12 @@ INLINE wide_heads wide_heads_of(const int type, const uint8_t *s) {
     }
     case T_Q3_K: {
       // 14 bytes: twelve of scales, then d.
-      vi v = wide_quarters(s + 94, step);
-      v = SHUFFLE_BYTES(v, QUARTERS(0x05040302, 0x09080706, 0x0D0C0B0A, (int)0x80800F0E));
+      out.d = wide_quarters(s + 94, step);
+      vi v = SHUFFLE_BYTES(out.d, QUARTERS(0x05040302, 0x09080706, 0x0D0C0B0A, (int)0x80808080));
       vi low = wide_right(IN_QUARTERS(v, 0, 1, 0, 1), QUARTERS(0, 0, 4, 4)) & wide_bytes(15);
       vi high = wide_left(IN_QUARTERS(v, 2, 2, 2, 2), QUARTERS(4, 2, 0, 0));
       out.factors = low | (wide_right(high, QUARTERS(0, 0, 0, 2)) & wide_bytes(0x30));
       out.scales = wide_less_32(out.factors);
-      out.d = v;
       break;
     }
     case T_Q4_K:
@@ -124,13 +121,13 @@ INLINE wide_heads wide_heads_of(const int type, const uint8_t *s) {
       vi high = wide_right(IN_QUARTERS(v, 3, 3, 3, 3), QUARTERS(0, 0, 0, 4));
       out.scales = out.factors = (low & QUARTERS(0x3F3F3F3F, 0x30303030, 0x3F3F3F3F, 0x30303030)) |
                                  (high & QUARTERS(0, 0x0F0F0F0F, 0, 0x0F0F0F0F));
-      out.d = IN_QUARTERS(v, 0, 0, 0, 0);
+      out.d = v;
       break;
     }
     case T_Q6_K:
       out.scales = wide_quarters(s + 192, step);
       out.factors = out.scales ^ wide_bytes(0x80);
-      out.d = wide_right(wide_quarters(s + 194, step), (vi)16);
+      out.d = wide_quarters(s + 194, step);
       break;
     default: {
       // IQ4_XS: d, eight pairs of high bits, eight nibbles.
@@ -141,7 +138,7 @@ INLINE wide_heads wide_heads_of(const int type, const uint8_t *s) {
                     (wide_left(high, (vi)4) & (vi)0x30) | (wide_left(high, (vi)2) & (vi)0x3000) |
                     (high & (vi)0x300000) | (wide_right(high, (vi)2) & (vi)0x30000000);
       out.scales = wide_less_32(out.factors);
-      out.d = IN_QUARTERS(v, 0, 0, 0, 0);
+      out.d = v;
     }
   }
   return out;
@@ -172,29 +169,19 @@ INLINE vi wide_same(const uint8_t *s) {
   return __builtin_shufflevector(v, v, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
 }
 
-// Turns the 32 bits of each lane to the left, as far as said for each quarter; those that come in are not wanted.
-INLINE vi wide_turn(vi v, const int a, const int b, const int c, const int d) {
-  const vi bits = {a, a, a, a, b, b, b, b, c, c, c, c, d, d, d, d};
-  if (a >= 0 && b >= 0 && c >= 0 && d >= 0) return wide_left(v, bits);
-  if (a <= 0 && b <= 0 && c <= 0 && d <= 0) return wide_right(v, -bits);
-  return wide_left(v, bits & 31) | wide_right(v, -bits & 31);
-}
-
 // 256 codes as unsigned bytes, larger than the true ones by `wide_offset_bits`: nibbles and pairs of bits are used
-// where they are in the block, so that columns come in the order of the format. The two upper vectors of Q4_K are
-// 16 times as large.
+// where they are in the block, so that columns come in the order of the format.
 INLINE void wide_codes_of(const int type, const uint8_t *s, vi q[4]) {
   switch (type) {
     case T_Q2_K: {
       vi v = wide_load(s + 16);
-      for (int k = 0; k < 4; k++) q[k] = wide_right(v, (vi)(2 * k)) & wide_bytes(3);
+      for (int k = 0; k < 4; k++) q[k] = wide_moved(v, -2 * k, -2 * k, -2 * k, -2 * k, 3);
       break;
     }
     case T_Q3_K: {
       vi v = wide_load(s + 32), high = wide_pair(load_bytes(s), load_bytes(s));
       for (int k = 0; k < 4; k++)
-        q[k] = (wide_right(v, (vi)(2 * k)) & wide_bytes(3)) |
-               (wide_turn(high, 2 - k, 2 - k, -2 - k, -2 - k) & wide_bytes(4));
+        q[k] = wide_moved(v, -2 * k, -2 * k, -2 * k, -2 * k, 3) | wide_moved(high, 2 - k, 2 - k, -2 - k, -2 - k, 4);
       break;
     }
     case T_Q4_K:
@@ -206,30 +193,28 @@ INLINE void wide_codes_of(const int type, const uint8_t *s, vi q[4]) {
       vi second = __builtin_shufflevector(v, w, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
       q[0] = first & wide_bytes(15);
       q[1] = second & wide_bytes(15);
-      if (type == T_Q4_K) {
-        q[2] = first & wide_bytes(0xF0);
-        q[3] = second & wide_bytes(0xF0);
-        break;
-      }
+      q[2] = wide_high_nibbles(first);
+      q[3] = wide_high_nibbles(second);
+      if (type == T_Q4_K) break;
       vi high = wide_same(s + 16), other = wide_same(s + 32);
-      q[0] |= wide_turn(high, 4, 2, 0, -2) & wide_bytes(16);
-      q[1] |= wide_turn(other, 4, 2, 0, -2) & wide_bytes(16);
-      q[2] = (wide_right(first, (vi)4) & wide_bytes(15)) | (wide_turn(high, 3, 1, -1, -3) & wide_bytes(16));
-      q[3] = (wide_right(second, (vi)4) & wide_bytes(15)) | (wide_turn(other, 3, 1, -1, -3) & wide_bytes(16));
+      q[0] |= wide_moved(high, 4, 2, 0, -2, 16);
+      q[1] |= wide_moved(other, 4, 2, 0, -2, 16);
+      q[2] |= wide_moved(high, 3, 1, -1, -3, 16);
+      q[3] |= wide_moved(other, 3, 1, -1, -3, 16);
       break;
     }
     case T_Q6_K:
       for (int i = 0; i < 2; i++) {
         vi v = wide_load(s + 64 * i), high = wide_pair(load_bytes(s + 128 + 32 * i), load_bytes(s + 128 + 32 * i));
-        q[2 * i] = (v & wide_bytes(15)) | (wide_turn(high, 4, 4, 2, 2) & wide_bytes(48));
-        q[2 * i + 1] = (wide_right(v, (vi)4) & wide_bytes(15)) | (wide_turn(high, 0, 0, -2, -2) & wide_bytes(48));
+        q[2 * i] = (v & wide_bytes(15)) | wide_moved(high, 4, 4, 2, 2, 48);
+        q[2 * i + 1] = wide_high_nibbles(v) | wide_moved(high, 0, 0, -2, -2, 48);
       }
       break;
     case T_IQ4_XS:
       for (int i = 0; i < 2; i++) {
         vi v = wide_load(s + 8 + 64 * i);
         q[2 * i] = LOOK_UP(wide_iq4_values, v & wide_bytes(15));
-        q[2 * i + 1] = LOOK_UP(wide_iq4_values, wide_right(v, (vi)4) & wide_bytes(15));
+        q[2 * i + 1] = LOOK_UP(wide_iq4_values, wide_high_nibbles(v));
       }
       break;
     default: break;
@@ -266,8 +251,7 @@ INLINE vi wide_products(const int type, const uint8_t *s, const int k, const wid
     // At most 8 * 31 * 127 each.
     vi even = DOT_4(DOT_4((vi)0, q[0], wide_load(x)), q[1], wide_load(x + 64));
     vi odd = DOT_4(DOT_4((vi)0, q[2], wide_load(x + 128)), q[3], wide_load(x + 192));
-    if (type == T_Q4_K) odd >>= 4;
-    return DOT_2(sum, PACK(even, odd), SHUFFLE_BYTES(wide_repeated(heads->scales, k), wide_load(wide_groups_q4)));
+    return PAIRS(PACK(even, odd), SHUFFLE_BYTES(wide_repeated(heads->scales, k), wide_load(wide_groups_q4)));
   }
   if (type == T_IQ4_XS) {
     // Eight products of up to 241 * 127 do not fit in 16 bits; low and high nibbles have their scale in common.
@@ -291,13 +275,12 @@ INLINE vi wide_products(const int type, const uint8_t *s, const int k, const wid
       __m128i bytes = type == T_Q6_K ? _mm_loadu_si128((const __m128i *)(s + 192)) : wide_quarter(heads->scales, k);
       scales = PICK_16(_mm256_cvtepi8_epi16(bytes), places);
     }
-    sum = DOT_2(sum, PACK(even, odd), scales);
+    sum = i == 0 ? PAIRS(PACK(even, odd), scales) : DOT_2(sum, PACK(even, odd), scales);
   }
   return sum;
 }
 
-// Of four blocks, in the lanes of each quarter: the products, what the minimums take away, d and dmin.
-INLINE vi wide_sums_of_4(const int type, const uint8_t *s, const wide_token *x, size_t b) {
+INLINE wide_quad wide_sums_of_4(const int type, const uint8_t *s, const wide_token *x, size_t b) {
   const size_t step = block_bytes(type), lines = (4 * step + 63) / 64;
   const wide_heads heads = wide_heads_of(type, s);
   vi p[4];
@@ -305,12 +288,12 @@ INLINE vi wide_sums_of_4(const int type, const uint8_t *s, const wide_token *x, 
   for (size_t k = 0; k < 4; k++) {
 #pragma clang loop unroll(full)
     for (size_t line = 0; line < lines; line++)
-      if (line % 4 == k) _mm_prefetch((const char *)s + PREFETCH_DISTANCE + 64 * line, _MM_HINT_T0);
+      if (line % 4 == k) prefetch_line(s + 64 * line);
     p[k] = wide_products(type, s + k * step, (int)k, &heads, x->codes + 256 * (b + k));
   }
   // The products of sums, four partial ones each.
-  vi m = DOT_4(wide_load(x->start + 4 * b), heads.factors, wide_load(x->low + 16 * b)) +
-         wide_left(DOT_4((vi)0, heads.factors, wide_load(x->high + 16 * b)), (vi)7);
+  vi low = DOT_4(wide_load(x->start + 4 * b), heads.factors, wide_load(x->low + 16 * b));
+  vi high = wide_left(DOT_4((vi)0, heads.factors, wide_load(x->high + 16 * b)), (vi)7);
   // Quarter k: the quarters of p[k] together.
   vi a = __builtin_shufflevector(p[0], p[1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
          __builtin_shufflevector(p[0], p[1], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
@@ -318,23 +301,25 @@ INLINE vi wide_sums_of_4(const int type, const uint8_t *s, const wide_token *x, 
          __builtin_shufflevector(p[2], p[3], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
   vi sum = __builtin_shufflevector(a, c, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
            __builtin_shufflevector(a, c, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
-  if (wide_offset_bits(type)) sum -= wide_left(m, (vi)wide_offset_bits(type));
-  sum += IN_QUARTERS(sum, 2, 3, 0, 1);
-  if (has_mins(type)) {
-    if (has_groups_of_16(type)) m += IN_QUARTERS(m, 2, 3, 0, 1);
-    sum = FROM_BOTH(sum, m, 0, 1, 2, 3);
+  if (!has_mins(type)) {
+    sum -= wide_left(low + high, (vi)wide_offset_bits(type));
+  } else if (has_groups_of_16(type)) {
+    low += high;
+    sum = FROM_BOTH(sum, low, 0, 1, 0, 1) + FROM_BOTH(sum, low, 2, 3, 2, 3);
+  } else {
+    // Eight minimums fill half of a quarter.
+    sum = FROM_BOTH(sum, low, 0, 1, 2, 3) + FROM_BOTH(sum, high, 2, 3, 2, 3);
   }
-  sum += IN_QUARTERS(sum, 1, 0, 3, 2);
-  return FROM_BOTH(sum, heads.d, 0, 2, 3, 3);
+  return (wide_quad){sum, heads.d};
 }
 
 // The sums of `count` blocks one behind the other, of each of `streams` places; the first one is the token's first.
 INLINE void wide_blocks(const int type, const uint8_t *s, size_t stream_bytes, size_t streams, size_t count,
-                        const wide_token *x, vi *table) {
+                        const wide_token *x, wide_table *tables, size_t quad) {
   const size_t step = block_bytes(type);
   size_t b = 0;
   uint8_t rest[4 * B_Q6_K];
-  for (size_t i = 0; i < count; i += 4, s += 4 * step, table++) {
+  for (size_t i = 0; i < count; i += 4, s += 4 * step, quad++) {
 #pragma clang loop unroll(disable)
     for (size_t j = 0; j < streams; j++) {
       const uint8_t *four = s + j * stream_bytes;
@@ -346,36 +331,13 @@ INLINE void wide_blocks(const int type, const uint8_t *s, size_t stream_bytes, s
       const wide_token *same = x;
       // Keeps the token's vectors from being loaded ahead of this loop, for which there are too many.
       __asm__ volatile("" : "+r"(same));
-      table[j * TABLE_QUADS] = wide_sums_of_4(type, four, same, b);
+      const wide_quad out = wide_sums_of_4(type, four, same, b);
+      tables[j].sums[quad] = out.sums;
+      tables[j].d[quad] = out.d;
     }
     b += 4;
     if (b >= x->period) b -= x->period;
   }
-}
-
-// Half-precision numbers in the low halves of lanes.
-INLINE __m256 wide_floats_of_halves(vh lanes) {
-  typedef int16_t halves __attribute__((ext_vector_type(8)));
-  return _mm256_cvtph_ps((__m128i)__builtin_convertvector(lanes, halves));
-}
-
-// Adds the blocks of eight rows to their results, rows in lanes. A row has `stride` quarters of the table.
-INLINE __m256 wide_add_blocks(const int type, const vi *table, size_t stride, size_t blocks, const float *scales,
-                              __m256 y) {
-  for (size_t b = 0; b < blocks; b++) {
-    const uint8_t *at = (const uint8_t *)table + 16 * b;
-    vi low = wide_quarters(at, 16 * stride), high = wide_quarters(at + 64 * stride, 16 * stride);
-    vh sums = __builtin_shufflevector(low, high, 0, 4, 8, 12, 16, 20, 24, 28);
-    vh mins = __builtin_shufflevector(low, high, 1, 5, 9, 13, 17, 21, 25, 29);
-    vh d = __builtin_shufflevector(low, high, 2, 6, 10, 14, 18, 22, 26, 30);
-    __m256 dx = _mm256_set1_ps(scales[b]);
-    y = _mm256_fmadd_ps(_mm256_mul_ps(wide_floats_of_halves(d), dx), _mm256_cvtepi32_ps((__m256i)sums), y);
-    if (has_mins(type)) {
-      __m256 mw = wide_floats_of_halves((vh)_mm256_srli_epi32((__m256i)d, 16));
-      y = _mm256_fnmadd_ps(_mm256_mul_ps(mw, dx), _mm256_cvtepi32_ps((__m256i)mins), y);
-    }
-  }
-  return y;
 }
 
 INLINE void wide_vector_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
@@ -383,7 +345,7 @@ INLINE void wide_vector_256(const int type, const uint8_t *weights, size_t row_b
   const size_t step = block_bytes(type), blocks = columns / 256;
   // Short rows are one stream, so that no group of four is left incomplete.
   const int joined = blocks <= MOST_BLOCKS && row_bytes == blocks * step;
-  vi tables[STREAMS * TABLE_QUADS];
+  wide_table tables[STREAMS];
   // Rows that a last tile does not have are added up, too.
   if (rows % 8) memset(tables, 0, sizeof tables);
   wide_token x;
@@ -402,9 +364,9 @@ INLINE void wide_vector_256(const int type, const uint8_t *weights, size_t row_b
       }
       for (size_t r = 0; r < (joined ? 1 : tiles.rows); r++)
         wide_blocks(type, tile + r * row_bytes + b0 * step, tiles.apart * row_bytes, tiles.tiles,
-                    joined ? tiles.rows * n : n, &x, tables + r * stride / 4);
+                    joined ? tiles.rows * n : n, &x, tables, r * stride / 4);
       for (size_t j = 0; j < tiles.tiles; j++)
-        y[j] = wide_add_blocks(type, tables + j * TABLE_QUADS, stride, n, token->scales + b0, y[j]);
+        y[j] = wide_add_blocks(type, tables + j, stride, n, x.scales, y[j]);
     }
     for (size_t j = 0; j < tiles.tiles; j++) store_rows(y[j], tiles.rows, out + tiles.first + j * tiles.apart);
   }

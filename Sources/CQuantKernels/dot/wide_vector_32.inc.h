@@ -28,7 +28,7 @@ INLINE size_t wide_nibbles_at(const int type) { return block_bytes(type) - 16; }
 INLINE vi wide_quad_products(const int type, const uint8_t *s, const int8_t *x) {
   const size_t step = block_bytes(type);
   vi v = wide_quarters(s + wide_nibbles_at(type), step);
-  vi q[2] = {v & wide_bytes(15), wide_right(v, (vi)4) & wide_bytes(15)};
+  vi q[2] = {v & wide_bytes(15), wide_high_nibbles(v)};
   if (type == T_Q5_0 || type == T_Q5_1) {
     uint64_t bits[2] = {0, 0};
     for (size_t k = 0; k < 4; k++) {

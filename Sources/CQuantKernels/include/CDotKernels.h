@@ -56,6 +56,10 @@ typedef struct {
 /// they need besides those of the level. The level must be available. Never NULL.
 const cdk_kernels *cdk_kernels_of(int level);
 
+/// The kernels of the AVX-512 level for CPUs that cannot move bits of bytes in one instruction (GFNI), for tests on those
+/// that can; NULL where the CPU does not have what the level needs.
+const cdk_kernels *cdk_avx512_without_gfni(void);
+
 /// The sum of the 64-bit words of some memory, modulo 2^64, read as fast as memory gives them: to measure how fast that
 /// is. Bytes behind the last whole word are left out.
 uint64_t cdk_sum_words(const void *bytes, size_t count);
