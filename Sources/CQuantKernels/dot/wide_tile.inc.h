@@ -37,24 +37,22 @@ INLINE vi wide_broadcast(const void *p) {
 
 INLINE vf wide_fma(vf a, vf b, vf c) { return __builtin_elementwise_fma(a, b, c); }
 
-// Byte products do not saturate here, so all signed codes go against tokens biased by 128.
-INLINE int wide_signed(const int type) { return code_offset(type) || has_signed_codes(type); }
+// How much larger than the true codes those of tiles are, which have no sign: then tokens are the signed factors, and
+// their bytes are taken from memory by the instruction that multiplies. A power of two.
+INLINE int wide_excess(const int type) { return has_signed_codes(type) ? 128 : code_offset(type); }
 
-INLINE const uint8_t *wide_codes(const int type, const cdk_token *token) {
-  return wide_signed(type) ? token->biased : (const uint8_t *)token->codes;
+INLINE __m256i wide_unsigned(const int type, __m256i codes) {
+  return has_signed_codes(type) ? _mm256_xor_si256(codes, _mm256_set1_epi8((char)0x80)) : codes;
 }
 
-static const uint8_t wide_zeros[32] = {
-    128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128,
-    128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128, 128};
-
 // Dot products of 4 * quads columns, in two chains.
-INLINE vi wide_dot(const int type, const int quads, const vi *w, const uint8_t *x) {
+INLINE vi wide_dot(const int quads, const vi *w, const int8_t *x) {
+  // Keeps sums of two registers out of instructions that multiply what they load: those count as two.
+  __asm__ volatile("" : "+r"(x));
   vi even = (vi)0, odd = (vi)0;
   for (int k = 0; k < quads; k += 2) {
-    vi a = wide_broadcast(x + 4 * k), b = wide_broadcast(x + 4 * k + 4);
-    even = wide_signed(type) ? DOT_4(even, a, w[k]) : DOT_4(even, w[k], a);
-    odd = wide_signed(type) ? DOT_4(odd, b, w[k + 1]) : DOT_4(odd, w[k + 1], b);
+    even = DOT_4(even, w[k], wide_broadcast(x + 4 * k));
+    odd = DOT_4(odd, w[k + 1], wide_broadcast(x + 4 * k + 4));
   }
   return even + odd;
 }
@@ -63,15 +61,15 @@ INLINE vi wide_dot(const int type, const int quads, const vi *w, const uint8_t *
 typedef struct {
   __m256i codes[64][2];
   int32_t scales[16][16];
-  // Pairs of minimums as two 16-bit values.
-  int32_t mins[8][16];
+  // Pairs of minimums as two 16-bit values, or of scales where codes are larger than the true ones: what is multiplied
+  // with the sums of a token's codes.
+  int32_t pairs[8][16];
   float d[16];
   float dmin[16];
 } wide_weights;
 
 INLINE void wide_fill(const int type, const uint8_t *s, size_t row_bytes, size_t last, wide_weights *out) {
   const int groups = has_groups_of_16(type) ? 16 : 8;
-  const __m256i offset = _mm256_set1_epi8((char)code_offset(type));
   for (size_t h = 0; h < 2; h++) {
     __m256i rows[8][8], columns[8];
 #pragma clang loop unroll(disable)
@@ -79,12 +77,12 @@ INLINE void wide_fill(const int type, const uint8_t *s, size_t row_bytes, size_t
       size_t lane = 8 * h + r;
       wide_block w;
       load_256(type, s + (lane < last ? lane : last) * row_bytes, &w);
-      for (int i = 0; i < 8; i++) rows[i][r] = _mm256_sub_epi8(w.q[i], offset);
+      for (int i = 0; i < 8; i++) rows[i][r] = wide_unsigned(type, w.q[i]);
       int16_t v[16];
       _mm256_storeu_si256((__m256i *)v, w.scales);
       for (int j = 0; j < groups; j++) out->scales[j][lane] = v[j];
-      _mm256_storeu_si256((__m256i *)v, w.mins);
-      for (int j = 0; j < groups / 2; j++) memcpy(&out->mins[j][lane], v + 2 * j, 4);
+      if (has_mins(type)) _mm256_storeu_si256((__m256i *)v, w.mins);
+      for (int j = 0; j < groups / 2; j++) memcpy(&out->pairs[j][lane], v + 2 * j, 4);
       out->d[lane] = _cvtsh_ss(w.d);
       out->dmin[lane] = _cvtsh_ss(w.dmin);
     }
@@ -95,11 +93,6 @@ INLINE void wide_fill(const int type, const uint8_t *s, size_t row_bytes, size_t
   }
 }
 
-INLINE vi wide_pair_products(vi a, vi b) {
-  vi low = ((a << 16) >> 16) * ((b << 16) >> 16);
-  return low + (a >> 16) * (b >> 16);
-}
-
 INLINE void wide_store(vf y, size_t rows, float *out) { memcpy(out, &y, 4 * (rows < 16 ? rows : 16)); }
 
 INLINE void wide_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
@@ -108,8 +101,6 @@ INLINE void wide_256(const int type, const uint8_t *weights, size_t row_bytes, s
   const int wide_groups = !has_groups_of_16(type);
   const int quads = wide_groups ? 8 : 4;
   const size_t groups = wide_groups ? 8 : 16;
-  const uint8_t *x[WIDE_TOKENS];
-  for (size_t t = 0; t < count; t++) x[t] = wide_codes(type, tokens + t);
   __attribute__((aligned(64))) wide_weights tile;
   vi isum[WIDE_TOKENS];
   vf y[WIDE_TOKENS];
@@ -119,26 +110,23 @@ INLINE void wide_256(const int type, const uint8_t *weights, size_t row_bytes, s
       size_t last = rows - r0 < 16 ? rows - r0 - 1 : 15;
       wide_fill(type, weights + r0 * row_bytes + b * step, row_bytes, last, &tile);
       for (size_t t = 0; t < count; t++) isum[t] = (vi)0;
-      vi bias = (vi)0;
       for (size_t g = 0; g < groups; g++) {
         vi w[8];
         for (int k = 0; k < quads; k++) w[k] = wide_load(tile.codes[(size_t)quads * g + (size_t)k]);
         vi scale = wide_load(tile.scales[g]);
-        if (wide_signed(type)) bias += scale * wide_dot(type, quads, w, wide_zeros);
         for (size_t t = 0; t < count; t++)
-          isum[t] += scale * wide_dot(type, quads, w, x[t] + 256 * b + 4 * (size_t)quads * g);
+          isum[t] += scale * wide_dot(quads, w, tokens[t].codes + 256 * b + 4 * (size_t)quads * g);
       }
       vf dw = (vf)wide_load(tile.d), mw = (vf)wide_load(tile.dmin);
       for (size_t t = 0; t < count; t++) {
         vf dx = (vf)tokens[t].scales[b];
-        y[t] = wide_fma(dw * dx, __builtin_convertvector(isum[t] - bias, vf), y[t]);
-        if (has_mins(type)) {
-          const int16_t *sums = tokens[t].sums + SUMS_256 * b + (wide_groups ? 16 : 0);
-          vi msum = (vi)0;
-          for (size_t j = 0; j < groups / 2; j++)
-            msum += wide_pair_products(wide_load(tile.mins[j]), wide_broadcast(sums + 2 * j));
-          y[t] = wide_fma(-(mw * dx), __builtin_convertvector(msum, vf), y[t]);
-        }
+        const int16_t *sums = tokens[t].sums + SUMS_256 * b + (wide_groups ? 16 : 0);
+        vi pairs = (vi)0;
+        for (size_t j = 0; j < groups / 2; j++)
+          pairs = DOT_2(pairs, wide_load(tile.pairs[j]), wide_broadcast(sums + 2 * j));
+        if (!has_mins(type)) isum[t] -= pairs * wide_excess(type);
+        y[t] = wide_fma(dw * dx, __builtin_convertvector(isum[t], vf), y[t]);
+        if (has_mins(type)) y[t] = wide_fma(-(mw * dx), __builtin_convertvector(pairs, vf), y[t]);
       }
     }
     for (size_t t = 0; t < count; t++) wide_store(y[t], rows - r0, out[t] + r0);
@@ -148,7 +136,6 @@ INLINE void wide_256(const int type, const uint8_t *weights, size_t row_bytes, s
 INLINE void wide_32(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
                     const cdk_token *tokens, size_t count, float *const *out) {
   const size_t step = block_bytes(type);
-  const __m256i offset = _mm256_set1_epi8((char)code_offset(type));
   vf y[WIDE_TOKENS];
   for (size_t r0 = 0; r0 < rows; r0 += 16) {
     for (size_t t = 0; t < count; t++) y[t] = (vf)0.0f;
@@ -158,7 +145,7 @@ INLINE void wide_32(const int type, const uint8_t *weights, size_t row_bytes, si
       for (size_t r = 0; r < 16; r++) {
         size_t row = r0 + r < rows ? r0 + r : rows - 1;
         const uint8_t *s = weights + row * row_bytes + b * step;
-        q[r / 8][r % 8] = _mm256_sub_epi8(load_32(type, s), offset);
+        q[r / 8][r % 8] = wide_unsigned(type, load_32(type, s));
         d[r] = scale_32(type, s);
         m[r] = min_32(type, s);
       }
@@ -169,11 +156,10 @@ INLINE void wide_32(const int type, const uint8_t *weights, size_t row_bytes, si
         memcpy(&w[k], &transposed[0][k], 32);
         memcpy((char *)&w[k] + 32, &transposed[1][k], 32);
       }
-      vi bias = (vi)0;
-      if (wide_signed(type)) bias = wide_dot(type, 8, w, wide_zeros);
       vf dw = (vf)wide_load(d), mw = (vf)wide_load(m);
       for (size_t t = 0; t < count; t++) {
-        vi sum = wide_dot(type, 8, w, wide_codes(type, tokens + t) + 32 * b) - bias;
+        vi sum = wide_dot(8, w, tokens[t].codes + 32 * b);
+        if (wide_excess(type)) sum -= (vi)(wide_excess(type) * tokens[t].sums[b]);
         float dx = tokens[t].scales[b];
         y[t] = wide_fma(dw * (vf)dx, __builtin_convertvector(sum, vf), y[t]);
         if (has_mins(type)) y[t] = wide_fma(mw, (vf)(dx * (float)tokens[t].sums[b]), y[t]);

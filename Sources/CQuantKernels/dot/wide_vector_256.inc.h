@@ -280,7 +280,13 @@ INLINE vi wide_products(const int type, const uint8_t *s, const int k, const wid
   return sum;
 }
 
-INLINE wide_quad wide_sums_of_4(const int type, const uint8_t *s, const wide_token *x, size_t b) {
+// The four blocks from one on, of a token: where their codes are, and the first of their `low`.
+typedef struct {
+  const int8_t *codes;
+  const int8_t *low;
+} wide_place;
+
+INLINE wide_quad wide_sums_of_4(const int type, const uint8_t *s, wide_place x) {
   const size_t step = block_bytes(type), lines = (4 * step + 63) / 64;
   const wide_heads heads = wide_heads_of(type, s);
   vi p[4];
@@ -289,11 +295,13 @@ INLINE wide_quad wide_sums_of_4(const int type, const uint8_t *s, const wide_tok
 #pragma clang loop unroll(full)
     for (size_t line = 0; line < lines; line++)
       if (line % 4 == k) prefetch_line(s + 64 * line);
-    p[k] = wide_products(type, s + k * step, (int)k, &heads, x->codes + 256 * (b + k));
+    p[k] = wide_products(type, s + k * step, (int)k, &heads, x.codes + 256 * k);
   }
   // The products of sums, four partial ones each.
-  vi low = DOT_4(wide_load(x->start + 4 * b), heads.factors, wide_load(x->low + 16 * b));
-  vi high = wide_left(DOT_4((vi)0, heads.factors, wide_load(x->high + 16 * b)), (vi)7);
+  const int8_t *high_sums = x.low + offsetof(wide_token, high) - offsetof(wide_token, low);
+  const int8_t *start = x.low + offsetof(wide_token, start) - offsetof(wide_token, low);
+  vi low = DOT_4(wide_load(start), heads.factors, wide_load(x.low));
+  vi high = wide_left(DOT_4((vi)0, heads.factors, wide_load(high_sums)), (vi)7);
   // Quarter k: the quarters of p[k] together.
   vi a = __builtin_shufflevector(p[0], p[1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
          __builtin_shufflevector(p[0], p[1], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
@@ -328,10 +336,11 @@ INLINE void wide_blocks(const int type, const uint8_t *s, size_t stream_bytes, s
         memcpy(rest, four, (count - i) * step);
         four = rest;
       }
-      const wide_token *same = x;
-      // Keeps the token's vectors from being loaded ahead of this loop, for which there are too many.
-      __asm__ volatile("" : "+r"(same));
-      const wide_quad out = wide_sums_of_4(type, four, same, b);
+      wide_place place = {x->codes + 256 * b, x->low + 16 * b};
+      // Keeps the token's vectors from being loaded ahead of this loop, for which there are too many, and sums of two
+      // registers out of instructions that multiply what they load: those count as two.
+      __asm__ volatile("" : "+r"(place.codes), "+r"(place.low));
+      const wide_quad out = wide_sums_of_4(type, four, place);
       tables[j].sums[quad] = out.sums;
       tables[j].d[quad] = out.d;
     }
