@@ -30,7 +30,7 @@ struct ProductPlan {
   /// And at most: a core that reads one after the other gets a quarter more out of memory than with the least.
   private static let mostStream = 1 << 20
   /// Streams become shorter towards the end: each has this part of a thread's share of what is left.
-  private static let streamShare = 4
+  private static let streamShare = 2
 
   private let form: ActivationForm
   private let level: KernelLevel

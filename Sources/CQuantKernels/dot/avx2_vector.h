@@ -72,6 +72,16 @@ INLINE tile_group tiles_of(size_t i, size_t rows) {
   return (tile_group){first, 0, 1, rows < first + 8 ? rows - first : 8};
 }
 
+// How many bytes of each tile are asked for before the first product, which waits for memory.
+#define PREFETCH_START 2048
+
+INLINE void prefetch_start(const uint8_t *weights, size_t row_bytes, size_t rows) {
+  const tile_group tiles = tiles_of(0, rows);
+  for (size_t line = 0; line < PREFETCH_START; line += 64)
+    for (size_t j = 0; j < tiles.tiles; j++)
+      _mm_prefetch((const char *)weights + j * tiles.apart * row_bytes + line, _MM_HINT_T0);
+}
+
 // What the f32 sums need of a block in one row: integer sums, still in lanes.
 typedef struct {
   __m256i products;
@@ -168,6 +178,7 @@ INLINE __m256 add_blocks_256(const int type, const table_256 *table, size_t bloc
 
 INLINE void vector_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
                        const cdk_token *token, float *out) {
+  prefetch_start(weights, row_bytes, rows);
   const size_t step = block_bytes(type), blocks = columns / 256;
   table_256 tables[STREAMS];
   // Rows that a last tile does not have are added up, too.
@@ -267,6 +278,7 @@ INLINE __m256 add_blocks_32(const int type, const table_32 *table, size_t blocks
 INLINE void vector_32(const int type, const totals_of_8 totals_of, const piece_order order, const int offset,
                       const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns, const cdk_token *token,
                       float *out) {
+  prefetch_start(weights, row_bytes, rows);
   const size_t step = block_bytes(type), blocks = columns / 32;
   table_32 tables[STREAMS];
   // Rows that a last tile does not have are added up, too.

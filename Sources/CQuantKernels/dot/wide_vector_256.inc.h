@@ -351,6 +351,7 @@ INLINE void wide_blocks(const int type, const uint8_t *s, size_t stream_bytes, s
 
 INLINE void wide_vector_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
                             const cdk_token *token, float *out) {
+  prefetch_start(weights, row_bytes, rows);
   const size_t step = block_bytes(type), blocks = columns / 256;
   // Short rows are one stream, so that no group of four is left incomplete.
   const int joined = blocks <= MOST_BLOCKS && row_bytes == blocks * step;
