@@ -122,6 +122,14 @@ INLINE void gather_keys(const crk_cache *cache, const int count, ptrdiff_t span,
   }
 }
 
+// How many bytes of keys and of values are asked for before the first is used: behind them the CPU looks ahead by itself.
+#define CRK_AHEAD 16384
+
+INLINE void ask_for(const void *start, ptrdiff_t bytes) {
+  for (ptrdiff_t line = 0; line < bytes && line < CRK_AHEAD; line += 64)
+    __builtin_prefetch((const char *)start + line, 0, 2);
+}
+
 INLINE void attend_some(const crk_cache *whole, const float *const *queries, const crk_span *spans, const int count,
                         float scale, bool half, float *scores, float *const *outs) {
   ptrdiff_t first = spans[0].start, last = spans[0].end;
@@ -137,6 +145,11 @@ INLINE void attend_some(const crk_cache *whole, const float *const *queries, con
   if (whole->values) seen.values = (const char *)whole->values + first * whole->value_stride * size;
   const crk_cache *cache = &seen;
   const ptrdiff_t longest = last - first, span = (longest + 15) / 16 * 16;
+  // Few queries read a head's keys and values from memory, many have them in a cache.
+  if (count < CRK_MOST_QUERIES) {
+    ask_for(seen.keys, span * whole->head_dim * size);
+    if (seen.values) ask_for(seen.values, longest * whole->value_stride * size);
+  }
   float divisors[CRK_MOST_QUERIES];
   float *sums = scores + count * span;
   score(cache, queries, count, span, scale, half, scores);
