@@ -64,20 +64,18 @@ INLINE void wide_totals_of_4(const int type, const uint8_t *at, size_t stride, v
   }
 }
 
-typedef float wide_floats __attribute__((ext_vector_type(16)));
-
 // Sixteen half-precision numbers in two quarters of a vector, from quarter 2 * i on.
-INLINE wide_floats wide_floats_of_halves(vi v, const int i) {
+INLINE vf wide_floats_of_halves(vi v, const int i) {
   typedef __fp16 halves __attribute__((ext_vector_type(16)));
   vh part = i ? v.hi : v.lo;
-  return __builtin_convertvector((halves)part, wide_floats);
+  return __builtin_convertvector((halves)part, vf);
 }
 
 // Eight lanes of four rows each from quarters 2 * i and 2 * i + 1 of two vectors, as numbers.
-INLINE wide_floats wide_floats_of_rows(vi low, vi high, const int i) {
+INLINE vf wide_floats_of_rows(vi low, vi high, const int i) {
   vi v = i ? __builtin_shufflevector(low, high, 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31)
            : __builtin_shufflevector(low, high, 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
-  return __builtin_convertvector(v, wide_floats);
+  return __builtin_convertvector(v, vf);
 }
 
 // Adds the blocks of eight rows to their results, rows in lanes. A row has `stride` quarters of the table.
@@ -92,10 +90,10 @@ INLINE __m256 wide_add_blocks(const int type, const wide_table *table, size_t st
     vi first = WORDS(d_low, d_high, 0, 1, 2, 3, 8, 9, 10, 11), second = WORDS(d_low, d_high, 4, 5, 6, 7, 12, 13, 14, 15);
 #pragma clang loop unroll(full)
     for (int i = 0; i < 2; i++) {
-      wide_floats dx = (wide_floats)wide_load(scales + 8 * b + 16 * (size_t)i);
-      wide_floats d = dx * wide_floats_of_halves(wide_d_is_second(type) ? second : first, i);
-      wide_floats sum = wide_floats_of_rows(sums[0], sums[1], i);
-      wide_floats dmin = (wide_floats)0.0f, min = dmin;
+      vf dx = (vf)wide_load(scales + 8 * b + 16 * (size_t)i);
+      vf d = dx * wide_floats_of_halves(wide_d_is_second(type) ? second : first, i);
+      vf sum = wide_floats_of_rows(sums[0], sums[1], i);
+      vf dmin = (vf)0.0f, min = dmin;
       if (has_mins(type)) {
         dmin = dx * wide_floats_of_halves(second, i);
         min = wide_floats_of_rows(mins[0], mins[1], i);

@@ -10,6 +10,8 @@
 //   PICK_16(v, index)  16-bit values of a 256-bit vector by their index;
 //   LOOK_UP(table, v)  entries of a table of 16 bytes by the bytes of a vector;
 //   SPREAD_BITS(b, v)  byte v where a bit of the 64 is set, else zero.
+// and, where one instruction does it,
+//   AFFINE(v, m)       the bits of each byte by the 8 by 8 matrix in the same 64 bits of m.
 
 #include "avx2_vector.h"
 
