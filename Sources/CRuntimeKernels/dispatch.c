@@ -1,6 +1,3 @@
-#include <math.h>
-#include <string.h>
-
 #include "levels.h"
 
 static const crk_level *table(int level) {
@@ -100,22 +97,3 @@ void crk_store(int level, const float *key, const float *value, ptrdiff_t positi
 }
 
 void crk_delta_rule(int level, const crk_delta_rule_arguments *arguments) { table(level)->delta_rule(arguments); }
-
-// Values that are looked at together: only a loop without an early end becomes vector instructions.
-#define FINITE_VALUES 1024
-
-ptrdiff_t crk_first_non_finite(const float *values, ptrdiff_t count) {
-  for (ptrdiff_t start = 0; start < count; start += FINITE_VALUES) {
-    const ptrdiff_t end = count - start < FINITE_VALUES ? count : start + FINITE_VALUES;
-    uint32_t found = 0;
-    for (ptrdiff_t i = start; i < end; i++) {
-      uint32_t bits;
-      memcpy(&bits, values + i, sizeof bits);
-      found |= (bits & 0x7F800000u) == 0x7F800000u;
-    }
-    if (!found) continue;
-    for (ptrdiff_t i = start; i < end; i++)
-      if (!isfinite(values[i])) return i;
-  }
-  return count;
-}

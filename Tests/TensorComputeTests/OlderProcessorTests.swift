@@ -33,44 +33,30 @@ struct OlderProcessorTests {
     _ kernels: cdk_kernels, _ matrix: StoredMatrix, _ x: [Float], tokens: Int
   ) -> [Float] {
     let (columns, isSuper) = (matrix.columns, matrix.type.blockLength == 256)
-    var codes = [Int8](repeating: 0, count: tokens * columns)
-    var biased = [UInt8](repeating: 0, count: tokens * columns)
-    var sums = [Int16](repeating: 0, count: tokens * columns / 256 * 24 + tokens * columns / 32)
-    var scales = [Float](repeating: 0, count: tokens * columns / 32)
-    var y = [Float](repeating: -7, count: tokens * matrix.rows)
-    let (groupsPerToken, sumsPerToken) =
-      isSuper ? (columns / 256, columns / 256 * 24) : (columns / 32, columns / 32)
-    codes.withUnsafeMutableBufferPointer { codes in
-      biased.withUnsafeMutableBufferPointer { biased in
-        sums.withUnsafeMutableBufferPointer { sums in
-          scales.withUnsafeMutableBufferPointer { scales in
-            y.withUnsafeMutableBufferPointer { y in
-              let rows = (0..<tokens).map { token in
-                let row = cdk_token(
-                  codes: codes.baseAddress.map { UnsafePointer($0 + token * columns) },
-                  biased: biased.baseAddress.map { UnsafePointer($0 + token * columns) },
-                  sums: sums.baseAddress.map { UnsafePointer($0 + token * sumsPerToken) },
-                  scales: scales.baseAddress.map { UnsafePointer($0 + token * groupsPerToken) },
-                  y: y.baseAddress.map { $0 + token * matrix.rows })
-                x.withUnsafeBufferPointer {
-                  (isSuper ? kernels.quantize_256 : kernels.quantize_32)?(
-                    $0.baseAddress.map { $0 + token * columns }, columns,
-                    UnsafeMutablePointer(mutating: row.codes), UnsafeMutablePointer(mutating: row.biased),
-                    UnsafeMutablePointer(mutating: row.sums), UnsafeMutablePointer(mutating: row.scales))
-                }
-                return row
-              }
-              matrix.bytes.withUnsafeBytes {
-                kernels.multiply_integer?(
-                  Int32(matrix.type.rawValue), $0.baseAddress, matrix.bytes.count / matrix.rows, 0,
-                  matrix.rows,
-                  columns, rows, tokens)
-              }
-            }
-          }
-        }
-      }
+    let quantize = isSuper ? kernels.quantize_256 : kernels.quantize_32
+    let y = UnsafeMutableBufferPointer<Float>.allocate(capacity: tokens * matrix.rows)
+    var owned: [UnsafeMutableRawPointer] = []
+    defer {
+      y.deallocate()
+      for pointer in owned { pointer.deallocate() }
     }
-    return y
+    func room<T>(_ type: T.Type, _ count: Int) -> UnsafeMutablePointer<T> {
+      let pointer = UnsafeMutablePointer<T>.allocate(capacity: count)
+      owned.append(UnsafeMutableRawPointer(pointer))
+      return pointer
+    }
+    let rows = (0..<tokens).map { token in
+      let (codes, biased) = (room(Int8.self, columns), room(UInt8.self, columns))
+      let (sums, scales) = (room(Int16.self, columns), room(Float.self, columns))
+      quantize?(Array(x[token * columns..<(token + 1) * columns]), columns, codes, biased, sums, scales)
+      return cdk_token(
+        codes: codes, biased: biased, sums: sums, scales: scales,
+        y: y.baseAddress.map { $0 + token * matrix.rows })
+    }
+    kernels.multiply_integer?(
+      Int32(matrix.type.rawValue), matrix.bytes, matrix.bytes.count / matrix.rows, 0, matrix.rows, columns,
+      rows,
+      tokens)
+    return Array(y)
   }
 }

@@ -39,10 +39,8 @@ INLINE vi wide_broadcast(const void *p) {
 
 INLINE vf wide_fma(vf a, vf b, vf c) { return __builtin_elementwise_fma(a, b, c); }
 
-// How much larger than the true codes those of tiles are, which have no sign: then tokens are the signed factors, and
-// their bytes are taken from memory by the instruction that multiplies. A power of two.
-INLINE int wide_excess(const int type) { return has_signed_codes(type) ? 128 : code_offset(type); }
-
+// Codes of tiles have no sign: tokens are the signed factors, and their bytes are taken from memory by the instruction
+// that multiplies.
 INLINE __m256i wide_unsigned(const int type, __m256i codes) {
   return has_signed_codes(type) ? _mm256_xor_si256(codes, _mm256_set1_epi8((char)0x80)) : codes;
 }

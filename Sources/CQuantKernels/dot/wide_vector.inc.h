@@ -44,6 +44,9 @@ INLINE vi wide_look_up(const uint8_t *table, vi index) {
 // `iq4_values`, larger by 128.
 static const uint8_t wide_iq4_values[16] = {1, 24, 45, 63, 79, 93, 106, 118, 129, 141, 153, 166, 181, 197, 217, 241};
 
+// How much larger than the true codes those are that have no sign: a power of two.
+INLINE int wide_excess(const int type) { return has_signed_codes(type) ? 128 : code_offset(type); }
+
 // Two vectors of 32 bytes one behind the other.
 INLINE vi wide_pair(__m256i low, __m256i high) {
   vi v;

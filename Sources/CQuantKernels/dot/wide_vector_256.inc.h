@@ -28,16 +28,6 @@ INLINE int wide_scale_offset(const int type) {
   }
 }
 
-// How much larger codes are than the true ones, as a power of two; zero where they are not.
-INLINE int wide_offset_bits(const int type) {
-  switch (type) {
-    case T_Q3_K: return 2;
-    case T_Q6_K: return 5;
-    case T_IQ4_XS: return 7;
-    default: return 0;
-  }
-}
-
 // Which 16 columns are at place `piece` of the four vectors that `wide_codes_of` gives.
 INLINE size_t wide_order(const int type, const size_t piece) {
   const size_t v = piece / 4, quarter = piece % 4;
@@ -169,7 +159,7 @@ INLINE vi wide_same(const uint8_t *s) {
   return __builtin_shufflevector(v, v, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3);
 }
 
-// 256 codes as unsigned bytes, larger than the true ones by `wide_offset_bits`: nibbles and pairs of bits are used
+// 256 codes as unsigned bytes, larger than the true ones by `wide_excess`: nibbles and pairs of bits are used
 // where they are in the block, so that columns come in the order of the format.
 INLINE void wide_codes_of(const int type, const uint8_t *s, vi q[4]) {
   switch (type) {
@@ -310,7 +300,7 @@ INLINE wide_quad wide_sums_of_4(const int type, const uint8_t *s, wide_place x) 
   vi sum = __builtin_shufflevector(a, c, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
            __builtin_shufflevector(a, c, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
   if (!has_mins(type)) {
-    sum -= wide_left(low + high, (vi)wide_offset_bits(type));
+    sum -= (low + high) * wide_excess(type);
   } else if (has_groups_of_16(type)) {
     low += high;
     sum = FROM_BOTH(sum, low, 0, 1, 0, 1) + FROM_BOTH(sum, low, 2, 3, 2, 3);

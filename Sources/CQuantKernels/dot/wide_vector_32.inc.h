@@ -6,14 +6,7 @@
 static const uint8_t wide_mxfp4_values[16] = {16, 17, 18, 19, 20, 22, 24, 28, 16, 15, 14, 13, 12, 10, 8, 4};
 
 // How much larger than the true codes those of `wide_totals_of` are.
-INLINE int wide_offset_32(const int type) {
-  switch (type) {
-    case T_Q8_0:
-    case T_IQ4_NL: return 128;
-    case T_MXFP4: return 16;
-    default: return code_offset(type);
-  }
-}
+INLINE int wide_offset_32(const int type) { return type == T_MXFP4 ? 16 : wide_excess(type); }
 
 // Nibbles: the first 16 columns of four blocks, then their other ones.
 INLINE size_t wide_order_32(const int type, const size_t piece) {

@@ -136,7 +136,4 @@ typedef struct {
 /// Runs it.
 void crk_delta_rule(int level, const crk_delta_rule_arguments *arguments);
 
-/// The index of the first value that is not finite, or count.
-ptrdiff_t crk_first_non_finite(const float *values, ptrdiff_t count);
-
 #endif

@@ -1,4 +1,4 @@
-internal import CRuntimeKernels
+internal import BlockQuantization
 internal import FileBytes
 
 extension LoadedModel {
@@ -40,9 +40,8 @@ extension LoadedModel {
   ///
   /// - Throws: ``RuntimeError`` with `nonFinite`.
   func checkFinite(_ rows: FloatRows, firstPosition: Int, what: String) throws {
-    let count = rows.count * rows.width
-    let index = crk_first_non_finite(rows.base, count)
-    guard index < count else { return }
+    let values = UnsafeBufferPointer(start: rows.base, count: rows.count * rows.width)
+    guard let index = FloatConversion.firstNonFinite(values) else { return }
     throw RuntimeError(
       .nonFinite,
       Fault(
