@@ -72,6 +72,10 @@ void crk_softmax(int level, ptrdiff_t count, float *y) { table(level)->softmax(c
 
 void crk_exp(int level, ptrdiff_t count, float *y) { table(level)->exponentials(count, y); }
 
+ptrdiff_t crk_first_greatest(int level, const float *x, ptrdiff_t count) {
+  return table(level)->first_greatest(x, count);
+}
+
 void crk_rotate_halves(int level, const float *cosines, const float *sines, ptrdiff_t half, float *x) {
   table(level)->rotate_halves(cosines, sines, half, x);
 }

@@ -243,6 +243,23 @@ static void softmax(ptrdiff_t count, float *y) {
   OVER(count, y, AT(y) / divisor);
 }
 
+/// Once over all values for the greatest one, then from the front up to the first that equals it.
+static ptrdiff_t first_greatest(const float *x, ptrdiff_t count) {
+  v16 best[4];
+  for (int k = 0; k < 4; k++) best[k] = splat(-INFINITY);
+  ptrdiff_t i = 0;
+  for (; i + 64 <= count; i += 64)
+    for (int k = 0; k < 4; k++) best[k] = maximum(best[k], load(x + i + 16 * k));
+  float most = greatest(maximum(maximum(best[0], best[1]), maximum(best[2], best[3])));
+  for (; i < count; i++) most = x[i] > most ? x[i] : most;
+  const v16 wanted = splat(most);
+  for (i = 0; i + 16 <= count; i += 16)
+    if (__builtin_reduce_or((i16v)(load(x + i) == wanted))) break;
+  for (; i < count; i++)
+    if (x[i] == most) return i;
+  return 0;
+}
+
 static void rotate_halves(const float *cosines, const float *sines, ptrdiff_t half, float *x) {
   ptrdiff_t i = 0;
   for (; i + 16 <= half; i += 16) {
@@ -358,6 +375,7 @@ const crk_level CRK_TABLE = {
     .multiply_silu = multiply_silu,
     .softmax = softmax,
     .exponentials = exponentials,
+    .first_greatest = first_greatest,
     .rotate_halves = rotate_halves,
     .convolve = convolve,
     .gated_convolve = gated_convolve,

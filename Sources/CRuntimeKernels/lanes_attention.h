@@ -203,6 +203,8 @@ static void store_position(const float *key, const float *value, ptrdiff_t posit
   ptrdiff_t base = position / 16 * head_dim * 16 + position % 16, row = position * value_stride;
   // gather_keys() reads whole blocks: what an earlier text left in them may not be finite.
   const ptrdiff_t size = half ? 2 : 4;
+  // Each dimension of a key lies in a line of its own: asked for at once, so that one does not wait for the other.
+  for (ptrdiff_t d = 0; d < head_dim; d++) __builtin_prefetch((char *)keys + (base + d * 16) * size, 1);
   if (!values && position % 16 == 0) memset((char *)keys + base * size, 0, (size_t)(head_dim * 16 * size));
   if (half) {
     for (ptrdiff_t d = 0; d < head_dim; d++) ((_Float16 *)keys)[base + d * 16] = (_Float16)key[d];

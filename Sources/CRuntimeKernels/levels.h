@@ -18,6 +18,7 @@ typedef struct {
   void (*multiply_silu)(const float *, ptrdiff_t, float *);
   void (*softmax)(ptrdiff_t, float *);
   void (*exponentials)(ptrdiff_t, float *);
+  ptrdiff_t (*first_greatest)(const float *, ptrdiff_t);
   void (*rotate_halves)(const float *, const float *, ptrdiff_t, float *);
   void (*convolve)(const float *const *, const float *, ptrdiff_t, ptrdiff_t, float *);
   void (*gated_convolve)(const float *const *, const float *, ptrdiff_t, ptrdiff_t, const float *, float *);

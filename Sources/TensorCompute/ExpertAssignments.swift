@@ -47,6 +47,17 @@ package struct ExpertAssignments: Sendable {
 
   /// The slots of one expert, ascending.
   package func slots(of expert: Int) -> ArraySlice<Int32> { slots[starts[expert]..<starts[expert + 1]] }
+
+  /// Goes through the experts that have slots, ascending, with those.
+  func forEachUsed(_ body: (_ expert: Int, _ slots: UnsafeBufferPointer<Int32>) -> Void) {
+    slots.withUnsafeBufferPointer { slots in
+      starts.withUnsafeBufferPointer { starts in
+        for expert in 0..<expertCount where starts[expert + 1] > starts[expert] {
+          body(expert, UnsafeBufferPointer(rebasing: slots[starts[expert]..<starts[expert + 1]]))
+        }
+      }
+    }
+  }
 }
 
 /// What the rows of an expert product's input are.

@@ -81,7 +81,7 @@ package struct MatrixEngine: Sendable {
     for form in forms(of: matrices) {
       let prepared = PreparedActivations(
         x, count: tokens, columns: columns, stride: xStride ?? columns, form: form, level: level, pool: pool)
-      var plan = ProductPlan(form: form, level: level)
+      var plan = ProductPlan(form: form, level: level, tokenCapacity: matrices.count * tokens)
       for (index, matrix) in matrices.enumerated() where self.form(of: matrix.type) == form {
         let stride = yStrides?[index] ?? matrix.rows
         plan.add(matrix, tokenCount: tokens, from: prepared) { token in
@@ -119,17 +119,15 @@ package struct MatrixEngine: Sendable {
     for form in forms(of: firsts) {
       let prepared = PreparedActivations(
         x, count: rowCount, columns: columns, stride: columns, form: form, level: level, pool: pool)
-      var plan = ProductPlan(form: form, level: level)
-      for expert in 0..<assignments.expertCount {
-        let slots = assignments.slots(of: expert)
-        if slots.isEmpty { continue }
+      var plan = ProductPlan(form: form, level: level, tokenCapacity: stacks.count * assignments.slots.count)
+      assignments.forEachUsed { expert, slots in
         for (index, first) in firsts.enumerated() where self.form(of: first.type) == form {
           let (matrix, rows) = (stacks[index][expert], first.rows)
           precondition(
             matrix.rows == rows && matrix.columns == columns && matrix.type == first.type,
             "matrices of a stack have one shape and type")
           plan.add(matrix, tokenCount: slots.count, from: prepared) { position in
-            let slot = Int(slots[slots.startIndex + position])
+            let slot = Int(slots[position])
             return (row: input == .tokens ? slot / used : slot, y: ys[index] + slot * rows)
           }
         }
@@ -160,7 +158,7 @@ package struct MatrixEngine: Sendable {
     for form in forms(of: matrices) {
       let prepared = PreparedActivations(
         x, count: rowCount, columns: first.columns, stride: xStride, form: form, level: level, pool: pool)
-      var plan = ProductPlan(form: form, level: level)
+      var plan = ProductPlan(form: form, level: level, tokenCapacity: rowCount)
       for (index, matrix) in matrices.enumerated() where self.form(of: matrix.type) == form {
         plan.add(matrix, tokenCount: rowCount / matrices.count, from: prepared) { turn in
           let row = turn * matrices.count + index
@@ -189,11 +187,6 @@ package struct MatrixEngine: Sendable {
   }
 
   private func forms(of matrices: [WeightMatrix]) -> [ActivationForm] {
-    var forms: [ActivationForm] = []
-    for matrix in matrices {
-      let form = form(of: matrix.type)
-      if !forms.contains(form) { forms.append(form) }
-    }
-    return forms
+    ActivationForm.allCases.filter { form in matrices.contains { self.form(of: $0.type) == form } }
   }
 }

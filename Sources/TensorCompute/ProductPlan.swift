@@ -26,7 +26,7 @@ struct ProductPlan {
   /// Rows per band with many tokens: enough to amortize reading the activations.
   private static let rowsPerBand = 64
   /// Bytes of weights per band with few tokens, at least: small enough to share the end of a product evenly.
-  private static let leastStream = 1 << 16
+  private static let leastStream = 1 << 15
   /// And at most: a core that reads one after the other gets a quarter more out of memory than with the least.
   private static let mostStream = 1 << 20
   /// Streams become shorter towards the end: each has this part of a thread's share of what is left.
@@ -38,9 +38,16 @@ struct ProductPlan {
   private var tokens: [cdk_token] = []
   private var floatTokens: [cdk_float_token] = []
 
-  init(form: ActivationForm, level: KernelLevel) {
+  /// Starts a plan for about so many products of a matrix with a token.
+  init(form: ActivationForm, level: KernelLevel, tokenCapacity: Int) {
     self.form = form
     self.level = level
+    if form == .float {
+      floatTokens.reserveCapacity(tokenCapacity)
+    } else {
+      tokens.reserveCapacity(tokenCapacity)
+    }
+    products.reserveCapacity(min(tokenCapacity, 64))
   }
 
   /// Adds the product of a matrix with `tokenCount` rows of activations.
@@ -69,8 +76,10 @@ struct ProductPlan {
 
   /// All products cut into bands for a number of threads.
   private func cut(threads: Int) -> [Band] {
-    var left = products.lazy.filter(\.isStream).reduce(0) { $0 + $1.byteCount }
+    var left = 0
+    for product in products where product.isStream { left += product.byteCount }
     var bands: [Band] = []
+    bands.reserveCapacity(products.count + 16)
     for product in products {
       var band = product
       while band.firstRow < product.rowCount {

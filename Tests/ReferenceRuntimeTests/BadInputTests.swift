@@ -125,5 +125,13 @@ import Testing
     #expect(code { try session.evaluate(tokens: [5, 6, 7]) } == .nonFinite)
     session.reset()
     #expect(try session.evaluate(tokens: [5, 6]).values == whole.values)
+
+    // Threads look through pieces of a long batch; the error names the first position all the same.
+    var tokens = [Int32](repeating: 5, count: 1100)
+    (tokens[700], tokens[1000]) = (7, 7)
+    let long = try Session(model: broken, contextLength: 1100, threads: 3, batchLength: 1100)
+    let error = #expect(throws: RuntimeError.self) { try long.evaluate(tokens: tokens) }
+    #expect(error?.fault.subject == "position 700")
+    #expect(error?.fault.found == "nan at 0")
   }
 }

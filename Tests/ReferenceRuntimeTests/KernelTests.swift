@@ -70,6 +70,26 @@ import Testing
     }
   }
 
+  @Test("The first of the greatest values", arguments: [0, 1, 15, 16, 17, 63, 64, 65, 200, 1000])
+  func firstGreatestAgreesWithPlainCode(_ count: Int) {
+    var generator = SeededGenerator(seed: UInt64(count))
+    for round in 0..<40 {
+      // Few different values, so that there are ties in and across vectors; in some rounds values that are none.
+      var x = (0..<count).map { _ in Float(Int.random(in: -9...3, using: &generator)) }
+      if round % 4 == 1 { for index in x.indices where x[index] < 0 { x[index] = -.infinity } }
+      if round % 4 == 2 { for index in x.indices where x[index] > 1 { x[index] = .nan } }
+      var wanted = 0
+      var best = -Float.infinity
+      for index in x.indices where x[index] > best { (wanted, best) = (index, x[index]) }
+      for level in Self.levels { #expect(crk_first_greatest(level, x, count) == wanted) }
+    }
+    for level in Self.levels {
+      for value in [-Float.infinity, .nan] {
+        #expect(crk_first_greatest(level, [Float](repeating: value, count: count), count) == 0)
+      }
+    }
+  }
+
   @Test(arguments: [1, 3, 15, 16, 17, 48, 100]) func laterRowKernelsAgreeWithPlainCode(_ count: Int) {
     let (x, y, z) = (random(count, seed: 1), random(count, seed: 2, -9...9), random(count, seed: 3))
     let (dx, dy, dz) = (x.map(Double.init), y.map(Double.init), z.map(Double.init))

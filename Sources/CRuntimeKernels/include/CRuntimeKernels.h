@@ -62,6 +62,9 @@ void crk_softmax(int level, ptrdiff_t count, float *y);
 /// y = exp(y).
 void crk_exp(int level, ptrdiff_t count, float *y);
 
+/// The index of the first one of the greatest values; 0 of none. NaN is no candidate.
+ptrdiff_t crk_first_greatest(int level, const float *x, ptrdiff_t count);
+
 /// Rotates the pairs (x[j], x[j + half]).
 void crk_rotate_halves(int level, const float *cosines, const float *sines, ptrdiff_t half, float *x);
 

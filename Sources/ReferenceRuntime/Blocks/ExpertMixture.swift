@@ -48,13 +48,13 @@ enum ExpertMixture {
 
     let slots = x.count * shape.usedCount
     let (gate, up, output) = (scratch.gate, scratch.up, scratch.output)
-    let names = weights.gate.name == weights.up.name ? [] : [weights.up.name]
-    try tap([weights.gate.name] + names, x, .tokens, assignments, context)
+    let (gateName, upName) = (weights.gate.name, weights.up.name)
+    try tap(gateName == upName ? [gateName] : [gateName, upName], x, .tokens, assignments, context)
     context.engine.multiply(
       x, .tokens, assignments,
       [ExpertProduct(stack: weights.gate, output: gate), ExpertProduct(stack: weights.up, output: up)])
     let (gating, biases) = (context.gating, weights.biases)
-    context.engine.parallel(slots) { slot, _ in
+    context.engine.parallel(slots, of: shape.width) { slot, _ in
       if let biases {
         let place = Int(choice[slot]) * shape.width
         crk_add(level, biases.gate.base + place, shape.width, gate.row(slot))
@@ -117,10 +117,12 @@ enum ExpertMixture {
 
   /// Shows the rows that each expert sees, grouped by expert, sequence by sequence.
   private static func tap(
-    _ names: [String], _ input: FloatRows, _ kind: ExpertInput, _ assignments: ExpertAssignments,
-    _ context: BlockContext
+    _ names: @autoclosure () -> [String], _ input: FloatRows, _ kind: ExpertInput,
+    _ assignments: ExpertAssignments, _ context: BlockContext
   ) throws {
-    guard let observer = context.observer, names.contains(where: observer.wants) else { return }
+    guard let observer = context.observer else { return }
+    let names = names()
+    guard names.contains(where: observer.wants) else { return }
     let used = assignments.usedPerToken
     let grouped = try context.scratch("experts.tap", assignments.slots.count, input.width)
     // Slots of an expert ascend: those of a sequence follow those of the sequence before.

@@ -30,7 +30,8 @@ final class ProductEngine {
   /// Multiplies one input with several matrices.
   func multiply(_ input: FloatRows, _ products: [Product]) {
     engine.multiply(
-      products.map(\.matrix.weights), x: input.base, tokens: input.count, into: products.map(\.output.base))
+      products.map { $0.matrix.weights }, x: input.base, tokens: input.count,
+      into: products.map { $0.output.base })
   }
 
   /// Multiplies with the experts' matrices: rows of the input are tokens or slots, those of the outputs slots.
@@ -38,8 +39,8 @@ final class ProductEngine {
     _ input: FloatRows, _ kind: ExpertInput, _ assignments: ExpertAssignments, _ products: [ExpertProduct]
   ) {
     engine.multiplyExperts(
-      products.map(\.stack.experts), assignments, x: input.base, input: kind,
-      into: products.map(\.output.base))
+      products.map { $0.stack.experts }, assignments, x: input.base, input: kind,
+      into: products.map { $0.output.base })
   }
 
   /// Multiplies the heads of tokens with their own matrices: the first `matrices[h].columns` values of row
@@ -55,10 +56,22 @@ final class ProductEngine {
     engine.copyRow(matrix.weights, row: row, into: output)
   }
 
+  /// Values worth waking workers for: with fewer, handing out costs more than it saves.
+  private static let leastShared = 8192
+
   /// Calls `body` for every item, on any worker, and returns when all are done; items of one worker follow each
   /// other, so scratch memory may be kept per worker.
-  func parallel(_ itemCount: Int, _ body: @Sendable (_ item: Int, _ worker: Int) -> Void) {
-    let workers = min(workerCount, itemCount)
+  ///
+  /// - Parameters:
+  ///   - itemCount: How often.
+  ///   - size: How many values an item works on, where that may be so few that the caller does all; `nil` where an item
+  ///     is always worth a worker.
+  ///   - body: Receives the number of an item and that of a worker.
+  func parallel(
+    _ itemCount: Int, of size: Int? = nil, _ body: @Sendable (_ item: Int, _ worker: Int) -> Void
+  ) {
+    let isSmall = size.map { $0 * itemCount < Self.leastShared } ?? false
+    let workers = isSmall ? 1 : min(workerCount, itemCount)
     guard workers > 1 else {
       for item in 0..<max(itemCount, 0) { body(item, 0) }
       return

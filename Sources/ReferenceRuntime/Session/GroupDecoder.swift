@@ -150,7 +150,8 @@ package final class GroupDecoder {
     guard try run(inputs, ranges, stream, onLayer) else { return false }
     for (input, range) in zip(inputs, ranges) {
       try model.checkFinite(
-        stream.rows(range), firstPosition: sequences[input.sequence].position, what: "the residual stream")
+        stream.rows(range), firstPosition: sequences[input.sequence].position, what: "the residual stream",
+        context)
     }
     try emitLogits(inputs, ranges, stream, body)
     for input in inputs {
@@ -233,7 +234,7 @@ package final class GroupDecoder {
         try model.checkFinite(
           rows.rows(row..<(row + 1)),
           firstPosition: sequences[inputs[index].sequence].position + inputs[index].tokens.count - 1,
-          what: "the logits")
+          what: "the logits", context)
       }
       try body(piece.lowerBound, UnsafeBufferPointer(start: rows.base, count: rows.count * rows.width))
     }

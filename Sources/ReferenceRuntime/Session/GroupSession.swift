@@ -245,7 +245,7 @@ package final class GroupSession {
     precondition(positions.clamped(to: 0..<range.count) == positions, "positions of the sequence")
     let rows = try stream(count: sequences.last?.upperBound ?? 0).rows(range)
     if checked.insert(sequence).inserted {
-      try model.checkFinite(rows, firstPosition: 0, what: "the residual stream")
+      try model.checkFinite(rows, firstPosition: 0, what: "the residual stream", context)
     }
     if !hasOutput, !positions.isEmpty {
       loader.start([model.weights.output.weights])

@@ -113,7 +113,7 @@ public final class Session {
       let end = min(start + batchLength, tokens.count)
       context.begin(firstPosition: position, count: end - start)
       let stream = try ForwardPass.run(tokens[start..<end], model.weights, states: states, context)
-      try model.checkFinite(stream, firstPosition: position, what: "the residual stream")
+      try model.checkFinite(stream, firstPosition: position, what: "the residual stream", context)
       let wanted = selected.clamped(to: start..<end)
       let rows = stream.rows((wanted.lowerBound - start)..<(wanted.upperBound - start))
       try model.emitLogits(

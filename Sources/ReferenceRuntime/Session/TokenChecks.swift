@@ -1,5 +1,6 @@
 internal import BlockQuantization
 internal import FileBytes
+internal import Synchronization
 
 extension LoadedModel {
   /// Makes sure that tokens can be evaluated after `position` others.
@@ -39,9 +40,8 @@ extension LoadedModel {
   /// Makes sure that all values of rows are finite, the first of which is at a position.
   ///
   /// - Throws: ``RuntimeError`` with `nonFinite`.
-  func checkFinite(_ rows: FloatRows, firstPosition: Int, what: String) throws {
-    let values = UnsafeBufferPointer(start: rows.base, count: rows.count * rows.width)
-    guard let index = FloatConversion.firstNonFinite(values) else { return }
+  func checkFinite(_ rows: FloatRows, firstPosition: Int, what: String, _ context: BlockContext) throws {
+    guard let index = rows.firstNonFinite(context.engine) else { return }
     throw RuntimeError(
       .nonFinite,
       Fault(
@@ -68,9 +68,27 @@ extension LoadedModel {
       let last = min(first + piece, stream.count)
       let rows = try context.scratch("logits", last - first, vocabularySize)
       try ForwardPass.logits(stream.rows(first..<last), weights, into: rows, context)
-      try checkFinite(rows, firstPosition: firstPosition + first, what: "the logits")
+      try checkFinite(rows, firstPosition: firstPosition + first, what: "the logits", context)
       try body(first, UnsafeBufferPointer(start: rows.base, count: rows.count * rows.width))
       first = last
     }
+  }
+}
+
+extension FloatRows {
+  /// Values that a worker looks through at a time.
+  private static let pieceLength = 16384
+
+  /// The index of the first NaN or infinity among all values, or `nil` when all are finite.
+  fileprivate func firstNonFinite(_ engine: ProductEngine) -> Int? {
+    let valueCount = count * width
+    let first = Atomic<Int>(valueCount)
+    engine.parallel((valueCount + Self.pieceLength - 1) / Self.pieceLength) { item, _ in
+      let start = item * Self.pieceLength
+      let piece = UnsafeBufferPointer(start: base + start, count: min(Self.pieceLength, valueCount - start))
+      if let index = FloatConversion.firstNonFinite(piece) { first.min(start + index, ordering: .relaxed) }
+    }
+    let index = first.load(ordering: .relaxed)
+    return index < valueCount ? index : nil
   }
 }
