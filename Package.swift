@@ -233,7 +233,12 @@ let package = Package(
         "QuantRecipes", "ReferenceRuntime", "TensorCompute", "TextTokenizers",
       ]),
     command("pouch-card", ["FileBytes", "ModelCards"]),
-    command("pouch-bench", ["TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute"]),
+    command(
+      "pouch-bench",
+      [
+        "TensorTypes", "FileBytes", "BlockQuantization", "TensorCompute", "MemoryEstimation",
+        "ReferenceRuntime",
+      ]),
     command(
       "pouch-estimate",
       [

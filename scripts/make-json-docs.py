@@ -25,6 +25,7 @@ DOCUMENTS = [
     ("pouch.card", "pouch-card --json", "QuantizedCard"),
     ("pouch.benchmark.quantize", "pouch-bench quantize --json", "Report"),
     ("pouch.benchmark.matmul", "pouch-bench matmul --json", "ProductReport"),
+    ("pouch.benchmark.decode", "pouch-bench decode --json", "DecodeReport"),
     ("pouch.error", "any command with --json that fails before its result", "ErrorReport"),
 ]
 

@@ -40,6 +40,7 @@ package enum JSONSchema: String, CaseIterable, Sendable {
   case card = "pouch.card"
   case quantizeBenchmark = "pouch.benchmark.quantize"
   case productBenchmark = "pouch.benchmark.matmul"
+  case decodeBenchmark = "pouch.benchmark.decode"
   case error = "pouch.error"
 
   /// The version that is written.

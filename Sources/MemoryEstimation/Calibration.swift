@@ -1,7 +1,6 @@
 internal import BlockQuantization
 internal import Dispatch
 internal import FileBytes
-internal import Synchronization
 internal import TensorCompute
 package import TensorTypes
 
@@ -81,25 +80,14 @@ package struct Calibration: Codable, Hashable, Sendable {
   private static func readSpeed(threads: Int, seconds: Double) -> Double {
     let words = max(8 << 20, min(64 << 20, (MachineMemory.totalByteCount ?? 0) / 256))
     let memory = [UInt64](repeating: 1, count: words)
-    let parts = max(1, threads)
+    let pool = WorkerPool(threadCount: max(1, threads))
     var best = Double.infinity
     let start = now()
     repeat {
       let begin = now()
-      memory.withUnsafeBufferPointer { buffer in
-        nonisolated(unsafe) let buffer = buffer
-        parallelForEach(count: parts, threadCount: parts) { part in
-          let range = (words / parts * part)..<(words / parts * (part + 1))
-          sink.wrappingAdd(
-            MemoryReading.wordSum(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: buffer[range]))),
-            ordering: .relaxed)
-        }
-      }
+      _ = memory.withUnsafeBytes { MemoryReading.read($0, pool) }
       best = min(best, now() - begin)
     } while now() - start < seconds
     return Double(words) * 8 / best
   }
-
-  /// Takes what is read, so that reading cannot be left out.
-  private static let sink = Atomic<UInt64>(0)
 }

@@ -53,10 +53,15 @@ struct OlderProcessorTests {
         codes: codes, biased: biased, sums: sums, scales: scales,
         y: y.baseAddress.map { $0 + token * matrix.rows })
     }
-    kernels.multiply_integer?(
-      Int32(matrix.type.rawValue), matrix.bytes, matrix.bytes.count / matrix.rows, 0, matrix.rows, columns,
-      rows,
-      tokens)
+    matrix.bytes.withUnsafeBytes { bytes in
+      rows.withUnsafeBufferPointer { rows in
+        let band = cdk_band(
+          type: Int32(matrix.type.rawValue), weights: bytes.baseAddress,
+          row_bytes: matrix.bytes.count / matrix.rows, first_row: 0, rows: matrix.rows, columns: columns,
+          tokens: rows.baseAddress, token_count: tokens, first_step: 0)
+        withUnsafePointer(to: kernels) { cdk_multiply_band($0, band) }
+      }
+    }
     return Array(y)
   }
 }

@@ -80,8 +80,9 @@ static void run_integer(const block_format *f, const uint8_t *weights, size_t ro
   for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++)
     for (size_t r = 0; r < (counts[c] < 10 ? 6 : 2); r++) {
       memset(a->y, 0x5A, 4 * TOKENS * STRIDE);
-      cdk_kernels_of(quant_level)->multiply_integer(f->type, weights, row_bytes, (size_t)ranges[r][0],
-                                                    (size_t)ranges[r][1], (size_t)columns, tokens, (size_t)counts[c]);
+      const cdk_band band = {f->type,         weights, row_bytes,        (size_t)ranges[r][0], (size_t)ranges[r][1],
+                             (size_t)columns, tokens,  (size_t)counts[c], 0};
+      cdk_multiply_band(cdk_kernels_of(quant_level), band);
       record(a->y, 4 * (size_t)(counts[c] < TOKENS ? counts[c] + 1 : TOKENS) * STRIDE,
              "integer/%s/%s/columns%d/tokens%d/rows%d+%d", f->name, name, columns, counts[c], ranges[r][0],
              ranges[r][1]);

@@ -8,6 +8,7 @@
 #define AVX2_VECTOR_H
 
 #include "avx2_unpack.h"
+#include "streams.h"
 
 // 16-bit sums of code pairs; `x` are signed codes. Products of up to 63 * 127 twice stay below 2^15, and
 // so do those of two signed codes up to 127.
@@ -39,47 +40,18 @@ INLINE void store_rows(__m256 y, size_t rows, float *out) {
   }
 }
 
-// Tiles of eight rows, far from one another, that are read in turn: CPUs look ahead in each page that is being read,
-// and one page's lines do not keep memory busy while the products of those before are computed.
-#define STREAMS 3
-// How far ahead of their use weights are asked for, in bytes: for the second cache, which has room for more lines on
-// their way from memory than the first one, and from there for the first one.
-#define PREFETCH_FAR 6144
-#define PREFETCH_NEAR 1152
-
-INLINE void prefetch_line(const uint8_t *s) {
-  _mm_prefetch((const char *)s + PREFETCH_NEAR, _MM_HINT_T0);
-  _mm_prefetch((const char *)s + PREFETCH_FAR, _MM_HINT_T1);
-}
-
-INLINE void prefetch_block(const uint8_t *s, size_t bytes) {
-  for (size_t line = 0; line < bytes; line += 64) prefetch_line(s + line);
-}
-
-// Tiles of `rows` rows each, the first one from row `first` on, each one `apart` rows behind the one before.
+// What a token was arranged as, to be used for the next band, too.
 typedef struct {
+  const int8_t *codes;
+  int type;
   size_t first;
-  size_t apart;
-  size_t tiles;
-  size_t rows;
-} tile_group;
+} arranged_state;
 
-// The tiles of step `i`: one from each part of all rows, then one by one those that are left.
-INLINE tile_group tiles_of(size_t i, size_t rows) {
-  const size_t steps = rows / 8 / STREAMS;
-  if (i < steps) return (tile_group){8 * i, 8 * steps, STREAMS, 8};
-  const size_t first = 8 * (STREAMS * steps + i - steps);
-  return (tile_group){first, 0, 1, rows < first + 8 ? rows - first : 8};
-}
-
-// How many bytes of each tile are asked for before the first product, which waits for memory.
-#define PREFETCH_START 2048
-
-INLINE void prefetch_start(const uint8_t *weights, size_t row_bytes, size_t rows) {
-  const tile_group tiles = tiles_of(0, rows);
-  for (size_t line = 0; line < PREFETCH_START; line += 64)
-    for (size_t j = 0; j < tiles.tiles; j++)
-      _mm_prefetch((const char *)weights + j * tiles.apart * row_bytes + line, _MM_HINT_T0);
+// Whether a token is arranged for a type from block `first` on; if not, the caller does so.
+INLINE int is_arranged(arranged_state *state, int type, const cdk_token *token, size_t first) {
+  if (state->codes == token->codes && state->type == type && state->first == first) return 1;
+  *state = (arranged_state){token->codes, type, first};
+  return 0;
 }
 
 // What the f32 sums need of a block in one row: integer sums, still in lanes.
@@ -141,11 +113,11 @@ typedef struct {
 
 // The sums of `blocks` blocks of row `r` of a tile.
 INLINE void sum_row_256(const int type, const uint8_t *s, size_t blocks, const int8_t *x, const int16_t *sums,
-                        size_t r, table_256 *table) {
+                        size_t r, const stream_ahead *ahead, size_t done, size_t stream, table_256 *table) {
   const size_t step = block_bytes(type);
 #pragma clang loop unroll(disable)
-  for (size_t b = 0; b < blocks; b++, s += step, x += 256, sums += SUMS_256) {
-    prefetch_block(s, step);
+  for (size_t b = 0; b < blocks; b++, s += step, x += 256, sums += SUMS_256, done += step) {
+    prefetch_block(ahead_of(ahead, done, s, stream), step);
     block_sums block = narrow_sums_of(type, s, x, sums);
     if (has_mins(type)) {
       __m128i *halves = (__m128i *)&table->sums[8 * b + r];
@@ -176,28 +148,37 @@ INLINE __m256 add_blocks_256(const int type, const table_256 *table, size_t bloc
   return y;
 }
 
-INLINE void vector_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
-                       const cdk_token *token, float *out) {
-  prefetch_start(weights, row_bytes, rows);
-  const size_t step = block_bytes(type), blocks = columns / 256;
+// Does the steps of a band; what it returns says whether the next band's first lines were asked for.
+INLINE const cdk_band *vector_256(const int type, const cdk_band *band, band_course *course, int is_expected) {
+  const uint8_t *weights = band_weights(band);
+  const size_t step = block_bytes(type), blocks = band->columns / 256, row_bytes = band->row_bytes;
   table_256 tables[STREAMS];
   // Rows that a last tile does not have are added up, too.
-  if (rows % 8) memset(tables, 0, sizeof tables);
-  tile_group tiles;
-  for (size_t i = 0; (tiles = tiles_of(i, rows)).first < rows; i++) {
-    __m256 y[STREAMS];
-    for (size_t j = 0; j < tiles.tiles; j++) y[j] = _mm256_setzero_ps();
-    for (size_t b0 = 0; b0 < blocks; b0 += TABLE_BLOCKS) {
-      size_t n = blocks - b0 < TABLE_BLOCKS ? blocks - b0 : TABLE_BLOCKS;
-      for (size_t r = 0; r < tiles.rows; r++)
+  if (band->rows % 8) memset(tables, 0, sizeof tables);
+  stream_ahead ahead;
+  begin_streams(band, course, is_expected, &ahead);
+  for (int is_first = 1; next_step(course, is_first); is_first = 0) {
+    const tile_group tiles = tiles_of(course->step, band->rows, ahead.whole);
+    set_ahead(band, course, tiles, &ahead);
+    for (size_t t = 0; t < band->token_count; t++) {
+      const cdk_token *token = band->tokens + t;
+      float *out = token->y + band->first_row + tiles.first;
+      __m256 y[STREAMS];
+      for (size_t j = 0; j < tiles.tiles; j++) y[j] = _mm256_setzero_ps();
+      for (size_t b0 = 0; b0 < blocks; b0 += TABLE_BLOCKS) {
+        size_t n = blocks - b0 < TABLE_BLOCKS ? blocks - b0 : TABLE_BLOCKS;
+        for (size_t r = 0; r < tiles.rows; r++)
+          for (size_t j = 0; j < tiles.tiles; j++)
+            sum_row_256(type, weights + (tiles.first + j * tiles.apart + r) * row_bytes + b0 * step, n,
+                        token->codes + 256 * b0, token->sums + SUMS_256 * b0, r, &ahead, r * row_bytes + b0 * step, j,
+                        &tables[j]);
         for (size_t j = 0; j < tiles.tiles; j++)
-          sum_row_256(type, weights + (tiles.first + j * tiles.apart + r) * row_bytes + b0 * step, n,
-                      token->codes + 256 * b0, token->sums + SUMS_256 * b0, r, &tables[j]);
-      for (size_t j = 0; j < tiles.tiles; j++)
-        y[j] = add_blocks_256(type, &tables[j], n, token->scales + b0, y[j]);
+          y[j] = add_blocks_256(type, &tables[j], n, token->scales + b0, y[j]);
+      }
+      for (size_t j = 0; j < tiles.tiles; j++) store_rows(y[j], tiles.rows, out + j * tiles.apart);
     }
-    for (size_t j = 0; j < tiles.tiles; j++) store_rows(y[j], tiles.rows, out + tiles.first + j * tiles.apart);
   }
+  return ahead.behind;
 }
 
 // Blocks of 32 columns that a table holds, and how many of them are summed at a time.
@@ -215,6 +196,7 @@ typedef struct {
   __attribute__((aligned(64))) int8_t codes[32 * TABLE_BLOCKS_32];
   // What the sum of a block is too large by.
   int32_t excess[TABLE_BLOCKS_32];
+  arranged_state state;
 } token_32;
 
 // The sums of products of eight blocks from `s` on with 256 codes.
@@ -239,11 +221,11 @@ INLINE void arrange_32(const int type, const piece_order order, const int offset
 }
 
 INLINE void sum_row_32(const int type, const totals_of_8 totals_of, const uint8_t *s, size_t blocks, const token_32 *x,
-                       size_t r, table_32 *table) {
+                       size_t r, const stream_ahead *ahead, size_t done, size_t stream, table_32 *table) {
   const size_t step = block_bytes(type);
   uint8_t rest[BLOCKS_AT_ONCE * B_Q8_0];
-  for (size_t b = 0; b < blocks; b += BLOCKS_AT_ONCE, s += BLOCKS_AT_ONCE * step) {
-    prefetch_block(s, BLOCKS_AT_ONCE * step);
+  for (size_t b = 0; b < blocks; b += BLOCKS_AT_ONCE, s += BLOCKS_AT_ONCE * step, done += BLOCKS_AT_ONCE * step) {
+    prefetch_block(ahead_of(ahead, done, s, stream), BLOCKS_AT_ONCE * step);
     const uint8_t *eight = s;
     if (blocks - b < BLOCKS_AT_ONCE) {
       memset(rest, 0, sizeof rest);
@@ -274,36 +256,39 @@ INLINE __m256 add_blocks_32(const int type, const table_32 *table, size_t blocks
   return y;
 }
 
-// `offset` is how much larger than the true codes those of `totals_of` are.
-INLINE void vector_32(const int type, const totals_of_8 totals_of, const piece_order order, const int offset,
-                      const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns, const cdk_token *token,
-                      float *out) {
-  prefetch_start(weights, row_bytes, rows);
-  const size_t step = block_bytes(type), blocks = columns / 32;
+// Does the steps of a band, as `vector_256`. `offset` is how much larger than the true codes those of `totals_of` are.
+INLINE const cdk_band *vector_32(const int type, const totals_of_8 totals_of, const piece_order order, const int offset,
+                                 const cdk_band *band, band_course *course, int is_expected, token_32 *arranged) {
+  const uint8_t *weights = band_weights(band);
+  const size_t step = block_bytes(type), blocks = band->columns / 32, row_bytes = band->row_bytes;
   table_32 tables[STREAMS];
   // Rows that a last tile does not have are added up, too.
-  if (rows % 8) memset(tables, 0, sizeof tables);
-  token_32 x;
-  size_t arranged = blocks;
-  tile_group tiles;
-  for (size_t i = 0; (tiles = tiles_of(i, rows)).first < rows; i++) {
-    __m256 y[STREAMS];
-    for (size_t j = 0; j < tiles.tiles; j++) y[j] = _mm256_setzero_ps();
-    for (size_t b0 = 0; b0 < blocks; b0 += TABLE_BLOCKS_32) {
-      size_t n = blocks - b0 < TABLE_BLOCKS_32 ? blocks - b0 : TABLE_BLOCKS_32;
-      if (arranged != b0) {
-        arrange_32(type, order, offset, token, b0, n, &x);
-        arranged = b0;
-      }
-      for (size_t r = 0; r < tiles.rows; r++)
+  if (band->rows % 8) memset(tables, 0, sizeof tables);
+  stream_ahead ahead;
+  begin_streams(band, course, is_expected, &ahead);
+  for (int is_first = 1; next_step(course, is_first); is_first = 0) {
+    const tile_group tiles = tiles_of(course->step, band->rows, ahead.whole);
+    set_ahead(band, course, tiles, &ahead);
+    for (size_t t = 0; t < band->token_count; t++) {
+      const cdk_token *token = band->tokens + t;
+      token_32 *x = arranged + t;
+      float *out = token->y + band->first_row + tiles.first;
+      __m256 y[STREAMS];
+      for (size_t j = 0; j < tiles.tiles; j++) y[j] = _mm256_setzero_ps();
+      for (size_t b0 = 0; b0 < blocks; b0 += TABLE_BLOCKS_32) {
+        size_t n = blocks - b0 < TABLE_BLOCKS_32 ? blocks - b0 : TABLE_BLOCKS_32;
+        if (!is_arranged(&x->state, type, token, b0)) arrange_32(type, order, offset, token, b0, n, x);
+        for (size_t r = 0; r < tiles.rows; r++)
+          for (size_t j = 0; j < tiles.tiles; j++)
+            sum_row_32(type, totals_of, weights + (tiles.first + j * tiles.apart + r) * row_bytes + b0 * step, n, x, r,
+                       &ahead, r * row_bytes + b0 * step, j, &tables[j]);
         for (size_t j = 0; j < tiles.tiles; j++)
-          sum_row_32(type, totals_of, weights + (tiles.first + j * tiles.apart + r) * row_bytes + b0 * step, n, &x, r,
-                     &tables[j]);
-      for (size_t j = 0; j < tiles.tiles; j++)
-        y[j] = add_blocks_32(type, &tables[j], n, token->scales + b0, token->sums + b0, y[j]);
+          y[j] = add_blocks_32(type, &tables[j], n, token->scales + b0, token->sums + b0, y[j]);
+      }
+      for (size_t j = 0; j < tiles.tiles; j++) store_rows(y[j], tiles.rows, out + j * tiles.apart);
     }
-    for (size_t j = 0; j < tiles.tiles; j++) store_rows(y[j], tiles.rows, out + tiles.first + j * tiles.apart);
   }
+  return ahead.behind;
 }
 
 INLINE size_t narrow_order(const int type, const size_t piece) {

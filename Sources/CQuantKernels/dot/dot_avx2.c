@@ -10,9 +10,6 @@
 #include "avx2_float.h"
 #include "avx2_tile.h"
 
-// Below this many tokens, weights are not worth arranging in tiles.
-#define FEW_TOKENS 3
-
 #define DEFINE(NAME, WIDTH)                                                                                     \
   static void tile_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                      \
                           const cdk_token *tokens, size_t count, float *const *out) {                           \
@@ -22,49 +19,54 @@
     decode_##WIDTH(T_##NAME, s, columns, out);                                                                  \
   }
 #define DEFINE_256(NAME)                                                                                        \
-  static void vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                    \
-                            const cdk_token *token, float *out) {                                               \
-    vector_256(T_##NAME, w, row_bytes, rows, columns, token, out);                                              \
+  static const cdk_band *vector_##NAME(const cdk_band *band, band_course *course, int is_expected,              \
+                                       token_32 *room) {                                                        \
+    (void)room;                                                                                                 \
+    return vector_256(T_##NAME, band, course, is_expected);                                                     \
   }                                                                                                             \
   DEFINE(NAME, 256)
 #define DEFINE_32(NAME)                                                                                         \
-  static void vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                    \
-                            const cdk_token *token, float *out) {                                               \
-    vector_32(T_##NAME, narrow_totals_of, narrow_order, code_offset(T_##NAME), w, row_bytes, rows, columns,     \
-              token, out);                                                                                      \
+  static const cdk_band *vector_##NAME(const cdk_band *band, band_course *course, int is_expected,              \
+                                       token_32 *room) {                                                        \
+    return vector_32(T_##NAME, narrow_totals_of, narrow_order, code_offset(T_##NAME), band, course,             \
+                     is_expected, room);                                                                        \
   }                                                                                                             \
   DEFINE(NAME, 32)
 FOR_TYPES_256(DEFINE_256)
 FOR_TYPES_32(DEFINE_32)
 
-static void avx2_multiply_integer(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
-                                  size_t columns, const cdk_token *tokens, size_t token_count) {
-  const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;
-  if (token_count < FEW_TOKENS) {
-    for (size_t t = 0; t < token_count; t++) {
-      float *out = tokens[t].y + first_row;
-      switch (type) {
-#define CASE(NAME) case T_##NAME: vector_##NAME(w, row_bytes, rows, columns, tokens + t, out); break;
-        FOR_TYPES_256(CASE)
-        FOR_TYPES_32(CASE)
-#undef CASE
-        default: break;
-      }
-    }
-    return;
-  }
-  for (size_t t0 = 0; t0 < token_count; t0 += TILE_TOKENS) {
-    size_t n = token_count - t0 < TILE_TOKENS ? token_count - t0 : TILE_TOKENS;
+static void avx2_multiply_tiles(const cdk_band *band) {
+  const uint8_t *w = band_weights(band);
+  for (size_t t0 = 0; t0 < band->token_count; t0 += TILE_TOKENS) {
+    size_t n = band->token_count - t0 < TILE_TOKENS ? band->token_count - t0 : TILE_TOKENS;
     float *out[TILE_TOKENS];
-    for (size_t t = 0; t < n; t++) out[t] = tokens[t0 + t].y + first_row;
-    switch (type) {
-#define CASE(NAME) case T_##NAME: tile_##NAME(w, row_bytes, rows, columns, tokens + t0, n, out); break;
+    for (size_t t = 0; t < n; t++) out[t] = band->tokens[t0 + t].y + band->first_row;
+    switch (band->type) {
+#define CASE(NAME)                                                                                              \
+  case T_##NAME: tile_##NAME(w, band->row_bytes, band->rows, band->columns, band->tokens + t0, n, out); break;
       FOR_TYPES_256(CASE)
       FOR_TYPES_32(CASE)
 #undef CASE
       default: break;
     }
   }
+}
+
+// Streams over a band, as `vector_256`.
+static const cdk_band *avx2_multiply_streams(const cdk_band *band, band_course *course, int is_expected, void *room) {
+  switch (band->type) {
+#define CASE(NAME) case T_##NAME: return vector_##NAME(band, course, is_expected, room);
+    FOR_TYPES_256(CASE)
+    FOR_TYPES_32(CASE)
+#undef CASE
+    default: return leave_band(course);
+  }
+}
+
+static void avx2_multiply_bands(const cdk_band *bands, uint64_t *shares, size_t share_count, size_t share) {
+  token_32 room[CDK_FEW_TOKENS - 1];
+  for (size_t t = 0; t < CDK_FEW_TOKENS - 1; t++) room[t].state.codes = NULL;
+  multiply_bands(bands, shares, share_count, share, avx2_multiply_streams, avx2_multiply_tiles, room);
 }
 
 static void avx2_decode_row(int type, const void *row, size_t columns, float *out) {
@@ -102,7 +104,7 @@ static void avx2_multiply_float(int type, const void *weights, size_t row_bytes,
 }
 
 const cdk_kernels cdk_avx2 = {
-    "avx2", avx2_quantize_256, avx2_quantize_32, avx2_multiply_integer, avx2_multiply_float, avx2_decode_row,
+    "avx2", avx2_quantize_256, avx2_quantize_32, avx2_multiply_bands, avx2_multiply_float, avx2_decode_row,
 };
 
 #pragma clang attribute pop

@@ -60,25 +60,30 @@ const cdk_kernels *cdk_avx512_without_gfni(void) {
   return NULL;
 }
 
-// How far ahead `cdk_sum_words` asks for memory, to the second cache: nothing else keeps the CPU from running ahead, and
-// there is more room for lines on their way there than in the first one.
-#define SUM_DISTANCE 16384
+// How far ahead `cdk_sum_lines` asks for memory: for the second cache, which has more room for lines on their way than
+// the first one, and from there for the first one. Two places are read in turn. All of that was measured: whole lines, one
+// place, one or no distance give 2 to 10 percent less.
+#define SUM_FAR 16384
+#define SUM_NEAR 1152
 
-uint64_t cdk_sum_words(const void *bytes, size_t count) {
+uint64_t cdk_sum_lines(const void *bytes, size_t count) {
+  const size_t half = count / 128 * 64;
   const char *p = bytes;
-  uint64_t sums[8] = {0}, sum = 0;
-  size_t i = 0;
-  for (; i + 64 <= count; i += 64) {
-    __builtin_prefetch(p + i + SUM_DISTANCE, 0, 2);
-    uint64_t words[8];
-    memcpy(words, p + i, sizeof words);
-    for (size_t k = 0; k < 8; k++) sums[k] += words[k];
+  uint64_t sum = 0;
+  for (size_t i = 0; i < half; i += 64) {
+    for (size_t k = 0; k < 2; k++) {
+      const char *line = p + k * half + i;
+      __builtin_prefetch(line + SUM_FAR, 0, 2);
+      __builtin_prefetch(line + SUM_NEAR, 0, 3);
+      uint64_t word;
+      memcpy(&word, line, sizeof word);
+      sum += word;
+    }
   }
-  for (; i + 8 <= count; i += 8) {
+  if (count / 64 % 2) {
     uint64_t word;
-    memcpy(&word, p + i, sizeof word);
+    memcpy(&word, p + 2 * half, sizeof word);
     sum += word;
   }
-  for (size_t k = 0; k < 8; k++) sum += sums[k];
   return sum;
 }

@@ -12,18 +12,17 @@
 #include "neon_gemm.h"
 #include "neon_vector.h"
 
-static void neon_multiply_integer(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
-                                  size_t columns, const cdk_token *tokens, size_t token_count) {
-  if (token_count < tile_pays_from(type)) {
-    multiply_vectors(type, weights, row_bytes, first_row, rows, columns, tokens, token_count);
-  } else {
-    const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;
-    gemm(type, w, row_bytes, rows, columns, tokens, token_count, first_row);
-  }
+static void neon_multiply_band(const cdk_band *band) {
+  if (band->token_count < tile_pays_from(band->type)) multiply_vectors(band);
+  else gemm(band);
+}
+
+static void neon_multiply_bands(const cdk_band *bands, uint64_t *shares, size_t share_count, size_t share) {
+  do_steps(bands, shares, share_count, share, neon_multiply_band);
 }
 
 const cdk_kernels cdk_neon = {
-    "neon", plain_quantize_256, plain_quantize_32, neon_multiply_integer, plain_multiply_float, plain_decode_row,
+    "neon", plain_quantize_256, plain_quantize_32, neon_multiply_bands, plain_multiply_float, plain_decode_row,
 };
 
 #pragma clang attribute pop

@@ -12,19 +12,17 @@
 #define NEON_MATRIX 1
 #include "neon_gemm.h"
 
-static void matrix_multiply_integer(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
-                                    size_t columns, const cdk_token *tokens, size_t token_count) {
-  if (token_count < tile_pays_from(type)) {
-    cdk_neon.multiply_integer(type, weights, row_bytes, first_row, rows, columns, tokens, token_count);
-  } else {
-    const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;
-    gemm(type, w, row_bytes, rows, columns, tokens, token_count, first_row);
-  }
+static void matrix_multiply_band(const cdk_band *band) {
+  if (band->token_count < tile_pays_from(band->type)) cdk_multiply_band(&cdk_neon, *band);
+  else gemm(band);
+}
+
+static void matrix_multiply_bands(const cdk_band *bands, uint64_t *shares, size_t share_count, size_t share) {
+  do_steps(bands, shares, share_count, share, matrix_multiply_band);
 }
 
 const cdk_kernels cdk_neon_matrix = {
-    "neon-i8mm",         plain_quantize_256,   plain_quantize_32,
-    matrix_multiply_integer, plain_multiply_float, plain_decode_row,
+    "neon-i8mm", plain_quantize_256, plain_quantize_32, matrix_multiply_bands, plain_multiply_float, plain_decode_row,
 };
 
 #pragma clang attribute pop

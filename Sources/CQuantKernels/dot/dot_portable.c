@@ -1,5 +1,6 @@
 // The portable level: the definition of every result.
 
+#include "bands.h"
 #include "dot_unpack.h"
 
 static void portable_quantize_group(const float *x, int n, int8_t *codes, uint8_t *biased, float *scale) {
@@ -80,12 +81,12 @@ static float portable_add_32(const small_block *w, const int8_t *x, int16_t sum,
   return y;
 }
 
-static void portable_multiply_integer(int type, const void *weights, size_t row_bytes, size_t first_row,
-                                      size_t rows, size_t columns, const cdk_token *tokens,
-                                      size_t token_count) {
-  size_t step = block_bytes(type);
-  for (size_t r = first_row; r < first_row + rows; r++) {
-    const uint8_t *row = (const uint8_t *)weights + r * row_bytes;
+static void portable_multiply_band(const cdk_band *band) {
+  const int type = band->type;
+  const size_t step = block_bytes(type), columns = band->columns, token_count = band->token_count;
+  const cdk_token *tokens = band->tokens;
+  for (size_t r = band->first_row; r < band->first_row + band->rows; r++) {
+    const uint8_t *row = (const uint8_t *)band->weights + r * band->row_bytes;
     for (size_t t = 0; t < token_count; t++) tokens[t].y[r] = 0;
     if (is_256(type)) {
       int has_mins = type == T_Q2_K || type == T_Q4_K || type == T_Q5_K;
@@ -107,6 +108,10 @@ static void portable_multiply_integer(int type, const void *weights, size_t row_
       }
     }
   }
+}
+
+static void portable_multiply_bands(const cdk_band *bands, uint64_t *shares, size_t share_count, size_t share) {
+  do_steps(bands, shares, share_count, share, portable_multiply_band);
 }
 
 static void portable_decode_row(int type, const void *row, size_t columns, float *out) {
@@ -161,6 +166,6 @@ static void portable_multiply_float(int type, const void *weights, size_t row_by
 }
 
 const cdk_kernels cdk_portable = {
-    "portable", portable_quantize_256, portable_quantize_32, portable_multiply_integer, portable_multiply_float,
+    "portable", portable_quantize_256, portable_quantize_32, portable_multiply_bands, portable_multiply_float,
     portable_decode_row,
 };

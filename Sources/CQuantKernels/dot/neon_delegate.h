@@ -3,7 +3,7 @@
 #ifndef NEON_DELEGATE_H
 #define NEON_DELEGATE_H
 
-#include "dot_common.h"
+#include "bands.h"
 
 static void plain_multiply_float(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
                                  size_t columns, const cdk_float_token *tokens, size_t token_count) {

@@ -368,12 +368,14 @@ INLINE size_t tile_pays_from(int type) {
 }
 
 // Any number of tokens.
-static void gemm(int type, const uint8_t *w, size_t row_bytes, size_t rows, size_t columns, const cdk_token *tokens,
-                 size_t token_count, size_t first_row) {
-  for (size_t t = 0; t < token_count; t += TILE_TOKENS) {
-    size_t n = token_count - t < TILE_TOKENS ? token_count - t : TILE_TOKENS;
-    switch (type) {
-#define CASE(NAME) case T_##NAME: gemm_##NAME(w, row_bytes, rows, columns, tokens + t, n, first_row); break;
+static void gemm(const cdk_band *band) {
+  const uint8_t *w = band_weights(band);
+  const size_t row_bytes = band->row_bytes, rows = band->rows, columns = band->columns, first_row = band->first_row;
+  for (size_t t = 0; t < band->token_count; t += TILE_TOKENS) {
+    const cdk_token *tokens = band->tokens + t;
+    size_t n = band->token_count - t < TILE_TOKENS ? band->token_count - t : TILE_TOKENS;
+    switch (band->type) {
+#define CASE(NAME) case T_##NAME: gemm_##NAME(w, row_bytes, rows, columns, tokens, n, first_row); break;
       FOR_TYPES_256(CASE)
       FOR_TYPES_32(CASE)
 #undef CASE

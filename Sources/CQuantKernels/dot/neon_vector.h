@@ -224,14 +224,15 @@ FOR_TYPES_32(DEFINE_32)
 #undef DEFINE
 
 // Any number of tokens, two at a time.
-static void multiply_vectors(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
-                             size_t columns, const cdk_token *tokens, size_t token_count) {
-  const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;
-  for (size_t t = 0; t < token_count; t += VECTOR_TOKENS) {
-    switch (2 * type + (token_count - t > 1)) {
+static void multiply_vectors(const cdk_band *band) {
+  const uint8_t *w = band_weights(band);
+  const size_t row_bytes = band->row_bytes, rows = band->rows, columns = band->columns, first_row = band->first_row;
+  for (size_t t = 0; t < band->token_count; t += VECTOR_TOKENS) {
+    const cdk_token *tokens = band->tokens + t;
+    switch (2 * band->type + (band->token_count - t > 1)) {
 #define CASE(NAME)                                                                                    \
-  case 2 * T_##NAME: vector_##NAME##_1(w, row_bytes, rows, columns, tokens + t, first_row); break;    \
-  case 2 * T_##NAME + 1: vector_##NAME##_2(w, row_bytes, rows, columns, tokens + t, first_row); break;
+  case 2 * T_##NAME: vector_##NAME##_1(w, row_bytes, rows, columns, tokens, first_row); break;        \
+  case 2 * T_##NAME + 1: vector_##NAME##_2(w, row_bytes, rows, columns, tokens, first_row); break;
       FOR_TYPES_256(CASE)
       FOR_TYPES_32(CASE)
 #undef CASE

@@ -169,58 +169,65 @@ INLINE void wide_32(const int type, const uint8_t *weights, size_t row_bytes, si
   }
 }
 
+// Tokens as products want them.
+typedef struct {
+  wide_token blocks_256[CDK_FEW_TOKENS - 1];
+  token_32 blocks_32[CDK_FEW_TOKENS - 1];
+} wide_room;
+
 #define DEFINE(NAME, WIDTH)                                                                                     \
   static void wide_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,                      \
                           const cdk_token *tokens, size_t count, float *const *out) {                           \
     wide_##WIDTH(T_##NAME, w, row_bytes, rows, columns, tokens, count, out);                                    \
   }
 #define DEFINE_256(NAME)                                                                                        \
-  static void wide_vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,               \
-                                 const cdk_token *token, float *out) {                                          \
-    wide_vector_256(T_##NAME, w, row_bytes, rows, columns, token, out);                                         \
+  static const cdk_band *wide_vector_##NAME(const cdk_band *band, band_course *course, int is_expected,         \
+                                            wide_room *room) {                                                  \
+    return wide_vector_256(T_##NAME, band, course, is_expected, room->blocks_256);                              \
   }                                                                                                             \
   DEFINE(NAME, 256)
 #define DEFINE_32(NAME)                                                                                         \
-  static void wide_vector_##NAME(const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,               \
-                                 const cdk_token *token, float *out) {                                          \
-    vector_32(T_##NAME, wide_totals_of, wide_order_32, wide_offset_32(T_##NAME), w, row_bytes, rows, columns,   \
-              token, out);                                                                                      \
+  static const cdk_band *wide_vector_##NAME(const cdk_band *band, band_course *course, int is_expected,         \
+                                            wide_room *room) {                                                  \
+    return vector_32(T_##NAME, wide_totals_of, wide_order_32, wide_offset_32(T_##NAME), band, course,           \
+                     is_expected, room->blocks_32);                                                             \
   }                                                                                                             \
   DEFINE(NAME, 32)
 FOR_TYPES_256(DEFINE_256)
 FOR_TYPES_32(DEFINE_32)
 
-static void wide_multiply_vector(int type, const uint8_t *w, size_t row_bytes, size_t rows, size_t columns,
-                                 const cdk_token *token, float *out) {
-  switch (type) {
-#define CASE(NAME) case T_##NAME: wide_vector_##NAME(w, row_bytes, rows, columns, token, out); break;
-    FOR_TYPES_256(CASE)
-    FOR_TYPES_32(CASE)
-#undef CASE
-    default: break;
-  }
-}
-
-static void wide_multiply_integer(int type, const void *weights, size_t row_bytes, size_t first_row, size_t rows,
-                                  size_t columns, const cdk_token *tokens, size_t token_count) {
-  const uint8_t *w = (const uint8_t *)weights + first_row * row_bytes;
-  if (token_count < 3) {
-    for (size_t t = 0; t < token_count; t++)
-      wide_multiply_vector(type, w, row_bytes, rows, columns, tokens + t, tokens[t].y + first_row);
-    return;
-  }
-  for (size_t t0 = 0; t0 < token_count; t0 += WIDE_TOKENS) {
-    size_t n = token_count - t0 < WIDE_TOKENS ? token_count - t0 : WIDE_TOKENS;
+static void wide_multiply_tiles(const cdk_band *band) {
+  const uint8_t *w = band_weights(band);
+  for (size_t t0 = 0; t0 < band->token_count; t0 += WIDE_TOKENS) {
+    size_t n = band->token_count - t0 < WIDE_TOKENS ? band->token_count - t0 : WIDE_TOKENS;
     float *out[WIDE_TOKENS];
-    for (size_t t = 0; t < n; t++) out[t] = tokens[t0 + t].y + first_row;
-    switch (type) {
-#define CASE(NAME) case T_##NAME: wide_##NAME(w, row_bytes, rows, columns, tokens + t0, n, out); break;
+    for (size_t t = 0; t < n; t++) out[t] = band->tokens[t0 + t].y + band->first_row;
+    switch (band->type) {
+#define CASE(NAME)                                                                                              \
+  case T_##NAME: wide_##NAME(w, band->row_bytes, band->rows, band->columns, band->tokens + t0, n, out); break;
       FOR_TYPES_256(CASE)
       FOR_TYPES_32(CASE)
 #undef CASE
       default: break;
     }
   }
+}
+
+// Streams over a band, as `vector_256`.
+static const cdk_band *wide_multiply_streams(const cdk_band *band, band_course *course, int is_expected, void *room) {
+  switch (band->type) {
+#define CASE(NAME) case T_##NAME: return wide_vector_##NAME(band, course, is_expected, room);
+    FOR_TYPES_256(CASE)
+    FOR_TYPES_32(CASE)
+#undef CASE
+    default: return leave_band(course);
+  }
+}
+
+static void wide_multiply_bands(const cdk_band *bands, uint64_t *shares, size_t share_count, size_t share) {
+  wide_room room;
+  for (size_t t = 0; t < CDK_FEW_TOKENS - 1; t++) room.blocks_256[t].state.codes = room.blocks_32[t].state.codes = NULL;
+  multiply_bands(bands, shares, share_count, share, wide_multiply_streams, wide_multiply_tiles, &room);
 }
 
 // One register is the 16 partial sums of an output.
@@ -309,5 +316,5 @@ static void wide_decode_row(int type, const void *row, size_t columns, float *ou
 }
 
 const cdk_kernels LEVEL = {
-    LEVEL_NAME, wide_quantize_256, wide_quantize_32, wide_multiply_integer, wide_multiply_float, wide_decode_row,
+    LEVEL_NAME, wide_quantize_256, wide_quantize_32, wide_multiply_bands, wide_multiply_float, wide_decode_row,
 };

@@ -16,6 +16,7 @@ typedef struct {
   __attribute__((aligned(64))) float scales[8 * (MOST_BLOCKS + 3)];
   // After how many blocks the first one comes again; at least four.
   size_t period;
+  arranged_state state;
 } wide_token;
 
 // How much larger than the true scale the byte is that sums are multiplied by.
@@ -276,7 +277,7 @@ typedef struct {
   const int8_t *low;
 } wide_place;
 
-INLINE wide_quad wide_sums_of_4(const int type, const uint8_t *s, wide_place x) {
+INLINE wide_quad wide_sums_of_4(const int type, const uint8_t *s, prefetch_place ahead, wide_place x) {
   const size_t step = block_bytes(type), lines = (4 * step + 63) / 64;
   const wide_heads heads = wide_heads_of(type, s);
   vi p[4];
@@ -284,7 +285,7 @@ INLINE wide_quad wide_sums_of_4(const int type, const uint8_t *s, wide_place x) 
   for (size_t k = 0; k < 4; k++) {
 #pragma clang loop unroll(full)
     for (size_t line = 0; line < lines; line++)
-      if (line % 4 == k) prefetch_line(s + 64 * line);
+      if (line % 4 == k) prefetch_line(ahead, 64 * line);
     p[k] = wide_products(type, s + k * step, (int)k, &heads, x.codes + 256 * k);
   }
   // The products of sums, four partial ones each.
@@ -313,14 +314,16 @@ INLINE wide_quad wide_sums_of_4(const int type, const uint8_t *s, wide_place x) 
 
 // The sums of `count` blocks one behind the other, of each of `streams` places; the first one is the token's first.
 INLINE void wide_blocks(const int type, const uint8_t *s, size_t stream_bytes, size_t streams, size_t count,
-                        const wide_token *x, wide_table *tables, size_t quad) {
+                        const stream_ahead *ahead, size_t done, const wide_token *x, wide_table *tables,
+                        size_t quad) {
   const size_t step = block_bytes(type);
   size_t b = 0;
   uint8_t rest[4 * B_Q6_K];
-  for (size_t i = 0; i < count; i += 4, s += 4 * step, quad++) {
+  for (size_t i = 0; i < count; i += 4, s += 4 * step, done += 4 * step, quad++) {
 #pragma clang loop unroll(disable)
     for (size_t j = 0; j < streams; j++) {
       const uint8_t *four = s + j * stream_bytes;
+      const prefetch_place to_come = ahead_of(ahead, done, four, j);
       if (count - i < 4) {
         memset(rest, 0, sizeof rest);
         memcpy(rest, four, (count - i) * step);
@@ -330,7 +333,7 @@ INLINE void wide_blocks(const int type, const uint8_t *s, size_t stream_bytes, s
       // Keeps the token's vectors from being loaded ahead of this loop, for which there are too many, and sums of two
       // registers out of instructions that multiply what they load: those count as two.
       __asm__ volatile("" : "+r"(place.codes), "+r"(place.low));
-      const wide_quad out = wide_sums_of_4(type, four, place);
+      const wide_quad out = wide_sums_of_4(type, four, to_come, place);
       tables[j].sums[quad] = out.sums;
       tables[j].d[quad] = out.d;
     }
@@ -339,35 +342,42 @@ INLINE void wide_blocks(const int type, const uint8_t *s, size_t stream_bytes, s
   }
 }
 
-INLINE void wide_vector_256(const int type, const uint8_t *weights, size_t row_bytes, size_t rows, size_t columns,
-                            const cdk_token *token, float *out) {
-  prefetch_start(weights, row_bytes, rows);
-  const size_t step = block_bytes(type), blocks = columns / 256;
+// Does the steps of a band, as `vector_256`.
+INLINE const cdk_band *wide_vector_256(const int type, const cdk_band *band, band_course *course, int is_expected,
+                                       wide_token *arranged) {
+  const uint8_t *weights = band_weights(band);
+  const size_t step = block_bytes(type), blocks = band->columns / 256, row_bytes = band->row_bytes;
   // Short rows are one stream, so that no group of four is left incomplete.
   const int joined = blocks <= MOST_BLOCKS && row_bytes == blocks * step;
   wide_table tables[STREAMS];
   // Rows that a last tile does not have are added up, too.
-  if (rows % 8) memset(tables, 0, sizeof tables);
-  wide_token x;
-  size_t arranged = blocks;
-  tile_group tiles;
-  for (size_t i = 0; (tiles = tiles_of(i, rows)).first < rows; i++) {
+  if (band->rows % 8) memset(tables, 0, sizeof tables);
+  stream_ahead ahead;
+  begin_streams(band, course, is_expected, &ahead);
+  for (int is_first = 1; next_step(course, is_first); is_first = 0) {
+    const tile_group tiles = tiles_of(course->step, band->rows, ahead.whole);
+    set_ahead(band, course, tiles, &ahead);
     const uint8_t *tile = weights + tiles.first * row_bytes;
-    __m256 y[STREAMS];
-    for (size_t j = 0; j < tiles.tiles; j++) y[j] = _mm256_setzero_ps();
-    for (size_t b0 = 0; b0 < blocks; b0 += MOST_BLOCKS) {
-      const size_t n = blocks - b0 < MOST_BLOCKS ? blocks - b0 : MOST_BLOCKS;
-      const size_t stride = joined ? n : (n + 3) / 4 * 4;
-      if (arranged != b0) {
-        wide_arrange(type, token, b0, n, &x);
-        arranged = b0;
+    for (size_t t = 0; t < band->token_count; t++) {
+      const cdk_token *token = band->tokens + t;
+      wide_token *x = arranged + t;
+      float *out = token->y + band->first_row + tiles.first;
+      __m256 y[STREAMS];
+      for (size_t j = 0; j < tiles.tiles; j++) y[j] = _mm256_setzero_ps();
+      for (size_t b0 = 0; b0 < blocks; b0 += MOST_BLOCKS) {
+        const size_t n = blocks - b0 < MOST_BLOCKS ? blocks - b0 : MOST_BLOCKS;
+        const size_t stride = joined ? n : (n + 3) / 4 * 4;
+        if (!is_arranged(&x->state, type, token, b0)) wide_arrange(type, token, b0, n, x);
+        for (size_t r = 0; r < (joined ? 1 : tiles.rows); r++) {
+          const size_t done = r * row_bytes + b0 * step;
+          wide_blocks(type, tile + done, tiles.apart * row_bytes, tiles.tiles, joined ? tiles.rows * n : n, &ahead, done,
+                      x, tables, r * stride / 4);
+        }
+        for (size_t j = 0; j < tiles.tiles; j++)
+          y[j] = wide_add_blocks(type, tables + j, stride, n, x->scales, y[j]);
       }
-      for (size_t r = 0; r < (joined ? 1 : tiles.rows); r++)
-        wide_blocks(type, tile + r * row_bytes + b0 * step, tiles.apart * row_bytes, tiles.tiles,
-                    joined ? tiles.rows * n : n, &x, tables, r * stride / 4);
-      for (size_t j = 0; j < tiles.tiles; j++)
-        y[j] = wide_add_blocks(type, tables + j, stride, n, x.scales, y[j]);
+      for (size_t j = 0; j < tiles.tiles; j++) store_rows(y[j], tiles.rows, out + j * tiles.apart);
     }
-    for (size_t j = 0; j < tiles.tiles; j++) store_rows(y[j], tiles.rows, out + tiles.first + j * tiles.apart);
   }
+  return ahead.behind;
 }

@@ -70,6 +70,9 @@ public final class Session {
   /// The levels of the inner loops that this machine can run, the portable one first.
   package static var levels: [Int32] { RuntimeKernels.available }
 
+  /// The threads that evaluate; they can be given other work between two calls, to measure it beside them.
+  package var workers: WorkerPool { context.engine.engine.pool }
+
   /// Forgets all tokens.
   public func reset() {
     position = 0

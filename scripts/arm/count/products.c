@@ -40,8 +40,8 @@ int main(int argc, char **argv) {
     real[t] = (cdk_float_token){x, y + t * ROWS};
   }
   for (int i = 0; i < times; i++) {
-    if (!strcmp(argv[3], "integer"))
-      k->multiply_integer(type, weights, row_bytes, 0, ROWS, COLUMNS, integer, (size_t)tokens);
+    const cdk_band band = {type, weights, row_bytes, 0, ROWS, COLUMNS, integer, (size_t)tokens, 0};
+    if (!strcmp(argv[3], "integer")) cdk_multiply_band(k, band);
     else k->multiply_float(type, weights, row_bytes, 0, ROWS, COLUMNS, real, (size_t)tokens);
   }
   return 0;
