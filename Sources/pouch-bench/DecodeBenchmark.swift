@@ -188,7 +188,8 @@ struct DecodeReport: Encodable {
 private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
 extension Duration {
-  fileprivate var seconds: Double {
+  /// As a number.
+  var seconds: Double {
     Double(components.seconds) + Double(components.attoseconds) * 1e-18
   }
 }

@@ -134,8 +134,7 @@ struct MatmulBenchmark: ParsableCommand {
               engine.multiply(weights.copies[copy], x: input, tokens: tokens, into: output)
             }
           }
-          let elapsed = (ContinuousClock.now - start).components
-          seconds.append((Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18) / Double(copies))
+          seconds.append((ContinuousClock.now - start).seconds / Double(copies))
         }
       }
     }

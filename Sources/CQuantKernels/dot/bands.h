@@ -86,7 +86,8 @@ static inline const cdk_band *enter_band(band_course *course) {
   course->band = band;
   course->step = course->from - band->first_step;
   course->band_end = band->first_step + steps_of(band);
-  course->most = 1 + (uint32_t)(BYTES_TAKEN / (CDK_STEP_ROWS * band->row_bytes));
+  const int is_stream = band->token_count < CDK_FEW_TOKENS;
+  course->most = is_stream ? 1 + (uint32_t)(BYTES_TAKEN / (CDK_STEP_ROWS * band->row_bytes)) : 1;
   return band;
 }
 

@@ -129,9 +129,9 @@ static inline void set_ahead(const cdk_band *band, const band_course *course, ti
   if (i >= whole || (!out->is_ending && out->left <= PREFETCH_FAR + tile_bytes)) find_ends(band, course, tiles, out);
 }
 
-// Gives up the steps that were taken, for which there are no products.
+// Gives up the steps of the band that were taken, for which there are no products.
 static inline const cdk_band *leave_band(band_course *course) {
-  course->from = course->to;
+  course->from = course->to < course->band_end ? course->to : course->band_end;
   return NULL;
 }
 
